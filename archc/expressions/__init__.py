@@ -1,0 +1,25 @@
+"""Values that remember their expression, and the language of `$name` and `$(…)`."""
+
+from archc.expressions.expression import (
+    Expression,
+    ExpressionError,
+    evaluate_text,
+    is_expression,
+    parse_expression,
+)
+from archc.expressions.symbol import Level, Symbol, Value, names_of, plain, product_of, text_of
+
+__all__ = [
+    "Expression",
+    "ExpressionError",
+    "Level",
+    "Symbol",
+    "Value",
+    "evaluate_text",
+    "is_expression",
+    "names_of",
+    "parse_expression",
+    "plain",
+    "product_of",
+    "text_of",
+]

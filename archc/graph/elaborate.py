@@ -1,0 +1,574 @@
+"""The spec to the architecture graph: blocks unfolded, repeats spliced, conditions decided, every shape
+inferred and checked, in one pass from the input on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from archc.expressions import Expression, ExpressionError, Symbol, evaluate_text, names_of, plain, text_of
+from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref
+from archc.kinds import Fault, Join, Kind, Shape, volume
+from archc.language import Spec
+from archc.language.names import layer_name_fault
+from archc.language.parse import Parser
+from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
+from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS
+from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
+
+Scope = dict[str, Any]
+
+
+def elaborate(
+    spec: Spec,
+    parameters: dict[str, Parameter] | None = None,
+    input: tuple[int, int, int] | None = None,
+    *,
+    symbolic: bool = False,
+) -> Network:
+    """The checked network for the given parameters and input size. Raises SpecError with every fault.
+
+    With `symbolic`, values inside a block carry their expressions in the block's parameters; the numbers
+    are the same.
+    """
+    size = input or spec.input
+    elaborator = _Elaborator(symbolic)
+    values: Scope = {}
+    for name, parameter in (parameters or spec.parameters).items():
+        value = elaborator.value(parameter.default, values, parameter.mark)
+        own = isinstance(parameter.default, Expression)
+        values[name] = Symbol.parameter(plain(value), name) if symbolic and not own else value
+    elaborator.problems.raise_any()
+    scope = {**values, "in_channels": size[0]}
+    graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
+    elaborator.problems.raise_any()
+    assert graph is not None
+    return Network(spec, graph, values, size, spec.init)
+
+
+@dataclass(slots=True)
+class _Value:
+    """A result within a body; `shape` is None where a fault left it unknown."""
+
+    ref: Ref
+    shape: Shape | None
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What is known while a body is elaborated; nested bodies look into the frames around them."""
+
+    values: dict[str, dict[str | None, _Value]]
+    parent: _Frame | None
+    sequential: bool
+    hidden: set[str] = field(default_factory=set)
+    captures: dict[tuple[str, str | None], _Value] = field(default_factory=dict)
+
+
+class _Elaborator:
+    def __init__(self, symbolic: bool) -> None:
+        self.symbolic = symbolic
+        self.problems = Problems()
+        self.where: list[str] = []
+        self.active: list[Block] = []
+        self.cache: dict[tuple[Any, ...], tuple[Graph | None, list[Problem]]] = {}
+        self.count = 0
+        self.depth = 0
+
+    # Problems and values
+
+    def report(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> None:
+        self.problems.add(Problem(code, message, mark, label, tuple(self.where), help))
+
+    @contextmanager
+    def inside(self, *places: str) -> Iterator[None]:
+        self.where += places
+        yield
+        del self.where[-len(places) :]
+
+    def value(self, value: Any, scope: Scope, mark: Mark) -> Any:
+        """An argument's value; None (and a problem) where an expression has none."""
+        if isinstance(value, Expression):
+            try:
+                return value.evaluate(scope)
+            except ExpressionError as error:
+                self.report(error.code, str(error), value.mark)
+                return None
+        if isinstance(value, tuple):
+            return tuple([self.value(item, scope, mark) for item in value])
+        return value
+
+    # Bodies
+
+    def body(
+        self, body: Body, shapes: tuple[Shape | None, ...], scope: Scope, parent: _Frame | None, block: Block | None
+    ) -> Graph | None:
+        """The graph of a body for its input; None where a fault leaves its result unknown."""
+        if self.depth >= MAX_BLOCK_DEPTH:
+            help = "a long chain is a list or a mapping of entries, not a nest"
+            self.report("E0107", f"bodies nest deeper than {MAX_BLOCK_DEPTH} levels", body.mark, help=help)
+            return None
+        self.depth += 1
+        try:
+            return self._body(body, shapes, scope, parent, block)
+        finally:
+            self.depth -= 1
+
+    def _body(
+        self, body: Body, shapes: tuple[Shape | None, ...], scope: Scope, parent: _Frame | None, block: Block | None
+    ) -> Graph | None:
+        given = {None: _Value(Ref(INPUT), shapes[0])}
+        frame = _Frame({"input": given}, parent, body.form == "list")
+        nodes: list[Node | None] = []
+        current = given
+        previous = "input"
+        last: dict[str | None, _Value] = given
+        parts: list[_Value] = []
+        part_marks: list[tuple[str, Mark]] = []
+        for entry, inner in self.unfold(body.entries, scope):
+            self.count += 1
+            if self.count > MAX_LAYERS:
+                raise SpecError([Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", body.mark)])
+            name = str(len(nodes)) if entry.name is None else self.name(entry.name, inner)
+            if name is None:
+                continue
+            if name in frame.values and entry.name is not None:
+                help = "let the name carry the index, as in `conv$i`" if "$" not in entry.name.text else ""
+                self.report("E0209", f"two entries are called `{name}`", entry.name.mark, help=help or "rename one of them")
+                continue
+            if body.form == "list" and entry.source is not None:
+                self.report("E0218", "an entry of a list cannot choose its input", entry.source.mark, help=_NAME_THEM)
+                continue
+            flow = given if body.form == "branches" else current
+            made = self.entry(entry, name, flow, previous, inner, frame, len(nodes), body)
+            if made is None:
+                frame.values[name] = current = {None: _Value(Ref(INPUT), None)}
+                nodes.append(None)
+                parts.append(current[None])
+                part_marks.append((name, entry.mark))
+                continue
+            node, values = made
+            nodes.append(node)
+            if entry.name is not None:
+                frame.values[name] = values
+            if entry.auxiliary:
+                frame.hidden.add(name)
+                continue
+            current = last = values
+            previous = name
+            if body.form == "branches" and node.present:
+                part = self.single(values, name, entry.mark)
+                if part is not None:
+                    parts.append(part)
+                    part_marks.append((name, entry.mark))
+        if body.form == "branches":
+            last = self.join(body, parts, part_marks, nodes)
+        results = self.results(body, frame, last, previous)
+        captured = tuple(frame.captures.values())
+        if results is None or any(node is None for node in nodes):
+            return None
+        # Sequential unless it must be wired by hand.
+        found = tuple(node for node in nodes if node is not None)
+        anonymous = block is None and parent is not None and not body.outputs
+        sequential = body.form == "list" or (body.form == "mapping" and anonymous and _plain_chain(found))
+        if body.form == "list":
+            present = [node for node in found if node.present]
+            if not present:
+                self.report("E0217", "no layer of this list is left: every `when` is false", body.mark)
+                return None
+        names = tuple(name if output is None else f"{name}.{output}" for name, output in frame.captures)
+        inputs = tuple(shape for shape in (shapes[0], *(value.shape for value in captured)) if shape is not None)
+        return Graph(body.form, sequential, _renumber(found) if body.form == "list" else found, inputs, names, results, scope, body, block)
+
+    def results(
+        self, body: Body, frame: _Frame, last: dict[str | None, _Value], previous: str
+    ) -> dict[str | None, Ref] | None:
+        if body.outputs:
+            found: dict[str | None, Ref] = {}
+            for name, reference in body.outputs.items():
+                value = self.lookup(reference, frame)
+                if value is None or value.shape is None:
+                    return None
+                if value.ref.node < INPUT:
+                    self.report("E0219", "an output is a result of this body", reference.mark)
+                    return None
+                found[name] = value.ref
+            return found
+        value = self.single(last, previous, body.mark)
+        return None if value is None or value.shape is None else {None: value.ref}
+
+    def unfold(self, entries: tuple[Entry | Splice, ...], scope: Scope) -> Iterator[tuple[Entry, Scope]]:
+        """The entries with repeats and for-each spliced in, each with the scope of its turn."""
+        for entry in entries:
+            if isinstance(entry, Entry):
+                yield entry, scope
+                continue
+            if entry.when is not None and not plain(self.value(entry.when, scope, entry.mark)):
+                continue
+            for turn in self.turns(entry, scope):
+                yield from self.unfold(entry.entries, {**scope, **turn})
+
+    def turns(self, splice: Splice, scope: Scope) -> Iterator[Scope]:
+        index = splice.index
+        if splice.count is not None:
+            count = plain(self.value(splice.count, scope, splice.mark))
+            if type(count) is not int or count < 0:
+                if count is not None:
+                    self.report("E0213", f"`repeat` takes a count, got {count!r}", splice.mark)
+                return
+            for i in range(count):
+                self.turn(splice)
+                yield {index: i} if index else {}
+            return
+        rows = self.value(splice.rows, scope, splice.mark)
+        if type(rows) is Symbol:
+            rows = plain(rows)  # a row of a parameter is part of the structure: resolved
+        if not isinstance(rows, tuple):
+            if rows is not None:
+                self.report("E0213", f"`in` takes a list, got {plain(rows)!r}", splice.mark)
+            return
+        for i, row in enumerate(rows):
+            self.turn(splice)
+            items = plain(row) if type(row) is Symbol else row
+            items = items if len(splice.variables) > 1 else (items,)
+            if not isinstance(items, tuple) or len(items) != len(splice.variables):
+                names = ", ".join(splice.variables)
+                self.report("E0213", f"row {i + 1} does not fill the variables {names}: {plain(row)!r}", splice.mark)
+                return
+            turn = dict(zip(splice.variables, items, strict=True))
+            if index:
+                turn[index] = i
+            yield turn
+
+    def turn(self, splice: Splice) -> None:
+        self.count += 1
+        if self.count > MAX_LAYERS:
+            raise SpecError([Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", splice.mark)])
+
+    def name(self, name: Name, scope: Scope) -> str | None:
+        if len(name.parts) == 1 and isinstance(name.parts[0], str):
+            return name.parts[0]
+        text = ""
+        for part in name.parts:
+            if isinstance(part, str):
+                text += part
+                continue
+            value = plain(self.value(part, scope, name.mark))
+            if value is None:
+                return None
+            text += str(value)
+        fault = layer_name_fault(text)
+        if fault:
+            self.report("E0208", f"a layer cannot be called `{text}`: {fault}", name.mark)
+            return None
+        return text
+
+    # References
+
+    def lookup(self, reference: Reference, frame: _Frame) -> _Value | None:
+        """The value that a name stands for, here or in an enclosing body of the same block."""
+        outer: _Frame | None = frame
+        crossed: list[_Frame] = []
+        while outer is not None:
+            if reference.name in outer.values and not (crossed and reference.name == "input"):
+                break
+            crossed.append(outer)
+            outer = outer.parent
+        if outer is None:
+            known = dict.fromkeys(name for f in crossed for name in f.values)
+            help = did_you_mean(reference.name, known)
+            self.report("E0210", f"`{reference.name}` is no earlier entry of this body", reference.mark, help=help)
+            return None
+        if reference.name in outer.hidden:
+            help = "it exists in training only; what runs always cannot depend on it"
+            self.report("E0219", f"`{reference.name}` is an auxiliary head", reference.mark, help=help)
+            return None
+        values = outer.values[reference.name]
+        if reference.output is not None and reference.output not in values:
+            known = [str(name) for name in values if name is not None]
+            if None in values and values[None].shape is None:
+                return values[None]
+            if not known:
+                self.report("E0221", f"`{reference.name}` has a single output", reference.mark, help=f"write `{reference.name}`")
+            else:
+                help = did_you_mean(reference.output, [f"{reference.name}.{name}" for name in known])
+                self.report("E0221", f"`{reference.name}` has no output `{reference.output}`", reference.mark, help=help)
+            return None
+        value = values[reference.output] if reference.output is not None else self.single(values, reference.name, reference.mark)
+        if value is None or not crossed:
+            return value
+        # The bodies between here and there take the value as a further input.
+        for between in reversed(crossed):
+            if between.sequential:
+                self.report("E0218", "an entry of a list takes one tensor only", reference.mark, help=_NAME_THEM)
+                return None
+            key = (reference.name, reference.output)
+            if key not in between.captures:
+                between.captures[key] = _Value(Ref(INPUT - 1 - len(between.captures)), value.shape)
+            value = between.captures[key]
+        return value
+
+    def single(self, values: dict[str | None, _Value], name: str, mark: Mark) -> _Value | None:
+        """The only output of an entry."""
+        if None in values:
+            return values[None]
+        outputs = ", ".join(f"`{name}.{output}`" for output in values)
+        self.report("E0221", f"`{name}` has {len(values)} outputs: say which one", mark, help=f"one of {outputs}")
+        return None
+
+    # Entries
+
+    def entry(
+        self,
+        entry: Entry,
+        name: str,
+        flow: dict[str | None, _Value],
+        previous: str,
+        scope: Scope,
+        frame: _Frame,
+        position: int,
+        body: Body,
+    ) -> tuple[Node, dict[str | None, _Value]] | None:
+        element = entry.element
+        if entry.auxiliary and (frame.parent is not None or self.active or body.form != "mapping"):
+            self.report("E0219", "an auxiliary head is an entry of the network's own `layers`", entry.mark)
+            return None
+        condition: Any = True
+        if entry.when is not None:
+            condition = self.value(entry.when, scope, entry.mark)
+            if condition is None:
+                return None
+        present = bool(plain(condition))
+        operands: list[_Value]
+        if isinstance(element, LayerCall) and element.kind.many:
+            found = [self.lookup(reference, frame) for reference in element.operands]
+            if any(value is None or value.shape is None for value in found):
+                return None
+            operands = [value for value in found if value is not None]
+            if body.form == "list":
+                self.report("E0218", f"`{element.kind.kind}` takes several tensors", element.mark, help=_NAME_THEM)
+                return None
+            if not present:
+                self.report("E0219", "a join cannot have a `when`", entry.mark, help="give the entries it joins a `when`")
+                return None
+        else:
+            value = self.single(flow, previous, entry.mark) if entry.source is None else self.lookup(entry.source, frame)
+            if value is None or value.shape is None:
+                return None
+            operands = [value]
+        shapes = tuple(value.shape for value in operands if value.shape is not None)
+        refs = tuple(value.ref for value in operands)
+        when = entry.when and (condition if self.symbolic else entry.when)
+        if not present:
+            node = Node(name, _ABSENT, entry.mark, refs, shapes, {None: shapes[0]}, when, False, entry.auxiliary)
+            return node, {None: _Value(Ref(position), shapes[0])}
+        made: tuple[Any, dict[str | None, Shape]] | None
+        if isinstance(element, LayerCall):
+            made = self.layer(element, entry, name, shapes, scope)
+        elif isinstance(element, BlockCall):
+            with self.inside(f"{name} (line {entry.mark.line})"):
+                made = self.instance(element, shapes[0], scope)
+        else:
+            with self.inside(name):
+                graph = self.body(element, shapes, scope, frame, None)
+            if graph is None:
+                return None
+            for capture in graph.captures:
+                owner, _, output = capture.partition(".")
+                value = self.lookup(Reference(owner, output or None, entry.mark), frame)
+                if value is None:
+                    return None
+                refs += (value.ref,)
+                assert value.shape is not None
+                shapes += (value.shape,)
+            made = graph, {output: graph.shape(ref) for output, ref in graph.results.items()}
+        if made is None:
+            return None
+        thing, out = made
+        if body.form == "list" and None not in out:
+            self.report("E0218", f"`{name}` has several outputs", entry.mark, help=_NAME_THEM)
+            return None
+        node = Node(name, thing, entry.mark, refs, shapes, out, when, True, entry.auxiliary)
+        return node, {output: _Value(Ref(position, output), shape) for output, shape in out.items()}
+
+    def layer(
+        self, call: LayerCall, entry: Entry, name: str, shapes: tuple[Shape, ...], scope: Scope
+    ) -> tuple[Kind, dict[str | None, Shape]] | None:
+        kind = call.ready
+        if kind is None:
+            before = len(self.problems)
+            arguments = {key: self.value(value, scope, call.marks[key]) for key, value in call.arguments.items()}
+            if len(self.problems) > before:
+                return None
+            # Faults of an argument's value are the parser's to word; the way there is ours.
+            parser = Parser(Problems(), {})
+            kind = parser.layer(call, arguments)
+            for problem in parser.problems.sorted():
+                problem.where = (*self.where, name)
+                self.problems.add(problem)
+            if kind is None:
+                return None
+        x: Any = shapes if kind.many else shapes[0]
+        faulty = False
+        if isinstance(kind, Join):
+            for position, fault in kind.join_faults(shapes):
+                faulty = True
+                self.fault(fault, call, name, call.operands[position].mark)
+        else:
+            for fault in kind.requirements(x):
+                faulty = True
+                self.fault(fault, call, name, call.marks.get(fault.argument or "", call.mark))
+        if faulty:
+            return None
+        return kind, self.outputs(kind, x, call.mark)
+
+    def outputs(self, kind: Kind, x: Any, mark: Mark) -> dict[str | None, Shape]:
+        y = kind.output(x)
+        found: dict[str | None, Shape] = dict(y) if isinstance(y, dict) else {None: y}
+        if not self.symbolic:
+            found = {name: (plain(shape[0]), *shape[1:]) for name, shape in found.items()}
+        for shape in found.values():
+            if volume(shape) >= 2**63:
+                raise SpecError([Problem("E0315", "the output has more than 2**63 elements", mark, where=tuple(self.where))])
+        return found
+
+    def fault(self, fault: Fault, call: LayerCall, name: str, mark: Mark) -> None:
+        with self.inside(name):
+            self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
+
+    def join(
+        self, body: Body, parts: list[_Value], marks: list[tuple[str, Mark]], nodes: list[Node | None]
+    ) -> dict[str | None, _Value]:
+        """The join of a body's branches, as its last node."""
+        unknown = {None: _Value(Ref(INPUT), None)}
+        assert body.join is not None and isinstance(body.join.ready, Join)
+        if any(part.shape is None for part in parts):
+            return unknown
+        shapes = tuple(part.shape for part in parts if part.shape is not None)
+        kind = body.join.ready
+        if len(parts) == 1:
+            return {None: parts[0]}  # the other branches have a `when` that is false
+        faulty = False
+        for position, fault in kind.join_faults(shapes):
+            faulty = True
+            name, mark = marks[position] if marks else ("", body.join.mark)
+            message = fault.message.replace("inputs of `", "branches of `join: ")
+            self.where.append(name)
+            self.report(fault.code, message, mark, label=fault.label, help=fault.help)
+            self.where.pop()
+        if faulty:
+            return unknown
+        out = self.outputs(kind, shapes, body.join.mark)
+        refs = tuple(part.ref for part in parts)
+        nodes.append(Node("join", kind, body.join.mark, refs, shapes, out))
+        return {None: _Value(Ref(len(nodes) - 1), out[None])}
+
+    def instance(self, call: BlockCall, x: Shape, scope: Scope) -> tuple[Instance, dict[str | None, Shape]] | None:
+        """A block for given arguments and input; equal instances share their graph."""
+        block = call.block
+        if block in self.active:
+            names = " → ".join(b.name for b in [*self.active[self.active.index(block) :], block])
+            self.report("E0214", f"a block contains itself: {names}", call.mark, help="a repeat does not nest: use `repeat`")
+            return None
+        outer: Scope = {"in_channels": x[0]}  # the arguments in the caller's names
+        inner: Scope = {"in_channels": self.own(x[0], "in_channels")}  # and in the block's own
+        before = len(self.problems)
+        for name, parameter in block.parameters.items():
+            if name in call.arguments:
+                value = self.value(call.arguments[name], scope, call.marks[name])
+                value = self.same(value, name, call, outer, scope)
+                outer[name] = value
+                inner[name] = self.own(value, name)
+            else:
+                outer[name] = self.value(parameter.default, outer, parameter.mark)
+                own = isinstance(parameter.default, Expression)
+                inner[name] = self.value(parameter.default, inner, parameter.mark) if own else self.own(outer[name], name)
+        if len(self.problems) > before:
+            return None
+        key = (id(block), plain(tuple(x)), tuple((k, type(plain(v)), plain(v)) for k, v in outer.items()))
+        if key in self.cache:
+            graph, problems = self.cache[key]
+            for problem in problems:
+                problem.repeats += 1
+        else:
+            known = set(map(id, self.problems.sorted()))
+            self.active.append(block)
+            with self.inside(f"block {block.name}"):
+                assert block.body is not None
+                graph = self.body(block.body, ((inner["in_channels"], *x[1:]),), inner, None, block)
+            self.active.pop()
+            self.cache[key] = (graph, [p for p in self.problems.sorted() if id(p) not in known])
+        if graph is None:
+            return None
+        shapes = {output: self.outward(graph.shape(ref), outer) for output, ref in graph.results.items()}
+        return Instance(graph, block, outer, x[0]), shapes
+
+    def own(self, value: Any, name: str) -> Any:
+        """A parameter's value as the block itself sees it."""
+        return Symbol.parameter(plain(value), name) if self.symbolic else plain(value)
+
+    def outward(self, shape: Shape, outer: Scope) -> Shape:
+        """A block's result in the caller's names."""
+        channels = shape[0]
+        if type(channels) is Symbol and names_of(channels):
+            channels = evaluate_text(text_of(channels), outer)
+        return (channels, *shape[1:])
+
+    def same(self, value: Any, name: str, call: BlockCall, outer: Scope, scope: Scope) -> Any:
+        """`padding: same` given to a block is p = d(k - 1)/2 of the kernel given beside it."""
+        if name != "padding" or plain(value) != "same":
+            return value
+        from archc.kinds.convolution import same_faults, same_padding
+
+        def given(other: str, default: Any) -> Any:
+            parameter = call.block.parameters.get(other)
+            if other in call.arguments:
+                return self.value(call.arguments[other], scope, call.marks[other])
+            return default if parameter is None else self.value(parameter.default, outer, parameter.mark)
+
+        kernel, dilation, stride = given("kernel_size", None), given("dilation", 1), given("stride", 1)
+        if kernel is None:
+            help = "give the block a parameter `kernel_size`, or write the padding as a number"
+            self.report("E0303", f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`", call.marks[name], help=help)
+            return None
+        for fault in same_faults(kernel, stride, dilation):
+            self.report(fault.code, fault.message, call.marks[name], label=fault.label, help=fault.help)
+            return None
+        return same_padding(kernel, dilation)
+
+
+_NAME_THEM = "give the entries names: write a mapping instead of the list"
+
+
+def _absent() -> Kind:
+    from archc.kinds import KINDS
+
+    return KINDS["identity"]()
+
+
+_ABSENT = _absent()
+
+
+def _plain_chain(nodes: tuple[Node, ...]) -> bool:
+    """Whether each node takes exactly the one before it, so that an nn.Sequential does the same."""
+    for position, node in enumerate(nodes):
+        before = Ref(position - 1) if position else Ref(INPUT)
+        if node.inputs != (before,) or None not in node.shapes or not node.present:
+            return False
+    return True
+
+
+def _renumber(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """A list's entries count those that are present; an absent one hands its place on."""
+    import dataclasses
+
+    if all(node.present for node in nodes):
+        return nodes
+    numbered = []
+    count = 0
+    for node in nodes:
+        numbered.append(dataclasses.replace(node, name=str(count)))
+        count += node.present
+    return tuple(numbered)

@@ -1,0 +1,19 @@
+"""Phase 4: what follows from the graph: costs, receptive fields, other input sizes."""
+
+from archc.inference.cost import Cost, graph_cost
+from archc.inference.expect import expectation_problems
+from archc.inference.sizes import Sizes, Stop, require
+from archc.inference.summary import Row, Summary, network_outputs, summarize
+
+__all__ = [
+    "Cost",
+    "Row",
+    "Sizes",
+    "Stop",
+    "Summary",
+    "expectation_problems",
+    "graph_cost",
+    "network_outputs",
+    "require",
+    "summarize",
+]

@@ -1,0 +1,118 @@
+"""The network at other input sizes: built for its declared input, does it run, and what are its shapes?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archc.graph import Graph, Network, Node
+from archc.kinds import Fault, Kind, Shape, form
+from archc.problems import Problem, SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a network stops being legal: the path of the layer, and why."""
+
+    path: str
+    node: Node
+    fault: Fault
+
+
+class Sizes:
+    """Shapes of a built network for any input size; results of equal parts are kept."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._known: dict[tuple[int, tuple[Shape, ...]], dict[str | None, Shape] | Stop] = {}
+
+    def outputs(self, height: int, width: int) -> dict[str | None, Shape] | Stop:
+        """The outputs' shapes for an input size, or where it stops. Auxiliary heads do not count."""
+        return self._run(self.network.graph, ((self.network.input[0], height, width),))
+
+    def legal(self, height: int, width: int) -> bool:
+        """Whether the network, built for its declared input, runs at this size in inference."""
+        return not isinstance(self.outputs(height, width), Stop)
+
+    def minimum(self) -> tuple[int, int]:
+        """The smallest height and width at which it runs.
+
+        Each axis is scanned from 1 with the other as declared (legality is not monotone). Where the
+        two sizes found do not run together, the smallest legal square is taken, or the declared size.
+        """
+        _, height, width = self.network.input
+        least = next(size for size in range(1, height + 1) if self.legal(size, width))
+        if least == width and height == width and self.legal(least, least):
+            return (least, least)
+        across = next(size for size in range(1, width + 1) if self.legal(height, size))
+        if self.legal(least, across):
+            return (least, across)
+        squares = range(max(least, across), min(height, width) + 1)
+        return next(((side, side) for side in squares if self.legal(side, side)), (height, width))
+
+    def _run(self, graph: Graph, inputs: tuple[Shape, ...]) -> dict[str | None, Shape] | Stop:
+        key = (id(graph), inputs)
+        if key in self._known:
+            return self._known[key]
+        result = self._compute(graph, inputs)
+        if len(self._known) < 1_000_000:
+            self._known[key] = result
+        return result
+
+    def _compute(self, graph: Graph, inputs: tuple[Shape, ...]) -> dict[str | None, Shape] | Stop:
+        values: list[dict[str | None, Shape]] = []
+
+        def value(node: int, output: str | None) -> Shape:
+            return inputs[-1 - node] if node < 0 else values[node][output]
+
+        for node in graph.nodes:
+            if node.auxiliary:
+                values.append({})
+                continue
+            shapes = tuple(value(ref.node, ref.output) for ref in node.inputs)
+            if not node.present:
+                values.append({None: shapes[0]})
+                continue
+            below = node.graph
+            if below is not None:
+                made = self._run(below, shapes)
+                if isinstance(made, Stop):
+                    return Stop(f"{node.name}.{made.path}", made.node, made.fault)
+                values.append(made)
+                continue
+            kind = node.element
+            assert isinstance(kind, Kind)
+            x = shapes if kind.many else shapes[0]
+            fault = next(kind.requirements(x), None) or _frozen(kind, node, shapes)
+            if fault is not None:
+                return Stop(node.name, node, fault)
+            y = kind.output(x)
+            values.append(dict(y) if isinstance(y, dict) else {None: y})
+        return {name: value(ref.node, ref.output) for name, ref in graph.results.items()}
+
+
+def _frozen(kind: Kind, node: Node, shapes: tuple[Shape, ...]) -> Fault | None:
+    """A built layer keeps what followed from its input: the features of a linear layer, say."""
+    if kind.many:
+        return None
+    built, now = kind.derived(node.in_shapes[0]), kind.derived(shapes[0])
+    if built == now:
+        return None
+    return Fault(
+        "E0402",
+        f"`{kind.kind}` was built for {form(node.in_shapes[0])} and gets {form(shapes[0])}",
+        help="an adaptive pooling before the `flatten` frees the input size",
+    )
+
+
+def stop_problem(stop: Stop, height: int, width: int) -> Problem:
+    """A stop as a problem for people."""
+    message = f"at {height}×{width} the network stops: {stop.fault.message}"
+    return Problem("E0402", message, stop.node.mark, stop.fault.label, (stop.path,), stop.fault.help)
+
+
+def require(network: Network, height: int, width: int) -> dict[str | None, Shape]:
+    """The outputs' shapes at a size. Raises SpecError where the built network does not run."""
+    result = Sizes(network).outputs(height, width)
+    if isinstance(result, Stop):
+        raise SpecError([stop_problem(result, height, width)])
+    return result

@@ -1,0 +1,119 @@
+"""What `archc summary` tells: every layer with its shapes and costs, and the totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from archc.expressions import plain
+from archc.graph import Network, Node, walk
+from archc.inference.cost import graph_cost, layer_cost
+from archc.inference.receptive import receptive_fields
+from archc.inference.sizes import Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One layer. Shapes are without the batch dimension; `receptive_field` is (height, width) in input pixels.
+
+    `jump` is the distance in input pixels between neighbouring outputs; `training` marks auxiliary heads.
+    """
+
+    path: str
+    kind: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, int]
+    jump: tuple[float, float]
+    line: int
+    training: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network in figures; `parameters` and `macs` are those of inference."""
+
+    name: str
+    input: tuple[int, int, int]
+    outputs: dict[str, tuple[int, ...]]
+    parameters: int
+    training_parameters: int
+    macs: int
+    min_input: tuple[int, int]
+    layers: tuple[Row, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `archc summary --format json` prints."""
+        return {
+            "name": self.name,
+            "input": list(self.input),
+            "outputs": {name: list(shape) for name, shape in self.outputs.items()},
+            "parameters": self.parameters,
+            "training_parameters": self.training_parameters,
+            "macs": self.macs,
+            "min_input": list(self.min_input),
+            "layers": [_row_dict(row) for row in self.layers],
+        }
+
+
+def _row_dict(row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "input": list(row.input),
+        "output": list(row.output),
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "receptive_field": max(row.receptive_field),
+        "receptive_field_hw": list(row.receptive_field),
+        "jump_hw": [_number(jump) for jump in row.jump],
+        "line": row.line,
+        "training": row.training,
+    }
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def network_outputs(network: Network) -> dict[str, tuple[int, ...]]:
+    """The shapes of the outputs in inference; an only output without a name is called `output`."""
+    graph = network.graph
+    return {name or "output": tuple(plain(graph.shape(ref))) for name, ref in graph.results.items()}
+
+
+def summarize(network: Network) -> Summary:
+    """The figures of a checked network."""
+    fields = receptive_fields(network.graph)
+    rows = []
+    for layer in walk(network.graph):
+        node: Node = layer.node
+        own, work = layer_cost(node, layer.kind)
+        height, width = fields[layer.path]
+        rows.append(
+            Row(
+                layer.path,
+                layer.kind.kind,
+                tuple(node.in_shapes[0]),
+                tuple(next(iter(node.shapes.values()))),
+                own,
+                work,
+                (height.size, width.size),
+                (height.jump, width.jump),
+                node.mark.line,
+                layer.auxiliary,
+            )
+        )
+    cost = graph_cost(network.graph)
+    return Summary(
+        network.spec.name,
+        network.input,
+        network_outputs(network),
+        cost.parameters,
+        cost.training_parameters,
+        cost.macs,
+        Sizes(network).minimum(),
+        tuple(rows),
+    )

@@ -1,0 +1,115 @@
+"""Activations: element by element, the shape stays."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from archc.kinds.base import Flag, Kind, Real, Symbolic
+
+
+class ReLU(Kind):
+    """max(0, x)."""
+
+    kind: ClassVar[str] = "relu"
+    torch: ClassVar[str] = "nn.ReLU"
+
+    inplace: Flag = False
+
+
+class ReLU6(Kind):
+    """min(max(0, x), 6) (MobileNets)."""
+
+    kind: ClassVar[str] = "relu6"
+    torch: ClassVar[str] = "nn.ReLU6"
+
+    inplace: Flag = False
+
+
+class LeakyReLU(Kind):
+    """x where positive, negative_slope · x elsewhere."""
+
+    kind: ClassVar[str] = "leaky_relu"
+    torch: ClassVar[str] = "nn.LeakyReLU"
+    positional: ClassVar[tuple[str, ...]] = ("negative_slope",)
+
+    negative_slope: Real = 0.01
+    inplace: Flag = False
+
+
+class ELU(Kind):
+    """x where positive, α(eˣ - 1) elsewhere (https://arxiv.org/abs/1511.07289)."""
+
+    kind: ClassVar[str] = "elu"
+    torch: ClassVar[str] = "nn.ELU"
+    positional: ClassVar[tuple[str, ...]] = ("alpha",)
+
+    alpha: Real = 1.0
+    inplace: Flag = False
+
+
+class GELU(Kind):
+    """x Φ(x) (https://arxiv.org/abs/1606.08415)."""
+
+    kind: ClassVar[str] = "gelu"
+    torch: ClassVar[str] = "nn.GELU"
+
+    approximate: Annotated[Literal["none", "tanh"], Symbolic] = "none"
+
+
+class SiLU(Kind):
+    """x σ(x), also called swish."""
+
+    kind: ClassVar[str] = "silu"
+    torch: ClassVar[str] = "nn.SiLU"
+
+    inplace: Flag = False
+
+
+class Sigmoid(Kind):
+    """1 / (1 + e⁻ˣ)."""
+
+    kind: ClassVar[str] = "sigmoid"
+    torch: ClassVar[str] = "nn.Sigmoid"
+
+
+class Tanh(Kind):
+    """The hyperbolic tangent."""
+
+    kind: ClassVar[str] = "tanh"
+    torch: ClassVar[str] = "nn.Tanh"
+
+
+class Hardswish(Kind):
+    """x · relu6(x + 3) / 6 (MobileNet v3, https://arxiv.org/abs/1905.02244)."""
+
+    kind: ClassVar[str] = "hardswish"
+    torch: ClassVar[str] = "nn.Hardswish"
+
+    inplace: Flag = False
+
+
+class Hardsigmoid(Kind):
+    """relu6(x + 3) / 6."""
+
+    kind: ClassVar[str] = "hardsigmoid"
+    torch: ClassVar[str] = "nn.Hardsigmoid"
+
+    inplace: Flag = False
+
+
+def _dim(value: Any) -> Any:
+    from archc.kinds.base import _integer
+
+    return _integer(value, 1, 1)
+
+
+class Softmax(Kind):
+    """e^xᵢ / Σ e^xⱼ over the channels or features (dim 1)."""
+
+    kind: ClassVar[str] = "softmax"
+    torch: ClassVar[str] = "nn.Softmax"
+
+    dim: Annotated[int, PlainValidator(_dim), WithJsonSchema({"const": 1})] = 1
+
+    def written(self) -> dict[str, Any]:
+        return {"dim": 1}  # torch's own default depends on the rank and warns

@@ -1,0 +1,259 @@
+"""What a layer kind is: arguments, requirements, shape, cost and the torch call, in one class.
+
+A kind is a pydantic model of its arguments under PyTorch's names and defaults. Everything else in archc
+(the module, the source line, the JSON Schema, the reference page, the tests) is derived from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from archc.expressions.symbol import Symbol, plain
+from archc.limits import MAX_INTEGER
+
+Shape = tuple[Any, ...]
+"""A tensor's shape without its batch dimension: (channels, height, width) or (features,). The first
+element may be a Symbol; the others are plain integers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a kind refuses its input: `argument` is the one to blame, if there is one."""
+
+    code: str
+    message: str
+    argument: str | None = None
+    label: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A torch call as data: `nn.Conv2d(3, 64, kernel_size=3)`.
+
+    Values are plain or symbols; arguments that equal torch's defaults are left out.
+    """
+
+    target: str
+    positional: tuple[Any, ...] = ()
+    keywords: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How one output position looks at its input along one axis, for receptive fields.
+
+    The output at position i reads the input from `i * step - before` over `extent` positions;
+    `extent` is None where every output reads the whole input.
+    """
+
+    extent: int | None
+    step: float = 1.0
+    before: float = 0.0
+
+
+def _symbolic(value: Any, handler: Any) -> Any:
+    if type(value) is Symbol:
+        handler(value.value)
+        return value
+    return handler(value)
+
+
+Symbolic = WrapValidator(_symbolic)
+"""Validates a symbol's value and keeps the symbol."""
+
+
+def _integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
+    number = plain(value)
+    if type(number) is not int:
+        raise PydanticCustomError("integer", "expected an integer, got {shown}", {"shown": shown(number)})
+    if number < least:
+        raise PydanticCustomError("too_small", "must be at least {least}, got {shown}", {"least": least, "shown": number})
+    if number > most:
+        raise PydanticCustomError("too_large", "must be at most {most}, got {shown}", {"most": most, "shown": shown(number)})
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as a spec writes it, cut to a readable length."""
+    import json
+
+    value = plain(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**20:
+        return "a number of more than 20 digits"
+    text = "nothing" if value is None else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _integer_type(least: int) -> Any:
+    schema = {"type": "integer", "minimum": least}
+    return (PlainValidator(lambda value: _integer(value, least)), WithJsonSchema(schema))
+
+
+def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False) -> Any:
+    def check(value: Any) -> Any:
+        if optional and value is None:
+            return None
+        if type(value) is Symbol and isinstance(value.value, tuple):
+            check(value.value)
+            return value
+        if isinstance(value, str) and value in words:
+            return value
+        if isinstance(value, list | tuple):
+            if len(value) != 2:
+                raise PydanticCustomError("pair", "expected an integer or a pair, got {shown}", {"shown": shown(value)})
+            return tuple(one(part) for part in value)
+        return one(value)
+
+    def one(value: Any) -> Any:
+        return value if item is not None and value in item else _integer(value, least)
+
+    single: dict[str, Any] = {"type": "integer", "minimum": least}
+    items: dict[str, Any] = {"anyOf": [single, {"type": "null"}]} if item else single
+    pair = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
+    named: list[dict[str, Any]] = [{"const": word} for word in words]
+    if optional:
+        named.append({"type": "null"})
+    return (PlainValidator(check), WithJsonSchema({"anyOf": [single, pair, *named]}))
+
+
+_COUNT, _NATURAL = _integer_type(1), _integer_type(0)
+_SIZES, _PADDING, _SAME = _pair_type(1), _pair_type(0), _pair_type(0, "same")
+_OUTPUT, _OPTIONAL = _pair_type(1, item=(None,)), _pair_type(1, optional=True)
+
+Count = Annotated[int, *_COUNT]
+Natural = Annotated[int, *_NATURAL]
+Pair = Annotated[int | tuple[int, int], *_SIZES]
+NaturalPair = Annotated[int | tuple[int, int], *_PADDING]
+PaddingOrSame = Annotated[Any, *_SAME]
+OutputSize = Annotated[Any, *_OUTPUT]
+OptionalPair = Annotated[Any, *_OPTIONAL]
+Real = Annotated[float, Symbolic]
+Flag = Annotated[bool, Symbolic]
+
+
+def _probability(value: Any) -> Any:
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
+        raise PydanticCustomError("probability", "expected a number from 0 to 1, got {shown}", {"shown": shown(number)})
+    return value
+
+
+Probability = Annotated[
+    float, PlainValidator(_probability), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """An integer or a pair as plain (height, width)."""
+    value = plain(value)
+    return value if isinstance(value, tuple) else (value, value)
+
+
+class Kind(BaseModel):
+    """A layer kind. Subclasses declare the arguments as fields and override what is theirs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+    kind: ClassVar[str]
+    """The name in specs."""
+    torch: ClassVar[str]
+    """The module it stands for: a class of torch.nn, or one of archc's own (`archc.Concat`)."""
+    positional: ClassVar[tuple[str, ...]] = ()
+    """Constructor arguments that are written without their names."""
+    many: ClassVar[bool] = False
+    """Whether it takes a list of inputs."""
+    infix: ClassVar[str] = ""
+    """The operator that joins the inputs in the source."""
+    keeps_storage: ClassVar[bool] = False
+    """Whether the output may share its input's memory (a view)."""
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        """What of the input (and of the arguments together) this kind cannot work with."""
+        return iter(())
+
+    def output(self, x: Shape) -> Any:
+        """The output's shape for a legal input; a dict of shapes where there are several outputs."""
+        return x
+
+    def derived(self, x: Shape) -> dict[str, Any]:
+        """Constructor arguments that follow from the input's shape."""
+        return {}
+
+    def written(self) -> dict[str, Any]:
+        """The arguments that differ from torch's defaults, as torch takes them."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if type(value) is Symbol or value != fields[name].default or type(value) is not type(fields[name].default)
+        }
+
+    def call(self, x: Shape) -> Call:
+        """The constructor call of the module, for the input's shape."""
+        given = {**self.derived(x), **self.written()}
+        first = tuple(
+            given.pop(name) if name in given else getattr(self, name)
+            for name in self.positional
+            if name in given or type(self).model_fields[name].is_required()
+        )
+        return Call(self.torch, first, tuple(given.items()))
+
+    def function(self, x: Shape) -> Call | None:
+        """The function that does the same without a module, if a person would rather call it."""
+        return None
+
+    def parameters(self, x: Shape) -> int:
+        """How many trained numbers it has."""
+        return 0
+
+    def macs(self, x: Shape, y: Shape) -> int:
+        """Multiply-adds for one image; counted for convolutions and linear layers."""
+        return 0
+
+    def windows(self, x: Shape) -> tuple[Window, Window]:
+        """How an output position looks at the input, by height and width."""
+        return (Window(1), Window(1))
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether it changes its input's memory."""
+        return bool(getattr(self, "inplace", False))
+
+
+def need_map(x: Shape, kind: str) -> Iterator[Fault]:
+    """A fault unless the input is (channels, height, width)."""
+    if len(x) != 3:
+        yield Fault(
+            "E0301",
+            f"`{kind}` works on a map (channels, height, width), but gets {form(x)}",
+            help="move it before the `flatten`",
+        )
+
+
+def need_vector(x: Shape, kind: str) -> Iterator[Fault]:
+    """A fault unless the input is (features,)."""
+    if len(x) != 1:
+        yield Fault(
+            "E0301",
+            f"`{kind}` works on a vector, but gets a map of {form(x)}",
+            help="put a `flatten` before it",
+        )
+
+
+def form(x: Shape) -> str:
+    """A shape as people write it: `64×112×112`, or `a vector of 1000`."""
+    return f"a vector of {plain(x[0])}" if len(x) == 1 else "×".join(str(plain(size)) for size in x)
+
+
+def volume(x: Shape) -> int:
+    """How many elements a shape has."""
+    size = 1
+    for length in x:
+        size *= int(length)
+    return size

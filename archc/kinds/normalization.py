@@ -1,0 +1,163 @@
+"""Normalisation layers."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from archc.kinds.base import (
+    Count,
+    Fault,
+    Flag,
+    Kind,
+    Real,
+    Shape,
+    Symbolic,
+    form,
+    need_map,
+    need_vector,
+    shown,
+    volume,
+)
+from archc.kinds.convolution import group_faults
+from archc.expressions.symbol import plain
+
+
+class _BatchNorm(Kind):
+    """Batch normalisation (Ioffe & Szegedy, 2015, https://arxiv.org/abs/1502.03167)."""
+
+    positional: ClassVar[tuple[str, ...]] = ("num_features",)
+
+    eps: Real = 1e-5
+    momentum: Annotated[float | None, Symbolic] = 0.1
+    affine: Flag = True
+    track_running_stats: Flag = True
+
+    def derived(self, x: Shape) -> dict[str, Any]:
+        return {"num_features": x[0]}
+
+    def parameters(self, x: Shape) -> int:
+        return 2 * int(x[0]) if self.affine else 0
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of each channel of a map (https://arxiv.org/abs/1502.03167)."""
+
+    kind: ClassVar[str] = "batch_norm2d"
+    torch: ClassVar[str] = "nn.BatchNorm2d"
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        return need_map(x, self.kind)
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of each feature of a vector (https://arxiv.org/abs/1502.03167)."""
+
+    kind: ClassVar[str] = "batch_norm1d"
+    torch: ClassVar[str] = "nn.BatchNorm1d"
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        return need_vector(x, self.kind)
+
+
+class GroupNorm(Kind):
+    """Group normalisation (Wu & He, 2018, https://arxiv.org/abs/1803.08494)."""
+
+    kind: ClassVar[str] = "group_norm"
+    torch: ClassVar[str] = "nn.GroupNorm"
+    positional: ClassVar[tuple[str, ...]] = ("num_groups", "num_channels")
+
+    num_groups: Count
+    eps: Real = 1e-5
+    affine: Flag = True
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        for fault in group_faults(x[0], x[0], self.num_groups):
+            yield Fault(fault.code, fault.message, "num_groups", fault.label, fault.help)
+
+    def derived(self, x: Shape) -> dict[str, Any]:
+        return {"num_channels": x[0]}
+
+    def parameters(self, x: Shape) -> int:
+        return 2 * int(x[0]) if self.affine else 0
+
+
+def _shape(value: Any) -> Any:
+    from archc.kinds.base import _integer
+
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        return tuple(_integer(size, 1) for size in value)
+    return _integer(value, 1)
+
+
+class LayerNorm(Kind):
+    """Layer normalisation over the last dimensions (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
+
+    `normalized_shape` is the input's whole shape where it is left out.
+    """
+
+    kind: ClassVar[str] = "layer_norm"
+    torch: ClassVar[str] = "nn.LayerNorm"
+    positional: ClassVar[tuple[str, ...]] = ("normalized_shape",)
+
+    normalized_shape: Annotated[
+        Any,
+        PlainValidator(_shape),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 3},
+                    {"type": "null"},
+                ]
+            }
+        ),
+    ] = None
+    eps: Real = 1e-5
+    elementwise_affine: Flag = True
+    bias: Flag = True
+
+    def _over(self, x: Shape) -> tuple[Any, ...]:
+        if self.normalized_shape is None:
+            return x
+        return self.normalized_shape if isinstance(self.normalized_shape, tuple) else (self.normalized_shape,)
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        over = plain(self._over(x))
+        if over != plain(x)[-len(over) :]:
+            yield Fault(
+                "E0314",
+                f"normalized_shape {shown(list(over))} is not the end of the input's shape, {form(x)}",
+                "normalized_shape",
+                help="leave it out to normalise over the whole input",
+            )
+
+    def derived(self, x: Shape) -> dict[str, Any]:
+        over = self._over(x)
+        return {"normalized_shape": over[0] if len(over) == 1 else over}
+
+    def written(self) -> dict[str, Any]:
+        given = super().written()
+        given.pop("normalized_shape", None)
+        return given
+
+    def parameters(self, x: Shape) -> int:
+        return volume(self._over(x)) * (1 + bool(self.bias)) if self.elementwise_affine else 0
+
+
+class LocalResponseNorm(Kind):
+    """Local response normalisation over neighbouring channels (Krizhevsky et al., 2012, section 3.3)."""
+
+    kind: ClassVar[str] = "local_response_norm"
+    torch: ClassVar[str] = "nn.LocalResponseNorm"
+    positional: ClassVar[tuple[str, ...]] = ("size",)
+
+    size: Count
+    alpha: Real = 1e-4
+    beta: Real = 0.75
+    k: Real = 1.0
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        return need_map(x, self.kind)

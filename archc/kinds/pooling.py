@@ -1,0 +1,136 @@
+"""Pooling: the largest or the mean value of each window."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from archc.kinds.base import (
+    Count,
+    Fault,
+    Flag,
+    Kind,
+    NaturalPair,
+    OptionalPair,
+    OutputSize,
+    Pair,
+    Shape,
+    Window,
+    need_map,
+    pair,
+)
+from archc.kinds.convolution import AXES, kernel_faults
+from archc.expressions.symbol import plain
+
+
+class _Pool(Kind):
+    """What max and average pooling share; every pooling argument is written by name."""
+
+    kernel_size: Pair
+    stride: OptionalPair = None
+    padding: NaturalPair = 0
+
+    def _axes(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """(axis, kernel, stride, padding, dilation) of each axis; the stride defaults to the kernel."""
+        kernel, padding, dilation = pair(self.kernel_size), pair(self.padding), pair(getattr(self, "dilation", 1))
+        stride = kernel if self.stride is None else pair(self.stride)
+        for i in (0, 1):
+            yield i, kernel[i], stride[i], padding[i], dilation[i]
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        if len(x) != 3:
+            yield from need_map(x, self.kind)
+            return
+        for _, kernel, _, padding, dilation in self._axes():
+            extent = dilation * (kernel - 1) + 1
+            if padding > extent // 2:
+                yield Fault(
+                    "E0305",
+                    f"padding {padding} is more than half of the pooling window of {extent}",
+                    "padding",
+                    label=f"at most {extent // 2}",
+                    help=f"write `padding: {extent // 2}`, or a `pad` layer before it",
+                )
+                return
+        sizes = self.output(x)[1:]
+        if min(sizes) < 1:
+            dilation = getattr(self, "dilation", 1)
+            faults = list(kernel_faults(x, self.kernel_size, self.padding, dilation, self.kind))
+            yield from faults or [
+                Fault("E0308", f"`{self.kind}` leaves no {AXES[sizes[0] >= 1]}", "kernel_size", help="use a larger input")
+            ]
+
+    def output(self, x: Shape) -> Shape:
+        """`ceil_mode` follows PyTorch: a last window that would start in the right padding is dropped
+        (https://github.com/pytorch/pytorch/pull/116420)."""
+        sizes = []
+        for i, kernel, stride, padding, dilation in self._axes():
+            span = x[1 + i] + 2 * padding - dilation * (kernel - 1) - 1
+            if getattr(self, "ceil_mode", False):
+                size = -(-span // stride) + 1
+                if (size - 1) * stride >= x[1 + i] + padding:
+                    size -= 1
+            else:
+                size = span // stride + 1
+            sizes.append(size)
+        return (x[0], *sizes)
+
+    def windows(self, x: Shape) -> tuple[Window, Window]:
+        first, second = (Window(d * (k - 1) + 1, s, p) for _, k, s, p, d in self._axes())
+        return (first, second)
+
+
+class MaxPool2d(_Pool):
+    """The largest value of each window."""
+
+    kind: ClassVar[str] = "max_pool2d"
+    torch: ClassVar[str] = "nn.MaxPool2d"
+
+    dilation: Pair = 1
+    ceil_mode: Flag = False
+
+
+class AvgPool2d(_Pool):
+    """The mean of each window."""
+
+    kind: ClassVar[str] = "avg_pool2d"
+    torch: ClassVar[str] = "nn.AvgPool2d"
+
+    ceil_mode: Flag = False
+    count_include_pad: Flag = True
+    divisor_override: Count | None = None
+
+
+class _AdaptivePool(Kind):
+    """Pooling to a given size: output i reads floor(i n / m) to ceil((i + 1) n / m) of its n inputs."""
+
+    positional: ClassVar[tuple[str, ...]] = ("output_size",)
+
+    output_size: OutputSize
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        return need_map(x, self.kind)
+
+    def output(self, x: Shape) -> Shape:
+        size = plain(self.output_size)
+        sizes = size if isinstance(size, tuple) else (size, size)
+        return (x[0], *(kept if wanted is None else wanted for wanted, kept in zip(sizes, x[1:], strict=True)))
+
+    def windows(self, x: Shape) -> tuple[Window, Window]:
+        result = []
+        for n, m in zip(x[1:], self.output(x)[1:], strict=True):
+            widest = max(-(-(i + 1) * n // m) - i * n // m for i in range(m)) if m <= n else -(-n // m) + (n % m > 0)
+            result.append(Window(None) if m == 1 else Window(widest, n / m))
+        return (result[0], result[1])
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The mean of each of output_size × output_size regions, whatever the input's size."""
+
+    kind: ClassVar[str] = "adaptive_avg_pool2d"
+    torch: ClassVar[str] = "nn.AdaptiveAvgPool2d"
+
+
+class AdaptiveMaxPool2d(_AdaptivePool):
+    """The largest value of each of output_size × output_size regions, whatever the input's size."""
+
+    kind: ClassVar[str] = "adaptive_max_pool2d"
+    torch: ClassVar[str] = "nn.AdaptiveMaxPool2d"

@@ -1,0 +1,44 @@
+"""Layers that act in training only."""
+
+from typing import Annotated, ClassVar, Literal
+
+from archc.kinds.base import Flag, Kind, Probability, Symbolic
+
+
+class Dropout(Kind):
+    """Zeroes single values with probability p in training (https://jmlr.org/papers/v15/srivastava14a.html)."""
+
+    kind: ClassVar[str] = "dropout"
+    torch: ClassVar[str] = "nn.Dropout"
+    positional: ClassVar[tuple[str, ...]] = ("p",)
+    keeps_storage: ClassVar[bool] = True
+
+    p: Probability = 0.5
+    inplace: Flag = False
+
+
+class Dropout2d(Kind):
+    """Zeroes whole channels with probability p in training (https://arxiv.org/abs/1411.4280)."""
+
+    kind: ClassVar[str] = "dropout2d"
+    torch: ClassVar[str] = "nn.Dropout2d"
+    positional: ClassVar[tuple[str, ...]] = ("p",)
+    keeps_storage: ClassVar[bool] = True
+
+    p: Probability = 0.5
+    inplace: Flag = False
+
+
+class StochasticDepth(Kind):
+    """Drops whole residual branches with probability p in training (https://arxiv.org/abs/1603.09382).
+
+    `mode: row` draws once an image, `mode: batch` once a batch.
+    """
+
+    kind: ClassVar[str] = "stochastic_depth"
+    torch: ClassVar[str] = "archc.StochasticDepth"
+    positional: ClassVar[tuple[str, ...]] = ("p",)
+    keeps_storage: ClassVar[bool] = True
+
+    p: Probability
+    mode: Annotated[Literal["row", "batch"], Symbolic] = "row"

@@ -1,0 +1,250 @@
+"""Layers that rearrange a map: padding, upsampling, shuffling, splitting, averaging."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archc.kinds.base import (
+    Call,
+    Count,
+    Fault,
+    Flag,
+    Kind,
+    OptionalPair,
+    Real,
+    Shape,
+    Symbolic,
+    Window,
+    _integer,
+    need_map,
+    pair,
+    shown,
+)
+from archc.kinds.convolution import AXES, group_faults
+from archc.expressions.symbol import Symbol, plain
+
+
+class Identity(Kind):
+    """The input itself."""
+
+    kind: ClassVar[str] = "identity"
+    torch: ClassVar[str] = "nn.Identity"
+    keeps_storage: ClassVar[bool] = True
+
+    def function(self, x: Shape) -> Call:
+        return Call("")
+
+
+def _sides(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if len(value) != 4:
+            raise PydanticCustomError(
+                "sides", "expected an integer or [left, right, top, bottom], got {shown}", {"shown": shown(value)}
+            )
+        return tuple(_integer(side, 0) for side in value)
+    return _integer(value, 0)
+
+
+class Pad(Kind):
+    """Padding of a map: one number for all sides, or [left, right, top, bottom]."""
+
+    kind: ClassVar[str] = "pad"
+    torch: ClassVar[str] = "nn.ZeroPad2d"
+    positional: ClassVar[tuple[str, ...]] = ("padding",)
+
+    padding: Annotated[
+        Any,
+        PlainValidator(_sides),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 0},
+                    {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 4, "maxItems": 4},
+                ]
+            }
+        ),
+    ]
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
+    value: Real = 0.0
+
+    def _lengths(self) -> tuple[int, int, int, int]:
+        sides = plain(self.padding)
+        return sides if isinstance(sides, tuple) else (sides, sides, sides, sides)
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        if len(x) != 3:
+            yield from need_map(x, self.kind)
+            return
+        left, right, top, bottom = self._lengths()
+        for axis, size, side in (("width", x[2], max(left, right)), ("height", x[1], max(top, bottom))):
+            if (self.mode == "reflect" and side >= size) or (self.mode == "circular" and side > size):
+                yield Fault(
+                    "E0307",
+                    f"`mode: {self.mode}` cannot pad the {axis} {size} by {side}",
+                    "padding",
+                    help="use less padding or another mode",
+                )
+                return
+
+    def output(self, x: Shape) -> Shape:
+        left, right, top, bottom = self._lengths()
+        return (x[0], x[1] + top + bottom, x[2] + left + right)
+
+    def call(self, x: Shape) -> Call:
+        match self.mode:
+            case "reflect":
+                return Call("nn.ReflectionPad2d", (self.padding,))
+            case "replicate":
+                return Call("nn.ReplicationPad2d", (self.padding,))
+            case "circular":
+                return Call("nn.CircularPad2d", (self.padding,))
+        if type(self.value) is not Symbol and self.value == 0:
+            return Call("nn.ZeroPad2d", (self.padding,))
+        return Call("nn.ConstantPad2d", (self.padding, self.value))
+
+    def windows(self, x: Shape) -> tuple[Window, Window]:
+        left, _, top, _ = self._lengths()
+        return (Window(1, 1, top), Window(1, 1, left))
+
+
+class Upsample(Kind):
+    """A map resized to `size`, or by `scale_factor`: out = floor(in · scale_factor)."""
+
+    kind: ClassVar[str] = "upsample"
+    torch: ClassVar[str] = "nn.Upsample"
+
+    size: OptionalPair = None
+    scale_factor: Annotated[float | None, Symbolic] = None
+    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"] = "nearest"
+    align_corners: Annotated[bool | None, Symbolic] = None
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        if len(x) != 3:
+            yield from need_map(x, self.kind)
+            return
+        if (self.size is None) == (self.scale_factor is None):
+            yield Fault("E0203", "`upsample` takes either `size` or `scale_factor`", help="write `scale_factor: 2`")
+            return
+        if self.scale_factor is not None and not 0 < float(self.scale_factor) <= 1024:
+            yield Fault("E0203", "the scale factor must be above 0 and at most 1024", "scale_factor")
+            return
+        if self.align_corners is not None and self.mode.startswith("nearest"):
+            yield Fault(
+                "E0203", f"`align_corners` has no meaning for `mode: {self.mode}`", "align_corners", help="leave it out"
+            )
+            return
+        for axis, size in zip(AXES, self.output(x)[1:], strict=True):
+            if size < 1:
+                yield Fault("E0308", f"`upsample` leaves a {axis} of {size}", "scale_factor", help="use a larger factor")
+                return
+
+    def output(self, x: Shape) -> Shape:
+        if self.size is not None:
+            return (x[0], *pair(self.size))
+        assert self.scale_factor is not None
+        factor = float(self.scale_factor)
+        return (x[0], int(x[1] * factor), int(x[2] * factor))
+
+    def windows(self, x: Shape) -> tuple[Window, Window]:
+        reach = {"bilinear": 2, "bicubic": 4}.get(self.mode, 1)
+        y = self.output(x)
+        first, second = (Window(min(reach, x[i]), x[i] / y[i], reach // 2 - 1 if reach > 1 else 0) for i in (1, 2))
+        return (first, second)
+
+
+class ChannelShuffle(Kind):
+    """Channels of g groups interleaved (ShuffleNet, https://arxiv.org/abs/1707.01083)."""
+
+    kind: ClassVar[str] = "channel_shuffle"
+    torch: ClassVar[str] = "nn.ChannelShuffle"
+    positional: ClassVar[tuple[str, ...]] = ("groups",)
+
+    groups: Count
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        if len(x) != 3:
+            yield from need_map(x, self.kind)
+            return
+        yield from group_faults(x[0], x[0], self.groups)
+
+
+class Chunk(Kind):
+    """Channels in `chunks` equal parts, the outputs `0`, `1`, …; use them as `name.0`."""
+
+    kind: ClassVar[str] = "chunk"
+    torch: ClassVar[str] = "archc.Chunk"
+    positional: ClassVar[tuple[str, ...]] = ("chunks",)
+    keeps_storage: ClassVar[bool] = True
+
+    chunks: Count
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        for fault in group_faults(x[0], x[0], self.chunks):
+            yield Fault(fault.code, fault.message.replace("groups of", "chunks of"), "chunks", fault.label, fault.help)
+
+    def output(self, x: Shape) -> dict[str, Shape]:
+        return {str(i): (x[0] // self.chunks, *x[1:]) for i in range(int(self.chunks))}
+
+    def function(self, x: Shape) -> Call:
+        return Call("torch.chunk", (self.chunks,), (("dim", 1),))
+
+
+def _sections(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not value:
+        raise PydanticCustomError("sections", "expected a list of channel counts, got {shown}", {"shown": shown(value)})
+    return tuple(_integer(size, 1) for size in value)
+
+
+class Split(Kind):
+    """Channels in parts of the given sizes, the outputs `0`, `1`, …; use them as `name.0`."""
+
+    kind: ClassVar[str] = "split"
+    torch: ClassVar[str] = "archc.Split"
+    positional: ClassVar[tuple[str, ...]] = ("sections",)
+    keeps_storage: ClassVar[bool] = True
+
+    sections: Annotated[
+        tuple[int, ...],
+        PlainValidator(_sections),
+        WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}),
+    ]
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        total = sum(map(int, self.sections))
+        if total != x[0]:
+            yield Fault(
+                "E0313",
+                f"the sections add up to {total}, the input has {plain(x[0])} channels",
+                "sections",
+                help=f"make them add up to {plain(x[0])}",
+            )
+
+    def output(self, x: Shape) -> dict[str, Shape]:
+        return {str(i): (size, *x[1:]) for i, size in enumerate(self.sections)}
+
+    def function(self, x: Shape) -> Call:
+        return Call("torch.split", (list(self.sections),), (("dim", 1),))
+
+
+class Mean(Kind):
+    """The mean over height and width: a vector of the channels, or 1×1 maps with `keepdim`."""
+
+    kind: ClassVar[str] = "mean"
+    torch: ClassVar[str] = "archc.Mean"
+
+    keepdim: Flag = False
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        return need_map(x, self.kind)
+
+    def output(self, x: Shape) -> Shape:
+        return (x[0], 1, 1) if self.keepdim else (x[0],)
+
+    def function(self, x: Shape) -> Call:
+        keep: tuple[tuple[str, Any], ...] = (("keepdim", self.keepdim),) if self.keepdim else ()
+        return Call("torch.mean", (), (("dim", (2, 3)), *keep))
+
+    def windows(self, x: Shape) -> tuple[Window, Window]:
+        return (Window(None), Window(None))

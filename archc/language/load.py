@@ -1,0 +1,212 @@
+"""Spec files to specs: a file, what it extends and what it imports, within one folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from archc.language.header import ExtendKeys, SpecKeys
+from archc.language.names import class_name_fault
+from archc.language.parse import Parser, parse_blocks, parse_expect, parse_init
+from archc.language.spec import Block, Parameter, Spec
+from archc.language.validate import validate
+from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
+from archc.reading import Map, read_file, read_text
+
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
+
+
+def load_file(path: Path, name: str | None = None) -> Spec:
+    """The spec in a file. Raises SpecError with every problem found."""
+    loader = _Loader(path.parent)
+    return loader.spec(read_file(path, name or str(path)), path.stem, (path.name,))
+
+
+def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
+    """The spec in a text, which can neither extend nor import. Raises SpecError."""
+    return _Loader(None).spec(read_text(text, name), stem, ())
+
+
+class _Loader:
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.problems = Problems()
+
+    def spec(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
+        if "extends" in root:
+            return self._extension(root, stem, trail)
+        keys = validate(SpecKeys, root, root, _top(root), self.problems, "the spec")
+        blocks = self._imports(root, trail)
+        parser = Parser(self.problems, blocks)
+        parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
+        parse_blocks(root, parser)
+        body = None
+        if "layers" in root or "branches" in root:
+            body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec")
+        else:
+            self._report("E0202", "the spec has no `layers` and no `branches`", _top(root), "add `layers:`")
+        if "input" not in root:
+            self._report("E0202", "the spec lacks the key `input`", _top(root), "add `input: [3, 224, 224]`")
+        name, _ = self._name(root, stem)
+        init = parse_init(root.get("init"), self.problems)
+        expect = parse_expect(root.get("expect"))
+        self.problems.raise_any()
+        assert keys is not None and keys.input is not None and body is not None
+        return Spec(
+            name=name,
+            stem=stem,
+            description=keys.description or "",
+            paper=keys.paper or "",
+            input=_size(keys.input),
+            input_mark=root.values_at["input"],
+            parameters=parameters,
+            blocks=parser.blocks,
+            body=body,
+            init=init,
+            expect=expect,
+            source=root.mark.source,
+        )
+
+    def _name(self, root: Map, stem: str) -> tuple[str, bool]:
+        if isinstance(root.get("name"), str):
+            name, mark = root["name"], root.values_at["name"]
+        else:
+            # A file's name is any text: make a class name of it.
+            name, mark = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", stem)), _top(root)
+            name = name if name[:1].isalpha() else f"Network{name}"
+        fault = class_name_fault(name)
+        if fault:
+            self._report("E0208", f"a network cannot be called `{name}`: {fault}", mark, "it names the emitted class")
+        elif name in (root.get("blocks") or {}):
+            self._report("E0209", f"the network and a block are both called `{name}`", mark, "rename one of them")
+        return name, "name" in root
+
+    def _extension(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
+        mark = _top(root)
+        keys = validate(ExtendKeys, root, root, mark, self.problems, "a spec that extends another")
+        self.problems.raise_any()
+        assert keys is not None
+        base_root = self._file(root["extends"], root.values_at["extends"], trail)
+        base = self.spec(base_root, Path(root["extends"]).stem, (*trail, root["extends"]))
+        parameters = dict(base.parameters)
+        given = Parser(self.problems, {}).parameters(root.get("parameters"), frozenset(), required=False)
+        for name, parameter in given.items():
+            if name not in parameters:
+                help = did_you_mean(name, parameters)
+                self._report("E0216", f"`{root['extends']}` has no parameter `{name}`", parameter.mark, help)
+            else:
+                parameters[name] = Parameter(name, parameter.default, False, parameter.mark)
+        name, _ = self._name(root, stem)
+        if name in base.blocks:
+            self._report("E0209", f"the network and a block are both called `{name}`", mark, "give it a `name`")
+        self.problems.raise_any()
+        return Spec(
+            name=name,
+            stem=stem,
+            description=keys.description or base.description,
+            paper=keys.paper or base.paper,
+            input=_size(keys.input) if keys.input else base.input,
+            input_mark=root.values_at.get("input", base.input_mark),
+            parameters=parameters,
+            blocks=base.blocks,
+            body=base.body,
+            init=base.init,
+            expect=parse_expect(root.get("expect")),
+            source=root.mark.source,
+        )
+
+    def _imports(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
+        found: dict[str, Block] = {}
+        wanted = root.get("import")
+        for file, names in wanted.items() if isinstance(wanted, Map) else ():
+            if not isinstance(names, list):
+                continue
+            library = self._file(file, wanted.keys_at[file], trail)
+            parser = Parser(self.problems, self._imports(library, (*trail, file)))
+            validate(SpecKeys, library, library, _top(library), self.problems, "the file")
+            parse_blocks(library, parser)
+            for name, mark in zip(names, names.items_at, strict=True):
+                if name not in parser.blocks:
+                    self._report("E0215", f"`{file}` has no block `{name}`", mark, did_you_mean(str(name), parser.blocks))
+                elif name in found:
+                    self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
+                else:
+                    found[name] = parser.blocks[name]
+        return found
+
+    def _file(self, file: str, mark: Mark, trail: tuple[str, ...]) -> Map:
+        if self.folder is None:
+            raise SpecError([Problem("E0215", "a spec given as text has no folder to read from", mark)])
+        if not _FILE.fullmatch(file):
+            help = "only files of the spec's own folder can be named, as `name.yaml`"
+            raise SpecError([Problem("E0215", f"`{file}` is no spec file of this folder", mark, help=help)])
+        if file in trail:
+            circle = " → ".join([*trail[trail.index(file) :], file])
+            raise SpecError([Problem("E0215", f"the files lead back to themselves: {circle}", mark)])
+        path = self.folder / file
+        if not path.is_file():
+            known = sorted(other.name for other in self.folder.glob("*.y*ml"))
+            raise SpecError([Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=did_you_mean(file, known))])
+        if path.resolve().parent != self.folder.resolve():
+            raise SpecError([Problem("E0215", f"`{file}` leads out of the spec's folder", mark)])
+        # Shown beside the spec that names it, as that was shown.
+        shown = str(Path(mark.source.name).parent / file) if "/" in mark.source.name else file
+        return read_file(path, shown)
+
+    def _report(self, code: str, message: str, mark: Mark, help: str = "") -> None:
+        self.problems.add(Problem(code, message, mark, help=help))
+
+
+def _size(sizes: list[int]) -> tuple[int, int, int]:
+    channels, height, width = sizes
+    return channels, height, width
+
+
+def _top(root: Map) -> Mark:
+    return root.mark._replace(end_line=root.mark.line, end_column=root.mark.column + 1)
+
+
+def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
+    """The spec's parameters with other values. Raises SpecError for unknown names and other types."""
+    parameters = dict(spec.parameters)
+    problems = Problems()
+    for name, value in settings.items():
+        known = parameters.get(name)
+        if known is None:
+            help = did_you_mean(name, parameters) or f"{spec.name} has no parameters"
+            problems.add(Problem("E0216", f"{spec.name} has no parameter `{name}`", file=spec.source.name, help=help))
+            continue
+        value = _tuples(value)
+        if not _same_type(value, known.default):
+            message = f"the parameter `{name}` takes {_type(known.default)}, got {value!r}"
+            problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {known.default!r}"))
+            continue
+        parameters[name] = Parameter(name, value, False, known.mark)
+    problems.raise_any()
+    return parameters
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _type(value: Any) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+    return "a list"
+
+
+def _same_type(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) == isinstance(value, bool)
+    if isinstance(default, int | float):
+        return isinstance(value, int | float | tuple)
+    if isinstance(default, str | tuple):
+        return isinstance(value, type(default)) or (isinstance(default, tuple) and isinstance(value, int))
+    return True

@@ -1,0 +1,564 @@
+"""The located tree to a validated spec: keys, names, kinds, arguments and expressions, all places kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from archc.expressions import Expression, ExpressionError, is_expression, parse_expression
+from archc.kinds import KINDS, Kind
+from archc.kinds.base import shown
+from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.language.names import class_name_fault, layer_name_fault, parameter_name_fault
+from archc.language.spec import (
+    Block,
+    BlockCall,
+    Body,
+    Entry,
+    Expectations,
+    InitRule,
+    LayerCall,
+    Name,
+    Parameter,
+    Reference,
+    Splice,
+)
+from archc.language.validate import validate
+from archc.problems import Mark, Problem, Problems, did_you_mean
+from archc.reading import Map, Seq
+
+MODIFIERS = ("from", "when", "auxiliary")
+TURNS = ("repeat", "for", "in", "index")
+BODY = ("layers", "branches", "join", "outputs")
+_INTERPOLATION = re.compile(r"\$(?:\(([^()]*)\)|([A-Za-z][A-Za-z0-9]*))")
+_REFERENCE = re.compile(r"([A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?")
+_LOOP_HELP = "write `{repeat: 3, layers: […]}` or `{for: [a, b], in: [[1, 2], [3, 4]], layers: […]}`"
+
+
+class _Skip(Exception):
+    """A part that was reported and is left out."""
+
+
+class Parser:
+    """Parses the bodies of one file; `blocks` are the blocks that the file can name."""
+
+    def __init__(self, problems: Problems, blocks: dict[str, Block]) -> None:
+        self.problems = problems
+        self.blocks = blocks
+
+    # Reporting
+
+    def report(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> None:
+        """Note a problem and go on."""
+        self.problems.add(Problem(code, message, mark, label=label, help=help))
+
+    def fail(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> NoReturn:
+        """Note a problem and leave the part out."""
+        self.report(code, message, mark, label=label, help=help)
+        raise _Skip
+
+    # Values
+
+    def value(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
+        """A plain value, an Expression, or a tuple of values."""
+        if isinstance(node, str) and "$" in node:
+            if is_expression(node):
+                return self.expression(node, mark, scope)
+            if node.startswith("$"):
+                self.fail("E0211", f"`{node}` is no expression", mark, help="write `$name` or `$(width * 2)`")
+        if isinstance(node, Seq):
+            return tuple(self.value(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
+        if isinstance(node, Map):
+            self.fail("E0203", "expected a value, got a mapping", mark)
+        if isinstance(node, int | float) and node != node:
+            self.fail("E0203", "not a number", mark)
+        return node
+
+    def expression(self, text: str, mark: Mark, scope: frozenset[str]) -> Expression:
+        """A parsed expression whose names are all in scope."""
+        try:
+            expression = parse_expression(text, mark)
+        except ExpressionError as error:
+            self.fail(error.code, str(error), mark)
+        for name in sorted(expression.names - scope):
+            self.fail("E0212", f"`{name}` is not known here", mark, help=did_you_mean(name, sorted(scope)))
+        return expression
+
+    def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
+        """`when`: an expression; a plain truth value is refused, since it decides nothing."""
+        if isinstance(node, str) and is_expression(node):
+            return self.expression(node, mark, scope)
+        self.fail("E0203", f"`when` takes an expression, got {shown(node)}", mark, help="write `when: $(stride != 1)`")
+
+    def reference(self, node: Any, mark: Mark) -> Reference:
+        """`name` or `name.output`."""
+        match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
+        if match is None:
+            help = "a join takes several inputs: `{concat: [a, b]}`" if isinstance(node, list) else ""
+            self.fail("E0210", f"expected the name of an earlier entry, got {shown(node)}", mark, help=help)
+        return Reference(match[1], match[2], mark)
+
+    # Parameters
+
+    def parameters(self, node: Any, scope: frozenset[str], *, required: bool) -> dict[str, Parameter]:
+        """The parameters of a block or a network; each default may use those before it."""
+        found: dict[str, Parameter] = {}
+        if not isinstance(node, Map):
+            return found
+        for name, default in node.items():
+            key_mark, mark = node.keys_at[name], node.values_at[name]
+            fault = parameter_name_fault(name)
+            if fault:
+                self.report("E0208", f"a parameter cannot be called `{name}`: {fault}", key_mark)
+                continue
+            if default is None and not required:
+                self.report("E0206", f"the network's parameter `{name}` needs a value", key_mark, help=f"`{name}: 1`")
+                continue
+            try:
+                value = self.value(default, mark, scope | found.keys())
+            except _Skip:
+                value = None
+            found[name] = Parameter(name, value, default is None, key_mark)
+        return found
+
+    # Bodies
+
+    def block(self, block: Block, node: Map) -> None:
+        """Fill in a block's body."""
+        scope = frozenset(block.parameters) | {"in_channels"}
+        block.body = self.body(node, node.mark, scope, f"block `{block.name}`")
+
+    def body(self, node: Map, mark: Mark, scope: frozenset[str], what: str) -> Body | None:
+        """A chain, or branches with their join, from the mapping that holds them."""
+        if ("layers" in node) == ("branches" in node):
+            both = "layers" in node
+            message = f"{what} has both `layers` and `branches`" if both else f"{what} has no `layers` and no `branches`"
+            self.report("E0202", message, mark, help="a body is `layers:`, or `branches:` and `join:`")
+            return None
+        join = None
+        if "branches" in node:
+            if "join" not in node:
+                self.report("E0202", f"{what} has `branches` but no `join`", node.keys_at["branches"], help=_JOINS)
+                return None
+            name, join_mark = node["join"], node.values_at["join"]
+            kind = KINDS.get(name) if isinstance(name, str) else None
+            if kind is None or not kind.many:
+                self.report("E0204", f"no join is called {shown(name)}", join_mark, help=_JOINS)
+                return None
+            join = LayerCall(kind, join_mark, {}, {}, (), kind())
+            parts, mark = node["branches"], node.keys_at["branches"]
+            if not isinstance(parts, Map) or not parts:
+                self.report("E0217", "`branches` is a mapping from names to entries", node.values_at["branches"])
+                return None
+            form: Any = "branches"
+        else:
+            parts, mark = node["layers"], node.keys_at["layers"]
+            if "join" in node:
+                help = "write `branches:` instead of `layers:`, or join by name with `{concat: [a, b]}`"
+                self.report("E0201", "`join` belongs to `branches`", node.keys_at["join"], help=help)
+            if not isinstance(parts, Map | Seq) or not parts:
+                self.report("E0217", f"`layers` of {what} holds no layers: {shown(parts)}", node.values_at["layers"])
+                return None
+            form = "mapping" if isinstance(parts, Map) else "list"
+        entries = self.entries(parts, scope)
+        outputs = self._outputs(node, form)
+        return Body(form, tuple(entries), mark, join, outputs)
+
+    def _outputs(self, node: Map, form: str) -> dict[str, Reference]:
+        wanted = node.get("outputs")
+        if wanted is None:
+            return {}
+        mark = node.values_at["outputs"]
+        if form != "mapping":
+            self.report("E0219", "`outputs` names entries, so the layers must be a mapping", mark)
+            return {}
+        found = {}
+        if isinstance(wanted, Map):
+            pairs = [(name, ref, wanted.values_at[name]) for name, ref in wanted.items()]
+        elif isinstance(wanted, Seq):
+            pairs = [(str(ref), ref, at) for ref, at in zip(wanted, wanted.items_at, strict=True)]
+        else:
+            self.report("E0203", f"`outputs` is a list or a mapping, got {shown(wanted)}", mark)
+            return {}
+        for name, ref, at in pairs:
+            fault = layer_name_fault(name)
+            if fault:
+                self.report("E0208", f"an output cannot be called `{name}`: {fault}", at)
+                continue
+            try:
+                found[name] = self.reference(ref, at)
+            except _Skip:
+                continue
+        return found
+
+    def entries(self, parts: Map | Seq, scope: frozenset[str]) -> Iterator[Entry | Splice]:
+        """The entries of a list or a mapping; those that are wrong are reported and left out."""
+        if isinstance(parts, Seq):
+            for node, mark in zip(parts, parts.items_at, strict=True):
+                try:
+                    yield self.entry(None, node, mark, scope)
+                except _Skip:
+                    continue
+            return
+        for text, node in parts.items():
+            mark = parts.values_at[text]
+            try:
+                turns = isinstance(node, Map) and ("repeat" in node or "for" in node)
+                inner = scope | set(_loop_names(node)) if turns else scope
+                label_only = turns and "layers" in node
+                name = None if label_only else self.name(text, parts.keys_at[text], inner)
+                yield self.entry(name, node, mark, scope, label=parts.keys_at[text])
+            except _Skip:
+                continue
+
+    def name(self, text: str, mark: Mark, scope: frozenset[str]) -> Name:
+        """An entry's name, checked now if it carries no index."""
+        if "$" not in text:
+            fault = layer_name_fault(text)
+            if fault:
+                help = "digits alone are the entries of a list" if text.isdigit() else ""
+                self.fail("E0208", f"a layer cannot be called `{text}`: {fault}", mark, help=help)
+            return Name((text,), mark)
+        parts: list[str | Expression] = []
+        end = 0
+        for match in _INTERPOLATION.finditer(text):
+            parts.append(text[end : match.start()])
+            parts.append(self.expression(f"$({match[1] or match[2]})", mark, scope))
+            end = match.end()
+        parts.append(text[end:])
+        if any(isinstance(part, str) and "$" in part for part in parts):
+            self.fail("E0211", f"`{text}`: a name carries an index as `conv$i` or `conv$(i + 1)`", mark)
+        return Name(tuple(part for part in parts if part != ""), mark)
+
+    def entry(
+        self, name: Name | None, node: Any, mark: Mark, scope: frozenset[str], *, label: Mark | None = None
+    ) -> Entry | Splice:
+        """One place of a body."""
+        if isinstance(node, str):
+            return Entry(name, self.call(node, mark, None, mark, scope), mark)
+        if isinstance(node, Seq):
+            if not node:
+                self.fail("E0217", "an empty list holds no layers", mark)
+            return Entry(name, Body("list", tuple(self.entries(node, scope)), mark), mark)
+        if not isinstance(node, Map) or not node:
+            self.fail("E0217", f"expected a layer, got {shown(node)}", mark, help=_ENTRY)
+        if "repeat" in node or "for" in node:
+            return self.splice(name, node, label or mark, scope)
+        calls = [key for key in node if key not in MODIFIERS and key not in BODY]
+        for key in ("in", "index"):
+            if key in calls:
+                self.fail("E0201", f"`{key}` belongs to `repeat` or `for`", node.keys_at[key], help=_LOOP_HELP)
+        self._one_element(node, calls, mark)
+        element: LayerCall | BlockCall | Body
+        if calls:
+            key = calls[0]
+            element = self.call(key, node.keys_at[key], node[key], node.values_at[key], scope)
+        else:
+            body = self.body(node, mark, scope, "the nested body")
+            if body is None:
+                raise _Skip
+            element = body
+        source = when = None
+        if "from" in node:
+            source = self.reference(node["from"], node.values_at["from"])
+            if isinstance(element, LayerCall) and element.kind.many:
+                help = f"write `{{{element.kind.kind}: [{source.name}, …]}}`"
+                self.fail("E0201", "a join lists its inputs itself", node.keys_at["from"], help=help)
+        if "when" in node:
+            when = self.condition(node["when"], node.values_at["when"], scope)
+        auxiliary = node.get("auxiliary", False)
+        if not isinstance(auxiliary, bool):
+            self.fail("E0203", f"`auxiliary` is true or false, got {shown(auxiliary)}", node.values_at["auxiliary"])
+        place = node.keys_at[calls[0]] if calls else mark
+        return Entry(name, element, place, source, when, auxiliary)
+
+    def _one_element(self, node: Map, calls: list[str], mark: Mark) -> None:
+        structure = [key for key in node if key in BODY]
+        if len(calls) == 1 and not structure:
+            return
+        if not calls and structure:
+            return
+        if not calls:
+            self.fail("E0217", "an entry without a layer", mark, help=_ENTRY)
+        known = [key for key in calls if key in KINDS or key in self.blocks]
+        strange = [key for key in calls if key not in known]
+        if len(known) + bool(structure) <= 1 and strange:
+            for key in strange:
+                help = did_you_mean(key, [*MODIFIERS, *TURNS, *BODY])
+                if known:
+                    arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
+                    if key in arguments:
+                        help = f"arguments stand inside the layer: `{known[0]}: {{{key}: …}}`"
+                self.report("E0201", f"unknown key `{key}` in an entry", node.keys_at[key], help=help)
+            raise _Skip
+        names = [*calls, *structure]
+        self.fail(
+            "E0217",
+            f"one entry holds one layer, this holds {len(names)}: {', '.join(f'`{name}`' for name in names)}",
+            node.keys_at[names[1]],
+            help="give each its own entry",
+        )
+
+    def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str]) -> Splice:
+        """`repeat` or for-each."""
+        if "repeat" in node and "for" in node:
+            self.fail("E0201", "an entry has `repeat` or `for`, not both", node.keys_at["for"], help=_LOOP_HELP)
+        for key in ("from", "auxiliary"):
+            if key in node and "layers" in node:
+                self.fail("E0201", f"`{key}` belongs to an entry, not to a loop", node.keys_at[key])
+        count: Any = None
+        rows: Any = None
+        variables: tuple[str, ...] = ()
+        index = node.get("index")
+        if index is not None and not isinstance(index, str):
+            self.fail("E0203", f"`index` is the name of a variable, got {shown(index)}", node.values_at["index"])
+        if "repeat" in node:
+            if "in" in node:
+                self.fail("E0201", "`in` belongs to `for`", node.keys_at["in"], help=_LOOP_HELP)
+            count = self.value(node["repeat"], node.values_at["repeat"], scope)
+            if not isinstance(count, Expression) and (type(count) is not int or count < 0):
+                self.fail("E0203", f"`repeat` takes a count, got {shown(node['repeat'])}", node.values_at["repeat"])
+        else:
+            wanted = node["for"]
+            names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
+            if not names or not all(isinstance(item, str) for item in names):
+                self.fail("E0203", f"`for` names one variable or a list of them, got {shown(wanted)}", mark, help=_LOOP_HELP)
+            variables = tuple(names)
+            if "in" not in node:
+                self.fail("E0202", "`for` needs `in`: the rows to go through", node.keys_at["for"], help=_LOOP_HELP)
+            rows = self.value(node["in"], node.values_at["in"], scope)
+            if not isinstance(rows, tuple | Expression):
+                self.fail("E0203", f"`in` takes a list, got {shown(node['in'])}", node.values_at["in"], help=_LOOP_HELP)
+        loop = [*variables, *([index] if index else [])]
+        for variable in loop:
+            fault = parameter_name_fault(variable)
+            if fault:
+                self.fail("E0208", f"a variable cannot be called `{variable}`: {fault}", mark)
+            if variable in scope:
+                self.fail("E0209", f"the variable `{variable}` hides a name of the same spelling", mark, help="rename it")
+        if len(set(loop)) < len(loop):
+            self.fail("E0209", "a loop's variables have different names", mark)
+        when = self.condition(node["when"], node.values_at["when"], scope) if "when" in node and "layers" in node else None
+        inner = scope | set(loop)
+        if "layers" in node:
+            for key in node:
+                if key not in (*TURNS, "layers", "when"):
+                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=did_you_mean(key, TURNS))
+            parts = node["layers"]
+            if not isinstance(parts, Map | Seq) or not parts:
+                self.fail("E0217", f"`layers` of the loop holds no layers: {shown(parts)}", node.values_at["layers"])
+            entries = tuple(self.entries(parts, inner))
+        else:
+            single = Map(node.mark)
+            for key, part in node.items():
+                if key not in TURNS:
+                    single[key] = part
+                    single.keys_at[key], single.values_at[key] = node.keys_at[key], node.values_at[key]
+            entries = (self.entry(name, single, mark, inner),)
+        return Splice(count, rows, variables, index, entries, mark, when)
+
+    # Calls
+
+    def call(self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> LayerCall | BlockCall:
+        """A layer kind or a block with its arguments."""
+        if target in self.blocks:
+            return self.block_call(self.blocks[target], mark, node, node_mark, scope)
+        kind = KINDS.get(target)
+        if kind is None:
+            help = did_you_mean(target, [*self.blocks, *KINDS])
+            self.fail("E0204", f"no layer kind or block is called `{target}`", mark, help=help or "`archc list --kinds`")
+        if kind.many:
+            operands = self._operands(kind, mark, node, node_mark)
+            return LayerCall(kind, mark, {}, {}, operands, kind())
+        arguments, marks = self._arguments(kind, target, node, node_mark, scope)
+        call = LayerCall(kind, mark, arguments, marks)
+        for name, field in kind.model_fields.items():
+            if field.is_required() and name not in arguments:
+                self.fail("E0206", f"`{target}` needs `{name}`", mark, help=f"`{target}: {{{name}: …}}`")
+        if not any(_has_expression(value) for value in arguments.values()):
+            call.ready = self.layer(call, arguments)
+            if call.ready is None:
+                raise _Skip
+        return call
+
+    def layer(self, call: LayerCall, arguments: dict[str, Any]) -> Kind | None:
+        """The kind with its arguments validated; None with the faults reported."""
+        root = _Arguments(call, arguments)
+        return validate(call.kind, arguments, root, call.mark, self.problems, f"`{call.kind.kind}`")
+
+    def _operands(self, kind: type[Kind], mark: Mark, node: Any, node_mark: Mark) -> tuple[Reference, ...]:
+        if not isinstance(node, Seq) or len(node) < 2:
+            help = f"write `{{{kind.kind}: [a, b]}}` with the names of earlier entries"
+            self.fail("E0310", f"`{kind.kind}` joins two inputs or more, got {shown(node)}", node_mark, help=help)
+        return tuple(self.reference(item, at) for item, at in zip(node, node.items_at, strict=True))
+
+    def _arguments(
+        self, kind: type[Kind], target: str, node: Any, node_mark: Mark, scope: frozenset[str]
+    ) -> tuple[dict[str, Any], dict[str, Mark]]:
+        fields = list(kind.model_fields)
+        if node is None:
+            return {}, {}
+        if not isinstance(node, Map):
+            if not fields:
+                self.fail("E0207", f"`{target}` takes no arguments, got {shown(node)}", node_mark)
+            return {fields[0]: self.value(node, node_mark, scope)}, {fields[0]: node_mark}
+        arguments, wrong = {}, False
+        for name, item in node.items():
+            if name not in fields:
+                wrong = True
+                help = did_you_mean(name, fields)
+                if name in ("in_channels", "in_features", "num_features", "num_channels"):
+                    help = "input channels are never written: they follow from the layer before"
+                self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help)
+                continue
+            try:
+                arguments[name] = self.value(item, node.values_at[name], scope)
+            except _Skip:
+                wrong = True
+        if wrong:
+            raise _Skip
+        return arguments, {name: node.values_at[name] for name in arguments}
+
+    def block_call(self, block: Block, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> BlockCall:
+        """A block with named or positional arguments."""
+        names = list(block.parameters)
+        arguments: dict[str, Any] = {}
+        marks: dict[str, Mark] = {}
+        wrong = False
+        if isinstance(node, Map):
+            for name, item in node.items():
+                if name not in block.parameters:
+                    wrong = True
+                    help = did_you_mean(name, names) or f"`{block.name}` takes no arguments"
+                    self.report("E0205", f"block `{block.name}` has no parameter `{name}`", node.keys_at[name], help=help)
+                    continue
+                try:
+                    arguments[name] = self.value(item, node.values_at[name], scope)
+                    marks[name] = node.values_at[name]
+                except _Skip:
+                    wrong = True
+        elif node is not None:
+            items = list(zip(node, node.items_at, strict=True)) if isinstance(node, Seq) else [(node, node_mark)]
+            if len(items) > len(names):
+                known = f"its parameters are {', '.join(f'`{name}`' for name in names)}" if names else "it has none"
+                self.fail("E0207", f"block `{block.name}` takes {len(names)} arguments, got {len(items)}", node_mark, help=known)
+            for name, (item, at) in zip(names, items, strict=False):
+                try:
+                    arguments[name], marks[name] = self.value(item, at, scope), at
+                except _Skip:
+                    wrong = True
+        if wrong:
+            raise _Skip
+        missing = [name for name, parameter in block.parameters.items() if parameter.required and name not in arguments]
+        if missing:
+            what = ", ".join(f"`{name}`" for name in missing)
+            self.fail("E0206", f"block `{block.name}` needs {what}", mark, help=f"`{block.name}: {{{missing[0]}: …}}`")
+        return BlockCall(block, mark, arguments, marks)
+
+
+_JOINS = "a join is `concat`, `add` or `multiply`"
+_ENTRY = "write a layer's name (`relu`), a layer with arguments (`conv2d: {…}`), a list, or `layers:`/`branches:`"
+
+
+class _Arguments(Map):
+    """A call's arguments as a located mapping, so that a fault finds its place."""
+
+    __slots__ = ()
+
+    def __init__(self, call: LayerCall, arguments: dict[str, Any]) -> None:
+        super().__init__(call.mark)
+        self.update(arguments)
+        self.values_at = {name: call.marks.get(name, call.mark) for name in arguments}
+        self.keys_at = self.values_at
+
+
+def _loop_names(node: Map) -> list[str]:
+    wanted = node.get("for")
+    names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
+    return [name for name in [*names, node.get("index")] if isinstance(name, str)]
+
+
+def _has_expression(value: Any) -> bool:
+    return isinstance(value, Expression) or (isinstance(value, tuple) and any(map(_has_expression, value)))
+
+
+def parse_blocks(node: Map, parser: Parser) -> None:
+    """Declare every block of a file, then fill in the bodies: blocks may use later ones."""
+    blocks = node.get("blocks")
+    if not isinstance(blocks, Map):
+        return
+    declared: list[tuple[Block, Map]] = []
+    for name, keys in blocks.items():
+        mark = blocks.keys_at[name]
+        fault = class_name_fault(name)
+        if name in KINDS:
+            fault = f"`{name}` is a layer kind"
+        if fault:
+            parser.report("E0208", f"a block cannot be called `{name}`: {fault}", mark)
+            continue
+        if name in parser.blocks:
+            parser.report("E0209", f"the block `{name}` is also imported", mark, help="rename one of them")
+            continue
+        if not isinstance(keys, Map):
+            parser.report("E0203", f"block `{name}` is not a mapping", blocks.values_at[name])
+            continue
+        parameters = parser.parameters(keys.get("parameters"), frozenset({"in_channels"}), required=True)
+        description = keys.get("description")
+        block = Block(name, parameters, description if isinstance(description, str) else "", mark)
+        parser.blocks[name] = block
+        declared.append((block, keys))
+    for block, keys in declared:
+        parser.block(block, keys)
+
+
+def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
+    """The rules of weight initialisation."""
+    rules = []
+    for item, mark in zip(node, node.items_at, strict=True) if isinstance(node, Seq) else ():
+        if not isinstance(item, Map) or "layers" not in item:
+            continue
+        names = item["layers"]
+        marks = dict(zip(names, names.items_at, strict=True)) if isinstance(names, Seq) else {names: item.values_at["layers"]}
+        tensors = {}
+        for tensor in ("weight", "bias"):
+            if item.get(tensor) is not None:
+                function = _initializer(item[tensor], item.values_at[tensor], problems)
+                if function:
+                    tensors[tensor] = function
+        if not tensors and not problems:
+            problems.add(Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`"))
+        kinds = tuple(name for name in marks if name in INITIALIZED)
+        for name in marks:
+            if name in KINDS and name not in INITIALIZED:
+                problems.add(Problem("E0222", f"`{name}` has no weights", marks[name]))
+        paths = tuple(name for name in marks if name not in KINDS)
+        rules.append(InitRule(kinds, paths, tensors, mark, {path: marks[path] for path in paths}))
+    return tuple(rules)
+
+
+def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[str, Any]] | None:
+    if isinstance(node, int | float) and not isinstance(node, bool):
+        return "constant", {"val": float(node)}
+    arguments: Any = {}
+    name = node
+    if isinstance(node, Map) and len(node) == 1:
+        ((name, arguments),) = node.items()
+        mark = node.keys_at[name]
+    if not isinstance(name, str) or name not in INITIALIZERS:
+        help = did_you_mean(str(name), INITIALIZERS)
+        problems.add(Problem("E0203", f"{shown(name)} is no initialiser", mark, help=help))
+        return None
+    root = arguments if isinstance(arguments, Map) else None
+    model = validate(INITIALIZERS[name], arguments or {}, root, mark, problems, f"`{name}`")
+    return None if model is None else (name, model.model_dump(exclude_defaults=True) if name != "constant" else model.model_dump())
+
+
+def parse_expect(node: Any) -> Expectations:
+    """The figures a spec claims of itself."""
+    if not isinstance(node, Map):
+        return Expectations({}, {})
+    claims = {name: value for name, value in node.items() if value is not None}
+    return Expectations(claims, {name: node.values_at[name] for name in claims})
+
+

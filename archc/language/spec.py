@@ -1,0 +1,148 @@
+"""A validated spec: what a file says, with its places, before any size is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from archc.expressions import Expression
+from archc.kinds import Kind
+from archc.problems import Mark, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """An entry's name; `parts` mixes text and expressions where it carries an index."""
+
+    parts: tuple[str | Expression, ...]
+    mark: Mark
+
+    @property
+    def text(self) -> str:
+        """The name as it is written."""
+        return "".join(part if isinstance(part, str) else f"$({part.text})" for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`name` or `name.output`: an earlier result."""
+
+    name: str
+    output: str | None
+    mark: Mark
+
+
+@dataclass(slots=True, eq=False)
+class LayerCall:
+    """A layer kind with its arguments; `ready` is the validated kind if no argument is an expression."""
+
+    kind: type[Kind]
+    mark: Mark
+    arguments: dict[str, Any]
+    marks: dict[str, Mark]
+    operands: tuple[Reference, ...] = ()
+    ready: Kind | None = None
+
+
+@dataclass(slots=True, eq=False)
+class BlockCall:
+    """A block with its arguments."""
+
+    block: Block
+    mark: Mark
+    arguments: dict[str, Any]
+    marks: dict[str, Mark]
+
+
+@dataclass(slots=True, eq=False)
+class Body:
+    """A chain (`list` or `mapping`), or branches with their join."""
+
+    form: Literal["list", "mapping", "branches"]
+    entries: tuple[Entry | Splice, ...]
+    mark: Mark
+    join: LayerCall | None = None
+    outputs: dict[str, Reference] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One place in a body: a layer, a block or a nested body, and where its input comes from."""
+
+    name: Name | None
+    element: LayerCall | BlockCall | Body
+    mark: Mark
+    source: Reference | None = None
+    when: Expression | None = None
+    auxiliary: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Splice:
+    """`repeat` or for-each: its entries take its place, once a turn."""
+
+    count: Any
+    rows: Any
+    variables: tuple[str, ...]
+    index: str | None
+    entries: tuple[Entry | Splice, ...]
+    mark: Mark
+    when: Expression | None = None
+
+
+@dataclass(slots=True)
+class Parameter:
+    """A parameter with its default; `required` means that it has none."""
+
+    name: str
+    default: Any
+    required: bool
+    mark: Mark
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """A body with parameters and a name."""
+
+    name: str
+    parameters: dict[str, Parameter]
+    description: str
+    mark: Mark
+    body: Body | None = None
+
+
+@dataclass(slots=True)
+class InitRule:
+    """How weights start: for the kinds and paths named, function and arguments of torch.nn.init by tensor."""
+
+    kinds: tuple[str, ...]
+    paths: tuple[str, ...]
+    tensors: dict[str, tuple[str, dict[str, Any]]]
+    mark: Mark
+    path_marks: dict[str, Mark]
+
+
+@dataclass(slots=True)
+class Expectations:
+    """What a spec claims of itself, with the place of each claim."""
+
+    claims: dict[str, Any]
+    marks: dict[str, Mark]
+
+
+@dataclass(slots=True)
+class Spec:
+    """One network as its files say it."""
+
+    name: str
+    stem: str
+    description: str
+    paper: str
+    input: tuple[int, int, int]
+    input_mark: Mark
+    parameters: dict[str, Parameter]
+    blocks: dict[str, Block]
+    body: Body
+    init: tuple[InitRule, ...]
+    expect: Expectations
+    source: Source

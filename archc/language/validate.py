@@ -1,0 +1,85 @@
+"""pydantic's verdicts as problems with places."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from archc.kinds.base import shown
+from archc.problems import Mark, Problem, Problems, did_you_mean
+from archc.reading import mark_at
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_TYPES = {
+    "bool_type": "expected `true` or `false`",
+    "float_type": "expected a number",
+    "int_type": "expected an integer",
+    "string_type": "expected text",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "tuple_type": "expected a list",
+}
+
+
+def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Problems, what: str) -> Model | None:
+    """An instance of `model`, or None with every fault reported at its place below `root`."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            problems.add(_problem(model, fault, root, mark, what))
+        return None
+
+
+def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: str) -> Problem:
+    path = tuple(step for step in fault["loc"] if not _is_union_tag(step))
+    last = str(path[-1]) if path else ""
+    match fault["type"]:
+        case "extra_forbidden":
+            known = _fields(model, path[:-1])
+            owner = f"`{path[-2]}`" if len(path) > 1 else what
+            place = mark_at(root, path, mark, key=True)
+            return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=did_you_mean(last, known))
+        case "missing":
+            place = mark_at(root, path[:-1], mark)
+            return Problem("E0202", f"{what} lacks the key `{last}`", place, help=f"add `{last}:`")
+        case "too_short" | "too_long":
+            message = f"expected [channels, height, width], got {shown(fault['input'])}"
+        case kind if kind in _TYPES:
+            message = f"{_TYPES[kind]}, got {shown(fault['input'])}"
+        case _:
+            message = str(fault["msg"][0]).lower() + fault["msg"][1:]
+            if "got" not in message:
+                message += f", got {shown(fault['input'])}"
+    return Problem("E0203", f"`{last}`: {message}" if last else message, mark_at(root, path, mark))
+
+
+def _is_union_tag(step: Any) -> bool:
+    return isinstance(step, str) and ("[" in step or step in ("str", "int"))
+
+
+def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """The keys known where `path` leads, read from the model's own JSON Schema."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+
+    def resolve(node: dict[str, Any]) -> dict[str, Any]:
+        for option in node.get("anyOf", [node]):
+            if "$ref" in option:
+                return dict(definitions[option["$ref"].rsplit("/", 1)[-1]])
+            if option.get("type") in ("object", "array"):
+                return dict(option)
+        return node
+
+    node = resolve(schema)
+    for step in path:
+        if isinstance(step, int):
+            node = resolve(node.get("items", {}))
+        elif step in node.get("properties", {}):
+            node = resolve(node["properties"][step])
+        else:
+            node = resolve(node.get("additionalProperties", {}))
+    return list(node.get("properties", {}))

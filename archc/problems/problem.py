@@ -1,0 +1,105 @@
+"""What is wrong with a spec: one record a problem, with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from archc.problems.codes import RULES
+
+
+class Source:
+    """One file (or text) that was read: its name as the user wrote it, and its lines."""
+
+    __slots__ = ("name", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+
+    def line(self, number: int) -> str | None:
+        """The text of line `number`, counted from 1; None beyond the end."""
+        lines = self.text.split("\n")
+        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else None
+
+
+class Mark(NamedTuple):
+    """A stretch of a source; lines and columns count from 1, the end is exclusive."""
+
+    source: Source
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(slots=True)
+class Problem:
+    """One thing wrong, told so that its author can mend it.
+
+    `label` stands beside the caret, `where` leads from the network to the place through the blocks,
+    `help` says what to write instead. `repeats` counts further places where the same line has the
+    same fault (a block used nine times).
+    """
+
+    code: str
+    message: str
+    mark: Mark | None = None
+    label: str = ""
+    where: tuple[str, ...] = ()
+    help: str = ""
+    repeats: int = field(default=0, compare=False)
+    file: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in RULES:
+            raise KeyError(f"no such problem code: {self.code}")
+        if self.mark is not None:
+            self.file = self.mark.source.name
+
+
+class SpecError(Exception):
+    """A spec, a setting or a file that cannot be used; `problems` holds every fault found."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__(problems)
+
+    def __str__(self) -> str:
+        from archc.problems.report import text_report
+
+        return text_report(self.problems)
+
+
+class Problems:
+    """The faults found so far, each told once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], Problem] = {}
+
+    def add(self, problem: Problem) -> None:
+        """Keep a problem; the same fault at the same place only adds to its count."""
+        place = problem.mark[1:] if problem.mark else None
+        key = (problem.code, problem.file, place, problem.message if place is None else "")
+        seen = self._found.setdefault(key, problem)
+        if seen is not problem:
+            seen.repeats += 1
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def sorted(self) -> list[Problem]:
+        """All problems, in the order of their files."""
+
+        def place(problem: Problem) -> tuple[str, int, int]:
+            return (problem.file, *(problem.mark[1:3] if problem.mark else (0, 0)))
+
+        return sorted(self._found.values(), key=place)
+
+    def raise_any(self) -> None:
+        """Raise SpecError if anything was found."""
+        if self._found:
+            raise SpecError(self.sorted())

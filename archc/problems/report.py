@@ -1,0 +1,75 @@
+"""Problems as people and programs read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from archc.problems.problem import Problem
+
+_CONTROL = {i: "�" for i in range(32) if i != 9} | {127: "�"}
+
+
+def text_report(problems: Iterable[Problem]) -> str:
+    """The report for people: message, place, the line with a caret, the way there, the mend."""
+    return "\n\n".join(_text(problem) for problem in problems)
+
+
+def _text(problem: Problem) -> str:
+    lines = [f"error[{problem.code}]: {problem.message}"]
+    mark = problem.mark
+    margin = " "
+    if mark is None:
+        if problem.file:
+            lines.append(f"  --> {problem.file}")
+    else:
+        number = str(mark.line)
+        margin = " " * len(number)
+        lines.append(f"{margin}--> {mark.source.name}:{mark.line}:{mark.column}")
+        source = mark.source.line(mark.line)
+        if source is not None and source.strip():
+            lines.append(f"{margin} |")
+            lines += _excerpt(source, mark.column, _end_column(problem, source), number, margin, problem.label)
+            lines.append(f"{margin} |")
+    if problem.where:
+        lines.append(f"{margin} = in: {' → '.join(problem.where)}")
+    if problem.repeats:
+        places = "place" if problem.repeats == 1 else "places"
+        lines.append(f"{margin} = note: the same line is wrong in {problem.repeats} more {places}")
+    if problem.help:
+        lines.append(f"{margin} = help: {problem.help}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _end_column(problem: Problem, source: str) -> int:
+    mark = problem.mark
+    assert mark is not None
+    return mark.end_column if mark.end_line == mark.line else len(source.rstrip()) + 1
+
+
+def _excerpt(source: str, start: int, end: int, number: str, margin: str, label: str) -> list[str]:
+    # A minified spec can be one line of a megabyte: show the part around the place.
+    cut = max(0, start - 60)
+    shown = source[cut : cut + 140].translate(_CONTROL).replace("\t", " ")
+    column = start - 1 - cut
+    width = max(1, min(end - start, len(shown) - column))
+    ellipsis = "…" if cut else ""
+    pad = " " * (column + len(ellipsis))
+    caret = f"{margin} | {pad}{'^' * width} {label}"
+    return [f"{number} | {ellipsis}{shown}", caret.rstrip()]
+
+
+def json_report(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """The report for programs: one object a problem."""
+    return [
+        {
+            "code": problem.code,
+            "message": problem.message,
+            "file": problem.file,
+            "line": problem.mark.line if problem.mark else None,
+            "column": problem.mark.column if problem.mark else None,
+            "where": list(problem.where),
+            "help": problem.help,
+        }
+        for problem in problems
+    ]

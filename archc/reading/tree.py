@@ -1,0 +1,44 @@
+"""The located tree: plain Python data in which every key and value knows its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archc.problems import Mark
+
+
+class Map(dict[str, Any]):
+    """A YAML mapping; `keys_at` and `values_at` hold the place of each key and each value."""
+
+    __slots__ = ("keys_at", "mark", "values_at")
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+        self.keys_at: dict[str, Mark] = {}
+        self.values_at: dict[str, Mark] = {}
+
+
+class Seq(list[Any]):
+    """A YAML sequence; `items_at` holds the place of each item."""
+
+    __slots__ = ("items_at", "mark")
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+        self.items_at: list[Mark] = []
+
+
+def mark_at(root: Any, path: tuple[int | str, ...], fallback: Mark, *, key: bool = False) -> Mark:
+    """The place of what `path` leads to below `root`: of its value, or of its key."""
+    mark, node = fallback, root
+    for step in path:
+        if isinstance(node, Map) and step in node:
+            mark = node.keys_at[str(step)] if key else node.values_at[str(step)]
+            node = node[str(step)]
+        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            mark, node = node.items_at[step], node[step]
+        else:
+            break
+    return mark
