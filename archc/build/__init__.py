@@ -1,0 +1,7 @@
+"""Back end: the checked graph to an nn.Module. Importing it imports torch."""
+
+from archc.build.builder import build
+from archc.build.verify import shape_problems
+from archc.build.weights import load_weights, save_weights
+
+__all__ = ["build", "load_weights", "save_weights", "shape_problems"]

@@ -1,0 +1,114 @@
+"""A body that is no plain chain: its children, and the order and wiring in which they run."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from archc.graph import Graph, Ref
+
+
+class Step(NamedTuple):
+    """Run a child: take the values of some slots (or a part of one), put the result into a slot."""
+
+    child: str
+    sources: tuple[tuple[int, int | str | None], ...]
+    target: int
+    auxiliary: bool
+
+
+class Body(nn.Module):
+    """A block or a network at run time. Its state dict is that of its children, nothing more.
+
+    In training, auxiliary heads make the result a dict: `output` (or the named outputs) and each head by
+    its name. With named outputs it is a dict always; otherwise one tensor.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        children: dict[str, nn.Module],
+        steps: tuple[Step, ...],
+        slots: int,
+        results: tuple[tuple[str, tuple[int, int | str | None]], ...],
+        heads: tuple[tuple[str, int], ...],
+        named: bool,
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._steps = steps
+        self._slots = slots
+        self._results = results
+        self._heads = heads
+        self._named = named
+        for name, child in children.items():
+            self.add_module(name, child)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Run the children in order; inputs are (batch, channels, height, width) or (batch, features)."""
+        values: list[Any] = [*inputs, *([None] * (self._slots - len(inputs)))]
+        for child, sources, target, auxiliary in self._steps:
+            if auxiliary and not self.training:
+                continue
+            arguments = [values[slot] if part is None else values[slot][part] for slot, part in sources]
+            values[target] = getattr(self, child)(*arguments)
+        results = {name: values[slot] if part is None else values[slot][part] for name, (slot, part) in self._results}
+        if self.training and self._heads:
+            return results | {name: values[slot] for name, slot in self._heads}
+        return results if self._named else next(iter(results.values()))
+
+    def _get_name(self) -> str:
+        return self._title
+
+
+def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, tuple[int, Any]], dict[str, int]]:
+    """The steps of a graph, with slots reused as soon as a value has been read for the last time."""
+
+    def source(ref: Ref) -> Ref:
+        # An absent node hands on what it was given.
+        while ref.node >= 0 and not graph.nodes[ref.node].present:
+            ref = graph.nodes[ref.node].inputs[0]
+        return ref
+
+    last: dict[int, int] = {}
+    forever = len(graph.nodes)
+    for position, node in enumerate(graph.nodes):
+        if node.present:
+            for ref in node.inputs:
+                last[source(ref).node] = position
+    for ref in graph.results.values():
+        last[source(ref).node] = forever
+    count = len(graph.in_shapes)
+    slot_of = {-1 - i: i for i in range(count)}
+    free = [slot_of[node] for node in slot_of if node not in last]
+    steps: list[Step] = []
+    heads: dict[str, int] = {}
+
+    def place(ref: Ref) -> tuple[int, Any]:
+        ref = source(ref)
+        part: Any = ref.output
+        # The parts of a split are a tuple, the outputs of a body a dict.
+        if part is not None and ref.node >= 0 and graph.nodes[ref.node].graph is None:
+            part = int(part)
+        return slot_of[ref.node], part
+
+    for position, node in enumerate(graph.nodes):
+        if not node.present:
+            continue
+        sources = tuple(place(ref) for ref in node.inputs)
+        for ref in dict.fromkeys(source(ref).node for ref in node.inputs):
+            if last[ref] == position:
+                free.append(slot_of[ref])
+        if free and not node.auxiliary:
+            target = free.pop()
+        else:
+            target, count = count, count + 1
+        slot_of[position] = target
+        if node.auxiliary:
+            heads[node.name] = target
+        elif position not in last:
+            free.append(target)
+        steps.append(Step(node.name, sources, target, node.auxiliary))
+    results = {name: place(ref) for name, ref in graph.results.items()}
+    return tuple(steps), count, results, heads

@@ -1,0 +1,50 @@
+"""The inferred shapes held against the real ones of a forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from archc.expressions import plain
+from archc.graph import Network, walk
+from archc.problems import Problem
+
+
+def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Problem]]:
+    """How many layers were compared in one forward pass, and a problem for each that differs.
+
+    Auxiliary heads run in a second pass, in training mode; running statistics stay as they are.
+    """
+    layers = {layer.path: layer for layer in walk(network.graph)}
+    real: dict[str, list[tuple[int, ...]]] = {}
+
+    def keep(path: str) -> Any:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            parts = output if isinstance(output, tuple) else (output,)
+            real[path] = [tuple(part.shape[1:]) for part in parts]
+
+        return hook
+
+    handles = [model.get_submodule(path).register_forward_hook(keep(path)) for path in layers]
+    training = model.training
+    with torch.no_grad():
+        parameter = next(model.parameters(), None)
+        device = parameter.device if parameter is not None else torch.device("cpu")
+        model.eval()(torch.zeros(1, *network.input, device=device))
+        if network.graph.has_auxiliary:
+            for node in network.graph.nodes:
+                if node.auxiliary and node.present:
+                    shape = [plain(size) for size in node.in_shapes[0]]
+                    model.get_submodule(node.name)(torch.zeros(1, *shape, device=device))
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+    problems = []
+    for path, layer in layers.items():
+        inferred = [tuple(map(plain, shape)) for shape in layer.node.shapes.values()]
+        if real.get(path) != inferred:
+            message = f"`{path}` was inferred as {inferred}, but gives {real.get(path)}"
+            problems.append(Problem("E0503", message, layer.node.mark, where=(path,)))
+    return len(layers), problems
