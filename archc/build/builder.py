@@ -34,11 +34,9 @@ def _graph(graph: Graph, title: str) -> nn.Module:
         elif isinstance(element, Instance):
             children[node.name] = _graph(element.graph, element.block.name)
         else:
-            children[node.name] = _graph(element, node.name)
-    if graph.sequential and title and graph.block is None:
-        return nn.Sequential(children)
+            children[node.name] = _graph(element, "" if element.sequential else node.name)
     if graph.sequential:
-        return _Chain(title, children)
+        return _Chain(title, children) if title else nn.Sequential(children)
     steps, slots, results, heads = wire(graph)
     named = None not in graph.results
     shown = tuple((name or "output", place) for name, place in results.items())

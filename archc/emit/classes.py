@@ -1,0 +1,333 @@
+"""From the graph to the classes of the source: one a block, its instances merged, never one an instance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from archc.emit.template import (
+    Attribute,
+    Chain,
+    Different,
+    Item,
+    Make,
+    MakeClass,
+    Scope,
+    Step,
+    Template,
+    merge,
+)
+from archc.expressions import Expression, names_of, plain
+from archc.graph import Graph, Instance, Network, Node
+from archc.kinds import Call, Kind, form
+from archc.language.names import class_name_fault
+from archc.language.spec import Block
+from archc.problems import Problem, SpecError
+
+
+@dataclass(frozen=True, slots=True)
+class ClassParameter:
+    """A constructor argument; `values` are those that the instances give it."""
+
+    name: str
+    values: tuple[Any, ...]
+    default: Any
+    required: bool
+
+
+@dataclass(slots=True, eq=False)
+class ClassDef:
+    """A class of the emitted source."""
+
+    name: str
+    template: Template
+    parameters: tuple[ClassParameter, ...]
+    description: str
+    root: bool = False
+
+
+@dataclass(slots=True)
+class _Use:
+    """A body in use: its graph, and what it would be called if it has no name of its own."""
+
+    graph: Graph
+    hint: str
+    outer: str
+
+
+@dataclass(slots=True)
+class _Plan:
+    classes: list[ClassDef] = field(default_factory=list)
+    by_graph: dict[int, ClassDef] = field(default_factory=dict)
+    names: dict[str, Any] = field(default_factory=dict)
+
+
+def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
+    """The classes of a network, those that others use first and the network's own last.
+
+    `networks` are the network itself and, behind it, variants with a flag turned: where one class can
+    serve them, the flag stays a constructor argument. Raises Different if the network's own class
+    cannot, SpecError where names clash.
+    """
+    plan = _Plan()
+    plan.names[networks[0].spec.name] = None
+    uses: dict[int, list[_Use]] = {}
+    order: list[int] = []
+    seen: set[int] = set()
+    root = id(networks[0].graph.body)
+    for network in networks:
+        _gather(network.graph, "", network.spec.name, uses, order, seen, root)
+    for body in order:
+        if body != root:
+            _define(uses[body], plan)
+    graphs = [use.graph for use in uses[root]]
+    spec = networks[0].spec
+    template = merge([_template(graph, plan, shapes=True) for graph in graphs], [_plain(graph.scope) for graph in graphs])
+    parameters = _network_parameters(networks, template)
+    plan.classes.append(ClassDef(spec.name, template, parameters, spec.description, root=True))
+    return plan.classes
+
+
+def _gather(
+    graph: Graph, hint: str, outer: str, uses: dict[int, list[_Use]], order: list[int], seen: set[int], root: int
+) -> None:
+    """Every body that becomes a class, the innermost first; equal graphs once."""
+    if id(graph) in seen:
+        return
+    seen.add(id(graph))
+    for node in graph.nodes:
+        below = node.graph
+        if below is None or not node.present:
+            continue
+        name = node.name if not node.name.isdigit() else f"{hint}_{node.name}"
+        owner = below.block.name if below.block else outer
+        _gather(below, name, owner, uses, order, seen, root)
+    if graph.sequential and graph.block is None and id(graph.body) != root:
+        return
+    if id(graph.body) not in uses:
+        uses[id(graph.body)] = []
+        order.append(id(graph.body))
+    uses[id(graph.body)].append(_Use(graph, hint, outer))
+
+
+def _plain(scope: Scope) -> Scope:
+    return {name: plain(value) for name, value in scope.items()}
+
+
+def _define(uses: list[_Use], plan: _Plan) -> None:
+    """Classes for the instances of one body: as few as serve them all."""
+    scopes = [_plain(use.graph.scope) for use in uses]
+    templates = [_template(use.graph, plan) for use in uses]
+    groups: list[list[int]] = []
+    for i in range(len(uses)):
+        for group in groups:
+            try:
+                members = [*group, i]
+                merge([templates[m] for m in members], [scopes[m] for m in members])
+            except Different:
+                continue
+            group.append(i)
+            break
+        else:
+            groups.append([i])
+    names = _class_names(uses, groups, plan)
+    for group, name in zip(groups, names, strict=True):
+        template = merge([templates[m] for m in group], [scopes[m] for m in group])
+        block = uses[group[0]].graph.block
+        parameters = _parameters(template, [scopes[m] for m in group], block)
+        made = ClassDef(name, template, parameters, block.description if block else "")
+        plan.classes.append(made)
+        for member in group:
+            plan.by_graph[id(uses[member].graph)] = made
+
+
+# Names
+
+
+def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list[str]:
+    block = uses[0].graph.block
+    if block is not None:
+        base = block.name
+        if plan.names.get(base, block) is not block or base in plan.names and plan.names[base] is None:
+            message = f"two different blocks are called `{base}`: one is imported"
+            raise SpecError([Problem("E0603", message, block.mark, help="rename one of them")])
+    else:
+        base = _camel(uses[0].hint) or "Part"
+        if base in plan.names or class_name_fault(base):
+            base = uses[0].outer + base
+    suffixes = [""] if len(groups) == 1 else _telling(uses, groups)
+    names = []
+    for suffix in suffixes:
+        name, count = base + suffix, 2
+        while name in plan.names:
+            name, count = f"{base}{suffix}_{count}", count + 1
+        plan.names[name] = block or uses
+        names.append(name)
+    return names
+
+
+def _telling(uses: list[_Use], groups: list[list[int]]) -> list[str]:
+    """Endings for the classes of one block, from the arguments that make them differ."""
+    scopes = [_plain(use.graph.scope) for use in uses]
+    candidates = [name for name in scopes[0] if name != "in_channels"] + ["in_channels"]
+    for size in (1, 2, 3):
+        for names in combinations(candidates, size):
+            values = [{tuple(scopes[m].get(name) for name in names) for m in group} for group in groups]
+            if all(len(found) == 1 for found in values) and len(set.union(*values)) == len(groups):
+                endings = ["".join(_ending(n, v) for n, v in zip(names, next(iter(f)), strict=True)) for f in values]
+                if len(set(endings)) == len(endings):
+                    return endings
+    sizes = ["x".join(map(str, uses[group[0]].graph.in_shapes[0][1:])) for group in groups]
+    if all(sizes) and len(set(sizes)) == len(sizes):
+        return [f"At{size}" for size in sizes]
+    return ["", *(str(i) for i in range(2, len(groups) + 1))]
+
+
+def _ending(name: str, value: Any) -> str:
+    match value:
+        case True:
+            return f"With{_camel(name)}"
+        case False:
+            return f"Without{_camel(name)}"
+        case str():
+            return _camel(value)
+        case tuple():
+            return re.sub(r"[^A-Za-z0-9]+", "x", str(value)).strip("x")
+    return re.sub(r"[^A-Za-z0-9]+", "_", str(value)).strip("_")
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", name))
+
+
+# Parameters
+
+
+def _parameters(template: Template, scopes: list[Scope], block: Block | None) -> tuple[ClassParameter, ...]:
+    """The names that the class reads, the required ones first."""
+    free = _free(template)
+    found = []
+    for name in scopes[0]:
+        if name not in free:
+            continue
+        default: Any = None
+        required = True
+        if block is not None and name in block.parameters:
+            parameter = block.parameters[name]
+            required = parameter.required or isinstance(parameter.default, Expression) or _has_expression(parameter.default)
+            default = None if required else parameter.default
+        values = tuple(scope[name] for scope in scopes)
+        found.append(ClassParameter(name, values, default, required))
+    first = [parameter for parameter in found if parameter.name == "in_channels"]
+    rest = [parameter for parameter in found if parameter.name != "in_channels"]
+    return (*first, *(p for p in rest if p.required), *(p for p in rest if not p.required))
+
+
+def _has_expression(value: Any) -> bool:
+    return isinstance(value, tuple) and any(isinstance(item, Expression) or _has_expression(item) for item in value)
+
+
+def _network_parameters(networks: Sequence[Network], template: Template) -> tuple[ClassParameter, ...]:
+    free = _free(template)
+    return tuple(
+        ClassParameter(name, tuple(plain(n.parameters[name]) for n in networks), plain(value), required=False)
+        for name, value in networks[0].parameters.items()
+        if name in free
+    )
+
+
+def _free(template: Template) -> frozenset[str]:
+    return frozenset().union(*(names_of(value) for value in _values(template)))
+
+
+def _values(part: Any) -> Iterator[Any]:
+    """Every value that the emitted class reads."""
+    match part:
+        case Template():
+            yield from _values(part.attributes)
+            yield from _values(part.steps)
+        case Attribute():
+            if part.present:
+                yield from _values(part.item)
+                if part.conditional:
+                    yield part.when
+        case Make():
+            yield from part.call.positional
+            yield from (value for _, value in part.call.keywords)
+        case MakeClass():
+            yield from (value for _, value in part.arguments)
+        case Chain():
+            yield from _values(part.attributes)
+        case Step():
+            if part.present and part.function is not None:
+                yield from _flatten(part.function.positional)
+                yield from (value for _, value in part.function.keywords)
+        case tuple():
+            for item in part:
+                yield from _values(item)
+
+
+def _flatten(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list):
+            yield from value
+        else:
+            yield value
+
+
+# Templates
+
+
+def _template(graph: Graph, plan: _Plan, *, shapes: bool = False) -> Template:
+    attributes = tuple(_attribute(node, plan, graph, shapes) for node in graph.nodes if _needs_child(node, graph))
+    steps = tuple(_step(node, graph) for node in graph.nodes) if not graph.sequential else ()
+    results = tuple(graph.results.items())
+    return Template(graph.form, graph.sequential, attributes, steps, graph.captures, results)
+
+
+def _function(node: Node, graph: Graph) -> Call | None:
+    """The function that stands for a layer in `forward`; a layer with a condition needs a child."""
+    kind = node.element
+    if graph.sequential or not isinstance(kind, Kind) or node.when is not None:
+        return None
+    return kind.function(node.in_shapes if kind.many else node.in_shapes[0])
+
+
+def _needs_child(node: Node, graph: Graph) -> bool:
+    kind = node.element
+    return not (isinstance(kind, Kind) and (kind.infix or (node.present and _function(node, graph) is not None)))
+
+
+def _attribute(node: Node, plan: _Plan, graph: Graph, shapes: bool) -> Attribute:
+    item = _item(node, plan, graph, shapes) if node.present else None
+    changed = shapes and None in node.shapes and node.shapes[None] != node.in_shapes[0]
+    shape = form(node.shapes[None]).removeprefix("a vector of ") if changed else ""
+    return Attribute(node.name, item, node.when, node.present, False, node.auxiliary, shape)
+
+
+def _item(node: Node, plan: _Plan, graph: Graph, shapes: bool) -> Item:
+    element = node.element
+    if isinstance(element, Kind):
+        return Make(element.call(node.in_shapes if element.many else node.in_shapes[0]))
+    below = element.graph if isinstance(element, Instance) else element
+    if below.sequential and below.block is None:
+        named = below.form == "mapping"
+        return Chain(tuple(_attribute(child, plan, below, shapes) for child in below.nodes), named)
+    target = plan.by_graph[id(below)]
+    if isinstance(element, Instance):
+        given = {**element.arguments, "in_channels": element.in_channels}
+    else:
+        given = graph.scope  # a nested body reads the names around it
+    return MakeClass(target, tuple((parameter.name, given[parameter.name]) for parameter in target.parameters))
+
+
+def _step(node: Node, graph: Graph) -> Step:
+    kind = node.element
+    many = isinstance(kind, Kind) and kind.many
+    infix = kind.infix if isinstance(kind, Kind) else ""
+    several = None not in node.shapes
+    function = _function(node, graph) if node.present else None
+    return Step(node.name, node.inputs, function, infix, many, several, node.present, node.auxiliary)

@@ -1,0 +1,239 @@
+"""The statements of `forward`: which local name holds which value, and when a name can be reused.
+
+`x` carries the main line. A value that is needed again after the line has gone on keeps its entry's name;
+a side line that ends in a join is named after what its entries have in common.
+"""
+
+from __future__ import annotations
+
+import keyword
+import os
+from dataclasses import dataclass, field
+
+from archc.emit.layout import Doc, Group, flat
+from archc.emit.template import Step, Template
+from archc.expressions import text_of
+from archc.graph import INPUT, Ref
+
+_RESERVED = {"Tensor", "dict", "math", "nn", "self", "torch", "x"}
+END = 1 << 60
+
+
+@dataclass(slots=True)
+class Statement:
+    """`target = value`, or `return value` where the target is empty."""
+
+    target: str
+    value: Doc
+    annotated: bool = False
+    auxiliary: bool = False
+    names: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Forward:
+    """The body of `forward`: statements, and what is returned by output name (None: a single tensor)."""
+
+    arguments: tuple[str, ...]
+    statements: list[Statement]
+    results: list[tuple[str | None, str]]
+    heads: list[str] = field(default_factory=list)
+
+
+def forward(template: Template) -> Forward:
+    """The statements of a class that is not a plain nn.Sequential."""
+    return _Namer(template).run()
+
+
+class _Namer:
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.steps = template.steps
+        self.readers: dict[int, list[int]] = {}
+        for position, step in enumerate(self.steps):
+            if self.runs(step):
+                for ref in step.inputs:
+                    self.readers.setdefault(self.source(ref).node, []).append(position)
+        for _, ref in template.results:
+            self.readers.setdefault(self.source(ref).node, []).append(END)
+        inside = {step.name for step in self.steps}
+        outside = [name.replace(".", "_") for name in template.captures]
+        self.captures = tuple(self.local(f"{name}_in" if name in inside else name) for name in outside)
+        self.names: dict[int, str] = {INPUT: "x"}
+        self.names.update({INPUT - 1 - i: name for i, name in enumerate(self.captures)})
+        self.lines: dict[int, int] = {}  # position -> the first position of its side line
+        self.members: dict[int, list[str]] = {}
+        self.holder: int = INPUT  # the value that `x` holds
+
+    def runs(self, step: Step) -> bool:
+        """Whether the step is a statement; an absent entry and an identity are not."""
+        return step.present and not (step.function is not None and not step.function.target)
+
+    def source(self, ref: Ref) -> Ref:
+        """The value behind entries that hand theirs on."""
+        while ref.node >= 0 and not self.runs(self.steps[ref.node]):
+            ref = self.steps[ref.node].inputs[0]
+        return ref
+
+    @staticmethod
+    def local(name: str) -> str:
+        return f"{name}_" if name in _RESERVED or keyword.issoftkeyword(name) else name
+
+    def last(self, node: int) -> int:
+        return max(self.readers.get(node, [-1]))
+
+    def run(self) -> Forward:
+        inline = self.inline()
+        if inline is not None:
+            return Forward(("x",), [inline], [])
+        plan = self.places()
+        statements: list[Statement] = []
+        self.assign_names(plan)
+        for position, step in enumerate(self.steps):
+            if self.runs(step):
+                target = self.names[position]
+                statements.append(Statement(target, self.value(step), False, step.auxiliary, (step.name,)))
+        results = [(name, self.read(ref)) for name, ref in self.template.results]
+        heads = [self.names[p] for p, step in enumerate(self.steps) if step.auxiliary and self.runs(step)]
+        self.finish(statements, results, bool(heads))
+        return Forward(("x", *self.captures), statements, results, heads)
+
+    # Expressions
+
+    def read(self, ref: Ref) -> str:
+        ref = self.source(ref)
+        name = self.names[ref.node]
+        if ref.output is None:
+            return name
+        several = self.steps[ref.node]
+        part = ref.output if several.function is not None else f'"{ref.output}"'
+        return f"{name}[{part}]"
+
+    def value(self, step: Step, operands: tuple[Doc, ...] | None = None) -> Doc:
+        inputs: tuple[Doc, ...] = operands or tuple(self.read(ref) for ref in step.inputs)
+        if step.infix:
+            return f" {step.infix} ".join(str(flat(operand)) for operand in inputs)
+        if step.function is None:
+            return Group(f"self.{step.name}(", inputs, ")")
+        call = step.function
+        first: Doc = Group("[", inputs, "]") if step.many else inputs[0]
+        rest = [_argument(value) for value in call.positional]
+        named = [f"{name}={_argument(value)}" for name, value in call.keywords]
+        return Group(f"{call.target}(", (first, *rest, *named), ")")
+
+    # Branches that need no names
+
+    def inline(self) -> Statement | None:
+        """Branches joined in one expression: each used once, each reading the input alone."""
+        template = self.template
+        if template.form != "branches" or template.captures:
+            return None
+        *branches, join = [step for step in self.steps if step.present] or [None]
+        if join is None or not join.many or not branches:
+            return None
+        if any(ref.node != INPUT for step in branches for ref in step.inputs) or any(s.several for s in branches):
+            return None
+        operands: tuple[Doc, ...] = tuple(
+            "x" if not self.runs(step) else Group(f"self.{step.name}(", ("x",), ")")
+            if step.function is None
+            else self.value(step, ("x",))
+            for step in branches
+        )
+        value = self.value(join, operands)
+        return Statement("" if join.function is not None else "x", value)
+
+    # Names
+
+    def places(self) -> dict[int, str]:
+        """For each step: `x`, `own` (its entry's name) or `line` (a side line)."""
+        places: dict[int, str] = {}
+        for position, step in enumerate(self.steps):
+            if not self.runs(step):
+                continue
+            readers = self.readers.get(position, [])
+            if step.auxiliary:
+                places[position] = "own"
+                continue
+            single = [r for r in readers if r != END and not self.steps[r].many and not self.steps[r].auxiliary]
+            kept = len(readers) > 1 and len(set(single)) < 2
+            free = self.last(self.holder) <= position
+            if step.several or kept or not readers:
+                places[position] = "own"
+            elif free and not self.joins(position):
+                places[position] = "x"
+                self.holder = position
+            else:
+                places[position] = "line"
+        return places
+
+    def joins(self, position: int) -> bool:
+        """Whether the value flows, read once each time, into a join of several values."""
+        while True:
+            readers = self.readers.get(position, [])
+            if len(readers) != 1 or readers[0] == END:
+                return False
+            reader = self.steps[readers[0]]
+            if reader.many:
+                return True
+            if reader.several or len(reader.inputs) > 1:
+                return False
+            position = readers[0]
+
+    def assign_names(self, places: dict[int, str]) -> None:
+        for position, place in places.items():
+            if place == "line":
+                before = self.source(self.steps[position].inputs[0]).node
+                goes_on = not self.steps[position].many and self.last(before) == position and before in self.lines
+                start = self.lines[before] if goes_on else position
+                self.lines[position] = start
+                self.members.setdefault(start, []).append(self.steps[position].name)
+        taken: set[str] = {"x", *self.captures}
+        for position, place in places.items():
+            if place == "own":
+                taken.add(self.local(self.steps[position].name))
+        line_names: dict[int, str] = {}
+        for start, members in self.members.items():
+            # The first line without a name in common is the block's own: `out`; later ones are branches.
+            candidates = [_common(members), "" if line_names else "out", members[-1], f"{members[-1]}_out"]
+            usable = [name for name in map(self.local, filter(None, candidates)) if name not in taken]
+            line_names[start] = usable[0] if usable else f"{self.local(members[-1])}_{start}"
+            taken.add(line_names[start])
+        for position, place in places.items():
+            if place == "x":
+                self.names[position] = "x"
+            elif place == "own":
+                self.names[position] = self.local(self.steps[position].name)
+            else:
+                self.names[position] = line_names[self.lines[position]]
+
+    def finish(self, statements: list[Statement], results: list[tuple[str | None, str]], heads: bool) -> None:
+        """Return a typed value: torch's functions are typed, a module's result needs a declared name."""
+        if len(results) != 1 or results[0][0] is not None or heads:
+            return
+        name = results[0][1]
+        if statements and statements[-1].target == name and _typed(statements[-1].value):
+            statements[-1].target = ""
+            results.clear()
+            return
+        if name != "x" and name.isidentifier():
+            for statement in statements:
+                if statement.target == name:
+                    statement.annotated = not _typed(statement.value)
+                    break
+
+
+def _typed(value: Doc) -> bool:
+    return isinstance(value, Group) and value.open.startswith("torch.") and value.open not in ("torch.chunk(", "torch.split(")
+
+
+def _common(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    prefix = os.path.commonprefix(names).rstrip("_")
+    return prefix if len(prefix) > 1 else ""
+
+
+def _argument(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(text_of, value))}]"
+    return text_of(value)

@@ -1,0 +1,61 @@
+"""Python expressions laid out as the formatter would: on one line, or one item a line with a trailing comma."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 120
+INDENT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Brackets with items: a call, a list, a signature. `open` and `close` carry what stands around.
+
+    `comments` stand behind the items; with them, or with `tall`, the items stand one a line.
+    """
+
+    open: str
+    items: tuple[Doc, ...]
+    close: str
+    comments: tuple[str, ...] = ()
+    tall: bool = False
+
+
+Doc = str | Group
+
+
+def flat(doc: Doc) -> str | None:
+    """The text on one line; None where the lines are forced."""
+    if isinstance(doc, str):
+        return doc
+    if (doc.tall and doc.items) or any(doc.comments):
+        return None
+    parts = [flat(item) for item in doc.items]
+    if any(part is None for part in parts):
+        return None
+    return f"{doc.open}{', '.join(part for part in parts if part is not None)}{doc.close}"
+
+
+def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:
+    """The lines of `before doc after` at an indentation; a comment that does not fit is left out."""
+    pad = " " * indent
+    line = flat(doc)
+    if line is not None and len(pad + before + line + after) <= WIDTH:
+        text = pad + before + line + after
+        with_comment = f"{text}  # {comment}"
+        return [with_comment if comment and len(with_comment) <= WIDTH else text]
+    if isinstance(doc, str):
+        return [pad + before + doc + after]
+    lines = [pad + before + doc.open]
+    inner = indent + INDENT
+    items = [flat(item) for item in doc.items]
+    if not doc.tall and not any(doc.comments) and all(item is not None for item in items):
+        joined = ", ".join(item for item in items if item is not None)
+        if inner + len(joined) <= WIDTH:
+            return [*lines, " " * inner + joined, pad + doc.close + after]
+    comments: Sequence[str] = doc.comments or ("",) * len(doc.items)
+    for item, note in zip(doc.items, comments, strict=True):
+        lines += lay_out(item, inner, after=",", comment=note)
+    return [*lines, pad + doc.close + after]

@@ -1,0 +1,481 @@
+"""The classes as source text: lines for the templates, which hold the layout of the file alone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from archc.emit.classes import ClassDef, ClassParameter, plan_classes
+from archc.emit.forward import Forward, Statement, forward
+from archc.emit.layout import WIDTH, Doc, Group, flat, lay_out
+from archc.emit.template import Attribute, Chain, Different, Item, Make, MakeClass
+from archc.expressions import names_of, plain, text_of
+from archc.graph import Network, elaborate, walk
+from archc.kinds import Call
+from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.language.spec import Entry, InitRule, Parameter
+from archc.problems import SpecError
+
+_BY_NAME = {"kernel_size", "stride", "padding", "dilation", "groups", "bias"}
+"""Arguments that are written by name even where they are required, as with torch's own layers."""
+
+_FOLD = 3
+"""So many equal neighbours in a chain become one line."""
+
+
+@dataclass(slots=True)
+class ClassText:
+    """What the class template shows."""
+
+    name: str
+    base: str
+    docstring: list[str]
+    signature: list[str]
+    constructor: list[str]
+    forward_signature: str
+    forward: list[str] = field(default_factory=list)
+
+
+def emit_source(
+    network: Network, parameters: dict[str, Parameter] | None = None, input: tuple[int, int, int] | None = None
+) -> str:
+    """The PyTorch source of a checked network: deterministic, standalone, one class a block.
+
+    `parameters` and `input` are those the network was elaborated with. Raises SpecError where names clash.
+    """
+    spec = network.spec
+    chosen = parameters or spec.parameters
+    base = elaborate(spec, chosen, input, symbolic=True)
+    variants = _variants(base, chosen, input)
+    classes = plan_classes([base, *variants])
+    texts = [_class_text(made, _init_lines([base, *variants]) if made.root else []) for made in classes]
+    helpers = _helpers(classes)
+    body = template_text("module.py.jinja", imports=_imports(texts, helpers), helpers=helpers, classes=texts)
+    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    header = template_text(
+        "header.py.jinja", title=_title(network), source=_docstring_text(f"{spec.stem}.yaml"), digest=digest
+    )
+    return f"{header}\n{body}"
+
+
+def body_digest(source: str) -> tuple[str | None, str]:
+    """The digest that an emitted file states, and that of its body: they differ after an edit by hand."""
+    match = re.match(r'"""(?:.|\n)*?sha256 ([0-9a-f]{16})(?:.|\n)*?\n"""\n', source)
+    if match is None:
+        return None, ""
+    body = source[match.end() :]
+    return match[1], hashlib.sha256(body.removeprefix("\n").encode()).hexdigest()[:16]
+
+
+def _title(network: Network) -> list[str]:
+    """The first lines of the file: what it is and where it was published."""
+    spec = network.spec
+    description, paper = _docstring_text(spec.description).rstrip("."), _docstring_text(spec.paper)
+    title = f"{spec.name}: {description}" if description else spec.name
+    if not paper:
+        return _wrapped(f"{title}.", 3)
+    if len(title) + len(paper) + 7 <= WIDTH:
+        return [f"{title} ({paper})."]
+    return [*_wrapped(f"{title}.", 3), f"Paper: {paper}"]
+
+
+def _variants(base: Network, parameters: dict[str, Parameter], input: tuple[int, int, int] | None) -> list[Network]:
+    """The network with each flag of its entries turned, where one class serves both."""
+    flags = []
+    for entry in base.spec.body.entries:
+        if isinstance(entry, Entry) and entry.when is not None:
+            flags += [name for name in sorted(entry.when.names) if isinstance(plain(base.parameters.get(name)), bool)]
+    kept: list[Network] = []
+    for flag in dict.fromkeys(flags):
+        parameter = parameters[flag]
+        turned = Parameter(flag, not plain(base.parameters[flag]), False, parameter.mark)
+        try:
+            other = elaborate(base.spec, {**parameters, flag: turned}, input, symbolic=True)
+            plan_classes([base, *kept, other])
+        except (SpecError, Different):
+            continue
+        kept.append(other)
+    return kept
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+
+    class Packaged(BaseLoader):
+        """Templates from the package, wherever it is installed."""
+
+        def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
+            try:
+                return resources.files("archc.templates").joinpath(template).read_text("utf-8"), None, None
+            except OSError:
+                raise TemplateNotFound(template) from None
+
+    return Environment(  # noqa: S701 - Python source, not HTML
+        loader=Packaged(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def template_text(name: str, **values: Any) -> str:
+    """A rendered template of the package."""
+    return str(_environment().get_template(name).render(**values))
+
+
+# Documentation strings and imports
+
+
+def _docstring_text(text: str) -> str:
+    """Free text that cannot leave its docstring: one line, printable, backslashes and quotes escaped."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return re.sub(r" +", " ", shown).strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+
+
+def _docstring(text: str) -> list[str]:
+    text = _docstring_text(text)
+    if not text:
+        return []
+    text = text if text.endswith((".", "!", "?")) else f"{text}."
+    if len(text) + 10 <= WIDTH:
+        return [f'"""{text}"""']
+    lines = _wrapped(text, 7)
+    return [f'"""{lines[0]}', *lines[1:], '"""']
+
+
+def _wrapped(text: str, taken: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, WIDTH - taken, break_long_words=False, break_on_hyphens=False)
+
+
+def _imports(texts: list[ClassText], helpers: list[str]) -> list[str]:
+    whole = "\n".join([*helpers, *("\n".join([*t.signature, *t.constructor, *t.forward, t.forward_signature]) for t in texts)])
+    lines = []
+    if re.search(r"\bOrderedDict\(", whole):
+        lines += ["from collections import OrderedDict", ""]
+    if re.search(r"\btorch\.", whole):
+        lines.append("import torch")
+    names = [name for name in ("Tensor", "nn") if re.search(rf"\b{name}\b", whole) or name == "nn"]
+    lines.append(f"from torch import {', '.join(names)}")
+    return lines
+
+
+def _helpers(classes: list[ClassDef]) -> list[str]:
+    """The source of archc's own modules that the classes use."""
+    used: set[str] = set()
+
+    def visit(attributes: tuple[Attribute, ...]) -> None:
+        for attribute in attributes:
+            match attribute.item:
+                case Make(call) if call.target.startswith("archc."):
+                    used.add(call.target.removeprefix("archc."))
+                case Chain(inner, _):
+                    visit(inner)
+
+    for made in classes:
+        visit(made.template.attributes)
+    if not used:
+        return []
+    text = resources.files("archc.build").joinpath("modules.py").read_text("utf-8")
+    parts = re.split(r"\n\n\n(?=class )", text)
+    return [part.strip() for part in parts if any(part.startswith(f"class {name}(") for name in sorted(used))]
+
+
+# Classes
+
+
+def _class_text(made: ClassDef, init: list[str]) -> ClassText:
+    template = made.template
+    arguments: list[Doc] = ["self", *(_parameter(parameter) for parameter in made.parameters)]
+    signature = lay_out(Group("def __init__(", tuple(arguments), ") -> None:"), INDENT)
+    if template.sequential:
+        items, comments = _items(template.attributes, named=False)
+        call = Group("super().__init__(", items, ")", comments, tall=True)
+        lines = [*lay_out(call, 2 * INDENT), *init]
+        return ClassText(made.name, "nn.Sequential", _docstring(made.description), signature, lines, "")
+    statements = forward(template)
+    heads = _heads(template.attributes)
+    lines = ["        super().__init__()"]
+    lines += _constructor(template.attributes, heads)
+    if not template.attributes and not made.parameters:
+        signature, lines = [], []
+    lines += init
+    named = any(name is not None for name, _ in template.results)
+    result = "dict[str, Tensor]" if named else "Tensor"
+    if statements.heads and not named:
+        result = "Tensor | dict[str, Tensor]"
+    inputs = ", ".join(f"{name}: Tensor" for name in statements.arguments)
+    head = f"    def forward(self, {inputs}) -> {result}:"
+    body = _forward_lines(statements, heads, named)
+    return ClassText(made.name, "nn.Module", _docstring(made.description), signature, lines, head, body)
+
+
+INDENT = 4
+
+
+def _parameter(parameter: ClassParameter) -> str:
+    kinds = list(dict.fromkeys(_type(value) for value in (*parameter.values, *([] if parameter.required else [parameter.default]))))
+    if set(kinds) == {"int", "float"}:
+        kinds = ["float"]
+    text = f"{parameter.name}: {' | '.join(kinds)}"
+    return text if parameter.required else f"{text} = {text_of(parameter.default)}"
+
+
+def _type(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"tuple[{', '.join(map(_type, value))}]" if value else "tuple[()]"
+    return "None" if value is None else type(value).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """How `forward` knows that an auxiliary head is there: the flag, or nothing where it always is."""
+
+    flag: str
+    value: str
+
+
+def _heads(attributes: tuple[Attribute, ...]) -> dict[str, _Head]:
+    found = {}
+    for attribute in attributes:
+        if not (attribute.auxiliary and attribute.present):
+            continue
+        if not attribute.conditional:
+            found[attribute.name] = _Head("", "")
+            continue
+        condition = text_of(attribute.when)
+        flag = condition if condition.isidentifier() else f"has_{attribute.name}"
+        found[attribute.name] = _Head(flag, condition)
+    return found
+
+
+def _constructor(attributes: tuple[Attribute, ...], heads: dict[str, _Head]) -> list[str]:
+    lines: list[str] = []
+    inside = ""  # the condition of the `if` that is open
+    flags: set[str] = set()
+    for attribute in attributes:
+        if not attribute.present or attribute.item is None:
+            continue
+        if not attribute.conditional:
+            inside = ""
+            lines += lay_out(_item(attribute.item), 8, before=f"self.{attribute.name} = ", comment=_comment(attribute))
+            continue
+        condition = text_of(attribute.when)
+        head = heads.get(attribute.name)
+        if head is not None and head.flag not in flags:
+            flags.add(head.flag)
+            lines.append(f"        self.{head.flag} = {head.value}")
+            inside = ""
+        if head is None:
+            lines.append(f"        self.{attribute.name}: nn.Module = nn.Identity()")
+            inside = ""
+        if inside != condition:
+            lines.append(f"        if {condition}:")
+            inside = condition
+        lines += lay_out(_item(attribute.item), 12, before=f"self.{attribute.name} = ", comment=_comment(attribute))
+    return lines
+
+
+def _comment(attribute: Attribute) -> str:
+    return "" if isinstance(attribute.item, Chain) else attribute.shape
+
+
+def _item(item: Item) -> Doc:
+    match item:
+        case Make(call):
+            return _call(call)
+        case MakeClass(target, arguments):
+            return _construct(target, arguments)
+        case Chain(attributes, named):
+            items, comments = _items(attributes, named=named)
+            if named:
+                rows = Group("[", items, "]", comments, tall=True)
+                return Group("nn.Sequential(", (Group("OrderedDict(", (rows,), ")", tall=True),), ")", tall=True)
+            return Group("nn.Sequential(", items, ")", comments, tall=True)
+
+
+def _items(attributes: tuple[Attribute, ...], *, named: bool) -> tuple[tuple[Doc, ...], tuple[str, ...]]:
+    """A chain's entries, one a line; equal neighbours folded."""
+    rows: list[tuple[Doc, str]] = []
+    texts: list[str | None] = []
+    for attribute in attributes:
+        if not attribute.present or attribute.item is None:
+            continue
+        doc = _item(attribute.item)
+        text = flat(doc)
+        if attribute.conditional:
+            doc, text = Group("*([", (doc,), f"] if {text_of(attribute.when)} else [])"), None
+        elif named:
+            doc, text = Group("(", (f'"{attribute.name}"', doc), ")"), None
+        rows.append((doc, _comment(attribute)))
+        texts.append(text)
+    folded: list[tuple[Doc, str]] = []
+    start = 0
+    while start < len(rows):
+        end = start + 1
+        while texts[start] is not None and end < len(rows) and texts[end] == texts[start]:
+            end += 1
+        if end - start >= _FOLD:
+            folded.append((f"*({texts[start]} for _ in range({end - start}))", rows[end - 1][1]))
+        else:
+            folded += rows[start:end]
+        start = end
+    return tuple(doc for doc, _ in folded), tuple(comment for _, comment in folded)
+
+
+def _call(call: Call) -> Doc:
+    first = [_argument(value) for value in call.positional]
+    named = [f"{name}={_argument(value)}" for name, value in call.keywords]
+    return Group(f"{call.target.removeprefix('archc.')}(", (*first, *named), ")")
+
+
+def _argument(value: Any) -> str:
+    return text_of(value)
+
+
+def _construct(target: ClassDef, arguments: tuple[tuple[str, Any], ...]) -> Doc:
+    parameters = {parameter.name: parameter for parameter in target.parameters}
+    items: list[Doc] = []
+    by_name = False
+    for name, value in arguments:
+        parameter = parameters[name]
+        if not parameter.required:
+            if not names_of(value) and plain(value) == parameter.default and type(plain(value)) is type(parameter.default):
+                by_name = True
+                continue
+            by_name = True
+        by_name = by_name or name in _BY_NAME
+        items.append(f"{name}={text_of(value)}" if by_name else text_of(value))
+    return Group(f"{target.name}(", tuple(items), ")")
+
+
+# Forward
+
+
+def _forward_lines(made: Forward, heads: dict[str, _Head], named: bool) -> list[str]:
+    lines: list[str] = []
+    groups = list(dict.fromkeys(heads[s.names[0]].flag for s in made.statements if s.auxiliary))
+    several = len(groups) > 1
+    if several:
+        lines.append("        heads: dict[str, Tensor] = {}")
+    open_flag: str | None = None
+    for statement in made.statements:
+        if statement.auxiliary:
+            flag = heads[statement.names[0]].flag
+            if open_flag != flag:
+                lines.append(f"        {_training(flag)}:")
+                open_flag = flag
+            target = f'heads["{statement.names[0]}"]' if several else statement.target
+            lines += lay_out(statement.value, 12, before=f"{target} = ")
+            continue
+        open_flag = None
+        lines += _statement(statement)
+    if not made.results:
+        if made.statements and made.statements[-1].target:
+            lines.append(f"        return {made.statements[-1].target}")
+        return lines
+    shown = [(name or "output", value) for name, value in made.results]
+    if made.heads:
+        entries: list[Doc] = [f'"{name}": {value}' for name, value in shown]
+        if several:
+            entries.append("**heads")
+            lines.append("        if heads:")
+        else:
+            entries += [f'"{s.names[0]}": {s.target}' for s in made.statements if s.auxiliary]
+            lines.append(f"        {_training(groups[0])}:")
+        lines += lay_out(Group("{", tuple(entries), "}"), 12, before="return ")
+    if named:
+        lines += lay_out(Group("{", tuple(f'"{name}": {value}' for name, value in shown), "}"), 8, before="return ")
+    else:
+        lines.append(f"        return {shown[0][1]}")
+    return lines
+
+
+def _training(flag: str) -> str:
+    return f"if self.training and self.{flag}" if flag else "if self.training"
+
+
+def _statement(statement: Statement) -> list[str]:
+    if not statement.target:
+        return lay_out(statement.value, 8, before="return ")
+    annotation = ": Tensor" if statement.annotated else ""
+    lines = lay_out(statement.value, 8, before=f"{statement.target}{annotation} = ")
+    if len(lines) == 1 and len(lines[0]) > WIDTH and isinstance(statement.value, str):
+        # A long sum or product: one operand a line, as the formatter breaks it.
+        parts = re.split(r" (?=[+*] )", statement.value)
+        return [f"        {statement.target}{annotation} = (", *(f"            {part}" for part in parts), "        )"]
+    return lines
+
+
+# Initialisation
+
+
+def _init_lines(networks: list[Network]) -> list[str]:
+    rules = networks[0].init
+    present: set[str] = set()
+    kinds: dict[str, str] = {}
+    for network in networks:
+        for layer in walk(network.graph):
+            present.add(layer.kind.kind)
+            kinds[layer.path] = layer.kind.kind
+    lines: list[str] = []
+    by_path = any(path in kinds for rule in rules for path in rule.paths)
+    for rule in rules:
+        for condition in _rule_conditions(rule, present, kinds):
+            lines.append(f"            {'elif' if lines else 'if'} {condition}:")
+            for attribute, (function, arguments) in rule.tensors.items():
+                if function == "constant":
+                    shown = [_number(arguments["val"])]
+                else:
+                    shown = [f"{name}={text_of(value)}" for name, value in arguments.items()]
+                call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{attribute}', *shown])})"
+                if attribute == "bias" or not _always_weighted(rule):
+                    lines.append(f"                if module.{attribute} is not None:")
+                    lines.append(f"                    {call}")
+                else:
+                    lines.append(f"                {call}")
+    if not lines:
+        return []
+    loop = "for name, module in self.named_modules():" if by_path else "for module in self.modules():"
+    return ["", f"        {loop}", *lines]
+
+
+def _always_weighted(rule: InitRule) -> bool:
+    return not {"batch_norm1d", "batch_norm2d", "group_norm", "layer_norm"} & set(rule.kinds)
+
+
+def _rule_conditions(rule: InitRule, present: set[str], kinds: dict[str, str]) -> Iterator[str]:
+    """The tests of a rule: for its kinds, and for its paths, as many to a line as fit."""
+    classes = [INITIALIZED[kind] for kind in rule.kinds if kind in present]
+    paths = [path for path in rule.paths if path in kinds]
+    if paths:
+        owners = _classes([INITIALIZED[kind] for kind in dict.fromkeys(kinds[path] for path in paths)])
+        room = WIDTH - len(f"            elif name in () and isinstance(module, {owners}):")
+        while paths:
+            count = len(paths)
+            while count > 1 and len(", ".join(f'"{path}"' for path in paths[:count])) > room:
+                count -= 1
+            names = [f'"{path}"' for path in paths[:count]]
+            test = f"name == {names[0]}" if count == 1 else f"name in ({', '.join(names)})"
+            yield f"{test} and isinstance(module, {owners})"
+            paths = paths[count:]
+    if classes:
+        yield f"isinstance(module, {_classes(classes)})"
+
+
+def _classes(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+

@@ -1,0 +1,184 @@
+"""What the class of a body would say, as data: attributes, steps and results, values with their expressions.
+
+Two instances of one body have the same template up to values and conditions; `merge` finds the one that
+serves all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from archc.expressions import ExpressionError, Symbol, evaluate_text, plain, text_of
+from archc.graph import Ref
+from archc.kinds import Call
+
+if TYPE_CHECKING:
+    from archc.emit.classes import ClassDef
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """A module of torch.nn (or of archc's helpers), constructed."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class MakeClass:
+    """An instance of another emitted class; `arguments` by parameter name."""
+
+    target: ClassDef
+    arguments: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """An nn.Sequential; `named` where its entries have names."""
+
+    attributes: tuple[Attribute, ...]
+    named: bool
+
+
+Item = Make | MakeClass | Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One child. `when` is its condition; where it is kept, `conditional`. A child may be absent."""
+
+    name: str
+    item: Item | None
+    when: Any
+    present: bool
+    conditional: bool
+    auxiliary: bool
+    shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry as `forward` runs it: a child, or a function of its inputs."""
+
+    name: str
+    inputs: tuple[Ref, ...]
+    function: Call | None
+    infix: str
+    many: bool
+    several: bool
+    present: bool
+    auxiliary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A class without its name."""
+
+    form: str
+    sequential: bool
+    attributes: tuple[Attribute, ...]
+    steps: tuple[Step, ...]
+    captures: tuple[str, ...]
+    results: tuple[tuple[str | None, Ref], ...]
+
+
+class Different(Exception):
+    """Instances that one class cannot serve."""
+
+
+Scope = dict[str, Any]
+
+
+def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
+    """The one template (or part of one) that serves every instance. Raises Different.
+
+    A value may be any of the instances' expressions that gives every instance its own value.
+    """
+    first = parts[0]
+    if any(type(part) is not type(first) for part in parts) and not all(_is_value(part) for part in parts):
+        raise Different
+    if isinstance(first, Attribute):
+        return _merge_attributes(parts, scopes)
+    if isinstance(first, Step):
+        return _merge_steps(parts, scopes)
+    if isinstance(first, tuple) and not isinstance(first, Ref):
+        if any(len(part) != len(first) for part in parts):
+            raise Different
+        return tuple(merge(column, scopes) for column in zip(*parts, strict=True))
+    if is_dataclass(first) and type(first).__name__ != "ClassDef":
+        return replace(
+            first, **{f.name: merge([getattr(part, f.name) for part in parts], scopes) for f in fields(first)}
+        )
+    if _is_value(first):
+        return _merge_values(parts, scopes)
+    if any(part is not first and part != first for part in parts):
+        raise Different
+    return first
+
+
+def _is_value(part: Any) -> bool:
+    return isinstance(part, Symbol | bool | int | float)
+
+
+def _merge_values(values: Sequence[Any], scopes: Sequence[Scope]) -> Any:
+    for candidate in values:
+        if all(_gives(candidate, value, scope) for value, scope in zip(values, scopes, strict=True)):
+            return candidate
+    raise Different
+
+
+def _gives(candidate: Any, value: Any, scope: Scope) -> bool:
+    wanted = plain(value)
+    if type(candidate) is not Symbol:
+        return type(candidate) is type(wanted) and bool(candidate == wanted)
+    try:
+        given = plain(evaluate_text(text_of(candidate), scope))
+    except ExpressionError:
+        return False
+    return type(given) is type(wanted) and bool(given == wanted)
+
+
+def _merge_attributes(parts: Sequence[Attribute], scopes: Sequence[Scope]) -> Attribute:
+    first = parts[0]
+    chosen = [(part, scope) for part, scope in zip(parts, scopes, strict=True) if part.present]
+    if not chosen:
+        return first
+    item = merge([part.item for part, _ in chosen], [scope for _, scope in chosen])
+    shape = chosen[0][0].shape
+    base = replace(chosen[0][0], item=item, shape=shape)
+    if any(part.auxiliary != first.auxiliary for part in parts):
+        raise Different
+    if len(chosen) == len(parts):
+        if any(part.name != first.name for part in parts):
+            raise Different
+        return base
+    condition = _merge_values([_truth(part.when) for part in parts], scopes)
+    if type(condition) is not Symbol:
+        raise Different
+    return replace(base, when=condition, conditional=True)
+
+
+def _truth(when: Any) -> Any:
+    """A condition as a truth value: `when: $aux` may be any value that counts as true."""
+    return when if isinstance(plain(when), bool) else bool(plain(when))
+
+
+def _merge_steps(parts: Sequence[Step], scopes: Sequence[Scope]) -> Step:
+    present = [part for part in parts if part.present]
+    if not present:
+        return parts[0]
+    if len(present) < len(parts):
+        # An absent entry hands on what the present one takes.
+        if any(part.inputs != parts[0].inputs for part in parts) or present[0].several:
+            raise Different
+        parts = present
+        scopes = scopes[: len(parts)]
+    first = parts[0]
+    if any(replace(part, function=None) != replace(first, function=None) for part in parts):
+        raise Different
+    if first.function is None:
+        if any(part.function is not None for part in parts):
+            raise Different
+        return first
+    return replace(first, function=merge([part.function for part in parts], scopes))

@@ -1,0 +1,1 @@
+"""The bundled specs; packaged as `archc.specs`."""

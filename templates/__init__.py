@@ -1,0 +1,1 @@
+"""The templates of emitted files and starters; packaged as `archc.templates`."""
