@@ -1,0 +1,26 @@
+"""archc: a compiler for neural-network architectures.
+
+`load` a YAML spec; the checked architecture gives a `summary`, an nn.Module (`build`) or PyTorch source
+(`emit`). Importing archc imports neither torch nor anything else that is slow.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archc.architecture import Architecture, load, loads
+    from archc.problems import Problem, SpecError
+
+__version__ = "0.1.0"
+__all__ = ["Architecture", "Problem", "SpecError", "__version__", "load", "loads"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Architecture", "load", "loads"):
+        from archc import architecture
+
+        return getattr(architecture, name)
+    if name in ("Problem", "SpecError"):
+        from archc import problems
+
+        return getattr(problems, name)
+    raise AttributeError(f"module 'archc' has no attribute {name!r}")

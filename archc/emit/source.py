@@ -126,9 +126,9 @@ def _environment() -> Any:
     )
 
 
-def template_text(name: str, **values: Any) -> str:
+def template_text(template: str, **values: Any) -> str:
     """A rendered template of the package."""
-    return str(_environment().get_template(name).render(**values))
+    return str(_environment().get_template(template).render(**values))
 
 
 # Documentation strings and imports
@@ -421,15 +421,20 @@ def _statement(statement: Statement) -> list[str]:
 
 def _init_lines(networks: list[Network]) -> list[str]:
     rules = networks[0].init
-    present: set[str] = set()
     kinds: dict[str, str] = {}
+    lacking: set[tuple[str, str]] = {("conv2d", "bias"), ("conv_transpose2d", "bias")}  # torch's types allow None
     for network in networks:
         for layer in walk(network.graph):
-            present.add(layer.kind.kind)
-            kinds[layer.path] = layer.kind.kind
+            kind = layer.kind
+            kinds[layer.path] = kind.kind
+            plain_weights = getattr(kind, "affine", getattr(kind, "elementwise_affine", True))
+            lacking |= {(kind.kind, name) for name in ("weight", "bias") if not plain_weights}
+            lacking |= {(kind.kind, "bias")} if not getattr(kind, "bias", True) else set()
+    present = set(kinds.values())
     lines: list[str] = []
     by_path = any(path in kinds for rule in rules for path in rule.paths)
     for rule in rules:
+        named = {kinds[path] for path in rule.paths if path in kinds} | set(rule.kinds)
         for condition in _rule_conditions(rule, present, kinds):
             lines.append(f"            {'elif' if lines else 'if'} {condition}:")
             for attribute, (function, arguments) in rule.tensors.items():
@@ -438,7 +443,7 @@ def _init_lines(networks: list[Network]) -> list[str]:
                 else:
                     shown = [f"{name}={text_of(value)}" for name, value in arguments.items()]
                 call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{attribute}', *shown])})"
-                if attribute == "bias" or not _always_weighted(rule):
+                if any((kind, attribute) in lacking for kind in named):
                     lines.append(f"                if module.{attribute} is not None:")
                     lines.append(f"                    {call}")
                 else:
@@ -447,10 +452,6 @@ def _init_lines(networks: list[Network]) -> list[str]:
         return []
     loop = "for name, module in self.named_modules():" if by_path else "for module in self.modules():"
     return ["", f"        {loop}", *lines]
-
-
-def _always_weighted(rule: InitRule) -> bool:
-    return not {"batch_norm1d", "batch_norm2d", "group_norm", "layer_norm"} & set(rule.kinds)
 
 
 def _rule_conditions(rule: InitRule, present: set[str], kinds: dict[str, str]) -> Iterator[str]:

@@ -1,0 +1,30 @@
+"""`archc build`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archc.architecture import load
+from archc.cli.text import figures
+from archc.problems import SpecError
+
+
+def run(given: Any) -> int:
+    """Build the module, load weights if given, run it once and hold its shapes against the inferred ones."""
+    architecture = load(given.spec).configure(given.input, **dict(given.settings))
+    from archc.build import load_weights, save_weights, shape_problems
+
+    model = architecture.build()
+    if given.weights:
+        load_weights(model, given.weights)
+    count, problems = shape_problems(architecture.network, model)
+    if problems:
+        raise SpecError(problems)
+    print(f"{architecture.name}: {figures(architecture.network)}")
+    if given.weights:
+        print(f"weights: {given.weights}")
+    print(f"forward pass: {count} layers, every shape as inferred")
+    if given.save:
+        save_weights(model, given.save)
+        print(f"saved: {given.save}")
+    return 0

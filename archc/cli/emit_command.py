@@ -1,0 +1,90 @@
+"""`archc emit`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from archc.architecture import load
+from archc.emit import body_digest
+from archc.files import make_folder, write_text
+from archc.library import all_specs
+from archc.problems import Problem, SpecError
+
+
+def run(given: Any) -> int:
+    """Write the source of the specs, all or none; or hold the files against the specs."""
+    names = given.specs or [str(path) for path, _ in all_specs()]
+    sources = _sources(names, given)
+    if given.check:
+        return _check(sources, given.out, complete=not given.specs)
+    make_folder(given.out)
+    for path, source in sources.items():
+        if _read(path) != source:
+            write_text(path, source)
+        print(path)
+    return 0
+
+
+def _sources(names: list[str], given: Any) -> dict[Path, str]:
+    problems: list[Problem] = []
+    sources: dict[Path, str] = {}
+    for name in names:
+        try:
+            architecture = load(name).configure(given.input, **dict(given.settings))
+            source = architecture.emit()
+        except SpecError as error:
+            problems += error.problems
+            continue
+        path = given.out / f"{module_name(architecture.network.spec.stem)}.py"
+        if path in sources:
+            problems.append(Problem("E0601", f"two specs would be written to `{path}`", file=name, help="rename one"))
+        sources[path] = source
+    if problems:
+        raise SpecError(problems)
+    return sources
+
+
+def module_name(stem: str) -> str:
+    """A file's stem as a name that Python can import."""
+    name = re.sub(r"\W", "_", stem)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _check(sources: dict[Path, str], out: Path, *, complete: bool) -> int:
+    from difflib import unified_diff
+
+    problems = []
+    for path, source in sources.items():
+        found = _read(path)
+        if found == source:
+            continue
+        if found is None:
+            problems.append(_stale(path, "is missing"))
+            continue
+        stated, actual = body_digest(found)
+        problems.append(_stale(path, "was edited by hand" if stated != actual else "is out of date"))
+        sys.stdout.writelines(
+            unified_diff(found.splitlines(True), source.splitlines(True), str(path), f"{path} (from its spec)")
+        )
+    if complete and out.is_dir():
+        for path in sorted(out.glob("*.py")):
+            if path not in sources and body_digest(_read(path) or "")[0] is not None:
+                problems.append(_stale(path, "has no spec any more", "remove it"))
+    if problems:
+        raise SpecError(problems)
+    print(f"{len(sources)} files up to date in {out}")
+    return 0
+
+
+def _stale(path: Path, what: str, help: str = "run `archc emit`") -> Problem:
+    return Problem("E0602", f"`{path}` {what}", file=str(path), help=help)

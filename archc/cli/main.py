@@ -1,0 +1,73 @@
+"""`archc COMMAND …`: arguments, exit codes, and no traceback for what a user got wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from archc import __version__
+from archc.cli import options
+
+COMMANDS = {
+    "check": "validate specs and infer every shape",
+    "summary": "show shapes, parameters, multiply-adds and receptive fields by layer",
+    "build": "build the nn.Module and run one forward pass",
+    "emit": "write PyTorch source",
+    "list": "list the bundled specs, or the layer kinds",
+    "new": "write a commented starter spec",
+    "schema": "print the JSON Schema of specs, for editors",
+    "explain": "tell the rule behind an error code",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Usage errors: one line and a pointer, exit 2."""
+        self.exit(2, f"{self.prog}: {message}\ntry `{self.prog} --help`\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="archc", description="A compiler for neural-network architectures.", allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"archc {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
+        options.add(name, command)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. 0: done; 1: problems; 2: wrong usage; 130: interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        from archc.problems import did_you_mean
+
+        print(f"archc: no command is called `{words[0]}`", file=sys.stderr)
+        print(did_you_mean(words[0], COMMANDS), file=sys.stderr)
+        return 2
+    given = parser().parse_args(words)
+    return _run(given.command, given)
+
+
+def _run(command: str, given: Any) -> int:
+    from archc.problems import SpecError, text_report
+
+    try:
+        code = import_module(f"archc.cli.{command}_command").run(given)
+        sys.stdout.flush()
+    except SpecError as error:
+        print(text_report(error.problems), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone: nothing is left to say, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    assert isinstance(code, int)
+    return code

@@ -1,0 +1,26 @@
+"""`archc new`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from archc.emit import template_text
+from archc.files import write_text
+from archc.language.names import class_name_fault
+from archc.problems import Problem, SpecError
+
+
+def run(given: Any) -> int:
+    """Write a commented starter that checks, builds and emits as it stands."""
+    name = given.name.removesuffix(".yaml")
+    fault = class_name_fault(name)
+    if fault:
+        raise SpecError([Problem("E0208", f"a network cannot be called `{name}`: {fault}", file=given.name)])
+    path = Path(f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}.yaml")
+    if path.exists():
+        raise SpecError([Problem("E0601", f"`{path}` exists already", file=str(path), help="choose another name")])
+    write_text(path, template_text("starter.yaml.jinja", name=name))
+    print(path)
+    return 0
