@@ -81,7 +81,7 @@ def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, tuple[in
         last[source(ref).node] = forever
     count = len(graph.in_shapes)
     slot_of = {-1 - i: i for i in range(count)}
-    free = [slot_of[node] for node in slot_of if node not in last]
+    free = [slot for node, slot in slot_of.items() if node not in last]
     steps: list[Step] = []
     heads: dict[str, int] = {}
 
@@ -97,9 +97,8 @@ def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, tuple[in
         if not node.present:
             continue
         sources = tuple(place(ref) for ref in node.inputs)
-        for ref in dict.fromkeys(source(ref).node for ref in node.inputs):
-            if last[ref] == position:
-                free.append(slot_of[ref])
+        read = dict.fromkeys(source(ref).node for ref in node.inputs)
+        free += [slot_of[value] for value in read if last[value] == position]
         if free and not node.auxiliary:
             target = free.pop()
         else:

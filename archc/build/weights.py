@@ -29,8 +29,12 @@ def load_weights(model: nn.Module, path: Path) -> None:
             problems.append(_misfit(path, f"the file lacks `{key}`", help))
         elif state[key].shape != own[key].shape:
             theirs, ours = _form(state[key]), _form(own[key])
-            problems.append(_misfit(path, f"`{key}` is {theirs} in the file, {ours} in the network", _cause(own[key], state[key])))
-    problems += [_misfit(path, f"the network has no `{key}`", did_you_mean(key, own)) for key in state if key not in own]
+            problems.append(
+                _misfit(path, f"`{key}` is {theirs} in the file, {ours} in the network", _cause(own[key], state[key]))
+            )
+    problems += [
+        _misfit(path, f"the network has no `{key}`", did_you_mean(key, own)) for key in state if key not in own
+    ]
     if len(problems) > _SHOWN:
         more = len(problems) - _SHOWN
         problems = [*problems[:_SHOWN], _misfit(path, f"{more} more keys differ", "")]

@@ -77,9 +77,9 @@ def _check(sources: dict[Path, str], out: Path, *, complete: bool) -> int:
             unified_diff(found.splitlines(True), source.splitlines(True), str(path), f"{path} (from its spec)")
         )
     if complete and out.is_dir():
-        for path in sorted(out.glob("*.py")):
-            if path not in sources and body_digest(_read(path) or "")[0] is not None:
-                problems.append(_stale(path, "has no spec any more", "remove it"))
+        others = [path for path in sorted(out.glob("*.py")) if path not in sources]
+        emitted = [path for path in others if body_digest(_read(path) or "")[0] is not None]
+        problems += [_stale(path, "has no spec any more", "remove it") for path in emitted]
     if problems:
         raise SpecError(problems)
     print(f"{len(sources)} files up to date in {out}")

@@ -18,11 +18,15 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
         case "build":
             _spec(command)
-            command.add_argument("--weights", type=Path, metavar="FILE", help="load this state dict (.pth, .safetensors)")
+            command.add_argument(
+                "--weights", type=Path, metavar="FILE", help="load this state dict (.pth, .safetensors)"
+            )
             command.add_argument("--save", type=Path, metavar="FILE", help="write the state dict")
         case "emit":
             command.add_argument("specs", nargs="*", metavar="SPEC", help="default: every spec in specs/")
-            command.add_argument("--out", type=Path, default=Path("generated"), metavar="DIR", help="default: generated")
+            command.add_argument(
+                "--out", type=Path, default=Path("generated"), metavar="DIR", help="default: generated"
+            )
             command.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
             _settings(command)
         case "list":
@@ -41,7 +45,13 @@ def _spec(command: argparse.ArgumentParser) -> None:
 
 def _settings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--set", dest="settings", action="append", type=setting, default=[], metavar="NAME=VALUE", help="a parameter's value"
+        "--set",
+        dest="settings",
+        action="append",
+        type=setting,
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter's value",
     )
     command.add_argument("--input", type=input_size, metavar="CxHxW", help="declare another input size")
 

@@ -85,7 +85,9 @@ def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
             _define(uses[body], plan)
     graphs = [use.graph for use in uses[root]]
     spec = networks[0].spec
-    template = merge([_template(graph, plan, shapes=True) for graph in graphs], [_plain(graph.scope) for graph in graphs])
+    template = merge(
+        [_template(graph, plan, shapes=True) for graph in graphs], [_plain(graph.scope) for graph in graphs]
+    )
     parameters = _network_parameters(networks, template)
     plan.classes.append(ClassDef(spec.name, template, parameters, spec.description, root=True))
     return plan.classes
@@ -151,7 +153,7 @@ def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list
     block = uses[0].graph.block
     if block is not None:
         base = block.name
-        if plan.names.get(base, block) is not block or base in plan.names and plan.names[base] is None:
+        if plan.names.get(base, block) is not block or (base in plan.names and plan.names[base] is None):
             message = f"two different blocks are called `{base}`: one is imported"
             raise SpecError([Problem("E0603", message, block.mark, help="rename one of them")])
     else:
@@ -217,7 +219,9 @@ def _parameters(template: Template, scopes: list[Scope], block: Block | None) ->
         required = True
         if block is not None and name in block.parameters:
             parameter = block.parameters[name]
-            required = parameter.required or isinstance(parameter.default, Expression) or _has_expression(parameter.default)
+            required = (
+                parameter.required or isinstance(parameter.default, Expression) or _has_expression(parameter.default)
+            )
             default = None if required else parameter.default
         values = tuple(scope[name] for scope in scopes)
         found.append(ClassParameter(name, values, default, required))

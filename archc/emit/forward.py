@@ -7,8 +7,8 @@ a side line that ends in a join is named after what its entries have in common.
 from __future__ import annotations
 
 import keyword
-import os
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from archc.emit.layout import Doc, Group, flat
 from archc.emit.template import Step, Template
@@ -128,13 +128,16 @@ class _Namer:
         template = self.template
         if template.form != "branches" or template.captures:
             return None
-        *branches, join = [step for step in self.steps if step.present] or [None]
-        if join is None or not join.many or not branches:
+        present = [step for step in self.steps if step.present]
+        if len(present) < 2 or not present[-1].many:
             return None
+        *branches, join = present
         if any(ref.node != INPUT for step in branches for ref in step.inputs) or any(s.several for s in branches):
             return None
         operands: tuple[Doc, ...] = tuple(
-            "x" if not self.runs(step) else Group(f"self.{step.name}(", ("x",), ")")
+            "x"
+            if not self.runs(step)
+            else Group(f"self.{step.name}(", ("x",), ")")
             if step.function is None
             else self.value(step, ("x",))
             for step in branches
@@ -223,13 +226,18 @@ class _Namer:
 
 
 def _typed(value: Doc) -> bool:
-    return isinstance(value, Group) and value.open.startswith("torch.") and value.open not in ("torch.chunk(", "torch.split(")
+    return (
+        isinstance(value, Group)
+        and value.open.startswith("torch.")
+        and value.open not in ("torch.chunk(", "torch.split(")
+    )
 
 
 def _common(names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
-    prefix = os.path.commonprefix(names).rstrip("_")
+    letters = takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
+    prefix = "".join(column[0] for column in letters).rstrip("_")
     return prefix if len(prefix) > 1 else ""
 
 

@@ -116,7 +116,7 @@ def _environment() -> Any:
             except OSError:
                 raise TemplateNotFound(template) from None
 
-    return Environment(  # noqa: S701 - Python source, not HTML
+    return Environment(
         loader=Packaged(),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -158,7 +158,9 @@ def _wrapped(text: str, taken: int) -> list[str]:
 
 
 def _imports(texts: list[ClassText], helpers: list[str]) -> list[str]:
-    whole = "\n".join([*helpers, *("\n".join([*t.signature, *t.constructor, *t.forward, t.forward_signature]) for t in texts)])
+    whole = "\n".join(
+        [*helpers, *("\n".join([*t.signature, *t.constructor, *t.forward, t.forward_signature]) for t in texts)]
+    )
     lines = []
     if re.search(r"\bOrderedDict\(", whole):
         lines += ["from collections import OrderedDict", ""]
@@ -223,7 +225,11 @@ INDENT = 4
 
 
 def _parameter(parameter: ClassParameter) -> str:
-    kinds = list(dict.fromkeys(_type(value) for value in (*parameter.values, *([] if parameter.required else [parameter.default]))))
+    kinds = list(
+        dict.fromkeys(
+            _type(value) for value in (*parameter.values, *([] if parameter.required else [parameter.default]))
+        )
+    )
     if set(kinds) == {"int", "float"}:
         kinds = ["float"]
     text = f"{parameter.name}: {' | '.join(kinds)}"
@@ -349,7 +355,11 @@ def _construct(target: ClassDef, arguments: tuple[tuple[str, Any], ...]) -> Doc:
     for name, value in arguments:
         parameter = parameters[name]
         if not parameter.required:
-            if not names_of(value) and plain(value) == parameter.default and type(plain(value)) is type(parameter.default):
+            if (
+                not names_of(value)
+                and plain(value) == parameter.default
+                and type(plain(value)) is type(parameter.default)
+            ):
                 by_name = True
                 continue
             by_name = True
@@ -479,4 +489,3 @@ def _classes(names: list[str]) -> str:
 
 def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
-

@@ -106,7 +106,7 @@ def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
         if any(len(part) != len(first) for part in parts):
             raise Different
         return tuple(merge(column, scopes) for column in zip(*parts, strict=True))
-    if is_dataclass(first) and type(first).__name__ != "ClassDef":
+    if is_dataclass(first) and not isinstance(first, type) and type(first).__name__ != "ClassDef":
         return replace(
             first, **{f.name: merge([getattr(part, f.name) for part in parts], scopes) for f in fields(first)}
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -34,7 +34,7 @@ _COMPARE: dict[type[ast.cmpop], str] = {
     ast.NotIn: "not in",
 }
 CONSTANTS = {"true": True, "false": False}
-FUNCTIONS = {"abs": abs, "int": int, "len": len, "max": max, "min": min, "round": round}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"abs": abs, "int": int, "len": len, "max": max, "min": min, "round": round}
 _LARGEST = MAX_INTEGER**2
 
 

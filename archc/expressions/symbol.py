@@ -54,7 +54,9 @@ class Symbol:
     def parameter(cls, value: Any, name: str) -> Symbol:
         """The value of the parameter `name`; a pair's elements are `name[0]` and `name[1]`."""
         if isinstance(value, tuple):
-            value = tuple(cls(plain(v), {(f"{name}[{i}]", Level.ATOM): 1}, 0, frozenset({name})) for i, v in enumerate(value))
+            value = tuple(
+                cls(plain(v), {(f"{name}[{i}]", Level.ATOM): 1}, 0, frozenset({name})) for i, v in enumerate(value)
+            )
         return cls(value, {(name, Level.ATOM): 1}, 0, frozenset({name}))
 
     @classmethod

@@ -1,5 +1,8 @@
-"""The spec to the architecture graph: blocks unfolded, repeats spliced, conditions decided, every shape
-inferred and checked, in one pass from the input on."""
+"""The spec to the architecture graph.
+
+Blocks are unfolded, repeats spliced, conditions decided, every shape inferred and checked, in one pass
+from the input on.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +59,14 @@ class _Value:
     shape: Shape | None
 
 
+_Values = dict[str | None, _Value]
+
+
 @dataclass(slots=True)
 class _Frame:
     """What is known while a body is elaborated; nested bodies look into the frames around them."""
 
-    values: dict[str, dict[str | None, _Value]]
+    values: dict[str, _Values]
     parent: _Frame | None
     sequential: bool
     hidden: set[str] = field(default_factory=set)
@@ -119,24 +125,28 @@ class _Elaborator:
     def _body(
         self, body: Body, shapes: tuple[Shape | None, ...], scope: Scope, parent: _Frame | None, block: Block | None
     ) -> Graph | None:
-        given = {None: _Value(Ref(INPUT), shapes[0])}
+        given: _Values = {None: _Value(Ref(INPUT), shapes[0])}
         frame = _Frame({"input": given}, parent, body.form == "list")
         nodes: list[Node | None] = []
         current = given
         previous = "input"
-        last: dict[str | None, _Value] = given
+        last = given
         parts: list[_Value] = []
         part_marks: list[tuple[str, Mark]] = []
         for entry, inner in self.unfold(body.entries, scope):
             self.count += 1
             if self.count > MAX_LAYERS:
-                raise SpecError([Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", body.mark)])
+                raise SpecError(
+                    [Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", body.mark)]
+                )
             name = str(len(nodes)) if entry.name is None else self.name(entry.name, inner)
             if name is None:
                 continue
             if name in frame.values and entry.name is not None:
                 help = "let the name carry the index, as in `conv$i`" if "$" not in entry.name.text else ""
-                self.report("E0209", f"two entries are called `{name}`", entry.name.mark, help=help or "rename one of them")
+                self.report(
+                    "E0209", f"two entries are called `{name}`", entry.name.mark, help=help or "rename one of them"
+                )
                 continue
             if body.form == "list" and entry.source is not None:
                 self.report("E0218", "an entry of a list cannot choose its input", entry.source.mark, help=_NAME_THEM)
@@ -180,11 +190,19 @@ class _Elaborator:
                 return None
         names = tuple(name if output is None else f"{name}.{output}" for name, output in frame.captures)
         inputs = tuple(shape for shape in (shapes[0], *(value.shape for value in captured)) if shape is not None)
-        return Graph(body.form, sequential, _renumber(found) if body.form == "list" else found, inputs, names, results, scope, body, block)
+        return Graph(
+            body.form,
+            sequential,
+            _renumber(found) if body.form == "list" else found,
+            inputs,
+            names,
+            results,
+            scope,
+            body,
+            block,
+        )
 
-    def results(
-        self, body: Body, frame: _Frame, last: dict[str | None, _Value], previous: str
-    ) -> dict[str | None, Ref] | None:
+    def results(self, body: Body, frame: _Frame, last: _Values, previous: str) -> dict[str | None, Ref] | None:
         if body.outputs:
             found: dict[str | None, Ref] = {}
             for name, reference in body.outputs.items():
@@ -287,16 +305,24 @@ class _Elaborator:
             return None
         values = outer.values[reference.name]
         if reference.output is not None and reference.output not in values:
-            known = [str(name) for name in values if name is not None]
+            outputs = [str(name) for name in values if name is not None]
             if None in values and values[None].shape is None:
                 return values[None]
-            if not known:
-                self.report("E0221", f"`{reference.name}` has a single output", reference.mark, help=f"write `{reference.name}`")
+            if not outputs:
+                self.report(
+                    "E0221", f"`{reference.name}` has a single output", reference.mark, help=f"write `{reference.name}`"
+                )
             else:
-                help = did_you_mean(reference.output, [f"{reference.name}.{name}" for name in known])
-                self.report("E0221", f"`{reference.name}` has no output `{reference.output}`", reference.mark, help=help)
+                help = did_you_mean(reference.output, [f"{reference.name}.{name}" for name in outputs])
+                self.report(
+                    "E0221", f"`{reference.name}` has no output `{reference.output}`", reference.mark, help=help
+                )
             return None
-        value = values[reference.output] if reference.output is not None else self.single(values, reference.name, reference.mark)
+        value = (
+            values[reference.output]
+            if reference.output is not None
+            else self.single(values, reference.name, reference.mark)
+        )
         if value is None or not crossed:
             return value
         # The bodies between here and there take the value as a further input.
@@ -310,7 +336,7 @@ class _Elaborator:
             value = between.captures[key]
         return value
 
-    def single(self, values: dict[str | None, _Value], name: str, mark: Mark) -> _Value | None:
+    def single(self, values: _Values, name: str, mark: Mark) -> _Value | None:
         """The only output of an entry."""
         if None in values:
             return values[None]
@@ -324,13 +350,13 @@ class _Elaborator:
         self,
         entry: Entry,
         name: str,
-        flow: dict[str | None, _Value],
+        flow: _Values,
         previous: str,
         scope: Scope,
         frame: _Frame,
         position: int,
         body: Body,
-    ) -> tuple[Node, dict[str | None, _Value]] | None:
+    ) -> tuple[Node, _Values] | None:
         element = entry.element
         if entry.auxiliary and (frame.parent is not None or self.active or body.form != "mapping"):
             self.report("E0219", "an auxiliary head is an entry of the network's own `layers`", entry.mark)
@@ -351,10 +377,14 @@ class _Elaborator:
                 self.report("E0218", f"`{element.kind.kind}` takes several tensors", element.mark, help=_NAME_THEM)
                 return None
             if not present:
-                self.report("E0219", "a join cannot have a `when`", entry.mark, help="give the entries it joins a `when`")
+                self.report(
+                    "E0219", "a join cannot have a `when`", entry.mark, help="give the entries it joins a `when`"
+                )
                 return None
         else:
-            value = self.single(flow, previous, entry.mark) if entry.source is None else self.lookup(entry.source, frame)
+            value = (
+                self.single(flow, previous, entry.mark) if entry.source is None else self.lookup(entry.source, frame)
+            )
             if value is None or value.shape is None:
                 return None
             operands = [value]
@@ -431,19 +461,20 @@ class _Elaborator:
             found = {name: (plain(shape[0]), *shape[1:]) for name, shape in found.items()}
         for shape in found.values():
             if volume(shape) >= 2**63:
-                raise SpecError([Problem("E0315", "the output has more than 2**63 elements", mark, where=tuple(self.where))])
+                raise SpecError(
+                    [Problem("E0315", "the output has more than 2**63 elements", mark, where=tuple(self.where))]
+                )
         return found
 
     def fault(self, fault: Fault, call: LayerCall, name: str, mark: Mark) -> None:
         with self.inside(name):
             self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
 
-    def join(
-        self, body: Body, parts: list[_Value], marks: list[tuple[str, Mark]], nodes: list[Node | None]
-    ) -> dict[str | None, _Value]:
+    def join(self, body: Body, parts: list[_Value], marks: list[tuple[str, Mark]], nodes: list[Node | None]) -> _Values:
         """The join of a body's branches, as its last node."""
-        unknown = {None: _Value(Ref(INPUT), None)}
-        assert body.join is not None and isinstance(body.join.ready, Join)
+        unknown: _Values = {None: _Value(Ref(INPUT), None)}
+        assert body.join is not None
+        assert isinstance(body.join.ready, Join)
         if any(part.shape is None for part in parts):
             return unknown
         shapes = tuple(part.shape for part in parts if part.shape is not None)
@@ -470,7 +501,9 @@ class _Elaborator:
         block = call.block
         if block in self.active:
             names = " → ".join(b.name for b in [*self.active[self.active.index(block) :], block])
-            self.report("E0214", f"a block contains itself: {names}", call.mark, help="a repeat does not nest: use `repeat`")
+            self.report(
+                "E0214", f"a block contains itself: {names}", call.mark, help="a repeat does not nest: use `repeat`"
+            )
             return None
         outer: Scope = {"in_channels": x[0]}  # the arguments in the caller's names
         inner: Scope = {"in_channels": self.own(x[0], "in_channels")}  # and in the block's own
@@ -484,7 +517,9 @@ class _Elaborator:
             else:
                 outer[name] = self.value(parameter.default, outer, parameter.mark)
                 own = isinstance(parameter.default, Expression)
-                inner[name] = self.value(parameter.default, inner, parameter.mark) if own else self.own(outer[name], name)
+                inner[name] = (
+                    self.value(parameter.default, inner, parameter.mark) if own else self.own(outer[name], name)
+                )
         if len(self.problems) > before:
             return None
         key = (id(block), plain(tuple(x)), tuple((k, type(plain(v)), plain(v)) for k, v in outer.items()))
@@ -531,7 +566,12 @@ class _Elaborator:
         kernel, dilation, stride = given("kernel_size", None), given("dilation", 1), given("stride", 1)
         if kernel is None:
             help = "give the block a parameter `kernel_size`, or write the padding as a number"
-            self.report("E0303", f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`", call.marks[name], help=help)
+            self.report(
+                "E0303",
+                f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`",
+                call.marks[name],
+                help=help,
+            )
             return None
         for fault in same_faults(kernel, stride, dilation):
             self.report(fault.code, fault.message, call.marks[name], label=fault.label, help=fault.help)

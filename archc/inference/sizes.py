@@ -1,4 +1,4 @@
-"""The network at other input sizes: built for its declared input, does it run, and what are its shapes?"""
+"""The network at other input sizes: built for its declared input, where it runs and with which shapes."""
 
 from __future__ import annotations
 

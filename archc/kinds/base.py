@@ -73,9 +73,13 @@ def _integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
     if type(number) is not int:
         raise PydanticCustomError("integer", "expected an integer, got {shown}", {"shown": shown(number)})
     if number < least:
-        raise PydanticCustomError("too_small", "must be at least {least}, got {shown}", {"least": least, "shown": number})
+        raise PydanticCustomError(
+            "too_small", "must be at least {least}, got {shown}", {"least": least, "shown": number}
+        )
     if number > most:
-        raise PydanticCustomError("too_large", "must be at most {most}, got {shown}", {"most": most, "shown": shown(number)})
+        raise PydanticCustomError(
+            "too_large", "must be at most {most}, got {shown}", {"most": most, "shown": shown(number)}
+        )
     return value
 
 

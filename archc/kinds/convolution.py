@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
+from archc.expressions.symbol import Symbol, plain
 from archc.kinds.base import (
     Count,
     Fault,
@@ -17,7 +18,6 @@ from archc.kinds.base import (
     need_map,
     pair,
 )
-from archc.expressions.symbol import Symbol, plain
 
 AXES = ("height", "width")
 
@@ -44,7 +44,8 @@ def same_faults(kernel_size: Any, stride: Any, dilation: Any) -> Iterator[Fault]
             f"`padding: same` means out = in, but stride {max(strides)} makes the output smaller",
             "padding",
             label="needs stride 1",
-            help=f"write the padding as a number: `padding: {max(dilations) * (k - 1) // 2}` halves an even size at stride 2",
+            help=f"write the padding as a number: `padding: {max(dilations) * (k - 1) // 2}` halves an even size at"
+            " stride 2",
         )
         return
     for k, d in zip(kernels, dilations, strict=True):
@@ -150,7 +151,7 @@ class Conv2d(Kind):
 
     def macs(self, x: Shape, y: Shape) -> int:
         kernel = pair(self.kernel_size)
-        return int(y[0]) * y[1] * y[2] * (int(x[0]) // int(self.groups)) * kernel[0] * kernel[1]
+        return int(y[0]) * int(y[1]) * int(y[2]) * (int(x[0]) // int(self.groups)) * kernel[0] * kernel[1]
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
         kernel, stride = pair(self.kernel_size), pair(self.stride)
@@ -216,8 +217,7 @@ class ConvTranspose2d(Kind):
         kernel, stride, padding = pair(self.kernel_size), pair(self.stride), pair(self.padding)
         extra, dilation = pair(self.output_padding), pair(self.dilation)
         height, width = (
-            (x[1 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (kernel[i] - 1) + extra[i] + 1
-            for i in (0, 1)
+            (x[1 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (kernel[i] - 1) + extra[i] + 1 for i in (0, 1)
         )
         return (self.out_channels, height, width)
 
@@ -231,7 +231,7 @@ class ConvTranspose2d(Kind):
 
     def macs(self, x: Shape, y: Shape) -> int:
         kernel = pair(self.kernel_size)
-        return int(x[0]) * x[1] * x[2] * (int(y[0]) // int(self.groups)) * kernel[0] * kernel[1]
+        return int(x[0]) * int(x[1]) * int(x[2]) * (int(y[0]) // int(self.groups)) * kernel[0] * kernel[1]
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
         kernel, stride = pair(self.kernel_size), pair(self.stride)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from archc.kinds.base import Call, Fault, Kind, Shape, form
 from archc.expressions.symbol import plain
+from archc.kinds.base import Call, Fault, Kind, Shape, form
 
 
 class Join(Kind):
@@ -21,21 +21,27 @@ class Join(Kind):
         ranks = [len(x) for x in inputs]
         odd = _odd_one(ranks)
         if odd is not None:
-            yield odd, Fault(
-                "E0310",
-                f"`{self.kind}` joins maps with maps and vectors with vectors",
-                label=f"gives {form(inputs[odd])}, the others {form(inputs[ranks.index(_usual(ranks))])}",
+            yield (
+                odd,
+                Fault(
+                    "E0310",
+                    f"`{self.kind}` joins maps with maps and vectors with vectors",
+                    label=f"gives {form(inputs[odd])}, the others {form(inputs[ranks.index(_usual(ranks))])}",
+                ),
             )
             return
         if self.kind != "concat":
             channels = [plain(x[0]) for x in inputs]
             odd = _odd_one(channels)
             if odd is not None:
-                yield odd, Fault(
-                    "E0311",
-                    f"`{self.kind}` needs equal channels",
-                    label=f"gives {channels[odd]} channels, {_others(channels, odd)}",
-                    help=f"a 1×1 convolution with `out_channels: {_usual(channels)}` makes them equal",
+                yield (
+                    odd,
+                    Fault(
+                        "E0311",
+                        f"`{self.kind}` needs equal channels",
+                        label=f"gives {channels[odd]} channels, {_others(channels, odd)}",
+                        help=f"a 1×1 convolution with `out_channels: {_usual(channels)}` makes them equal",
+                    ),
                 )
                 return
         sizes = [x[1:] for x in inputs]
@@ -49,12 +55,15 @@ class Join(Kind):
             odd = _odd_one(sizes)
         if odd is not None:
             usual = _usual(sizes)
-            yield odd, Fault(
-                "E0312",
-                f"inputs of `{self.kind}` differ in height and width",
-                label=f"gives {_plane(sizes[odd])}, {_others([_plane(size) for size in sizes], odd)}",
-                help=f"make this branch give {_plane(usual)}: a stride-1 layer keeps its input's size"
-                " with `padding: same`",
+            yield (
+                odd,
+                Fault(
+                    "E0312",
+                    f"inputs of `{self.kind}` differ in height and width",
+                    label=f"gives {_plane(sizes[odd])}, {_others([_plane(size) for size in sizes], odd)}",
+                    help=f"make this branch give {_plane(usual)}: a stride-1 layer keeps its input's size"
+                    " with `padding: same`",
+                ),
             )
 
     def requirements(self, x: Any) -> Iterator[Fault]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from archc.kinds.base import Call, Count, Fault, Flag, Kind, Shape, Window, need_vector
 from archc.expressions.symbol import product_of
+from archc.kinds.base import Call, Count, Fault, Flag, Kind, Shape, Window, need_vector
 
 
 class Linear(Kind):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from archc.expressions.symbol import plain
 from archc.kinds.base import (
     Count,
     Fault,
@@ -20,7 +21,6 @@ from archc.kinds.base import (
     volume,
 )
 from archc.kinds.convolution import group_faults
-from archc.expressions.symbol import plain
 
 
 class _BatchNorm(Kind):

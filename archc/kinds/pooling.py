@@ -1,8 +1,9 @@
 """Pooling: the largest or the mean value of each window."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from archc.expressions.symbol import plain
 from archc.kinds.base import (
     Count,
     Fault,
@@ -18,7 +19,6 @@ from archc.kinds.base import (
     pair,
 )
 from archc.kinds.convolution import AXES, kernel_faults
-from archc.expressions.symbol import plain
 
 
 class _Pool(Kind):
@@ -55,12 +55,13 @@ class _Pool(Kind):
             dilation = getattr(self, "dilation", 1)
             faults = list(kernel_faults(x, self.kernel_size, self.padding, dilation, self.kind))
             yield from faults or [
-                Fault("E0308", f"`{self.kind}` leaves no {AXES[sizes[0] >= 1]}", "kernel_size", help="use a larger input")
+                Fault(
+                    "E0308", f"`{self.kind}` leaves no {AXES[sizes[0] >= 1]}", "kernel_size", help="use a larger input"
+                )
             ]
 
     def output(self, x: Shape) -> Shape:
-        """`ceil_mode` follows PyTorch: a last window that would start in the right padding is dropped
-        (https://github.com/pytorch/pytorch/pull/116420)."""
+        # As PyTorch: a last window that would start in the right padding is dropped (pytorch#116420).
         sizes = []
         for i, kernel, stride, padding, dilation in self._axes():
             span = x[1 + i] + 2 * padding - dilation * (kernel - 1) - 1

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from archc.expressions.symbol import names_of, plain
 from archc.kinds.base import (
     Call,
     Count,
@@ -23,7 +24,6 @@ from archc.kinds.base import (
     shown,
 )
 from archc.kinds.convolution import AXES, group_faults
-from archc.expressions.symbol import Symbol, plain
 
 
 class Identity(Kind):
@@ -100,7 +100,7 @@ class Pad(Kind):
                 return Call("nn.ReplicationPad2d", (self.padding,))
             case "circular":
                 return Call("nn.CircularPad2d", (self.padding,))
-        if type(self.value) is not Symbol and self.value == 0:
+        if not names_of(self.value) and self.value == 0:
             return Call("nn.ZeroPad2d", (self.padding,))
         return Call("nn.ConstantPad2d", (self.padding, self.value))
 
@@ -137,7 +137,9 @@ class Upsample(Kind):
             return
         for axis, size in zip(AXES, self.output(x)[1:], strict=True):
             if size < 1:
-                yield Fault("E0308", f"`upsample` leaves a {axis} of {size}", "scale_factor", help="use a larger factor")
+                yield Fault(
+                    "E0308", f"`upsample` leaves a {axis} of {size}", "scale_factor", help="use a larger factor"
+                )
                 return
 
     def output(self, x: Shape) -> Shape:

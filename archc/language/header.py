@@ -75,9 +75,9 @@ class ExtendKeys(_Strict):
     """A spec file that changes another's parameters."""
 
     extends: str = Field(description="A spec file of this folder.")
-    name: str | None = SpecKeys.model_fields["name"]
-    description: str | None = SpecKeys.model_fields["description"]
-    paper: str | None = SpecKeys.model_fields["paper"]
-    input: InputSize | None = SpecKeys.model_fields["input"]
+    name: str | None = None
+    description: str | None = None
+    paper: str | None = None
+    input: InputSize | None = None
     parameters: dict[str, Any] | None = Field(None, description="New values for parameters of the other spec.")
-    expect: ExpectKeys | None = SpecKeys.model_fields["expect"]
+    expect: ExpectKeys | None = None

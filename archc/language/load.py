@@ -12,7 +12,7 @@ from archc.language.parse import Parser, parse_blocks, parse_expect, parse_init
 from archc.language.spec import Block, Parameter, Spec
 from archc.language.validate import validate
 from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
-from archc.reading import Map, read_file, read_text
+from archc.reading import Map, Seq, read_file, read_text
 
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 
@@ -52,7 +52,9 @@ class _Loader:
         init = parse_init(root.get("init"), self.problems)
         expect = parse_expect(root.get("expect"))
         self.problems.raise_any()
-        assert keys is not None and keys.input is not None and body is not None
+        assert keys is not None
+        assert keys.input is not None
+        assert body is not None
         return Spec(
             name=name,
             stem=stem,
@@ -119,8 +121,10 @@ class _Loader:
     def _imports(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
         found: dict[str, Block] = {}
         wanted = root.get("import")
-        for file, names in wanted.items() if isinstance(wanted, Map) else ():
-            if not isinstance(names, list):
+        if not isinstance(wanted, Map):
+            return found
+        for file, names in wanted.items():
+            if not isinstance(names, Seq):
                 continue
             library = self._file(file, wanted.keys_at[file], trail)
             parser = Parser(self.problems, self._imports(library, (*trail, file)))
@@ -128,7 +132,9 @@ class _Loader:
             parse_blocks(library, parser)
             for name, mark in zip(names, names.items_at, strict=True):
                 if name not in parser.blocks:
-                    self._report("E0215", f"`{file}` has no block `{name}`", mark, did_you_mean(str(name), parser.blocks))
+                    self._report(
+                        "E0215", f"`{file}` has no block `{name}`", mark, did_you_mean(str(name), parser.blocks)
+                    )
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
                 else:
@@ -147,7 +153,9 @@ class _Loader:
         path = self.folder / file
         if not path.is_file():
             known = sorted(other.name for other in self.folder.glob("*.y*ml"))
-            raise SpecError([Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=did_you_mean(file, known))])
+            raise SpecError(
+                [Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=did_you_mean(file, known))]
+            )
         if path.resolve().parent != self.folder.resolve():
             raise SpecError([Problem("E0215", f"`{file}` leads out of the spec's folder", mark)])
         # Shown beside the spec that names it, as that was shown.

@@ -87,9 +87,10 @@ class Parser:
 
     def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
         """`when`: an expression; a plain truth value is refused, since it decides nothing."""
-        if isinstance(node, str) and is_expression(node):
-            return self.expression(node, mark, scope)
-        self.fail("E0203", f"`when` takes an expression, got {shown(node)}", mark, help="write `when: $(stride != 1)`")
+        if not (isinstance(node, str) and is_expression(node)):
+            help = "write `when: $(stride != 1)`"
+            self.fail("E0203", f"`when` takes an expression, got {shown(node)}", mark, help=help)
+        return self.expression(node, mark, scope)
 
     def reference(self, node: Any, mark: Mark) -> Reference:
         """`name` or `name.output`."""
@@ -133,7 +134,9 @@ class Parser:
         """A chain, or branches with their join, from the mapping that holds them."""
         if ("layers" in node) == ("branches" in node):
             both = "layers" in node
-            message = f"{what} has both `layers` and `branches`" if both else f"{what} has no `layers` and no `branches`"
+            message = (
+                f"{what} has both `layers` and `branches`" if both else f"{what} has no `layers` and no `branches`"
+            )
             self.report("E0202", message, mark, help="a body is `layers:`, or `branches:` and `join:`")
             return None
         join = None
@@ -323,7 +326,9 @@ class Parser:
             wanted = node["for"]
             names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
             if not names or not all(isinstance(item, str) for item in names):
-                self.fail("E0203", f"`for` names one variable or a list of them, got {shown(wanted)}", mark, help=_LOOP_HELP)
+                self.fail(
+                    "E0203", f"`for` names one variable or a list of them, got {shown(wanted)}", mark, help=_LOOP_HELP
+                )
             variables = tuple(names)
             if "in" not in node:
                 self.fail("E0202", "`for` needs `in`: the rows to go through", node.keys_at["for"], help=_LOOP_HELP)
@@ -336,15 +341,21 @@ class Parser:
             if fault:
                 self.fail("E0208", f"a variable cannot be called `{variable}`: {fault}", mark)
             if variable in scope:
-                self.fail("E0209", f"the variable `{variable}` hides a name of the same spelling", mark, help="rename it")
+                self.fail(
+                    "E0209", f"the variable `{variable}` hides a name of the same spelling", mark, help="rename it"
+                )
         if len(set(loop)) < len(loop):
             self.fail("E0209", "a loop's variables have different names", mark)
-        when = self.condition(node["when"], node.values_at["when"], scope) if "when" in node and "layers" in node else None
+        when = (
+            self.condition(node["when"], node.values_at["when"], scope) if "when" in node and "layers" in node else None
+        )
         inner = scope | set(loop)
         if "layers" in node:
             for key in node:
                 if key not in (*TURNS, "layers", "when"):
-                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=did_you_mean(key, TURNS))
+                    self.fail(
+                        "E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=did_you_mean(key, TURNS)
+                    )
             parts = node["layers"]
             if not isinstance(parts, Map | Seq) or not parts:
                 self.fail("E0217", f"`layers` of the loop holds no layers: {shown(parts)}", node.values_at["layers"])
@@ -367,7 +378,9 @@ class Parser:
         kind = KINDS.get(target)
         if kind is None:
             help = did_you_mean(target, [*self.blocks, *KINDS])
-            self.fail("E0204", f"no layer kind or block is called `{target}`", mark, help=help or "`archc list --kinds`")
+            self.fail(
+                "E0204", f"no layer kind or block is called `{target}`", mark, help=help or "`archc list --kinds`"
+            )
         if kind.many:
             operands = self._operands(kind, mark, node, node_mark)
             return LayerCall(kind, mark, {}, {}, operands, kind())
@@ -431,7 +444,9 @@ class Parser:
                 if name not in block.parameters:
                     wrong = True
                     help = did_you_mean(name, names) or f"`{block.name}` takes no arguments"
-                    self.report("E0205", f"block `{block.name}` has no parameter `{name}`", node.keys_at[name], help=help)
+                    self.report(
+                        "E0205", f"block `{block.name}` has no parameter `{name}`", node.keys_at[name], help=help
+                    )
                     continue
                 try:
                     arguments[name] = self.value(item, node.values_at[name], scope)
@@ -442,7 +457,12 @@ class Parser:
             items = list(zip(node, node.items_at, strict=True)) if isinstance(node, Seq) else [(node, node_mark)]
             if len(items) > len(names):
                 known = f"its parameters are {', '.join(f'`{name}`' for name in names)}" if names else "it has none"
-                self.fail("E0207", f"block `{block.name}` takes {len(names)} arguments, got {len(items)}", node_mark, help=known)
+                self.fail(
+                    "E0207",
+                    f"block `{block.name}` takes {len(names)} arguments, got {len(items)}",
+                    node_mark,
+                    help=known,
+                )
             for name, (item, at) in zip(names, items, strict=False):
                 try:
                     arguments[name], marks[name] = self.value(item, at, scope), at
@@ -519,7 +539,11 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
         if not isinstance(item, Map) or "layers" not in item:
             continue
         names = item["layers"]
-        marks = dict(zip(names, names.items_at, strict=True)) if isinstance(names, Seq) else {names: item.values_at["layers"]}
+        marks = (
+            dict(zip(names, names.items_at, strict=True))
+            if isinstance(names, Seq)
+            else {names: item.values_at["layers"]}
+        )
         tensors = {}
         for tensor in ("weight", "bias"):
             if item.get(tensor) is not None:
@@ -527,7 +551,9 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
                 if function:
                     tensors[tensor] = function
         if not tensors and not problems:
-            problems.add(Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`"))
+            problems.add(
+                Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`")
+            )
         kinds = tuple(name for name in marks if name in INITIALIZED)
         for name in marks:
             if name in KINDS and name not in INITIALIZED:
@@ -551,7 +577,11 @@ def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[s
         return None
     root = arguments if isinstance(arguments, Map) else None
     model = validate(INITIALIZERS[name], arguments or {}, root, mark, problems, f"`{name}`")
-    return None if model is None else (name, model.model_dump(exclude_defaults=True) if name != "constant" else model.model_dump())
+    return (
+        None
+        if model is None
+        else (name, model.model_dump(exclude_defaults=True) if name != "constant" else model.model_dump())
+    )
 
 
 def parse_expect(node: Any) -> Expectations:
@@ -560,5 +590,3 @@ def parse_expect(node: Any) -> Expectations:
         return Expectations({}, {})
     claims = {name: value for name, value in node.items() if value is not None}
     return Expectations(claims, {name: node.values_at[name] for name in claims})
-
-

@@ -22,7 +22,12 @@ def spec_schema() -> dict[str, Any]:
     definitions["entries"] = {
         "anyOf": [
             {"type": "array", "items": _ref("entry"), "minItems": 1},
-            {"type": "object", "patternProperties": {_NAME: _ref("entry")}, "additionalProperties": False, "minProperties": 1},
+            {
+                "type": "object",
+                "patternProperties": {_NAME: _ref("entry")},
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
         ]
     }
     definitions["parameters"] = {"type": ["object", "null"], "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_]*$"}}
@@ -124,7 +129,11 @@ def _kind(kind: Any) -> dict[str, Any]:
 
 
 def _entry() -> dict[str, Any]:
-    optional = [name for name, kind in KINDS.items() if not kind.many and not any(f.is_required() for f in kind.model_fields.values())]
+    optional = [
+        name
+        for name, kind in KINDS.items()
+        if not kind.many and not any(f.is_required() for f in kind.model_fields.values())
+    ]
     properties: dict[str, Any] = {name: _ref(name) for name in KINDS}
     properties |= {
         **_body(),
@@ -132,7 +141,10 @@ def _entry() -> dict[str, Any]:
         "when": {**_EXPRESSION, "description": "Keeps the entry only where it is true."},
         "auxiliary": {"type": "boolean", "description": "A head that exists in training only."},
         "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION], "description": "How often."},
-        "for": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}], "description": "Variables."},
+        "for": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            "description": "Variables.",
+        },
         "in": {"anyOf": [{"type": "array"}, _EXPRESSION], "description": "Rows, one a turn."},
         "index": {"type": "string", "description": "A variable that counts the turns from 0."},
     }
@@ -160,7 +172,19 @@ def _initializer() -> dict[str, Any]:
     return {
         "anyOf": [
             {"type": "number"},
-            {"enum": [name for name, model in INITIALIZERS.items() if not any(f.is_required() for f in model.model_fields.values())]},
-            {"type": "object", "properties": functions, "additionalProperties": False, "minProperties": 1, "maxProperties": 1},
+            {
+                "enum": [
+                    name
+                    for name, model in INITIALIZERS.items()
+                    if not any(f.is_required() for f in model.model_fields.values())
+                ]
+            },
+            {
+                "type": "object",
+                "properties": functions,
+                "additionalProperties": False,
+                "minProperties": 1,
+                "maxProperties": 1,
+            },
         ]
     }

@@ -1,4 +1,4 @@
-"""Did you mean …?"""
+"""Suggestions: the word that was meant."""
 
 from collections.abc import Iterable
 

@@ -18,7 +18,7 @@ def plain_scalar(text: str) -> Scalar:
     Raises ValueError for an integer of more digits than Python converts.
     """
     if not text or text[0] not in "0123456789-+.nNtTfF~":
-        return None if not text else text
+        return text or None
     if text in _NULL:
         return None
     if text in _BOOL:
