@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 from archc.emit.template import (
@@ -13,6 +13,7 @@ from archc.emit.template import (
     Chain,
     Different,
     Item,
+    Loop,
     Make,
     MakeClass,
     Scope,
@@ -123,18 +124,13 @@ def _define(uses: list[_Use], plan: _Plan) -> None:
     """Classes for the instances of one body: as few as serve them all."""
     scopes = [_plain(use.graph.scope) for use in uses]
     templates = [_template(use.graph, plan) for use in uses]
-    groups: list[list[int]] = []
-    for i in range(len(uses)):
-        for group in groups:
-            try:
-                members = [*group, i]
-                merge([templates[m] for m in members], [scopes[m] for m in members])
-            except Different:
-                continue
-            group.append(i)
-            break
-        else:
-            groups.append([i])
+    groups = _groups(templates, scopes)
+    if len(groups) > 1:
+        # Instances that differ in how often something repeats may share a class with a loop.
+        looped = [_template(use.graph, plan, loops=True) for use in uses]
+        fewer = _groups(looped, scopes)
+        if len(fewer) < len(groups):
+            templates, groups = looped, fewer
     names = _class_names(uses, groups, plan)
     for group, name in zip(groups, names, strict=True):
         template = merge([templates[m] for m in group], [scopes[m] for m in group])
@@ -144,6 +140,23 @@ def _define(uses: list[_Use], plan: _Plan) -> None:
         plan.classes.append(made)
         for member in group:
             plan.by_graph[id(uses[member].graph)] = made
+
+
+def _groups(templates: list[Template], scopes: list[Scope]) -> list[list[int]]:
+    """The instances, those that one class can serve together."""
+    groups: list[list[int]] = []
+    for i in range(len(templates)):
+        for group in groups:
+            members = [*group, i]
+            try:
+                merge([templates[m] for m in members], [scopes[m] for m in members])
+            except Different:
+                continue
+            group.append(i)
+            break
+        else:
+            groups.append([i])
+    return groups
 
 
 # Names
@@ -244,34 +257,38 @@ def _network_parameters(networks: Sequence[Network], template: Template) -> tupl
 
 
 def _free(template: Template) -> frozenset[str]:
-    return frozenset().union(*(names_of(value) for value in _values(template)))
+    return frozenset().union(*(names_of(value) for value in values_of(template)))
 
 
-def _values(part: Any) -> Iterator[Any]:
+def values_of(part: Any) -> Iterator[Any]:
     """Every value that the emitted class reads."""
     match part:
         case Template():
-            yield from _values(part.attributes)
-            yield from _values(part.steps)
+            yield from values_of(part.attributes)
+            yield from values_of(part.steps)
         case Attribute():
             if part.present:
-                yield from _values(part.item)
+                yield from values_of(part.item)
                 if part.conditional:
                     yield part.when
+        case Loop():
+            yield part.count
+            for row in part.rows:
+                yield from values_of(row)
         case Make():
             yield from part.call.positional
             yield from (value for _, value in part.call.keywords)
         case MakeClass():
             yield from (value for _, value in part.arguments)
         case Chain():
-            yield from _values(part.attributes)
+            yield from values_of(part.attributes)
         case Step():
             if part.present and part.function is not None:
                 yield from _flatten(part.function.positional)
                 yield from (value for _, value in part.function.keywords)
         case tuple():
             for item in part:
-                yield from _values(item)
+                yield from values_of(item)
 
 
 def _flatten(values: Iterable[Any]) -> Iterator[Any]:
@@ -285,11 +302,28 @@ def _flatten(values: Iterable[Any]) -> Iterator[Any]:
 # Templates
 
 
-def _template(graph: Graph, plan: _Plan, *, shapes: bool = False) -> Template:
-    attributes = tuple(_attribute(node, plan, graph, shapes) for node in graph.nodes if _needs_child(node, graph))
+def _template(graph: Graph, plan: _Plan, *, shapes: bool = False, loops: bool = False) -> Template:
+    attributes = _attributes(graph, plan, shapes, loops)
     steps = tuple(_step(node, graph) for node in graph.nodes) if not graph.sequential else ()
-    results = tuple(graph.results.items())
+    results = tuple(graph.results.items()) if not graph.sequential else ()
     return Template(graph.form, graph.sequential, attributes, steps, graph.captures, results)
+
+
+def _attributes(graph: Graph, plan: _Plan, shapes: bool, loops: bool) -> tuple[Attribute | Loop, ...]:
+    """The children in order; with `loops`, the turns of a repeat in a list stay together."""
+    found: list[Attribute | Loop] = []
+    for splice, run in groupby(graph.nodes, lambda node: node.turn and node.turn.splice):
+        nodes = list(run)
+        if not (loops and splice and graph.form == "list"):
+            found += [_attribute(node, plan, graph, shapes, loops) for node in nodes if _needs_child(node, graph)]
+            continue
+        rows = [
+            tuple(_attribute(node, plan, graph, shapes, loops) for node in row)
+            for _, row in groupby(nodes, lambda node: node.turn and node.turn.number)
+        ]
+        assert nodes[0].turn is not None
+        found.append(Loop(nodes[0].turn.times, tuple(rows), ""))
+    return tuple(found)
 
 
 def _function(node: Node, graph: Graph) -> Call | None:
@@ -305,21 +339,22 @@ def _needs_child(node: Node, graph: Graph) -> bool:
     return not (isinstance(kind, Kind) and (kind.infix or (node.present and _function(node, graph) is not None)))
 
 
-def _attribute(node: Node, plan: _Plan, graph: Graph, shapes: bool) -> Attribute:
-    item = _item(node, plan, graph, shapes) if node.present else None
+def _attribute(node: Node, plan: _Plan, graph: Graph, shapes: bool, loops: bool) -> Attribute:
+    item = _item(node, plan, graph, shapes, loops) if node.present else None
     changed = shapes and None in node.shapes and node.shapes[None] != node.in_shapes[0]
     shape = form(node.shapes[None]).removeprefix("a vector of ") if changed else ""
-    return Attribute(node.name, item, node.when, node.present, False, node.auxiliary, shape)
+    name = "" if graph.form == "list" else node.name  # a list's numbers follow from what is present
+    return Attribute(name, item, node.when, node.present, False, node.auxiliary, shape)
 
 
-def _item(node: Node, plan: _Plan, graph: Graph, shapes: bool) -> Item:
+def _item(node: Node, plan: _Plan, graph: Graph, shapes: bool, loops: bool) -> Item:
     element = node.element
     if isinstance(element, Kind):
         return Make(element.call(node.in_shapes if element.many else node.in_shapes[0]))
     below = element.graph if isinstance(element, Instance) else element
     if below.sequential and below.block is None:
         named = below.form == "mapping"
-        return Chain(tuple(_attribute(child, plan, below, shapes) for child in below.nodes), named)
+        return Chain(_attributes(below, plan, shapes, loops), named)
     target = plan.by_graph[id(below)]
     if isinstance(element, Instance):
         given = {**element.arguments, "in_channels": element.in_channels}

@@ -162,22 +162,22 @@ class _Namer:
             free = self.last(self.holder) <= position
             if step.several or kept or not readers:
                 places[position] = "own"
-            elif free and not self.joins(position):
+            elif free and not self.beside(position, places):
                 places[position] = "x"
                 self.holder = position
             else:
                 places[position] = "line"
         return places
 
-    def joins(self, position: int) -> bool:
-        """Whether the value flows, read once each time, into a join of several values."""
+    def beside(self, position: int, places: dict[int, str]) -> bool:
+        """Whether the value flows, read once each time, into a join beside another side line."""
         while True:
             readers = self.readers.get(position, [])
             if len(readers) != 1 or readers[0] == END:
                 return False
             reader = self.steps[readers[0]]
             if reader.many:
-                return True
+                return any(places.get(self.source(ref).node) == "line" for ref in reader.inputs)
             if reader.several or len(reader.inputs) > 1:
                 return False
             position = readers[0]

@@ -23,13 +23,24 @@ class Group:
     tall: bool = False
 
 
-Doc = str | Group
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """`*([item] if condition else [])`: an entry of a list that may be left out."""
+
+    item: Doc
+    condition: str
+
+
+Doc = str | Group | Optional
 
 
 def flat(doc: Doc) -> str | None:
     """The text on one line; None where the lines are forced."""
     if isinstance(doc, str):
         return doc
+    if isinstance(doc, Optional):
+        item = flat(doc.item)
+        return None if item is None else f"*([{item}] if {doc.condition} else [])"
     if (doc.tall and doc.items) or any(doc.comments):
         return None
     parts = [flat(item) for item in doc.items]
@@ -48,6 +59,10 @@ def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment
         return [with_comment if comment and len(with_comment) <= WIDTH else text]
     if isinstance(doc, str):
         return [pad + before + doc + after]
+    if isinstance(doc, Optional):
+        choice = lay_out(Group("[", (doc.item,), "]"), indent + INDENT)
+        rest = [" " * (indent + INDENT) + part for part in (f"if {doc.condition}", "else []")]
+        return [f"{pad}{before}*(", *choice, *rest, f"{pad}){after}"]
     lines = [pad + before + doc.open]
     inner = indent + INDENT
     items = [flat(item) for item in doc.items]

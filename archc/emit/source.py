@@ -10,10 +10,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from archc.emit.classes import ClassDef, ClassParameter, plan_classes
+from archc.emit.classes import ClassDef, ClassParameter, plan_classes, values_of
 from archc.emit.forward import Forward, Statement, forward
-from archc.emit.layout import WIDTH, Doc, Group, flat, lay_out
-from archc.emit.template import Attribute, Chain, Different, Item, Make, MakeClass
+from archc.emit.layout import WIDTH, Doc, Group, Optional, flat, lay_out
+from archc.emit.template import Attribute, Chain, Different, Item, Loop, Make, MakeClass
 from archc.expressions import names_of, plain, text_of
 from archc.graph import Network, elaborate, walk
 from archc.kinds import Call
@@ -175,8 +175,11 @@ def _helpers(classes: list[ClassDef]) -> list[str]:
     """The source of archc's own modules that the classes use."""
     used: set[str] = set()
 
-    def visit(attributes: tuple[Attribute, ...]) -> None:
+    def visit(attributes: tuple[Attribute | Loop, ...]) -> None:
         for attribute in attributes:
+            if isinstance(attribute, Loop):
+                visit(tuple(part for row in attribute.rows for part in row))
+                continue
             match attribute.item:
                 case Make(call) if call.target.startswith("archc."):
                     used.add(call.target.removeprefix("archc."))
@@ -205,10 +208,11 @@ def _class_text(made: ClassDef, init: list[str]) -> ClassText:
         lines = [*lay_out(call, 2 * INDENT), *init]
         return ClassText(made.name, "nn.Sequential", _docstring(made.description), signature, lines, "")
     statements = forward(template)
-    heads = _heads(template.attributes)
+    attributes = tuple(part for part in template.attributes if isinstance(part, Attribute))
+    heads = _heads(attributes)
     lines = ["        super().__init__()"]
-    lines += _constructor(template.attributes, heads)
-    if not template.attributes and not made.parameters:
+    lines += _constructor(attributes, heads)
+    if not attributes and not made.parameters:
         signature, lines = [], []
     lines += init
     named = any(name is not None for name, _ in template.results)
@@ -309,17 +313,21 @@ def _item(item: Item) -> Doc:
             return Group("nn.Sequential(", items, ")", comments, tall=True)
 
 
-def _items(attributes: tuple[Attribute, ...], *, named: bool) -> tuple[tuple[Doc, ...], tuple[str, ...]]:
+def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tuple[Doc, ...], tuple[str, ...]]:
     """A chain's entries, one a line; equal neighbours folded."""
     rows: list[tuple[Doc, str]] = []
     texts: list[str | None] = []
     for attribute in attributes:
+        if isinstance(attribute, Loop):
+            rows.append((_loop(attribute), ""))
+            texts.append(None)
+            continue
         if not attribute.present or attribute.item is None:
             continue
         doc = _item(attribute.item)
         text = flat(doc)
         if attribute.conditional:
-            doc, text = Group("*([", (doc,), f"] if {text_of(attribute.when)} else [])"), None
+            doc, text = Optional(doc, text_of(attribute.when)), None
         elif named:
             doc, text = Group("(", (f'"{attribute.name}"', doc), ")"), None
         rows.append((doc, _comment(attribute)))
@@ -336,6 +344,18 @@ def _items(attributes: tuple[Attribute, ...], *, named: bool) -> tuple[tuple[Doc
             folded += rows[start:end]
         start = end
     return tuple(doc for doc, _ in folded), tuple(comment for _, comment in folded)
+
+
+def _loop(loop: Loop) -> Doc:
+    """`*(Layer(i) for i in range(count))`; a row of several layers is unpacked by a second `for`."""
+    (row,) = loop.rows
+    items, _ = _items(row, named=False)
+    used = any(loop.variable in names_of(value) for value in values_of(row))
+    turns = f"for {loop.variable if used else '_'} in range({text_of(loop.count)})"
+    if len(items) == 1:
+        text = flat(items[0])
+        return f"*({text} {turns})" if text is not None else Group("*(", (items[0],), f" {turns})")
+    return Group("*(", (Group(f"layer {turns} for layer in (", items, ")"),), ")")
 
 
 def _call(call: Call) -> Doc:

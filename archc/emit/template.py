@@ -6,11 +6,11 @@ serves all of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archc.expressions import ExpressionError, Symbol, evaluate_text, plain, text_of
+from archc.expressions import ExpressionError, Level, Symbol, evaluate_text, names_of, plain, text_of
 from archc.graph import Ref
 from archc.kinds import Call
 
@@ -37,7 +37,7 @@ class MakeClass:
 class Chain:
     """An nn.Sequential; `named` where its entries have names."""
 
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[Attribute | Loop, ...]
     named: bool
 
 
@@ -55,6 +55,15 @@ class Attribute:
     conditional: bool
     auxiliary: bool
     shape: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A `repeat` within a chain: `count` turns. Once merged it has one row, in terms of `variable`."""
+
+    count: Any
+    rows: tuple[tuple[Attribute, ...], ...]
+    variable: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +86,14 @@ class Template:
 
     form: str
     sequential: bool
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[Attribute | Loop, ...]
     steps: tuple[Step, ...]
     captures: tuple[str, ...]
     results: tuple[tuple[str | None, Ref], ...]
+
+
+_TURN = ""
+"""Key of a scope within a loop: (instance, variable, turn). No name of a spec is empty."""
 
 
 class Different(Exception):
@@ -100,6 +113,8 @@ def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
         raise Different
     if isinstance(first, Attribute):
         return _merge_attributes(parts, scopes)
+    if isinstance(first, Loop):
+        return _merge_loops(parts, scopes)
     if isinstance(first, Step):
         return _merge_steps(parts, scopes)
     if isinstance(first, tuple) and not isinstance(first, Ref):
@@ -122,10 +137,40 @@ def _is_value(part: Any) -> bool:
 
 
 def _merge_values(values: Sequence[Any], scopes: Sequence[Scope]) -> Any:
-    for candidate in values:
+    for candidate in (*values, *_by_turn(values, scopes)):
         if all(_gives(candidate, value, scope) for value, scope in zip(values, scopes, strict=True)):
             return candidate
     raise Different
+
+
+def _by_turn(values: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[Any]:
+    """Values that change with the turn of a loop: by a constant step, or after the first turn."""
+    places = {scope[_TURN]: position for position, scope in enumerate(scopes) if _TURN in scope}
+    pair = next((((n, v, 0), (n, v, 1)) for n, v, turn in places if turn == 0 and (n, v, 1) in places), None)
+    if pair is None:
+        return
+    first, second = values[places[pair[0]]], values[places[pair[1]]]
+    variable = pair[0][1]
+    if type(plain(first)) is type(plain(second)) is int:
+        yield first + (second - first) * Symbol.parameter(0, variable)
+    names = names_of(first) | names_of(second) | {variable}
+    text = f"{text_of(first, Level.OR)} if {variable} == 0 else {text_of(second)}"
+    yield Symbol.term(plain(first), text, Level.TERNARY, frozenset(names))
+
+
+def _merge_loops(parts: Sequence[Loop], scopes: Sequence[Scope]) -> Loop:
+    """One row for every turn of every instance."""
+    count = _merge_values([part.count for part in parts], scopes)
+    taken = {name for scope in scopes for name in scope}
+    variable = next(name for name in ("i", "j", "k", "turn") if name not in taken)
+    rows, within = [], []
+    for instance, (part, scope) in enumerate(zip(parts, scopes, strict=True)):
+        for turn, row in enumerate(part.rows):
+            rows.append(row)
+            within.append({**scope, variable: turn, _TURN: (instance, variable, turn)})
+    if not rows:
+        raise Different
+    return Loop(count, (merge(rows, within),), variable)
 
 
 def _gives(candidate: Any, value: Any, scope: Scope) -> bool:

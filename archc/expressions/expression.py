@@ -209,6 +209,8 @@ def _binary(left: Value, sign: str, right: Value) -> Value:
             result = left - right
         case "*":
             result = left * right
+        case "//" if type(left) is Symbol and plain(right) != 0:
+            result = left // right
         case _:
             result = binary(left, sign, right)
     _bounded(plain(result))

@@ -141,8 +141,11 @@ class Symbol:
         return _product(other, self)
 
     def __floordiv__(self, other: Any) -> Any:
-        if type(other) is int and other == 1:
-            return self
+        if type(other) is int and other > 0 and type(self.value) is int:
+            parts = [*self.terms.values(), self.constant]
+            if all(part % other == 0 for part in parts):
+                terms = {term: coefficient // other for term, coefficient in self.terms.items()}
+                return Symbol(self.value // other, terms, self.constant // other, self.names)
         return binary(self, "//", other)
 
     def __mod__(self, other: Any) -> Any:

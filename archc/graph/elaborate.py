@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archc.expressions import Expression, ExpressionError, Symbol, evaluate_text, names_of, plain, text_of
-from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref
-from archc.kinds import Fault, Join, Kind, Shape, volume
+from archc.graph.aliasing import overwrite_problems
+from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn, walk
+from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
+from archc.kinds.base import pair
 from archc.language import Spec
+from archc.language.initialization import INITIALIZED
 from archc.language.names import layer_name_fault
 from archc.language.parse import Parser
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
@@ -48,7 +51,30 @@ def elaborate(
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
     elaborator.problems.raise_any()
     assert graph is not None
-    return Network(spec, graph, values, size, spec.init)
+    network = Network(spec, graph, values, size, spec.init)
+    for problem in (*overwrite_problems(network), *init_problems(network)):
+        elaborator.problems.add(problem)
+    elaborator.problems.raise_any()
+    return network
+
+
+def init_problems(network: Network) -> Iterator[Problem]:
+    """A problem for every path of an init rule that leads to no layer with such weights."""
+    if not any(rule.paths for rule in network.init):
+        return
+    kinds = {layer.path: layer.kind.kind for layer in walk(network.graph)}
+    absent = tuple(f"{node.name}." for node in network.graph.nodes if not node.present)
+    for rule in network.init:
+        for path, mark in rule.path_marks.items():
+            if path in kinds and kinds[path] in INITIALIZED:
+                continue
+            if path not in kinds and f"{path}.".startswith(absent):
+                continue  # a head that a flag has turned off
+            what = (
+                f"`{path}` is a `{kinds[path]}` and has no weights" if path in kinds else f"no layer is called `{path}`"
+            )
+            help = "" if path in kinds else did_you_mean(path, kinds)
+            yield Problem("E0222", what, mark, help=help)
 
 
 @dataclass(slots=True)
@@ -133,7 +159,7 @@ class _Elaborator:
         last = given
         parts: list[_Value] = []
         part_marks: list[tuple[str, Mark]] = []
-        for entry, inner in self.unfold(body.entries, scope):
+        for entry, inner, turn in self.unfold(body.entries, scope):
             self.count += 1
             if self.count > MAX_LAYERS:
                 raise SpecError(
@@ -152,7 +178,7 @@ class _Elaborator:
                 self.report("E0218", "an entry of a list cannot choose its input", entry.source.mark, help=_NAME_THEM)
                 continue
             flow = given if body.form == "branches" else current
-            made = self.entry(entry, name, flow, previous, inner, frame, len(nodes), body)
+            made = self.entry(entry, name, flow, previous, inner, frame, nodes, body)
             if made is None:
                 frame.values[name] = current = {None: _Value(Ref(INPUT), None)}
                 nodes.append(None)
@@ -160,7 +186,7 @@ class _Elaborator:
                 part_marks.append((name, entry.mark))
                 continue
             node, values = made
-            nodes.append(node)
+            nodes.append(replace(node, turn=turn) if turn else node)
             if entry.name is not None:
                 frame.values[name] = values
             if entry.auxiliary:
@@ -217,21 +243,23 @@ class _Elaborator:
         value = self.single(last, previous, body.mark)
         return None if value is None or value.shape is None else {None: value.ref}
 
-    def unfold(self, entries: tuple[Entry | Splice, ...], scope: Scope) -> Iterator[tuple[Entry, Scope]]:
+    def unfold(self, entries: tuple[Entry | Splice, ...], scope: Scope) -> Iterator[tuple[Entry, Scope, Turn | None]]:
         """The entries with repeats and for-each spliced in, each with the scope of its turn."""
         for entry in entries:
             if isinstance(entry, Entry):
-                yield entry, scope
+                yield entry, scope, None
                 continue
             if entry.when is not None and not plain(self.value(entry.when, scope, entry.mark)):
                 continue
-            for turn in self.turns(entry, scope):
-                yield from self.unfold(entry.entries, {**scope, **turn})
+            count = None if entry.count is None else self.value(entry.count, scope, entry.mark)
+            for index, names in enumerate(self.turns(entry, count, scope)):
+                for place, (inner, names_in, _) in enumerate(self.unfold(entry.entries, {**scope, **names})):
+                    yield inner, names_in, None if count is None else Turn(id(entry), count, index, place)
 
-    def turns(self, splice: Splice, scope: Scope) -> Iterator[Scope]:
+    def turns(self, splice: Splice, count: Any, scope: Scope) -> Iterator[Scope]:
         index = splice.index
         if splice.count is not None:
-            count = plain(self.value(splice.count, scope, splice.mark))
+            count = plain(count)
             if type(count) is not int or count < 0:
                 if count is not None:
                     self.report("E0213", f"`repeat` takes a count, got {count!r}", splice.mark)
@@ -354,7 +382,7 @@ class _Elaborator:
         previous: str,
         scope: Scope,
         frame: _Frame,
-        position: int,
+        nodes: list[Node | None],
         body: Body,
     ) -> tuple[Node, _Values] | None:
         element = entry.element
@@ -393,10 +421,10 @@ class _Elaborator:
         when = entry.when and (condition if self.symbolic else entry.when)
         if not present:
             node = Node(name, _ABSENT, entry.mark, refs, shapes, {None: shapes[0]}, when, False, entry.auxiliary)
-            return node, {None: _Value(Ref(position), shapes[0])}
+            return node, {None: _Value(Ref(len(nodes)), shapes[0])}
         made: tuple[Any, dict[str | None, Shape]] | None
         if isinstance(element, LayerCall):
-            made = self.layer(element, entry, name, shapes, scope)
+            made = self.layer(element, name, operands, nodes, scope)
         elif isinstance(element, BlockCall):
             with self.inside(f"{name} (line {entry.mark.line})"):
                 made = self.instance(element, shapes[0], scope)
@@ -420,13 +448,15 @@ class _Elaborator:
         if body.form == "list" and None not in out:
             self.report("E0218", f"`{name}` has several outputs", entry.mark, help=_NAME_THEM)
             return None
-        node = Node(name, thing, entry.mark, refs, shapes, out, when, True, entry.auxiliary)
-        return node, {output: _Value(Ref(position, output), shape) for output, shape in out.items()}
+        call = element if not isinstance(element, Body) else None
+        node = Node(name, thing, entry.mark, refs, shapes, out, when, True, entry.auxiliary, call=call)
+        return node, {output: _Value(Ref(len(nodes), output), shape) for output, shape in out.items()}
 
     def layer(
-        self, call: LayerCall, entry: Entry, name: str, shapes: tuple[Shape, ...], scope: Scope
+        self, call: LayerCall, name: str, operands: list[_Value], nodes: list[Node | None], scope: Scope
     ) -> tuple[Kind, dict[str | None, Shape]] | None:
         kind = call.ready
+        shapes = tuple(value.shape for value in operands if value.shape is not None)
         if kind is None:
             before = len(self.problems)
             arguments = {key: self.value(value, scope, call.marks[key]) for key, value in call.arguments.items()}
@@ -445,7 +475,8 @@ class _Elaborator:
         if isinstance(kind, Join):
             for position, fault in kind.join_faults(shapes):
                 faulty = True
-                self.fault(fault, call, name, call.operands[position].mark)
+                with self.inside(name):
+                    self.join_fault(fault, operands[position : position + 1], nodes, call.operands[position].mark)
         else:
             for fault in kind.requirements(x):
                 faulty = True
@@ -486,9 +517,8 @@ class _Elaborator:
             faulty = True
             name, mark = marks[position] if marks else ("", body.join.mark)
             message = fault.message.replace("inputs of `", "branches of `join: ")
-            self.where.append(name)
-            self.report(fault.code, message, mark, label=fault.label, help=fault.help)
-            self.where.pop()
+            with self.inside(name):
+                self.join_fault(replace(fault, message=message), parts[position : position + 1], nodes, mark)
         if faulty:
             return unknown
         out = self.outputs(kind, shapes, body.join.mark)
@@ -582,13 +612,68 @@ class _Elaborator:
 _NAME_THEM = "give the entries names: write a mapping instead of the list"
 
 
-def _absent() -> Kind:
-    from archc.kinds import KINDS
-
-    return KINDS["identity"]()
+_ABSENT = KINDS["identity"]()
 
 
-_ABSENT = _absent()
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A stride-1 window whose padding is not (k - 1)/2: its place, the way to it, and the mend."""
+
+    mark: Mark
+    path: tuple[str, ...]
+    help: str
+
+
+def first_shrinking(ref: Ref, nodes: list[Node | None]) -> _Cause | None:
+    """On the way to a value of a body, the first layer that could keep the size and does not."""
+    chain: list[Node] = []
+    while ref.node >= 0:
+        node = nodes[ref.node]
+        if node is None or (isinstance(node.element, Kind) and node.element.many):
+            break
+        chain.append(node)
+        ref = node.inputs[0]
+    for node in reversed(chain):
+        cause = _shrinking(node)
+        if cause is not None:
+            return cause if len(chain) == 1 else replace(cause, path=(node.name, *cause.path))
+    return None
+
+
+def _shrinking(node: Node) -> _Cause | None:
+    below = node.graph
+    if below is None:
+        kernel = getattr(node.element, "kernel_size", None)
+        stride, padding = getattr(node.element, "stride", None), getattr(node.element, "padding", 0)
+        if kernel is None or padding == "same" or pair(kernel if stride is None else stride) != (1, 1):
+            return None
+        kernels, dilations = pair(kernel), pair(getattr(node.element, "dilation", 1))
+        spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
+        wanted = tuple(span // 2 for span in spans)
+        if any(span % 2 for span in spans) or pair(padding) == wanted or node.output[1:] == node.in_shapes[0][1:]:
+            return None
+        if isinstance(node.element, KINDS["conv_transpose2d"]):
+            return None
+        k, p = max(kernels), max(wanted)
+        rule = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
+        same = "`padding: same`" if isinstance(node.element, KINDS["conv2d"]) else f"`padding: {p}`"
+        help = (
+            f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {rule}: write {same}"
+        )
+        return _Cause(_argument_mark(node), (), help)
+    for child in below.nodes:
+        cause = _shrinking(child) if child.present else None
+        if cause is not None:
+            if isinstance(node.call, BlockCall) and node.call.marks.keys() & {"kernel_size", "padding"}:
+                # The block only hands the padding on: the call is to blame.
+                return _Cause(_argument_mark(node), (), cause.help)
+            return replace(cause, path=(child.name, *cause.path))
+    return None
+
+
+def _argument_mark(node: Node) -> Mark:
+    marks = node.call.marks if node.call is not None else {}
+    return marks.get("padding") or marks.get("kernel_size") or node.mark
 
 
 def _plain_chain(nodes: tuple[Node, ...]) -> bool:
@@ -602,13 +687,11 @@ def _plain_chain(nodes: tuple[Node, ...]) -> bool:
 
 def _renumber(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """A list's entries count those that are present; an absent one hands its place on."""
-    import dataclasses
-
     if all(node.present for node in nodes):
         return nodes
     numbered = []
     count = 0
     for node in nodes:
-        numbered.append(dataclasses.replace(node, name=str(count)))
+        numbered.append(replace(node, name=str(count)))
         count += node.present
     return tuple(numbered)

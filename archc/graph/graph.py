@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from archc.kinds import Kind, Shape
-from archc.language.spec import Block, Body, InitRule, Spec
+from archc.language.spec import Block, BlockCall, Body, InitRule, LayerCall, Spec
 from archc.problems import Mark
 
 INPUT = -1
@@ -35,12 +35,21 @@ class Instance:
     in_channels: Any
 
 
+class Turn(NamedTuple):
+    """Where a `repeat` put an entry: which repeat, how often it runs, the turn, the place within it."""
+
+    splice: int
+    times: Any
+    number: int
+    place: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """A placed entry.
 
     `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for
-    an only output) to shapes. A node whose `when` was false is not `present`: it hands its input on.
+    an only output) to shapes; `call` leads to the places of the arguments. A node whose `when` was false is not `present`: it hands its input on.
     """
 
     name: str
@@ -52,6 +61,8 @@ class Node:
     when: Any = None
     present: bool = True
     auxiliary: bool = False
+    turn: Turn | None = None
+    call: LayerCall | BlockCall | None = None
 
     @property
     def graph(self) -> Graph | None:

@@ -1,0 +1,103 @@
+"""Layers that work in place: what they overwrite must have no other reader.
+
+An in-place ReLU at the head of a branch changes what the other branches see, or breaks the backward pass.
+Values are followed through layers that hand on their input's memory (flatten, identity, dropout in
+evaluation, the parts of a split).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archc.graph.graph import Graph, Network, Node, Ref, walk
+from archc.kinds import Kind
+from archc.problems import Problem
+
+_CALLER = -1
+"""The reader of the network's input and outputs."""
+
+
+class _Memory:
+    """Which values share memory, who reads them, and who writes."""
+
+    def __init__(self) -> None:
+        self.storage: list[int] = []
+        self.readers: list[list[int]] = []
+        self.outputs: list[int] = []  # by layer: its first value
+        self.shares: list[bool] = []  # by layer: whether its output is its input's memory
+        self.names: list[str] = []
+        self.writes: list[tuple[int, int, Node]] = []
+
+    def value(self, storage: int | None = None) -> int:
+        self.storage.append(len(self.storage) if storage is None else storage)
+        self.readers.append([])
+        return len(self.storage) - 1
+
+    def run(self, graph: Graph, inputs: tuple[int, ...], prefix: str) -> dict[str | None, int]:
+        values: list[dict[str | None, int]] = []
+
+        def read(ref: Ref) -> int:
+            return inputs[-1 - ref.node] if ref.node < 0 else values[ref.node][ref.output]
+
+        for node in graph.nodes:
+            given = tuple(read(ref) for ref in node.inputs)
+            kind = node.element
+            if not node.present:
+                values.append({None: given[0]})
+            elif node.graph is not None:
+                values.append(self.run(node.graph, given, f"{prefix}{node.name}."))
+            else:
+                assert isinstance(kind, Kind)
+                values.append(self.layer(node, kind, given, prefix))
+        return {name: read(ref) for name, ref in graph.results.items()}
+
+    def layer(self, node: Node, kind: Kind, given: tuple[int, ...], prefix: str) -> dict[str | None, int]:
+        layer = len(self.names)
+        self.names.append(prefix + node.name)
+        for value in given:
+            self.readers[value].append(layer)
+        shares = kind.keeps_storage or kind.overwrites
+        self.shares.append(shares)
+        made = {name: self.value(self.storage[given[0]] if shares else None) for name in node.shapes}
+        self.outputs.append(min(made.values()))
+        if kind.overwrites:
+            self.writes.append((layer, given[0], node))
+        return made
+
+    def clashes(self) -> Iterator[tuple[Node, str, str]]:
+        """In-place layers with their path and another reader of what they overwrite."""
+        together: dict[int, list[int]] = {}
+        for value, storage in enumerate(self.storage):
+            together.setdefault(storage, []).append(value)
+        for layer, written, node in self.writes:
+            made = self.outputs[layer]
+            for value in together[self.storage[written]]:
+                if value >= made:
+                    continue
+                for reader in self.readers[value]:
+                    handed_on = reader >= 0 and self.shares[reader] and self.outputs[reader] < made
+                    if reader != layer and not handed_on:
+                        yield node, self.names[layer], self.names[reader] if reader >= 0 else ""
+                        break
+                else:
+                    continue
+                break
+
+
+def overwrite_problems(network: Network) -> list[Problem]:
+    """A problem for every in-place layer whose input something else reads."""
+    if not any(layer.kind.overwrites for layer in walk(network.graph)):
+        return []
+    memory = _Memory()
+    start = memory.value()
+    memory.readers[start].append(_CALLER)
+    for value in memory.run(network.graph, (start,), "").values():
+        memory.readers[value].append(_CALLER)
+    problems = []
+    for node, path, reader in memory.clashes():
+        who = f"`{reader}` reads" if reader else "the caller of the network has"
+        call = node.call
+        mark = call.marks.get("inplace", node.mark) if call is not None else node.mark
+        message = f"an in-place layer overwrites what {who} too"
+        problems.append(Problem("E0320", message, mark, where=(path,), help="leave out `inplace` here"))
+    return problems

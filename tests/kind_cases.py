@@ -1,0 +1,304 @@
+"""One row a layer kind: what the contract test draws for it, and where archc means to differ from torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from torch import nn
+
+from archc import kinds
+from archc.build import modules
+from archc.kinds import KINDS, Kind, Shape
+
+Draw = SearchStrategy[Any] | Callable[[Shape], SearchStrategy[Any]]
+"""How an argument is drawn, if need be for the input's shape."""
+
+
+class View(Enum):
+    """How the inferred receptive field stands to the measured one, window by window."""
+
+    EXACT = auto()
+    """Every output sees exactly the inferred stretch."""
+    WIDEST = auto()
+    """Outputs differ: none sees more than the inferred stretch, and some see as much."""
+    BOUND = auto()
+    """No output sees more than the inferred stretch."""
+
+
+CHANNELS = st.sampled_from([1, 2, 3, 4, 6])
+SIZES = st.integers(1, 9)
+MAPS = st.tuples(CHANNELS, SIZES, SIZES)
+VECTORS = st.tuples(st.integers(1, 9))
+MAPS_MOSTLY = st.sampled_from([MAPS, MAPS, MAPS, MAPS, MAPS, VECTORS]).flatmap(lambda shapes: shapes)
+VECTORS_MOSTLY = st.sampled_from([VECTORS, VECTORS, VECTORS, MAPS]).flatmap(lambda shapes: shapes)
+EITHER = st.one_of(MAPS, VECTORS)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind's row. Each draw takes the required arguments, some of the optional ones, and spoils one at times."""
+
+    kind: type[Kind]
+    required: Mapping[str, Draw] = field(default_factory=dict)
+    optional: Mapping[str, Draw] = field(default_factory=dict)
+    wrong: Mapping[str, SearchStrategy[Any]] = field(default_factory=dict)
+    """Values outside an argument's range."""
+    shapes: SearchStrategy[Shape] = MAPS_MOSTLY
+    refuses: bool = True
+    """Whether there is an input or an argument that it refuses."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Arguments whose name or default is not torch's, and why."""
+    stricter: Mapping[str, str] = field(default_factory=dict)
+    """Faults (by code, or the argument out of range) on something that torch runs all the same, and why."""
+    view: View | None = View.EXACT
+    """None where an output depends on statistics of the whole map, which are not part of a receptive field."""
+    module: Callable[..., nn.Module] | None = None
+    """What takes the kind's arguments as they are; the torch class unless given."""
+
+    def reference(self, kind: Kind, x: Shape) -> nn.Module:
+        """The module made straight from all arguments, in evaluation mode."""
+        made = (self.module or torch_class(self.kind))(**{**dict(kind), **kind.derived(x)})
+        return made.eval()
+
+    @st.composite
+    @staticmethod
+    def _draw(draw: st.DrawFn, case: Case, shapes: SearchStrategy[Shape], spoil: bool) -> tuple[dict[str, Any], Shape]:
+        x = draw(shapes)
+        required, optional = (
+            {name: value if isinstance(value, SearchStrategy) else value(x) for name, value in given.items()}
+            for given in (case.required, case.optional)
+        )
+        arguments = draw(st.fixed_dictionaries(required, optional=optional))
+        if spoil and case.wrong and draw(st.integers(0, 3)) == 3:
+            name = draw(st.sampled_from(sorted(case.wrong)))
+            arguments[name] = draw(case.wrong[name])
+        return arguments, x
+
+    def any(self) -> SearchStrategy[tuple[dict[str, Any], Shape]]:
+        """Arguments and an input's shape, legal or not."""
+        return self._draw(self, self.shapes, True)
+
+    def legal(self, shapes: SearchStrategy[Shape] | None = None) -> SearchStrategy[tuple[Kind, Shape]]:
+        """A layer and the shape of an input that it takes."""
+        drawn = self._draw(self, shapes or self.shapes, False)
+        layers = drawn.map(lambda pair: (self.kind(**pair[0]), pair[1]))
+        return layers.filter(lambda pair: not list(pair[0].requirements(pair[1])))
+
+
+def torch_class(kind: type[Kind]) -> type[nn.Module]:
+    """The class that a kind stands for: torch's, or archc's own."""
+    space, _, name = kind.torch.partition(".")
+    found: type[nn.Module] = getattr(nn if space == "nn" else modules, name)
+    return found
+
+
+def pad_module(padding: Any, mode: str, value: float) -> nn.Module:
+    """The class of torch.nn for each mode of `pad`."""
+    if mode == "constant":
+        return nn.ConstantPad2d(padding, value)
+    made: nn.Module = {
+        "reflect": nn.ReflectionPad2d,
+        "replicate": nn.ReplicationPad2d,
+        "circular": nn.CircularPad2d,
+    }[mode](padding)
+    return made
+
+
+def pairs(least: int, most: int) -> SearchStrategy[Any]:
+    """An integer for both axes, or one for each."""
+    one = st.integers(least, most)
+    return st.one_of(one, st.tuples(one, one))
+
+
+def tails(x: Shape) -> SearchStrategy[Any]:
+    """What a layer normalisation may normalise over, and what it may not."""
+    ends = [x[i:] for i in range(len(x))]
+    return st.sampled_from([None, x[-1], *ends, *ends, x[0], x[:2], (1, *x)])
+
+
+def parts(x: Shape) -> SearchStrategy[Any]:
+    """Sections of the channels, mostly with the right sum."""
+    cuts = st.lists(st.integers(1, x[0]), max_size=3, unique=True).map(lambda found: sorted({0, *found, x[0]}))
+    right = cuts.map(lambda found: tuple(b - a for a, b in zip(found, found[1:], strict=False)))
+    return st.one_of(right, right, st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
+
+
+NONE = st.just(0)
+NEGATIVE = st.just(-1)
+FLAG = st.booleans()
+GROUPS = st.sampled_from([1, 1, 2, 3])
+EPS = st.sampled_from([1e-5, 1e-3, 1])
+SLOPE = st.sampled_from([0.01, 0.2, 1, 0.0])
+CHANCE = st.sampled_from([0, 0.2, 0.5, 1, 1.0])
+NO_CHANCE = st.sampled_from([-0.5, 1.5])
+
+CONVOLUTION: Mapping[str, Draw] = {
+    "stride": pairs(1, 3),
+    "dilation": pairs(1, 3),
+    "groups": GROUPS,
+    "bias": FLAG,
+}
+NO_CONVOLUTION: Mapping[str, SearchStrategy[Any]] = {
+    "out_channels": NONE,
+    "kernel_size": st.sampled_from([0, (0, 2)]),
+    "stride": st.sampled_from([0, (1, 0), -1]),
+    "padding": NEGATIVE,
+    "dilation": st.sampled_from([0, (1, 0), -1]),
+    "groups": NONE,
+}
+POOLING: Mapping[str, Draw] = {"stride": st.one_of(st.none(), pairs(1, 4)), "padding": pairs(0, 2), "ceil_mode": FLAG}
+NO_POOLING: Mapping[str, SearchStrategy[Any]] = {
+    "kernel_size": st.sampled_from([0, (2, 0)]),
+    "stride": st.sampled_from([0, (0, 1)]),
+    "padding": NEGATIVE,
+}
+SIDES = st.one_of(st.none(), st.integers(1, 12))
+ADAPTIVE: Mapping[str, Draw] = {"output_size": st.one_of(st.integers(1, 12), st.tuples(SIDES, SIDES))}
+NO_ADAPTIVE: Mapping[str, SearchStrategy[Any]] = {"output_size": st.sampled_from([0, -1, (0, None)])}
+BATCH_NORM: Mapping[str, Draw] = {
+    "eps": EPS,
+    "momentum": st.sampled_from([None, 0.1, 0.9]),
+    "affine": FLAG,
+    "track_running_stats": FLAG,
+}
+
+
+def activation(kind: type[Kind], optional: Mapping[str, Draw] | None = None, **given: Any) -> Case:
+    """The row of a kind that works on any shape."""
+    return Case(kind, optional=optional or {}, shapes=EITHER, **{"refuses": False, **given})
+
+
+_ROWS = [
+    Case(
+        kinds.KINDS["conv2d"],
+        {"out_channels": CHANNELS, "kernel_size": pairs(1, 4)},
+        {
+            **CONVOLUTION,
+            "padding": st.one_of(pairs(0, 3), st.just("same")),
+            "padding_mode": st.sampled_from(["zeros", "reflect", "replicate", "circular"]),
+        },
+        {**NO_CONVOLUTION, "padding_mode": st.just("constant")},
+        stricter={"E0303": "torch pads the two sides unequally for an even kernel; no integer says that"},
+    ),
+    Case(
+        KINDS["conv_transpose2d"],
+        {"out_channels": CHANNELS, "kernel_size": pairs(1, 4)},
+        {**CONVOLUTION, "padding": pairs(0, 3), "output_padding": pairs(0, 2)},
+        {**NO_CONVOLUTION, "output_padding": NEGATIVE},
+        view=View.WIDEST,  # outputs between the strides see less
+    ),
+    Case(
+        KINDS["max_pool2d"],
+        {"kernel_size": pairs(1, 4)},
+        {**POOLING, "dilation": pairs(1, 3)},
+        {**NO_POOLING, "dilation": NONE},
+    ),
+    Case(
+        KINDS["avg_pool2d"],
+        {"kernel_size": pairs(1, 4)},
+        {**POOLING, "count_include_pad": FLAG, "divisor_override": st.sampled_from([None, 1, 5])},
+        {**NO_POOLING, "divisor_override": NONE},
+    ),
+    Case(KINDS["adaptive_avg_pool2d"], ADAPTIVE, wrong=NO_ADAPTIVE, view=View.WIDEST),  # the windows differ by one
+    Case(KINDS["adaptive_max_pool2d"], ADAPTIVE, wrong=NO_ADAPTIVE, view=View.WIDEST),
+    Case(KINDS["batch_norm2d"], optional=BATCH_NORM),
+    Case(KINDS["batch_norm1d"], optional=BATCH_NORM, shapes=VECTORS_MOSTLY),
+    Case(
+        KINDS["group_norm"],
+        {"num_groups": GROUPS},
+        {"eps": EPS, "affine": FLAG},
+        {"num_groups": NONE},
+        shapes=EITHER,
+        view=None,
+    ),
+    Case(
+        KINDS["layer_norm"],
+        optional={"normalized_shape": tails, "eps": EPS, "elementwise_affine": FLAG, "bias": FLAG},
+        wrong={"normalized_shape": st.sampled_from([0, (), (0, 1)])},
+        shapes=EITHER,
+        own={"normalized_shape": "the input's whole shape where it is left out"},
+        view=None,
+    ),
+    Case(
+        KINDS["local_response_norm"],
+        {"size": st.integers(1, 6)},
+        {"alpha": SLOPE, "beta": SLOPE, "k": st.sampled_from([0.5, 1, 2.0])},
+        {"size": NONE},
+    ),
+    Case(
+        KINDS["linear"],
+        {"out_features": CHANNELS},
+        {"bias": FLAG},
+        {"out_features": NONE},
+        shapes=VECTORS_MOSTLY,
+        stricter={"E0301": "torch works along the width of a map if it happens to equal the channels"},
+    ),
+    activation(KINDS["flatten"]),
+    activation(KINDS["dropout"], {"p": CHANCE, "inplace": FLAG}, wrong={"p": NO_CHANCE}, refuses=True),
+    Case(KINDS["dropout2d"], optional={"p": CHANCE, "inplace": FLAG}, wrong={"p": NO_CHANCE}),
+    Case(KINDS["stochastic_depth"], {"p": CHANCE}, {"mode": st.sampled_from(["row", "batch"])}, refuses=False),
+    activation(KINDS["relu"], {"inplace": FLAG}),
+    activation(KINDS["relu6"], {"inplace": FLAG}),
+    activation(KINDS["leaky_relu"], {"negative_slope": SLOPE, "inplace": FLAG}),
+    activation(KINDS["elu"], {"alpha": SLOPE, "inplace": FLAG}),
+    activation(
+        KINDS["gelu"],
+        {"approximate": st.sampled_from(["none", "tanh"])},
+        wrong={"approximate": st.just("erf")},
+        refuses=True,
+    ),
+    activation(KINDS["silu"], {"inplace": FLAG}),
+    activation(KINDS["sigmoid"]),
+    activation(KINDS["tanh"]),
+    activation(KINDS["hardswish"], {"inplace": FLAG}),
+    activation(KINDS["hardsigmoid"], {"inplace": FLAG}),
+    activation(
+        KINDS["softmax"], {"dim": st.just(1)}, own={"dim": "torch's default depends on the rank, and is deprecated"}
+    ),
+    Case(
+        KINDS["pad"],
+        {"padding": st.one_of(st.integers(0, 4), st.tuples(*[st.integers(0, 4)] * 4))},
+        {
+            "mode": st.sampled_from(["constant", "reflect", "replicate", "circular"]),
+            "value": st.sampled_from([0, 0.0, 1, -2.5]),
+        },
+        {"padding": st.sampled_from([-1, (0, 0, 0, -1)])},
+        own={
+            "mode": "torch has a class for each mode",
+            "value": "torch has a class for each mode",
+        },
+        stricter={"padding": "torch crops where padding is negative"},
+        module=pad_module,
+    ),
+    Case(
+        KINDS["upsample"],
+        optional={
+            "size": st.one_of(st.none(), pairs(1, 12)),
+            "scale_factor": st.sampled_from([None, 2, 2.0, 0.5, 1.5, 0.3, 3.7, 0.1, 0.7]),
+            "mode": st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic"]),
+            "align_corners": st.sampled_from([None, False, True]),
+        },
+        wrong={"size": st.sampled_from([0, -1]), "scale_factor": st.sampled_from([0.0, -2.0])},
+        view=View.BOUND,  # where an output falls on an input, it sees that one alone
+    ),
+    Case(KINDS["channel_shuffle"], {"groups": GROUPS}, wrong={"groups": NONE}),
+    Case(
+        KINDS["chunk"],
+        {"chunks": st.integers(1, 4)},
+        wrong={"chunks": NONE},
+        shapes=EITHER,
+        stricter={"E0306": "torch makes the last chunk smaller, or fewer chunks"},
+    ),
+    Case(KINDS["split"], {"sections": parts}, wrong={"sections": st.just((-1, 3))}, shapes=EITHER),
+    Case(KINDS["mean"], optional={"keepdim": FLAG}),
+    activation(KINDS["identity"]),
+]
+
+CASES = {case.kind.kind: case for case in _ROWS}
+JOINS = ("concat", "add", "multiply")
+"""Kinds that take several inputs; they have tests of their own."""
