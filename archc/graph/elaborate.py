@@ -13,11 +13,11 @@ from typing import Any
 
 from archc.expressions import Expression, ExpressionError, Symbol, evaluate_text, names_of, plain, text_of
 from archc.graph.aliasing import overwrite_problems
-from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn, walk
+from archc.graph.causes import first_shrinking
+from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
+from archc.graph.initialization import init_problems
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
-from archc.kinds.base import pair
 from archc.language import Spec
-from archc.language.initialization import INITIALIZED
 from archc.language.names import layer_name_fault
 from archc.language.parse import Parser
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
@@ -41,12 +41,13 @@ def elaborate(
     """
     size = input or spec.input
     elaborator = _Elaborator(symbolic)
+    for problem in spec.problems:
+        elaborator.problems.add(problem)
     values: Scope = {}
     for name, parameter in (parameters or spec.parameters).items():
         value = elaborator.value(parameter.default, values, parameter.mark)
         own = isinstance(parameter.default, Expression)
         values[name] = Symbol.parameter(plain(value), name) if symbolic and not own else value
-    elaborator.problems.raise_any()
     scope = {**values, "in_channels": size[0]}
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
     elaborator.problems.raise_any()
@@ -56,25 +57,6 @@ def elaborate(
         elaborator.problems.add(problem)
     elaborator.problems.raise_any()
     return network
-
-
-def init_problems(network: Network) -> Iterator[Problem]:
-    """A problem for every path of an init rule that leads to no layer with such weights."""
-    if not any(rule.paths for rule in network.init):
-        return
-    kinds = {layer.path: layer.kind.kind for layer in walk(network.graph)}
-    absent = tuple(f"{node.name}." for node in network.graph.nodes if not node.present)
-    for rule in network.init:
-        for path, mark in rule.path_marks.items():
-            if path in kinds and kinds[path] in INITIALIZED:
-                continue
-            if path not in kinds and f"{path}.".startswith(absent):
-                continue  # a head that a flag has turned off
-            what = (
-                f"`{path}` is a `{kinds[path]}` and has no weights" if path in kinds else f"no layer is called `{path}`"
-            )
-            help = "" if path in kinds else did_you_mean(path, kinds)
-            yield Problem("E0222", what, mark, help=help)
 
 
 @dataclass(slots=True)
@@ -95,6 +77,7 @@ class _Frame:
     values: dict[str, _Values]
     parent: _Frame | None
     sequential: bool
+    all_names: set[str]
     hidden: set[str] = field(default_factory=set)
     captures: dict[tuple[str, str | None], _Value] = field(default_factory=dict)
 
@@ -104,7 +87,6 @@ class _Elaborator:
         self.symbolic = symbolic
         self.problems = Problems()
         self.where: list[str] = []
-        self.active: list[Block] = []
         self.cache: dict[tuple[Any, ...], tuple[Graph | None, list[Problem]]] = {}
         self.count = 0
         self.depth = 0
@@ -112,7 +94,17 @@ class _Elaborator:
     # Problems and values
 
     def report(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> None:
-        self.problems.add(Problem(code, message, mark, label, tuple(self.where), help))
+        self.problems.add(Problem(code, message, mark, label, self.trail(), help))
+
+    def trail(self) -> tuple[str, ...]:
+        """The way to the current place; names within one body are a path: `branch3.1`."""
+        steps: list[str] = []
+        for place in self.where:
+            if steps and " " not in steps[-1] and " " not in place:
+                steps[-1] += f".{place}"
+            else:
+                steps.append(place)
+        return tuple(steps)
 
     @contextmanager
     def inside(self, *places: str) -> Iterator[None]:
@@ -152,7 +144,8 @@ class _Elaborator:
         self, body: Body, shapes: tuple[Shape | None, ...], scope: Scope, parent: _Frame | None, block: Block | None
     ) -> Graph | None:
         given: _Values = {None: _Value(Ref(INPUT), shapes[0])}
-        frame = _Frame({"input": given}, parent, body.form == "list")
+        below = {entry.name.text for entry in body.entries if isinstance(entry, Entry) and entry.name is not None}
+        frame = _Frame({"input": given}, parent, body.form == "list", below)
         nodes: list[Node | None] = []
         current = given
         previous = "input"
@@ -325,6 +318,8 @@ class _Elaborator:
         if outer is None:
             known = dict.fromkeys(name for f in crossed for name in f.values)
             help = did_you_mean(reference.name, known)
+            if any(reference.name in f.all_names for f in crossed):
+                help = f"`{reference.name}` stands below: an entry can read only what stands before it"
             self.report("E0210", f"`{reference.name}` is no earlier entry of this body", reference.mark, help=help)
             return None
         if reference.name in outer.hidden:
@@ -386,7 +381,9 @@ class _Elaborator:
         body: Body,
     ) -> tuple[Node, _Values] | None:
         element = entry.element
-        if entry.auxiliary and (frame.parent is not None or self.active or body.form != "mapping"):
+        if element is None:
+            return None  # reported when it was read
+        if entry.auxiliary and (frame.parent is not None or self.where or body.form != "mapping"):
             self.report("E0219", "an auxiliary head is an entry of the network's own `layers`", entry.mark)
             return None
         condition: Any = True
@@ -466,7 +463,8 @@ class _Elaborator:
             parser = Parser(Problems(), {})
             kind = parser.layer(call, arguments)
             for problem in parser.problems.sorted():
-                problem.where = (*self.where, name)
+                with self.inside(name):
+                    problem.where = self.trail()
                 self.problems.add(problem)
             if kind is None:
                 return None
@@ -492,14 +490,21 @@ class _Elaborator:
             found = {name: (plain(shape[0]), *shape[1:]) for name, shape in found.items()}
         for shape in found.values():
             if volume(shape) >= 2**63:
-                raise SpecError(
-                    [Problem("E0315", "the output has more than 2**63 elements", mark, where=tuple(self.where))]
-                )
+                raise SpecError([Problem("E0315", "the output has more than 2**63 elements", mark, where=self.trail())])
         return found
 
     def fault(self, fault: Fault, call: LayerCall, name: str, mark: Mark) -> None:
         with self.inside(name):
             self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
+
+    def join_fault(self, fault: Fault, odd: list[_Value], nodes: list[Node | None], mark: Mark) -> None:
+        """Tell of a join that does not fit; where a padding is the cause, there."""
+        cause = first_shrinking(odd[0].ref, nodes) if fault.code == "E0312" and odd else None
+        if cause is None:
+            self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
+            return
+        with self.inside(*cause.path):
+            self.report(fault.code, fault.message, cause.mark, label=fault.label, help=cause.help)
 
     def join(self, body: Body, parts: list[_Value], marks: list[tuple[str, Mark]], nodes: list[Node | None]) -> _Values:
         """The join of a body's branches, as its last node."""
@@ -529,12 +534,6 @@ class _Elaborator:
     def instance(self, call: BlockCall, x: Shape, scope: Scope) -> tuple[Instance, dict[str | None, Shape]] | None:
         """A block for given arguments and input; equal instances share their graph."""
         block = call.block
-        if block in self.active:
-            names = " → ".join(b.name for b in [*self.active[self.active.index(block) :], block])
-            self.report(
-                "E0214", f"a block contains itself: {names}", call.mark, help="a repeat does not nest: use `repeat`"
-            )
-            return None
         outer: Scope = {"in_channels": x[0]}  # the arguments in the caller's names
         inner: Scope = {"in_channels": self.own(x[0], "in_channels")}  # and in the block's own
         before = len(self.problems)
@@ -559,11 +558,12 @@ class _Elaborator:
                 problem.repeats += 1
         else:
             known = set(map(id, self.problems.sorted()))
-            self.active.append(block)
             with self.inside(f"block {block.name}"):
-                assert block.body is not None
-                graph = self.body(block.body, ((inner["in_channels"], *x[1:]),), inner, None, block)
-            self.active.pop()
+                graph = (
+                    None
+                    if block.body is None
+                    else self.body(block.body, ((inner["in_channels"], *x[1:]),), inner, None, block)
+                )
             self.cache[key] = (graph, [p for p in self.problems.sorted() if id(p) not in known])
         if graph is None:
             return None
@@ -613,67 +613,6 @@ _NAME_THEM = "give the entries names: write a mapping instead of the list"
 
 
 _ABSENT = KINDS["identity"]()
-
-
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """A stride-1 window whose padding is not (k - 1)/2: its place, the way to it, and the mend."""
-
-    mark: Mark
-    path: tuple[str, ...]
-    help: str
-
-
-def first_shrinking(ref: Ref, nodes: list[Node | None]) -> _Cause | None:
-    """On the way to a value of a body, the first layer that could keep the size and does not."""
-    chain: list[Node] = []
-    while ref.node >= 0:
-        node = nodes[ref.node]
-        if node is None or (isinstance(node.element, Kind) and node.element.many):
-            break
-        chain.append(node)
-        ref = node.inputs[0]
-    for node in reversed(chain):
-        cause = _shrinking(node)
-        if cause is not None:
-            return cause if len(chain) == 1 else replace(cause, path=(node.name, *cause.path))
-    return None
-
-
-def _shrinking(node: Node) -> _Cause | None:
-    below = node.graph
-    if below is None:
-        kernel = getattr(node.element, "kernel_size", None)
-        stride, padding = getattr(node.element, "stride", None), getattr(node.element, "padding", 0)
-        if kernel is None or padding == "same" or pair(kernel if stride is None else stride) != (1, 1):
-            return None
-        kernels, dilations = pair(kernel), pair(getattr(node.element, "dilation", 1))
-        spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
-        wanted = tuple(span // 2 for span in spans)
-        if any(span % 2 for span in spans) or pair(padding) == wanted or node.output[1:] == node.in_shapes[0][1:]:
-            return None
-        if isinstance(node.element, KINDS["conv_transpose2d"]):
-            return None
-        k, p = max(kernels), max(wanted)
-        rule = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
-        same = "`padding: same`" if isinstance(node.element, KINDS["conv2d"]) else f"`padding: {p}`"
-        help = (
-            f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {rule}: write {same}"
-        )
-        return _Cause(_argument_mark(node), (), help)
-    for child in below.nodes:
-        cause = _shrinking(child) if child.present else None
-        if cause is not None:
-            if isinstance(node.call, BlockCall) and node.call.marks.keys() & {"kernel_size", "padding"}:
-                # The block only hands the padding on: the call is to blame.
-                return _Cause(_argument_mark(node), (), cause.help)
-            return replace(cause, path=(child.name, *cause.path))
-    return None
-
-
-def _argument_mark(node: Node) -> Mark:
-    marks = node.call.marks if node.call is not None else {}
-    return marks.get("padding") or marks.get("kernel_size") or node.mark
 
 
 def _plain_chain(nodes: tuple[Node, ...]) -> bool:

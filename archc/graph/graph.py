@@ -49,7 +49,8 @@ class Node:
     """A placed entry.
 
     `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for
-    an only output) to shapes; `call` leads to the places of the arguments. A node whose `when` was false is not `present`: it hands its input on.
+    an only output) to shapes; `call` leads to the places of the arguments. A node whose `when` was false
+    is not `present`: it hands its input on.
     """
 
     name: str

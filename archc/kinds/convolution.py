@@ -74,7 +74,7 @@ def kernel_faults(x: Shape, kernel_size: Any, padding: Any, dilation: Any, kind:
                 f"`{kind}`: a window of {extent}{dilated} does not fit into the {AXES[axis]} {x[1 + axis]}{padded}",
                 "kernel_size",
                 label=f"the input is {form(x)}",
-                help="use a smaller kernel, more padding, or a larger input: earlier layers shrink it to this",
+                help="use a smaller kernel, more padding, or a larger input",
             )
             return
 

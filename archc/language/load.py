@@ -18,13 +18,17 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 
 
 def load_file(path: Path, name: str | None = None) -> Spec:
-    """The spec in a file. Raises SpecError with every problem found."""
+    """The spec in a file.
+
+    Faults within the bodies are kept with the spec, so that elaboration can tell of the rest too; raises
+    SpecError where there is no input or no body to go on with.
+    """
     loader = _Loader(path.parent)
     return loader.spec(read_file(path, name or str(path)), path.stem, (path.name,))
 
 
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
-    """The spec in a text, which can neither extend nor import. Raises SpecError."""
+    """The spec in a text, which can neither extend nor import; as `load_file`."""
     return _Loader(None).spec(read_text(text, name), stem, ())
 
 
@@ -51,7 +55,8 @@ class _Loader:
         name, _ = self._name(root, stem)
         init = parse_init(root.get("init"), self.problems)
         expect = parse_expect(root.get("expect"))
-        self.problems.raise_any()
+        if keys is None or keys.input is None or body is None:
+            self.problems.raise_any()
         assert keys is not None
         assert keys.input is not None
         assert body is not None
@@ -68,6 +73,7 @@ class _Loader:
             init=init,
             expect=expect,
             source=root.mark.source,
+            problems=self.problems.sorted(),
         )
 
     def _name(self, root: Map, stem: str) -> tuple[str, bool]:
@@ -116,6 +122,7 @@ class _Loader:
             init=base.init,
             expect=parse_expect(root.get("expect")),
             source=root.mark.source,
+            problems=base.problems,
         )
 
     def _imports(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:

@@ -25,6 +25,7 @@ from archc.language.spec import (
     Splice,
 )
 from archc.language.validate import validate
+from archc.limits import MAX_BLOCK_DEPTH
 from archc.problems import Mark, Problem, Problems, did_you_mean
 from archc.reading import Map, Seq
 
@@ -202,18 +203,20 @@ class Parser:
                 try:
                     yield self.entry(None, node, mark, scope)
                 except _Skip:
-                    continue
+                    yield Entry(None, None, mark)
             return
         for text, node in parts.items():
             mark = parts.values_at[text]
+            name = None
             try:
                 turns = isinstance(node, Map) and ("repeat" in node or "for" in node)
                 inner = scope | set(_loop_names(node)) if turns else scope
                 label_only = turns and "layers" in node
+                name = Name((text,), parts.keys_at[text])
                 name = None if label_only else self.name(text, parts.keys_at[text], inner)
                 yield self.entry(name, node, mark, scope, label=parts.keys_at[text])
             except _Skip:
-                continue
+                yield Entry(name, None, mark)
 
     def name(self, text: str, mark: Mark, scope: frozenset[str]) -> Name:
         """An entry's name, checked now if it carries no index."""
@@ -530,6 +533,43 @@ def parse_blocks(node: Map, parser: Parser) -> None:
         declared.append((block, keys))
     for block, keys in declared:
         parser.block(block, keys)
+    _refuse_circles([block for block, _ in declared], parser)
+
+
+def _refuse_circles(blocks: list[Block], parser: Parser) -> None:
+    """Report blocks that contain themselves, each circle once, and leave their bodies out."""
+    calls = {block.name: {call.block.name: call for call in _block_calls(block.body)} for block in blocks}
+    done: set[str] = set()
+
+    def visit(name: str, trail: list[str]) -> None:
+        if name in trail:
+            circle = trail[trail.index(name) :]
+            help = "what repeats is written with `repeat`; a block cannot nest in itself"
+            text = " → ".join([*circle, name])
+            parser.report("E0214", f"a block contains itself: {text}", calls[circle[-1]][name].mark, help=help)
+            for inner in circle:
+                parser.blocks[inner].body = None
+            return
+        if name in done or len(trail) > MAX_BLOCK_DEPTH or name not in calls:
+            return
+        for inner in calls[name]:
+            visit(inner, [*trail, name])
+        done.add(name)
+
+    for block in blocks:
+        visit(block.name, [])
+
+
+def _block_calls(body: Body | None) -> Iterator[BlockCall]:
+    waiting: list[Entry | Splice] = list(body.entries) if body else []
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, Splice):
+            waiting += entry.entries
+        elif isinstance(entry.element, Body):
+            waiting += entry.element.entries
+        elif isinstance(entry.element, BlockCall):
+            yield entry.element
 
 
 def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from archc.expressions import Expression
 from archc.kinds import Kind
-from archc.problems import Mark, Source
+from archc.problems import Mark, Problem, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,13 @@ class Body:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One place in a body: a layer, a block or a nested body, and where its input comes from."""
+    """One place in a body: a layer, a block or a nested body, and where its input comes from.
+
+    Without an element it is an entry that was reported as wrong: its result is unknown.
+    """
 
     name: Name | None
-    element: LayerCall | BlockCall | Body
+    element: LayerCall | BlockCall | Body | None
     mark: Mark
     source: Reference | None = None
     when: Expression | None = None
@@ -132,7 +135,7 @@ class Expectations:
 
 @dataclass(slots=True)
 class Spec:
-    """One network as its files say it."""
+    """One network as its files say it; `problems` are the faults found so far."""
 
     name: str
     stem: str
@@ -146,3 +149,4 @@ class Spec:
     init: tuple[InitRule, ...]
     expect: Expectations
     source: Source
+    problems: list[Problem]

@@ -32,7 +32,8 @@ def _text(problem: Problem) -> str:
             lines += _excerpt(source, mark.column, _end_column(problem, source), number, margin, problem.label)
             lines.append(f"{margin} |")
     if problem.where:
-        lines.append(f"{margin} = in: {' → '.join(problem.where)}")
+        way = problem.where if len(problem.where) <= 8 else (*problem.where[:4], "…", *problem.where[-3:])
+        lines.append(f"{margin} = in: {' → '.join(way)}")
     if problem.repeats:
         places = "place" if problem.repeats == 1 else "places"
         lines.append(f"{margin} = note: the same line is wrong in {problem.repeats} more {places}")

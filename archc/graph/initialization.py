@@ -1,0 +1,28 @@
+"""The rules of `init` held against the layers that the network has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archc.graph.graph import Network, walk
+from archc.language.initialization import INITIALIZED
+from archc.problems import Problem, did_you_mean
+
+
+def init_problems(network: Network) -> Iterator[Problem]:
+    """A problem for every path of an init rule that leads to no layer with such weights."""
+    if not any(rule.paths for rule in network.init):
+        return
+    kinds = {layer.path: layer.kind.kind for layer in walk(network.graph)}
+    absent = tuple(f"{node.name}." for node in network.graph.nodes if not node.present)
+    for rule in network.init:
+        for path, mark in rule.path_marks.items():
+            if path in kinds and kinds[path] in INITIALIZED:
+                continue
+            if path not in kinds and f"{path}.".startswith(absent):
+                continue  # a head that a flag has turned off
+            what = (
+                f"`{path}` is a `{kinds[path]}` and has no weights" if path in kinds else f"no layer is called `{path}`"
+            )
+            help = "" if path in kinds else did_you_mean(path, kinds)
+            yield Problem("E0222", what, mark, help=help)
