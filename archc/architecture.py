@@ -105,8 +105,7 @@ class Architecture:
         """The PyTorch source, with the settings as its defaults. Raises SpecError."""
         from archc.emit import emit_source
 
-        chosen = self.configure(input, **parameters)
-        return emit_source(chosen._network, override(chosen._network.spec, chosen._settings))
+        return emit_source(self.configure(input, **parameters)._network)
 
 
 def _input_size(size: Any, spec: Spec) -> InputSize:

@@ -41,17 +41,14 @@ class ClassText:
     forward: list[str] = field(default_factory=list)
 
 
-def emit_source(
-    network: Network, parameters: dict[str, Parameter] | None = None, input: tuple[int, int, int] | None = None
-) -> str:
+def emit_source(network: Network) -> str:
     """The PyTorch source of a checked network: deterministic, standalone, one class a block.
 
-    `parameters` and `input` are those the network was elaborated with. Raises SpecError where names clash.
+    Raises SpecError where names clash.
     """
     spec = network.spec
-    chosen = parameters or spec.parameters
-    base = elaborate(spec, chosen, input, symbolic=True)
-    variants = _variants(base, chosen, input)
+    base = elaborate(spec, network.declared, network.input, symbolic=True)
+    variants = _variants(base)
     classes = plan_classes([base, *variants])
     texts = [_class_text(made, _init_lines([base, *variants]) if made.root else []) for made in classes]
     helpers = _helpers(classes)
@@ -84,7 +81,7 @@ def _title(network: Network) -> list[str]:
     return [*_wrapped(f"{title}.", 3), f"Paper: {paper}"]
 
 
-def _variants(base: Network, parameters: dict[str, Parameter], input: tuple[int, int, int] | None) -> list[Network]:
+def _variants(base: Network) -> list[Network]:
     """The network with each flag of its entries turned, where one class serves both."""
     flags = []
     for entry in base.spec.body.entries:
@@ -92,10 +89,9 @@ def _variants(base: Network, parameters: dict[str, Parameter], input: tuple[int,
             flags += [name for name in sorted(entry.when.names) if isinstance(plain(base.parameters.get(name)), bool)]
     kept: list[Network] = []
     for flag in dict.fromkeys(flags):
-        parameter = parameters[flag]
-        turned = Parameter(flag, not plain(base.parameters[flag]), False, parameter.mark)
+        turned = Parameter(flag, not plain(base.parameters[flag]), False, base.declared[flag].mark)
         try:
-            other = elaborate(base.spec, {**parameters, flag: turned}, input, symbolic=True)
+            other = elaborate(base.spec, {**base.declared, flag: turned}, base.input, symbolic=True)
             plan_classes([base, *kept, other])
         except (SpecError, Different):
             continue

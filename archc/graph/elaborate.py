@@ -39,12 +39,12 @@ def elaborate(
     With `symbolic`, values inside a block carry their expressions in the block's parameters; the numbers
     are the same.
     """
-    size = input or spec.input
+    size, declared = input or spec.input, parameters or spec.parameters
     elaborator = _Elaborator(symbolic)
     for problem in spec.problems:
         elaborator.problems.add(problem)
     values: Scope = {}
-    for name, parameter in (parameters or spec.parameters).items():
+    for name, parameter in declared.items():
         value = elaborator.value(parameter.default, values, parameter.mark)
         own = isinstance(parameter.default, Expression)
         values[name] = Symbol.parameter(plain(value), name) if symbolic and not own else value
@@ -52,7 +52,7 @@ def elaborate(
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
     elaborator.problems.raise_any()
     assert graph is not None
-    network = Network(spec, graph, values, size, spec.init)
+    network = Network(spec, graph, declared, values, size)
     for problem in (*overwrite_problems(network), *init_problems(network)):
         elaborator.problems.add(problem)
     elaborator.problems.raise_any()
@@ -558,12 +558,11 @@ class _Elaborator:
                 problem.repeats += 1
         else:
             known = set(map(id, self.problems.sorted()))
+            graph = None
+            own_input = (inner["in_channels"], *x[1:])
             with self.inside(f"block {block.name}"):
-                graph = (
-                    None
-                    if block.body is None
-                    else self.body(block.body, ((inner["in_channels"], *x[1:]),), inner, None, block)
-                )
+                if block.body is not None:
+                    graph = self.body(block.body, (own_input,), inner, None, block)
             self.cache[key] = (graph, [p for p in self.problems.sorted() if id(p) not in known])
         if graph is None:
             return None

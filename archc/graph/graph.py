@@ -7,11 +7,11 @@ so a graph is never changed once it is made, and holds no absolute paths.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from archc.kinds import Kind, Shape
-from archc.language.spec import Block, BlockCall, Body, InitRule, LayerCall, Spec
+from archc.language.spec import Block, BlockCall, Body, InitRule, LayerCall, Parameter, Spec
 from archc.problems import Mark
 
 INPUT = -1
@@ -112,13 +112,18 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A checked architecture: the whole graph with its parameters and the rules of its weights."""
+    """A checked architecture: the whole graph, for `declared` parameters with the values `parameters`."""
 
     spec: Spec
     graph: Graph
+    declared: dict[str, Parameter]
     parameters: dict[str, Any]
     input: tuple[int, int, int]
-    init: tuple[InitRule, ...] = field(default=())
+
+    @property
+    def init(self) -> tuple[InitRule, ...]:
+        """The rules of its initial weights."""
+        return self.spec.init
 
 
 @dataclass(frozen=True, slots=True)

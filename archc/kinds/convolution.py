@@ -1,6 +1,7 @@
 """Convolutions (Dumoulin & Visin, 2016, https://arxiv.org/abs/1603.07285, for the arithmetic)."""
 
 from collections.abc import Iterator
+from math import gcd
 from typing import Any, ClassVar, Literal
 
 from archc.expressions.symbol import Symbol, plain
@@ -238,7 +239,8 @@ class ConvTranspose2d(Kind):
         padding, dilation = pair(self.padding), pair(self.dilation)
         result = []
         for i in (0, 1):
-            # Output o reads the inputs j with o + p - d(k - 1) <= j s <= o + p: their span in input positions.
-            reach = dilation[i] * (kernel[i] - 1)
+            # Output o reads the inputs j with j s = o + p - d t for a tap t < k: every `step`-th tap, if any.
+            step = stride[i] // gcd(stride[i], dilation[i])
+            reach = (kernel[i] - 1) // step * step * dilation[i]
             result.append(Window(reach // stride[i] + 1, 1 / stride[i], (reach - padding[i]) / stride[i]))
         return (result[0], result[1])

@@ -33,6 +33,16 @@ class _BatchNorm(Kind):
     affine: Flag = True
     track_running_stats: Flag = True
 
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        if not self.track_running_stats and volume(x[1:]) == 1:
+            yield Fault(
+                "E0316",
+                f"without running statistics, `{self.kind}` takes them from the single value of each channel",
+                "track_running_stats",
+                label=f"the input is {form(x)}",
+                help="leave out `track_running_stats`",
+            )
+
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"num_features": x[0]}
 
@@ -47,7 +57,7 @@ class BatchNorm2d(_BatchNorm):
     torch: ClassVar[str] = "nn.BatchNorm2d"
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
-        return need_map(x, self.kind)
+        yield from need_map(x, self.kind) if len(x) != 3 else super().requirements(x)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -57,7 +67,7 @@ class BatchNorm1d(_BatchNorm):
     torch: ClassVar[str] = "nn.BatchNorm1d"
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
-        return need_vector(x, self.kind)
+        yield from need_vector(x, self.kind) if len(x) != 1 else super().requirements(x)
 
 
 class GroupNorm(Kind):
@@ -74,6 +84,14 @@ class GroupNorm(Kind):
     def requirements(self, x: Shape) -> Iterator[Fault]:
         for fault in group_faults(x[0], x[0], self.num_groups):
             yield Fault(fault.code, fault.message, "num_groups", fault.label, fault.help)
+        if volume(x) == self.num_groups:
+            yield Fault(
+                "E0316",
+                "`group_norm` with a group for each value gives zeros",
+                "num_groups",
+                label=f"the input is {form(x)}",
+                help="use fewer groups",
+            )
 
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"num_channels": x[0]}

@@ -1,6 +1,7 @@
 """Pooling: the largest or the mean value of each window."""
 
 from collections.abc import Iterator
+from math import gcd
 from typing import ClassVar
 
 from archc.expressions.symbol import plain
@@ -39,15 +40,14 @@ class _Pool(Kind):
         if len(x) != 3:
             yield from need_map(x, self.kind)
             return
-        for _, kernel, _, padding, dilation in self._axes():
-            extent = dilation * (kernel - 1) + 1
-            if padding > extent // 2:
+        for _, kernel, _, padding, _ in self._axes():
+            if padding > kernel // 2:
                 yield Fault(
                     "E0305",
-                    f"padding {padding} is more than half of the pooling window of {extent}",
+                    f"padding {padding} is more than half of the kernel {kernel}",
                     "padding",
-                    label=f"at most {extent // 2}",
-                    help=f"write `padding: {extent // 2}`, or a `pad` layer before it",
+                    label=f"at most {kernel // 2}",
+                    help=f"write `padding: {kernel // 2}`, or a `pad` layer before it",
                 )
                 return
         sizes = self.output(x)[1:]
@@ -118,7 +118,7 @@ class _AdaptivePool(Kind):
     def windows(self, x: Shape) -> tuple[Window, Window]:
         result = []
         for n, m in zip(x[1:], self.output(x)[1:], strict=True):
-            widest = max(-(-(i + 1) * n // m) - i * n // m for i in range(m)) if m <= n else -(-n // m) + (n % m > 0)
+            widest = n // m + min(n % m // gcd(n, m), 2)  # a region can begin and end within an input position
             result.append(Window(None) if m == 1 else Window(widest, n / m))
         return (result[0], result[1])
 

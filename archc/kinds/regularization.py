@@ -1,8 +1,9 @@
 """Layers that act in training only."""
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from archc.kinds.base import Flag, Kind, Probability, Symbolic
+from archc.kinds.base import Fault, Flag, Kind, Probability, Shape, Symbolic, need_map
 
 
 class Dropout(Kind):
@@ -27,6 +28,9 @@ class Dropout2d(Kind):
 
     p: Probability = 0.5
     inplace: Flag = False
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        return need_map(x, self.kind)
 
 
 class StochasticDepth(Kind):

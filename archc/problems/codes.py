@@ -54,6 +54,7 @@ RULES: Final[dict[str, str]] = {
     "E0313": "Sections of a split add up to the channels.",
     "E0314": "A normalised shape is the end of the input's shape.",
     "E0315": "A shape stays below 2**63 elements.",
+    "E0316": "A normalisation takes the statistics of one image from more than one value.",
     "E0320": "A layer that works in place is the only reader of its input.",
     # What a spec claims
     "E0401": "`expect` holds: what a spec claims of itself is true.",
