@@ -27,7 +27,7 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
     finally:
         if temporary is not None:
@@ -47,11 +47,11 @@ def make_folder(path: Path) -> None:
     """Create a folder with its parents. Raises SpecError (E0601)."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
 
 
-def cannot_write(path: Path, error: OSError) -> SpecError:
+def cannot_write(path: Path, error: Exception) -> SpecError:
     """What is said of a path that cannot be written."""
-    reason = (error.strerror or str(error)).lower()
+    reason = str(getattr(error, "strerror", None) or error).lower()
     return SpecError([Problem("E0601", f"`{path}` cannot be written: {reason}", file=str(path))])

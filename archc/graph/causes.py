@@ -32,7 +32,7 @@ def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
     for node in reversed(chain):
         cause = _shrinking(node)
         if cause is not None:
-            return cause if len(chain) == 1 else replace(cause, path=(node.name, *cause.path))
+            return replace(cause, path=(node.name, *cause.path))
     return None
 
 

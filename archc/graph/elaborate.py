@@ -173,7 +173,7 @@ class _Elaborator:
             flow = given if body.form == "branches" else current
             made = self.entry(entry, name, flow, previous, inner, frame, nodes, body)
             if made is None:
-                frame.values[name] = current = {None: _Value(Ref(INPUT), None)}
+                frame.values[name] = current = last = {None: _Value(Ref(INPUT), None)}
                 nodes.append(None)
                 parts.append(current[None])
                 part_marks.append((name, entry.mark))
@@ -473,8 +473,7 @@ class _Elaborator:
         if isinstance(kind, Join):
             for position, fault in kind.join_faults(shapes):
                 faulty = True
-                with self.inside(name):
-                    self.join_fault(fault, operands[position : position + 1], nodes, call.operands[position].mark)
+                self.join_fault(fault, name, operands[position : position + 1], nodes, call.operands[position].mark)
         else:
             for fault in kind.requirements(x):
                 faulty = True
@@ -497,11 +496,12 @@ class _Elaborator:
         with self.inside(name):
             self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
 
-    def join_fault(self, fault: Fault, odd: list[_Value], nodes: list[Node | None], mark: Mark) -> None:
+    def join_fault(self, fault: Fault, name: str, odd: list[_Value], nodes: list[Node | None], mark: Mark) -> None:
         """Tell of a join that does not fit; where a padding is the cause, there."""
         cause = first_shrinking(odd[0].ref, nodes) if fault.code == "E0312" and odd else None
         if cause is None:
-            self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
+            with self.inside(name):
+                self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
             return
         with self.inside(*cause.path):
             self.report(fault.code, fault.message, cause.mark, label=fault.label, help=cause.help)
@@ -522,8 +522,7 @@ class _Elaborator:
             faulty = True
             name, mark = marks[position] if marks else ("", body.join.mark)
             message = fault.message.replace("inputs of `", "branches of `join: ")
-            with self.inside(name):
-                self.join_fault(replace(fault, message=message), parts[position : position + 1], nodes, mark)
+            self.join_fault(replace(fault, message=message), name, parts[position : position + 1], nodes, mark)
         if faulty:
             return unknown
         out = self.outputs(kind, shapes, body.join.mark)

@@ -30,7 +30,7 @@ def expectation_problems(network: Network) -> list[Problem]:
     return [
         Problem(
             "E0401",
-            f"the spec claims {name} {_shown(claim)}, but it is {_shown(actual[name])}",
+            f"`{name}: {_shown(claim)}` does not hold: it is {_shown(actual[name])}",
             marks[name],
             label=f"is {_shown(actual[name])}",
             help="mend the layers, or the claim",

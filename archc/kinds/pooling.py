@@ -19,7 +19,7 @@ from archc.kinds.base import (
     need_map,
     pair,
 )
-from archc.kinds.convolution import AXES, kernel_faults
+from archc.kinds.convolution import kernel_faults
 
 
 class _Pool(Kind):
@@ -50,15 +50,8 @@ class _Pool(Kind):
                     help=f"write `padding: {kernel // 2}`, or a `pad` layer before it",
                 )
                 return
-        sizes = self.output(x)[1:]
-        if min(sizes) < 1:
-            dilation = getattr(self, "dilation", 1)
-            faults = list(kernel_faults(x, self.kernel_size, self.padding, dilation, self.kind))
-            yield from faults or [
-                Fault(
-                    "E0308", f"`{self.kind}` leaves no {AXES[sizes[0] >= 1]}", "kernel_size", help="use a larger input"
-                )
-            ]
+        if min(self.output(x)[1:]) < 1:
+            yield from kernel_faults(x, self.kernel_size, self.padding, getattr(self, "dilation", 1), self.kind)
 
     def output(self, x: Shape) -> Shape:
         # As PyTorch: a last window that would start in the right padding is dropped (pytorch#116420).

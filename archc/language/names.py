@@ -20,7 +20,7 @@ MODULE_ATTRIBUTES: Final = frozenset(
 )
 """What nn.Module and nn.Sequential already have; a layer of that name would hide it."""
 
-_IN_SOURCE = frozenset({"F", "Network", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
+_IN_SOURCE = frozenset({"F", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
 _BUILTINS = frozenset(
     "abs bool dict float int isinstance len list max min object print range round set str super tuple type".split()
 )

@@ -155,6 +155,9 @@ class Parser:
             if not isinstance(parts, Map) or not parts:
                 self.report("E0217", "`branches` is a mapping from names to entries", node.values_at["branches"])
                 return None
+            (only, *others) = parts.values()
+            if not others and not (isinstance(only, Map) and ("repeat" in only or "for" in only)):
+                self.report("E0310", f"{what} joins two branches or more, this is one", mark, help="use `layers`")
             form: Any = "branches"
         else:
             parts, mark = node["layers"], node.keys_at["layers"]
@@ -462,7 +465,7 @@ class Parser:
                 known = f"its parameters are {', '.join(f'`{name}`' for name in names)}" if names else "it has none"
                 self.fail(
                     "E0207",
-                    f"block `{block.name}` takes {len(names)} arguments, got {len(items)}",
+                    f"block `{block.name}` takes {len(names)} argument{'s' * (len(names) != 1)}, got {len(items)}",
                     node_mark,
                     help=known,
                 )

@@ -15,6 +15,12 @@ _REFERENCE = {"type": "string", "description": "The name of an earlier entry, or
 _NAME = r"^[A-Za-z$][A-Za-z0-9_$() +*/%-]*$"
 
 
+_ONE_BODY = [
+    {"required": ["layers"], "properties": {"branches": False, "join": False}},
+    {"required": ["branches", "join"], "properties": {"layers": False}},
+]
+
+
 def spec_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a spec file."""
     definitions = {f"{name}": _kind(kind) for name, kind in KINDS.items()}
@@ -35,7 +41,7 @@ def spec_schema() -> dict[str, Any]:
         "type": "object",
         "description": "A body with a name and parameters.",
         "properties": {**_body(), "parameters": _ref("parameters"), "description": {"type": "string"}},
-        "oneOf": [{"required": ["layers"]}, {"required": ["branches", "join"]}],
+        "oneOf": _ONE_BODY,
         "additionalProperties": False,
     }
     definitions["initializer"] = _initializer()
@@ -51,7 +57,7 @@ def spec_schema() -> dict[str, Any]:
         "expect": _ref("expect"),
     }
     spec["required"] = ["input"]
-    spec["oneOf"] = [{"required": ["layers"]}, {"required": ["branches", "join"]}]
+    spec["oneOf"] = _ONE_BODY
     library = {
         "type": "object",
         "description": "A file of blocks for others to import.",

@@ -39,6 +39,8 @@ def _text(problem: Problem) -> str:
         lines.append(f"{margin} = note: the same line is wrong in {problem.repeats} more {places}")
     if problem.help:
         lines.append(f"{margin} = help: {problem.help}")
+    if lines[-1] == f"{margin} |":
+        lines.pop()
     return "\n".join(line.rstrip() for line in lines)
 
 

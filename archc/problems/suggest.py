@@ -9,6 +9,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     names = list(dict.fromkeys(known))
     folded = {name.lower().replace("_", ""): name for name in reversed(names)}
+    letters = sorted(word.lower())
+    swapped = [name for name in names if sorted(name.lower()) == letters]
+    if swapped:
+        return f"did you mean `{swapped[0]}`?"
     near = get_close_matches(word.lower().replace("_", ""), folded, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{folded[near[0]]}`?"

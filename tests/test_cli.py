@@ -1,0 +1,336 @@
+"""The command line: outputs, exit codes, and clear answers to wrong use."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import torch
+
+import archc
+from archc.cli.main import COMMANDS, main
+from archc.kinds import KINDS
+from archc.language.schema import spec_schema
+from archc.library import bundled
+
+ROOT = Path(__file__).parents[1]
+GOOD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4, kernel_size: 3}}\n"
+BAD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4, kernel_size: 30}}\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test runs in a folder of its own with a sound and a wrong spec."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(BAD)
+    return tmp_path
+
+
+class Shell:
+    """Runs commands in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        self.capsys.readouterr()
+        try:
+            code = main(words)
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        out, err = self.capsys.readouterr()
+        assert "Traceback" not in err
+        return code, out, err
+
+
+@pytest.fixture
+def sh(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+def test_check_says_sound(sh: Shell) -> None:
+    code, out, err = sh("check", "good.yaml", "googlenet")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("good.yaml: sound: 3×8×8 → 4×6×6, 112 parameters")
+    assert "6,624,904 parameters (13,004,888 with auxiliary heads), 1.498 G multiply-adds" in out
+
+
+def test_check_reports_every_file(sh: Shell) -> None:
+    code, out, err = sh("check", "bad.yaml", "good.yaml", "missing.yaml")
+    assert code == 1
+    assert out.startswith("good.yaml: sound")
+    assert "bad.yaml:4:49" in err
+    assert "error[E0101]" in err
+
+
+def test_check_json_has_the_contracts_keys(sh: Shell) -> None:
+    code, out, err = sh("check", "bad.yaml", "--format", "json")
+    assert (code, err) == (1, "")
+    (fact,) = json.loads(out)
+    assert list(fact) == ["code", "message", "file", "line", "column", "where", "help"]
+    assert (fact["code"], fact["file"], fact["line"], fact["column"]) == ("E0302", "bad.yaml", 4, 49)
+    assert fact["where"] == ["conv"]
+    assert json.loads(sh("check", "good.yaml", "--format", "json")[1]) == []
+
+
+def test_summary_json_has_the_contracts_keys(sh: Shell) -> None:
+    code, out, _ = sh("summary", "googlenet", "--format", "json")
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["name"] == "GoogLeNet"
+    assert summary["input"] == [3, 224, 224]
+    assert summary["outputs"] == {"output": [1000]}
+    assert (summary["parameters"], summary["training_parameters"]) == (6_624_904, 13_004_888)
+    assert (summary["macs"], summary["min_input"]) == (1_498_376_192, [15, 15])
+    keys = {"path", "kind", "input", "output", "parameters", "macs", "receptive_field", "line"}
+    assert all(keys <= layer.keys() for layer in summary["layers"])
+    first = summary["layers"][0]
+    assert (first["path"], first["kind"], first["receptive_field"]) == ("conv1.conv", "conv2d", 7)
+    runs = [layer for layer in summary["layers"] if not layer["training"]]
+    assert sum(layer["parameters"] for layer in runs) == summary["parameters"]
+    assert sum(layer["macs"] for layer in runs) == summary["macs"]
+
+
+def test_summary_formats_tell_the_same(sh: Shell) -> None:
+    table = sh("summary", "good.yaml")[1]
+    markdown = sh("summary", "good.yaml", "--format", "markdown")[1]
+    rows = list(csv.DictReader(io.StringIO(sh("summary", "good.yaml", "--format", "csv")[1])))
+    assert rows[0]["path"] == "conv"
+    assert (rows[0]["output"], rows[0]["parameters"], rows[0]["macs"]) == ("4x6x6", "112", "3888")
+    for text in (table, markdown):
+        assert "4×6×6" in text
+        assert "112" in text
+        assert "3,888" in text
+        assert "3×3" in text  # the smallest input
+
+
+def test_summary_for_another_input_and_other_parameters(sh: Shell) -> None:
+    code, out, _ = sh("summary", "alexnet", "--input", "3x128x128", "--set", "num_classes=10", "--format", "json")
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["input"] == [3, 128, 128]
+    assert summary["outputs"] == {"output": [10]}
+
+
+def test_build_runs_the_network(sh: Shell) -> None:
+    code, out, err = sh("build", "good.yaml")
+    assert (code, err) == (0, "")
+    assert "forward pass: 1 layers, every shape as inferred" in out
+
+
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_build_saves_and_loads_weights(sh: Shell, folder: Path, name: str) -> None:
+    assert sh("build", "good.yaml", "--save", name)[0] == 0
+    code, out, _ = sh("build", "good.yaml", "--weights", name)
+    assert code == 0
+    assert f"weights: {name}" in out
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["bad.yaml", "good.yaml", name])
+
+
+def test_emit_writes_checks_and_notices(sh: Shell, folder: Path) -> None:
+    assert sh("emit", "good.yaml", "--out", "out")[:2] == (0, "out/good.py\n")
+    assert "class Tiny(nn.Module):" in (folder / "out/good.py").read_text()
+    assert sh("emit", "good.yaml", "--out", "out", "--check")[0] == 0
+    (folder / "good.yaml").write_text(GOOD.replace("out_channels: 4", "out_channels: 5"))
+    code, out, err = sh("emit", "good.yaml", "--out", "out", "--check")
+    assert code == 1
+    assert "-        self.conv = nn.Conv2d(3, 4, kernel_size=3)" in out
+    assert "`out/good.py` is out of date" in err
+
+
+def test_emit_writes_nothing_if_any_spec_is_wrong(sh: Shell, folder: Path) -> None:
+    code, out, err = sh("emit", "good.yaml", "bad.yaml", "--out", "out")
+    assert (code, out) == (1, "")
+    assert "error[E0302]" in err
+    assert not (folder / "out").exists()
+
+
+def test_emit_without_specs_takes_the_folder(sh: Shell, folder: Path) -> None:
+    (folder / "specs").mkdir()
+    (folder / "specs/my-net.yaml").write_text(GOOD)
+    assert sh("emit")[:2] == (0, "generated/my_net.py\n")
+
+
+def test_emit_with_settings(sh: Shell, folder: Path) -> None:
+    assert sh("emit", "googlenet", "--set", "num_classes=10", "--set", "aux_logits=false", "--out", "out")[0] == 0
+    source = (folder / "out/googlenet.py").read_text()
+    assert "num_classes: int = 10" in source
+    assert "aux_logits: bool = False" in source
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_emit_to_a_folder_without_permission(sh: Shell, folder: Path) -> None:
+    (folder / "locked").mkdir(mode=0o500)
+    code, _, err = sh("emit", "good.yaml", "--out", "locked")
+    assert code == 1
+    assert "error[E0601]" in err
+
+
+@pytest.mark.parametrize("out", ["good.yaml", "good.yaml/below", "\0"])
+def test_emit_to_what_is_no_folder(sh: Shell, folder: Path, out: str) -> None:
+    before = sorted(folder.iterdir())
+    code, _, err = sh("emit", "good.yaml", "--out", out)
+    assert code == 1
+    assert "error[E0601]" in err
+    assert sorted(folder.iterdir()) == before
+
+
+WRONG: dict[str, tuple[list[str], int, str]] = {
+    "unknown parameter": (["build", "googlenet", "--set", "num_clases=10"], 1, "did you mean `num_classes`?"),
+    "wrong type of a parameter": (["build", "googlenet", "--set", "num_classes=ten"], 1, "takes a number"),
+    "parameter that breaks a shape": (["build", "alexnet", "--set", "num_classes=0"], 1, "must be at least 1"),
+    "setting without a value": (["build", "googlenet", "--set", "num_classes"], 2, "NAME=VALUE"),
+    "input that is no size": (["summary", "googlenet", "--input", "224"], 2, "3x224x224"),
+    "input of zero": (["summary", "googlenet", "--input", "3x0x224"], 2, "3x224x224"),
+    "input below the smallest": (["summary", "alexnet", "--input", "3x20x20"], 1, "E0302"),
+    "unknown bundled spec": (["check", "googlnet"], 1, "did you mean `googlenet`?"),
+    "folder": (["check", "."], 1, "is a folder"),
+    "missing file": (["check", "nowhere.yaml"], 1, "cannot be read"),
+    "unknown command": (["chekc", "x"], 2, "did you mean `check`?"),
+    "no command": ([], 2, "COMMAND"),
+    "unknown flag": (["check", "googlenet", "--fromat", "json"], 2, "--fromat"),
+    "unknown format": (["check", "googlenet", "--format", "xml"], 2, "xml"),
+    "no spec": (["build"], 2, "SPEC"),
+    "bad name": (["new", "my net"], 1, "E0208"),
+    "unknown code": (["explain", "E9999"], 1, "E9999"),
+    "missing weights": (["build", "good.yaml", "--weights", "nowhere.pth"], 1, "E0501"),
+    "weights that are none": (["build", "good.yaml", "--weights", "bad.yaml"], 1, "E0501"),
+    "save to a missing folder": (["build", "good.yaml", "--save", "no/where.pth"], 1, "E0601"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_use_is_answered(sh: Shell, folder: Path, case: str) -> None:
+    """An exit code and one clear message, no traceback, and nothing written."""
+    words, expected, message = WRONG[case]
+    before = sorted(folder.rglob("*"))
+    code, _, err = sh(*words)
+    assert code == expected
+    assert message in err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_weights_that_do_not_fit(sh: Shell) -> None:
+    """Another number of input channels or classes: which key, both shapes, and what to do."""
+    torch.save({"conv.weight": torch.zeros(4, 1, 3, 3), "conv.bias": torch.zeros(4)}, "grey.pth")
+    code, _, err = sh("build", "good.yaml", "--weights", "grey.pth")
+    assert code == 1
+    assert "error[E0502]: `conv.weight` is 4×1×3×3 in the file, 4×3×3×3 in the network" in err
+    assert "the weights are for 1 input channels, the network has 3 there" in err
+    torch.save({"conv.weights": torch.zeros(4, 3, 3, 3), "conv.bias": torch.zeros(4)}, "keys.pth")
+    code, _, err = sh("build", "good.yaml", "--weights", "keys.pth")
+    assert code == 1
+    assert "the file lacks `conv.weight`" in err
+    assert "did you mean `conv.weights`?" in err
+    assert "the network has no `conv.weights`" in err
+
+
+class Planted:
+    """Pickles to a call: what a hostile weights file would do."""
+
+    def __reduce__(self) -> Any:
+        return (Path("planted").touch, ())
+
+
+def test_weights_never_run_code(sh: Shell, folder: Path) -> None:
+    torch.save({"conv.weight": Planted()}, "hostile.pth")
+    code, _, err = sh("build", "good.yaml", "--weights", "hostile.pth")
+    assert code == 1
+    assert "error[E0501]" in err
+    assert not (folder / "planted").exists()
+
+
+def test_list_names_every_bundled_spec_and_kind(sh: Shell) -> None:
+    names = [line.split()[0] for line in sh("list")[1].splitlines()]
+    assert names == list(bundled())
+    assert [row["name"] for row in json.loads(sh("list", "--format", "json")[1])] == names
+    assert [line.split()[0] for line in sh("list", "--kinds")[1].splitlines()] == list(KINDS)
+
+
+def test_new_writes_a_starter_that_works(sh: Shell, folder: Path) -> None:
+    assert sh("new", "MyNet")[:2] == (0, "my_net.yaml\n")
+    assert sh("check", "my_net.yaml")[0] == 0
+    assert sh("build", "my_net.yaml")[0] == 0
+    assert sh("emit", "my_net.yaml", "--out", "out")[0] == 0
+    text = (folder / "my_net.yaml").read_text()
+    code, _, err = sh("new", "MyNet")
+    assert code == 1
+    assert "exists already" in err
+    assert (folder / "my_net.yaml").read_text() == text
+
+
+def test_schema_accepts_every_bundled_spec(sh: Shell) -> None:
+    """The JSON Schema is itself valid, takes every sound spec, and refuses mistyped keys."""
+    schema = json.loads(sh("schema")[1])
+    assert schema == spec_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    files = [*bundled().values(), *sorted((ROOT / "tests/networks").glob("*.yaml"))]
+    from ruamel.yaml import YAML
+
+    reader = YAML(typ="safe", pure=True)
+    for path in files:
+        errors = [error.message for error in validator.iter_errors(reader.load(path))]
+        assert errors == [], path.name
+    for wrong in (
+        {"input": [3, 8, 8], "layers": [{"conv2d": {"out_channel": 3, "kernel_size": 3}}]},
+        {"input": [3, 8], "layers": ["relu"]},
+        {"inputs": [3, 8, 8], "layers": ["relu"]},
+        {"input": [3, 8, 8], "layers": ["rleu"]},
+        {"input": [3, 8, 8], "layers": ["relu"], "branches": {"a": "relu"}},
+    ):
+        assert list(validator.iter_errors(wrong)), wrong
+
+
+def test_explain_tells_the_rule(sh: Shell) -> None:
+    assert sh("explain", "e0303")[:2] == (
+        0,
+        "E0303: `padding: same` needs d(k - 1) even: p = d(k - 1)/2 is no integer for an even kernel.\n",
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(sh: Shell, command: str) -> None:
+    code, out, _ = sh(command, "--help")
+    assert code == 0
+    assert f"archc {command}" in out
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    """`archc list | head -1` ends quietly."""
+    command = f"{sys.executable} -m archc summary googlenet | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout == "GoogLeNet\n"
+    assert done.stderr == ""
+
+
+def test_python_api() -> None:
+    """load, summary, min_input, build, emit and SpecError, as the design shows them."""
+    arch = archc.load(ROOT / "specs/googlenet.yaml")
+    assert arch.summary(input=(3, 128, 128)).input == (3, 128, 128)
+    assert arch.min_input == (15, 15)
+    assert arch.outputs == {"output": (1000,)}
+    assert arch.parameters["num_classes"] == 1000
+    model = arch.build(num_classes=10)
+    assert isinstance(model, torch.nn.Module)
+    assert "class GoogLeNet(nn.Module):" in arch.emit()
+    assert repr(arch).startswith("Architecture(GoogLeNet, input=(3, 224, 224), num_classes=1000")
+    with pytest.raises(archc.SpecError) as caught:
+        archc.load("bad.yaml")
+    assert caught.value.problems[0].code == "E0302"
+    assert "bad.yaml:4:49" in str(caught.value)
+    with pytest.raises(archc.SpecError):
+        arch.build(nothing=1)
+    with pytest.raises(archc.SpecError):
+        arch.summary(input=(3, 0, 5))
+    with pytest.raises(AttributeError):
+        archc.nothing  # noqa: B018

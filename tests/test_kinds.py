@@ -1,0 +1,351 @@
+"""The contract of the layer kinds, held against PyTorch itself: what each kind says is what torch does."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kind_cases import CASES, JOINS, MAPS, View, torch_class
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from archc.build.builder import _layer
+from archc.inference.receptive import Field
+from archc.kinds import KINDS, Call, Fault, Join, Kind, Shape
+from archc.language.names import MODULE_ATTRIBUTES
+from archc.problems.codes import RULES
+
+REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
+"""What torch raises for arguments or inputs that it does not take."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Small tensors: handing them to threads takes longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+every_kind = pytest.mark.parametrize("name", CASES)
+
+
+# What torch does
+
+
+def built(kind: Kind, x: Any) -> nn.Module:
+    """The module that a build makes, in evaluation mode: archc's shapes are those of inference."""
+    return _layer(kind.call(x)).eval()
+
+
+def outputs(module: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    with torch.no_grad():
+        result = module(*inputs)
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def inferred(kind: Kind, x: Any) -> list[Shape]:
+    y = kind.output(x)
+    return list(y.values()) if isinstance(y, dict) else [y]
+
+
+def fault_of(kind: type[Kind], arguments: dict[str, Any], x: Shape) -> str | None:
+    """The code of archc's first fault, or the argument that is out of its range; None for a legal layer."""
+    try:
+        layer = kind(**arguments)
+    except ValidationError as error:
+        return str(error.errors()[0]["loc"][0])
+    faults = list(layer.requirements(x))
+    for fault in faults:
+        assert_fault_is_sound(layer, fault)
+    return faults[0].code if faults else None
+
+
+def assert_fault_is_sound(kind: Kind, fault: Fault) -> None:
+    assert fault.code in RULES
+    assert fault.message
+    assert fault.argument is None or fault.argument in type(kind).model_fields
+
+
+# The contract
+
+
+def test_every_kind_has_a_row() -> None:
+    assert sorted(KINDS) == sorted([*CASES, *JOINS])
+    assert all(issubclass(KINDS[name], Join) for name in JOINS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_says_what_it_does(name: str) -> None:
+    kind = KINDS[name]
+    assert kind.kind == name
+    assert kind.__doc__
+    assert kind.__doc__ != Kind.__doc__
+
+
+@every_kind
+def test_arguments_have_torchs_names_and_defaults(name: str) -> None:
+    """Nothing to relearn: a spec's arguments are torch's, in name, default and order."""
+    case = CASES[name]
+    theirs = inspect.signature(torch_class(case.kind)).parameters
+    differing = set()
+    for argument, field in case.kind.model_fields.items():
+        default = inspect.Parameter.empty if field.is_required() else field.default
+        known = theirs.get(argument)
+        if known is None or known.default != default or type(known.default) is not type(default):
+            differing.add(argument)
+    assert differing == set(case.own)
+    assert case.kind.positional == tuple(theirs)[: len(case.kind.positional)]
+
+
+@every_kind
+@pytest.mark.filterwarnings(
+    "ignore:Initializing zero-element tensors:UserWarning",
+    "ignore:Using padding='same' with even kernel lengths:UserWarning",
+    "ignore:dropout2d. Received a 2-D input:UserWarning",
+)
+def test_a_layer_is_legal_where_torch_runs_it(name: str) -> None:
+    """Legal: torch runs one image and two, and no output is empty. Illegal: torch refuses, or gives nothing."""
+    case = CASES[name]
+    seen: Counter[str] = Counter()
+
+    def runs(arguments: dict[str, Any], x: Shape) -> bool:
+        layer = case.kind.model_construct(**arguments)
+        try:
+            module = case.reference(layer, x)
+            return all(part.numel() for images in (1, 2) for part in outputs(module, noise(images, *x)))
+        except REFUSALS:
+            return False
+
+    @settings(max_examples=4 * settings().max_examples)
+    @given(case.any())
+    def check(drawn: tuple[dict[str, Any], Shape]) -> None:
+        arguments, x = drawn
+        fault = fault_of(case.kind, arguments, x)
+        if fault is None:
+            seen["legal"] += 1
+            kind = case.kind(**arguments)
+            module = built(kind, x)
+            for images in (1, 2):
+                real = [tuple(part.shape) for part in outputs(module, noise(images, *x))]
+                assert real == [(images, *shape) for shape in inferred(kind, x)]
+        else:
+            seen["illegal"] += 1
+            if runs(arguments, x):
+                seen[fault] += 1
+                assert fault in case.stricter
+
+    check()
+    drawn = seen["legal"] + seen["illegal"]
+    assert seen["legal"] >= drawn * 0.2
+    assert seen["illegal"] >= drawn * 0.05 if case.refuses else seen["illegal"] == 0
+    assert set(seen) - {"legal", "illegal"} == set(case.stricter)  # no exemption without need
+
+
+@every_kind
+def test_a_call_gives_the_module_every_argument(name: str) -> None:
+    """What a call leaves out is torch's default: the module equals the one made from all arguments."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        module, reference = built(kind, x), case.reference(kind, x)
+        if getattr(kind, "padding", None) != "same":  # a call has it as the integer
+            assert public(module) == public(reference)
+        reference.load_state_dict(module.state_dict())
+        value = noise(2, *x)
+        for one, other in zip(outputs(module, value.clone()), outputs(reference, value.clone()), strict=True):
+            assert torch.equal(one, other)
+
+    check()
+
+
+def public(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+
+
+@every_kind
+def test_costs_are_what_torch_counts(name: str) -> None:
+    """Parameters are those that are trained; multiply-adds are half of torch's floating-point operations."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        module = built(kind, x)
+        assert kind.parameters(x) == sum(parameter.numel() for parameter in module.parameters())
+        with FlopCounterMode(display=False) as counter:
+            outputs(module, noise(1, *x))
+        assert 2 * kind.macs(x, inferred(kind, x)[0]) == counter.get_total_flops()
+
+    check()
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if KINDS[name].function is not Kind.function])
+def test_a_function_gives_the_modules_bits(name: str) -> None:
+    """Where the source may call a function, it does what the module does."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        call = kind.function(x)
+        assert call is not None
+        value = noise(2, *x)
+        assert_same_bits(called(call, value), outputs(built(kind, x), value))
+
+    check()
+
+
+def called(call: Call, first: Any) -> list[Tensor]:
+    """A function's results as the emitted source calls it; no function at all is the value itself."""
+    if not call.target:
+        return [first]
+    module, _, name = call.target.partition(".")
+    assert module == "torch"
+    result = getattr(torch, name)(first, *call.positional, **dict(call.keywords))
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def assert_same_bits(one: Iterable[Tensor], other: Iterable[Tensor]) -> None:
+    assert all(torch.equal(first, second) for first, second in zip(one, other, strict=True))
+
+
+# Receptive fields
+
+LARGE_MAPS = st.tuples(st.sampled_from([2, 4, 6]), st.integers(8, 12), st.integers(8, 12))
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.view is not None])
+def test_receptive_fields_are_what_an_impulse_shows(name: str) -> None:
+    """An output sees an input where an impulse there changes it; compared where the window is inside the map."""
+    case = CASES[name]
+    compared = 0
+
+    @given(case.legal(LARGE_MAPS))
+    def check(layer: tuple[Kind, Shape]) -> None:
+        nonlocal compared
+        kind, x = layer
+        module = built(kind, x)
+        for parameter in module.parameters():
+            nn.init.ones_(parameter)
+        for axis, window in enumerate(kind.windows(x)):
+            length = x[1 + axis]
+            field = Field().through(window, length)
+            stretches = seen_stretches(module, x, axis)
+            sizes = []
+            for i, found in enumerate(stretches):
+                first, last = i * field.jump + field.first, i * field.jump + field.last
+                if found is None:
+                    continue
+                if case.view is View.EXACT and first >= 0 and last <= length - 1:
+                    compared += 1
+                    assert found == (first, last)
+                sizes.append(found[1] - found[0] + 1)
+            assert max(sizes) <= field.size or case.view is View.EXACT  # which may wrap around outside
+            if case.view is View.WIDEST and 2 * field.size <= length:
+                compared += 1
+                assert max(sizes) == field.size
+
+    check()
+    assert compared >= 20 or case.view is View.BOUND
+
+
+def seen_stretches(module: nn.Module, x: Shape, axis: int) -> list[tuple[int, int] | None]:
+    """The first and last input position that each output position sees; a vector has one position."""
+    length = x[1 + axis]
+    impulses = torch.zeros(length + 1, *x)  # the last image has none
+    for position in range(length):
+        impulses[position, 0].select(axis, position).fill_(1)
+    y = torch.cat(outputs(module, impulses), dim=1)
+    changed = y[:-1] != y[-1]
+    changed = changed.movedim(2 + axis, 1).flatten(2).any(2) if y.ndim == 4 else changed.any(1, keepdim=True)
+    found = [column.nonzero().flatten().tolist() for column in changed.T]
+    return [(min(positions), max(positions)) if positions else None for positions in found]
+
+
+# Joins
+
+
+@st.composite
+def shapes_to_join(draw: st.DrawFn) -> tuple[Shape, ...]:
+    """One to four shapes, most of them alike."""
+    usual = draw(MAPS)
+    channels, height, width = usual
+    others: list[Shape] = [(channels + 1, height, width), (channels, height + 1, width), (channels,), (1, 1, 1)]
+    gate: Shape = (channels, 1, 1)
+    one = st.sampled_from([usual] * 12 + [gate] * 2 + others)
+    if draw(st.integers(0, 4)) == 0:
+        one = st.sampled_from([(channels,), (channels,), (channels,), (channels + 1,)])
+    return tuple(draw(st.lists(one, min_size=1, max_size=4)))
+
+
+@pytest.mark.parametrize("name", JOINS)
+def test_a_join_is_legal_where_torch_joins(name: str) -> None:
+    """Both directions again; archc refuses what torch would broadcast unasked, and a join of one."""
+    kind = KINDS[name]()
+    assert isinstance(kind, Join)
+    seen: Counter[str] = Counter()
+
+    @given(shapes_to_join())
+    def check(x: tuple[Shape, ...]) -> None:
+        values = [noise(2, *shape) for shape in x]
+        faults = list(kind.join_faults(x))
+        assert list(kind.requirements(x)) == [fault for _, fault in faults]
+        for position, fault in faults:
+            assert_fault_is_sound(kind, fault)
+            assert 0 <= position < len(x)
+        if not faults:
+            seen["legal"] += 1
+            (result,) = outputs(built(kind, x), *values)
+            assert tuple(result.shape[1:]) == kind.output(x)
+            assert kind.parameters(x) == kind.macs(x[0], kind.output(x)) == 0
+            return
+        seen["illegal"] += 1
+        try:
+            outputs(built(kind, x), *values)
+        except RuntimeError:
+            return
+        assert len(x) == 1 or (name != "concat" and len(set(x)) > 1)
+
+    check()
+    assert seen["legal"] >= seen.total() * 0.2
+    assert seen["illegal"] >= seen.total() * 0.2
+
+
+@pytest.mark.parametrize("name", JOINS)
+@given(x=shapes_to_join())
+def test_a_join_in_the_source_gives_the_modules_bits(name: str, x: tuple[Shape, ...]) -> None:
+    """The emitted source writes the operator or calls the function."""
+    kind = KINDS[name]()
+    if list(kind.requirements(x)):
+        return
+    values = [noise(2, *shape) for shape in x]
+    call = kind.function(x)
+    if call is not None:
+        result = called(call, values)
+    else:
+        assert kind.infix
+        result = [eval(f" {kind.infix} ".join(f"values[{i}]" for i in range(len(x))))]
+    assert_same_bits(result, outputs(built(kind, x), *values))
+
+
+# Names
+
+
+def test_no_layer_can_hide_what_a_module_has() -> None:
+    attributes = {name for module in (nn.Module(), nn.Sequential()) for name in dir(module)}
+    assert {name for name in attributes if not name.startswith("_")} <= MODULE_ATTRIBUTES
