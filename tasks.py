@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Set up and run archc with nothing but Python: `python3 tasks.py demo` or `python3 tasks.py check`.
+
+Each task first makes .venv, where it is missing or pyproject.toml has changed, and installs archc there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+FOLDER = ROOT / ".venv"
+BIN = FOLDER / ("Scripts" if os.name == "nt" else "bin")
+
+DEMO = [
+    ["archc", "check", "specs/alexnet.yaml", "specs/vgg16.yaml", "specs/googlenet.yaml", "specs/inception_v3.yaml"],
+    ["archc", "build", "specs/googlenet.yaml"],
+    ["archc", "emit", "--out", "generated/"],
+]
+"""The main job: check, build and emit."""
+
+CHECK = [
+    ["ruff", "format", "--check", "."],
+    ["ruff", "check", "."],
+    ["mypy", "archc", "generated"],
+    ["archc", "emit", "--check"],
+    ["coverage", "erase"],
+    ["pytest", "-n", "auto", "--cov", "--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=95"],
+]
+"""The gate: format, lint, types, generated files up to date, tests and their coverage."""
+
+FORMAT = [["ruff", "check", "--fix", "."], ["ruff", "format", "."], ["archc", "emit"]]
+BENCH = [["python", "benchmarks/speed.py"]]
+
+TASKS = {"demo": (DEMO, ""), "check": (CHECK, "dev"), "format": (FORMAT, "dev"), "bench": (BENCH, "dev")}
+
+
+def install(extra: str) -> None:
+    """Make the environment fit pyproject.toml; nothing is done where it does already."""
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    done = FOLDER / f"installed-{extra or 'archc'}"
+    if done.is_file() and done.read_text() == wanted:
+        return
+    if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
+        print(f"making {FOLDER.name} and installing archc: this takes a few minutes the first time", flush=True)
+        venv.create(FOLDER, with_pip=True)
+    target = f"{ROOT}[{extra}]" if extra else str(ROOT)
+    subprocess.run([BIN / "python", "-m", "pip", "install", "--quiet", "--editable", target], check=True)
+    done.write_text(wanted)
+
+
+def run(commands: list[list[str]]) -> int:
+    """Run commands from the repository's root until one fails."""
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    for command in commands:
+        print(f"$ {' '.join(command)}", flush=True)
+        code = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, env=environment, check=False).returncode
+        if code:
+            return code
+    return 0
+
+
+def main() -> int:
+    """Run the named task."""
+    if len(sys.argv) != 2 or sys.argv[1] not in TASKS:
+        print(f"usage: python3 tasks.py {'|'.join(TASKS)}", file=sys.stderr)
+        return 2
+    if sys.version_info < (3, 11):  # noqa: UP036 - said here, before a build fails over it
+        print("archc needs Python 3.11 or later", file=sys.stderr)
+        return 2
+    commands, extra = TASKS[sys.argv[1]]
+    install(extra)
+    return run(commands)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
