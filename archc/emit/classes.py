@@ -75,16 +75,16 @@ def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
     """
     plan = _Plan()
     plan.names[networks[0].spec.name] = None
-    uses: dict[int, list[_Use]] = {}
-    order: list[int] = []
-    seen: set[int] = set()
-    root = id(networks[0].graph.body)
+    uses = _Uses(id(networks[0].graph.body))
     for network in networks:
-        _gather(network.graph, "", network.spec.name, uses, order, seen, root)
+        uses.gather(network.graph, "", network.spec.name)
+    order = uses.order()
     for body in order:
-        if body != root:
-            _define(uses[body], plan)
-    graphs = [use.graph for use in uses[root]]
+        _reserve(uses.found[body][0].graph.block, plan)
+    for body in order:
+        if body != uses.root:
+            _define(uses.found[body], plan)
+    graphs = [use.graph for use in uses.found[uses.root]]
     spec = networks[0].spec
     template = merge(
         [_template(graph, plan, shapes=True) for graph in graphs], [_plain(graph.scope) for graph in graphs]
@@ -94,26 +94,49 @@ def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
     return plan.classes
 
 
-def _gather(
-    graph: Graph, hint: str, outer: str, uses: dict[int, list[_Use]], order: list[int], seen: set[int], root: int
-) -> None:
-    """Every body that becomes a class, the innermost first; equal graphs once."""
-    if id(graph) in seen:
-        return
-    seen.add(id(graph))
-    for node in graph.nodes:
-        below = node.graph
-        if below is None or not node.present:
-            continue
-        name = node.name if not node.name.isdigit() else f"{hint}_{node.name}"
-        owner = below.block.name if below.block else outer
-        _gather(below, name, owner, uses, order, seen, root)
-    if graph.sequential and graph.block is None and id(graph.body) != root:
-        return
-    if id(graph.body) not in uses:
-        uses[id(graph.body)] = []
-        order.append(id(graph.body))
-    uses[id(graph.body)].append(_Use(graph, hint, outer))
+class _Uses:
+    """Every body that becomes a class, with its instances; equal graphs count once."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self.found: dict[int, list[_Use]] = {}
+        self.needs: dict[int, list[int]] = {}  # by body: the bodies whose classes it uses
+        self.seen: set[int] = set()
+
+    def gather(self, graph: Graph, hint: str, outer: str, user: int | None = None) -> None:
+        """Note a graph and those below it; `user` is the body whose class will hold them."""
+        body = id(graph.body)
+        named = not graph.sequential or graph.block is not None or body == self.root
+        if named:
+            if user is not None:
+                self.needs[user].append(body)
+            user = body
+        if id(graph) in self.seen:
+            return
+        self.seen.add(id(graph))
+        if named:
+            self.found.setdefault(body, []).append(_Use(graph, hint, outer))
+            self.needs.setdefault(body, [])
+        for node in graph.nodes:
+            below = node.graph
+            if below is None or not node.present:
+                continue
+            name = node.name if not node.name.isdigit() else f"{hint}_{node.name}"
+            owner = below.block.name if below.block else outer
+            self.gather(below, name, owner, user)
+
+    def order(self) -> list[int]:
+        """The bodies, each after those that it uses: an instance may use what another leaves out."""
+        done: dict[int, None] = {}
+
+        def visit(body: int) -> None:
+            if body not in done:
+                for needed in self.needs[body]:
+                    visit(needed)
+                done[body] = None
+
+        visit(self.root)
+        return list(done)
 
 
 def _plain(scope: Scope) -> Scope:
@@ -166,9 +189,6 @@ def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list
     block = uses[0].graph.block
     if block is not None:
         base = block.name
-        if plan.names.get(base, block) is not block or (base in plan.names and plan.names[base] is None):
-            message = f"two different blocks are called `{base}`: one is imported"
-            raise SpecError([Problem("E0603", message, block.mark, help="rename one of them")])
     else:
         base = _camel(uses[0].hint) or "Part"
         if base in plan.names or class_name_fault(base):
@@ -177,11 +197,21 @@ def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list
     names = []
     for suffix in suffixes:
         name, count = base + suffix, 2
-        while name in plan.names:
+        while name in plan.names and not (name not in names and block and plan.names[name] is block):
             name, count = f"{base}{suffix}_{count}", count + 1
-        plan.names[name] = block or uses
+        plan.names[name] = block
         names.append(name)
     return names
+
+
+def _reserve(block: Block | None, plan: _Plan) -> None:
+    """A block's name is its own: what has no name of its own is called otherwise."""
+    if block is None:
+        return
+    if block.name in plan.names:
+        message = f"the source would have two classes called `{block.name}`: one is imported"
+        raise SpecError([Problem("E0603", message, block.mark, help="rename one of them")])
+    plan.names[block.name] = block
 
 
 def _telling(uses: list[_Use], groups: list[list[int]]) -> list[str]:

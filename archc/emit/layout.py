@@ -31,7 +31,15 @@ class Optional:
     condition: str
 
 
-Doc = str | Group | Optional
+@dataclass(frozen=True, slots=True)
+class Each:
+    """`*(item for i in range(n))`: the items of a generator; `clauses` are its `for` parts."""
+
+    item: Doc
+    clauses: tuple[Doc, ...]
+
+
+Doc = str | Group | Optional | Each
 
 
 def flat(doc: Doc) -> str | None:
@@ -41,12 +49,26 @@ def flat(doc: Doc) -> str | None:
     if isinstance(doc, Optional):
         item = flat(doc.item)
         return None if item is None else f"*([{item}] if {doc.condition} else [])"
+    if isinstance(doc, Each):
+        parts = [flat(part) for part in (doc.item, *doc.clauses)]
+        return None if None in parts else f"*({' '.join(map(str, parts))})"
     if (doc.tall and doc.items) or any(doc.comments):
         return None
     parts = [flat(item) for item in doc.items]
     if any(part is None for part in parts):
         return None
     return f"{doc.open}{', '.join(part for part in parts if part is not None)}{doc.close}"
+
+
+def operands(text: str) -> list[str]:
+    """The operands of a sum, each after the first behind its operator."""
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(text):
+        depth += (character in "([{") - (character in ")]}")
+        if depth == 0 and text.startswith((" + ", " - "), position):
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]
 
 
 def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:
@@ -58,11 +80,15 @@ def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment
         with_comment = f"{text}  # {comment}"
         return [with_comment if comment and len(with_comment) <= WIDTH else text]
     if isinstance(doc, str):
-        return [pad + before + doc + after]
+        parts = operands(doc) if not before else [doc]
+        return [pad + part for part in parts[:-1]] + [pad + before + parts[-1] + after]
     if isinstance(doc, Optional):
         choice = lay_out(Group("[", (doc.item,), "]"), indent + INDENT)
         rest = [" " * (indent + INDENT) + part for part in (f"if {doc.condition}", "else []")]
         return [f"{pad}{before}*(", *choice, *rest, f"{pad}){after}"]
+    if isinstance(doc, Each):
+        parts = [line for part in (doc.item, *doc.clauses) for line in lay_out(part, indent + INDENT)]
+        return [f"{pad}{before}*(", *parts, f"{pad}){after}"]
     lines = [pad + before + doc.open]
     inner = indent + INDENT
     items = [flat(item) for item in doc.items]

@@ -12,7 +12,7 @@ from typing import Any
 
 from archc.emit.classes import ClassDef, ClassParameter, plan_classes, values_of
 from archc.emit.forward import Forward, Statement, forward
-from archc.emit.layout import WIDTH, Doc, Group, Optional, flat, lay_out
+from archc.emit.layout import WIDTH, Doc, Each, Group, Optional, flat, lay_out
 from archc.emit.template import Attribute, Chain, Different, Item, Loop, Make, MakeClass
 from archc.expressions import names_of, plain, text_of
 from archc.graph import Network, elaborate, walk
@@ -335,7 +335,7 @@ def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tu
         while texts[start] is not None and end < len(rows) and texts[end] == texts[start]:
             end += 1
         if end - start >= _FOLD:
-            folded.append((f"*({texts[start]} for _ in range({end - start}))", rows[end - 1][1]))
+            folded.append((Each(rows[start][0], (f"for _ in range({end - start})",)), rows[end - 1][1]))
         else:
             folded += rows[start:end]
         start = end
@@ -349,9 +349,8 @@ def _loop(loop: Loop) -> Doc:
     used = any(loop.variable in names_of(value) for value in values_of(row))
     turns = f"for {loop.variable if used else '_'} in range({text_of(loop.count)})"
     if len(items) == 1:
-        text = flat(items[0])
-        return f"*({text} {turns})" if text is not None else Group("*(", (items[0],), f" {turns})")
-    return Group("*(", (Group(f"layer {turns} for layer in (", items, ")"),), ")")
+        return Each(items[0], (turns,))
+    return Each("layer", (turns, Group("for layer in (", items, ")")))
 
 
 def _call(call: Call) -> Doc:

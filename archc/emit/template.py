@@ -152,7 +152,9 @@ def _by_turn(values: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[Any]:
     first, second = values[places[pair[0]]], values[places[pair[1]]]
     variable = pair[0][1]
     if type(plain(first)) is type(plain(second)) is int:
-        yield first + (second - first) * Symbol.parameter(0, variable)
+        step = second - first
+        if type(step) is not Symbol or all(coefficient > 0 for coefficient in step.terms.values()):
+            yield first + step * Symbol.parameter(0, variable)
     names = names_of(first) | names_of(second) | {variable}
     text = f"{text_of(first, Level.OR)} if {variable} == 0 else {text_of(second)}"
     yield Symbol.term(plain(first), text, Level.TERNARY, frozenset(names))

@@ -198,15 +198,16 @@ class _Elaborator:
         captured = tuple(frame.captures.values())
         if results is None or any(node is None for node in nodes):
             return None
+        read = {ref.node for node in nodes if node is not None for ref in node.inputs}
+        read |= {ref.node for ref in results.values()}
+        for position, made_node in enumerate(nodes):
+            if made_node and made_node.present and position not in read and not made_node.auxiliary:
+                help = "name it in a join, in `from` or in `outputs`, or remove it"
+                self.report("E0223", f"nothing uses what `{made_node.name}` computes", made_node.mark, help=help)
         # Sequential unless it must be wired by hand.
         found = tuple(node for node in nodes if node is not None)
         anonymous = block is None and parent is not None and not body.outputs
         sequential = body.form == "list" or (body.form == "mapping" and anonymous and _plain_chain(found))
-        if body.form == "list":
-            present = [node for node in found if node.present]
-            if not present:
-                self.report("E0217", "no layer of this list is left: every `when` is false", body.mark)
-                return None
         names = tuple(name if output is None else f"{name}.{output}" for name, output in frame.captures)
         inputs = tuple(shape for shape in (shapes[0], *(value.shape for value in captured)) if shape is not None)
         return Graph(

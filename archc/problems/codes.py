@@ -38,6 +38,7 @@ RULES: Final[dict[str, str]] = {
     "E0220": "A network does not unfold to more entries than archc's bound.",
     "E0221": "A layer with several outputs is used by naming one of them.",
     "E0222": "`init` names layers and weights that the network has.",
+    "E0223": "What an entry computes is used: by an entry after it, a join, or an output.",
     # Shapes
     "E0301": "A layer receives the rank it works on: a map (channels, height, width) or a vector.",
     "E0302": "A window is not larger than its padded input.",

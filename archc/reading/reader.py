@@ -173,7 +173,7 @@ def _build(source: Source) -> Any:
             closed.mark = closed.mark._replace(end_line=end.line + 1, end_column=end.column + 1)
             if stack and isinstance(stack[-1], Seq):
                 stack[-1].items_at[-1] = closed.mark
-            elif stack and stack[-1]:
+            elif stack and isinstance(stack[-1], Map) and stack[-1]:
                 stack[-1].values_at[next(reversed(stack[-1]))] = closed.mark
         elif kind == "AliasEvent":
             mark = Mark(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
