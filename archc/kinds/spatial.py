@@ -117,7 +117,7 @@ class Upsample(Kind):
 
     size: OptionalPair = None
     scale_factor: Annotated[float | None, Symbolic] = None
-    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"] = "nearest"
+    mode: Annotated[Literal["nearest", "nearest-exact", "bilinear", "bicubic"], Symbolic] = "nearest"
     align_corners: Annotated[bool | None, Symbolic] = None
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
