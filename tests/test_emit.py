@@ -63,10 +63,12 @@ def test_every_bundled_spec_has_its_generated_file() -> None:
 EXPECTED_CLASSES = {
     "convnext": ["StochasticDepth", "Block", "ConvNeXtish"],
     "densenet": ["DenseLayer", "DenseBlock", "Transition", "DenseNet"],
+    "indexed": ["Indexed"],
     "mobilenet_v2": ["ConvNormActivation", "InvertedResidual", "Residual", "MobileNetV2"],
     "mobilenet_v3": ["StochasticDepth", "SqueezeExcitation", "Bneck", "MobileNetV3"],
     "multi_output": ["Mean", "Down", "Mixed", "TwoHeads"],
     "shufflenet": ["Unit", "ShuffleNetV2"],
+    "structure": ["Opt", "Conv", "Structure"],
     "unet": ["DoubleConv", "UNet"],
 }
 
@@ -91,6 +93,12 @@ def test_a_flag_of_the_network_stays_an_argument() -> None:
     source = archc.load("googlenet").emit()
     assert "aux_logits: bool = True" in source
     assert "        if aux_logits:\n            self.aux1 = " in source
+
+
+def test_a_parameter_that_decides_the_structure_is_no_argument() -> None:
+    """`width` in a `when`, `depth` in a repeat, `widths` in a for-each, `se` in a block: resolved; `p` and `k` stay."""
+    source = archc.load(NETWORKS["structure"]).emit()
+    assert "    def __init__(self, p: float = 0.1, k: int = 3) -> None:\n" in source
 
 
 def test_structures_that_cannot_share_a_class_get_telling_names() -> None:

@@ -6,8 +6,10 @@ import json
 import sys
 from typing import Any
 
-from archc.architecture import Architecture, load
+from archc.architecture import load
 from archc.cli.text import figures
+from archc.language import load_library
+from archc.library import find_spec
 from archc.problems import Problem, SpecError, json_report, text_report
 
 
@@ -16,12 +18,12 @@ def run(given: Any) -> int:
     problems: list[Problem] = []
     for name in given.specs:
         try:
-            sound = load(name)
+            line = _line(name)
         except SpecError as error:
             problems += error.problems
         else:
             if given.format == "text":
-                print(_line(name, sound))
+                print(line)
     if given.format == "json":
         json.dump(json_report(problems), sys.stdout, indent=2, ensure_ascii=False)
         print()
@@ -30,5 +32,12 @@ def run(given: Any) -> int:
     return 1 if problems else 0
 
 
-def _line(name: str, sound: Architecture) -> str:
-    return f"{name}: sound: {figures(sound.network)}"
+def _line(name: str) -> str:
+    try:
+        return f"{name}: sound: {figures(load(name).network)}"
+    except SpecError:
+        path, shown = find_spec(name)
+        blocks = load_library(path, shown) if path.is_file() else None
+        if blocks is None:
+            raise
+        return f"{name}: sound: blocks to import: {', '.join(blocks)}"

@@ -10,13 +10,15 @@ from typing import Any
 from archc.architecture import load
 from archc.emit import body_digest
 from archc.files import make_folder, write_text
+from archc.language import load_library
 from archc.library import all_specs
 from archc.problems import Problem, SpecError
 
 
 def run(given: Any) -> int:
     """Write the source of the specs, all or none; or hold the files against the specs."""
-    names = given.specs or [str(path) for path, _ in all_specs()]
+    # A file of blocks is there for others to import: it has no source of its own.
+    names = given.specs or [str(path) for path, shown in all_specs() if load_library(path, shown) is None]
     sources = _sources(names, given)
     if given.check:
         return _check(sources, given.out, complete=not given.specs)

@@ -21,7 +21,7 @@ from archc.emit.template import (
     Template,
     merge,
 )
-from archc.expressions import Expression, names_of, plain
+from archc.expressions import Expression, names_of, plain, text_of
 from archc.graph import Graph, Instance, Network, Node
 from archc.kinds import Call, Kind, form
 from archc.language.names import class_name_fault
@@ -48,6 +48,8 @@ class ClassDef:
     parameters: tuple[ClassParameter, ...]
     description: str
     root: bool = False
+    structural: frozenset[str] = frozenset()
+    """Names that decided the structure and of which no `if` or loop is left: other values do not fit."""
 
 
 @dataclass(slots=True)
@@ -90,7 +92,8 @@ def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
         [_template(graph, plan, shapes=True) for graph in graphs], [_plain(graph.scope) for graph in graphs]
     )
     parameters = _network_parameters(networks, template)
-    plan.classes.append(ClassDef(spec.name, template, parameters, spec.description, root=True))
+    structural = _structural(graphs, template, plan)
+    plan.classes.append(ClassDef(spec.name, template, parameters, spec.description, True, structural))
     return plan.classes
 
 
@@ -159,10 +162,51 @@ def _define(uses: list[_Use], plan: _Plan) -> None:
         template = merge([templates[m] for m in group], [scopes[m] for m in group])
         block = uses[group[0]].graph.block
         parameters = _parameters(template, [scopes[m] for m in group], block)
-        made = ClassDef(name, template, parameters, block.description if block else "")
+        structural = _structural([uses[m].graph for m in group], template, plan)
+        made = ClassDef(name, template, parameters, block.description if block else "", structural=structural)
         plan.classes.append(made)
         for member in group:
             plan.by_graph[id(uses[member].graph)] = made
+
+
+def _structural(graphs: list[Graph], template: Template, plan: _Plan) -> frozenset[str]:
+    """The names of a class's scope that its structure was read from, where the class does not decide itself."""
+    kept = {text_of(value) for value in _decisions(template.attributes)}
+    found: set[str] = set()
+    waiting = list(graphs)
+    while waiting:
+        graph = waiting.pop()
+        found |= graph.decided
+        for node in graph.nodes:
+            for value in (node.when, node.turn and node.turn.times):
+                if names_of(value) and text_of(value) not in kept:
+                    found |= names_of(value)
+            below = node.graph
+            if below is None:
+                continue
+            made = plan.by_graph.get(id(below))
+            if made is None:
+                waiting.append(below)  # a chain within the class
+            elif isinstance(node.element, Instance):
+                given = {**node.element.arguments, "in_channels": node.element.in_channels}
+                found |= frozenset().union(*(names_of(given[name]) for name in made.structural))
+            else:
+                found |= made.structural
+    return frozenset(found)
+
+
+def _decisions(attributes: Iterable[Attribute | Loop]) -> Iterator[Any]:
+    """The conditions and counts that a class reads when it is constructed."""
+    for attribute in attributes:
+        if isinstance(attribute, Loop):
+            yield attribute.count
+            for row in attribute.rows:
+                yield from _decisions(row)
+            continue
+        if attribute.conditional:
+            yield attribute.when
+        if isinstance(attribute.item, Chain):
+            yield from _decisions(attribute.item.attributes)
 
 
 def _groups(templates: list[Template], scopes: list[Scope]) -> list[list[int]]:
@@ -222,7 +266,10 @@ def _telling(uses: list[_Use], groups: list[list[int]]) -> list[str]:
         for names in combinations(candidates, size):
             values = [{tuple(scopes[m].get(name) for name in names) for m in group} for group in groups]
             if all(len(found) == 1 for found in values) and len(set.union(*values)) == len(groups):
-                endings = ["".join(_ending(n, v) for n, v in zip(names, next(iter(f)), strict=True)) for f in values]
+                endings = [
+                    "".join(_ending(n, v, alone=size == 1) for n, v in zip(names, next(iter(found)), strict=True))
+                    for found in values
+                ]
                 if len(set(endings)) == len(endings):
                     return endings
     sizes = ["x".join(map(str, uses[group[0]].graph.in_shapes[0][1:])) for group in groups]
@@ -231,7 +278,7 @@ def _telling(uses: list[_Use], groups: list[list[int]]) -> list[str]:
     return ["", *(str(i) for i in range(2, len(groups) + 1))]
 
 
-def _ending(name: str, value: Any) -> str:
+def _ending(name: str, value: Any, *, alone: bool) -> str:
     match value:
         case True:
             return f"With{_camel(name)}"
@@ -241,7 +288,8 @@ def _ending(name: str, value: Any) -> str:
             return _camel(value)
         case tuple():
             return re.sub(r"[^A-Za-z0-9]+", "x", str(value)).strip("x")
-    return re.sub(r"[^A-Za-z0-9]+", "_", str(value)).strip("_")
+    number = re.sub(r"[^A-Za-z0-9]+", "_", str(value)).strip("_")
+    return number if alone else f"{_camel(name)}{number}"
 
 
 def _camel(name: str) -> str:
@@ -263,7 +311,10 @@ def _parameters(template: Template, scopes: list[Scope], block: Block | None) ->
         if block is not None and name in block.parameters:
             parameter = block.parameters[name]
             required = (
-                parameter.required or isinstance(parameter.default, Expression) or _has_expression(parameter.default)
+                parameter.required
+                or (name == "padding" and parameter.default == "same")  # a number by then, of each call
+                or isinstance(parameter.default, Expression)
+                or _has_expression(parameter.default)
             )
             default = None if required else parameter.default
         values = tuple(scope[name] for scope in scopes)
@@ -314,19 +365,11 @@ def values_of(part: Any) -> Iterator[Any]:
             yield from values_of(part.attributes)
         case Step():
             if part.present and part.function is not None:
-                yield from _flatten(part.function.positional)
+                yield from part.function.positional
                 yield from (value for _, value in part.function.keywords)
         case tuple():
             for item in part:
                 yield from values_of(item)
-
-
-def _flatten(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, list):
-            yield from value
-        else:
-            yield value
 
 
 # Templates
@@ -361,7 +404,12 @@ def _function(node: Node, graph: Graph) -> Call | None:
     kind = node.element
     if graph.sequential or not isinstance(kind, Kind) or node.when is not None:
         return None
-    return kind.function(node.in_shapes if kind.many else node.in_shapes[0])
+    call = kind.function(node.in_shapes if kind.many else node.in_shapes[0])
+    if call is None:
+        return None
+    # `forward` does not see the constructor's arguments: what reads one is a child.
+    given = [*call.positional, *(value for _, value in call.keywords)]
+    return None if any(names_of(value) for value in given) else call
 
 
 def _needs_child(node: Node, graph: Graph) -> bool:

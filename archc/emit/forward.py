@@ -6,6 +6,7 @@ a side line that ends in a join is named after what its entries have in common.
 
 from __future__ import annotations
 
+import builtins
 import keyword
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -15,7 +16,7 @@ from archc.emit.template import Step, Template
 from archc.expressions import text_of
 from archc.graph import INPUT, Ref
 
-_RESERVED = {"Tensor", "dict", "math", "nn", "self", "torch", "x"}
+_RESERVED = {*dir(builtins), "Tensor", "nn", "self", "torch", "x"}
 END = 1 << 60
 
 
@@ -117,8 +118,8 @@ class _Namer:
             return Group(f"self.{step.name}(", inputs, ")")
         call = step.function
         first: Doc = Group("[", inputs, "]") if step.many else inputs[0]
-        rest = [_argument(value) for value in call.positional]
-        named = [f"{name}={_argument(value)}" for name, value in call.keywords]
+        rest = [text_of(value) for value in call.positional]
+        named = [f"{name}={text_of(value)}" for name, value in call.keywords]
         return Group(f"{call.target}(", (first, *rest, *named), ")")
 
     # Branches that need no names
@@ -211,10 +212,10 @@ class _Namer:
 
     def finish(self, statements: list[Statement], results: list[tuple[str | None, str]], heads: bool) -> None:
         """Return a typed value: torch's functions are typed, a module's result needs a declared name."""
-        if len(results) != 1 or results[0][0] is not None or heads:
+        if len(results) != 1 or results[0][0] is not None:
             return
         name = results[0][1]
-        if statements and statements[-1].target == name and _typed(statements[-1].value):
+        if not heads and statements and statements[-1].target == name and _typed(statements[-1].value):
             statements[-1].target = ""
             results.clear()
             return
@@ -239,9 +240,3 @@ def _common(names: list[str]) -> str:
     letters = takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
     prefix = "".join(column[0] for column in letters).rstrip("_")
     return prefix if len(prefix) > 1 else ""
-
-
-def _argument(value: object) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(text_of, value))}]"
-    return text_of(value)

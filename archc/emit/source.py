@@ -47,9 +47,16 @@ def emit_source(network: Network) -> str:
     Raises SpecError where names clash.
     """
     spec = network.spec
-    base = elaborate(spec, network.declared, network.input, symbolic=True)
-    variants = _variants(base)
-    classes = plan_classes([base, *variants])
+    resolved: frozenset[str] = frozenset()
+    while True:
+        base = elaborate(spec, network.declared, network.input, symbolic=True, resolved=resolved)
+        variants = _variants(base, resolved)
+        classes = plan_classes([base, *variants])
+        # An argument that the structure was read from would lie: its value is written out instead.
+        structural = classes[-1].structural & {parameter.name for parameter in classes[-1].parameters}
+        if not structural:
+            break
+        resolved |= structural
     texts = [_class_text(made, _init_lines([base, *variants]) if made.root else []) for made in classes]
     helpers = _helpers(classes)
     body = template_text("module.py.jinja", imports=_imports(texts, helpers), helpers=helpers, classes=texts)
@@ -81,7 +88,7 @@ def _title(network: Network) -> list[str]:
     return [*_wrapped(f"{title}.", 3), f"Paper: {paper}"]
 
 
-def _variants(base: Network) -> list[Network]:
+def _variants(base: Network, resolved: frozenset[str]) -> list[Network]:
     """The network with each flag of its entries turned, where one class serves both."""
     flags = []
     for entry in base.spec.body.entries:
@@ -91,7 +98,8 @@ def _variants(base: Network) -> list[Network]:
     for flag in dict.fromkeys(flags):
         turned = Parameter(flag, not plain(base.parameters[flag]), False, base.declared[flag].mark)
         try:
-            other = elaborate(base.spec, {**base.declared, flag: turned}, base.input, symbolic=True)
+            turned_too = {**base.declared, flag: turned}
+            other = elaborate(base.spec, turned_too, base.input, symbolic=True, resolved=resolved)
             plan_classes([base, *kept, other])
         except (SpecError, Different):
             continue
@@ -354,13 +362,9 @@ def _loop(loop: Loop) -> Doc:
 
 
 def _call(call: Call) -> Doc:
-    first = [_argument(value) for value in call.positional]
-    named = [f"{name}={_argument(value)}" for name, value in call.keywords]
+    first = [text_of(value) for value in call.positional]
+    named = [f"{name}={text_of(value)}" for name, value in call.keywords]
     return Group(f"{call.target.removeprefix('archc.')}(", (*first, *named), ")")
-
-
-def _argument(value: Any) -> str:
-    return text_of(value)
 
 
 def _construct(target: ClassDef, arguments: tuple[tuple[str, Any], ...]) -> Doc:
@@ -468,7 +472,11 @@ def _init_lines(networks: list[Network]) -> list[str]:
                 else:
                     shown = [f"{name}={text_of(value)}" for name, value in arguments.items()]
                 call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{attribute}', *shown])})"
-                if any((kind, attribute) in lacking for kind in named):
+                guarded = any((kind, attribute) in lacking for kind in named)
+                if guarded and len(rule.tensors) == 1:
+                    lines[-1] = f"{lines[-1][:-1]} and module.{attribute} is not None:"
+                    lines.append(f"                {call}")
+                elif guarded:
                     lines.append(f"                if module.{attribute} is not None:")
                     lines.append(f"                    {call}")
                 else:

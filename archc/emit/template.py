@@ -200,15 +200,10 @@ def _merge_attributes(parts: Sequence[Attribute], scopes: Sequence[Scope]) -> At
         if any(part.name != first.name for part in parts):
             raise Different
         return base
-    condition = _merge_values([_truth(part.when) for part in parts], scopes)
+    condition = _merge_values([part.when for part in parts], scopes)
     if type(condition) is not Symbol:
         raise Different
     return replace(base, when=condition, conditional=True)
-
-
-def _truth(when: Any) -> Any:
-    """A condition as a truth value: `when: $aux` may be any value that counts as true."""
-    return when if isinstance(plain(when), bool) else bool(plain(when))
 
 
 def _merge_steps(parts: Sequence[Step], scopes: Sequence[Scope]) -> Step:

@@ -9,6 +9,7 @@ would write them; everything else is an opaque term with its precedence.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -148,8 +149,14 @@ class Symbol:
                 return Symbol(self.value // other, terms, self.constant // other, self.names)
         return binary(self, "//", other)
 
+    def __rfloordiv__(self, other: Any) -> Any:
+        return binary(other, "//", self)
+
     def __mod__(self, other: Any) -> Any:
         return binary(self, "%", other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return binary(other, "%", self)
 
 
 Value = Any
@@ -169,7 +176,7 @@ def names_of(value: Value) -> frozenset[str]:
     """The parameters that a value's expression reads."""
     if type(value) is Symbol:
         return value.names
-    if type(value) is tuple:
+    if isinstance(value, tuple | list):
         return frozenset().union(*(names_of(item) for item in value))
     return frozenset()
 
@@ -182,6 +189,8 @@ def text_of(value: Value, least: Level = Level.TERNARY) -> str:
     if type(value) is tuple:
         inner = ", ".join(text_of(item) for item in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(text_of, value))}]"
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, float) and value in (float("inf"), -float("inf")):
@@ -256,7 +265,8 @@ def binary(left: Value, sign: str, right: Value) -> Value:
     space = " "
     if sign == "**":
         left_level = right_level = Level.ATOM
-        space = ""  # as the formatter writes powers of simple operands
+        # As the formatter writes powers: close together where both operands are names or numbers.
+        space = "" if all(re.fullmatch(r"\w+", text_of(side, Level.ATOM)) for side in (left, right)) else " "
     text = f"{text_of(left, left_level)}{space}{sign}{space}{text_of(right, right_level)}"
     return Symbol.term(value, text, level, names_of(left) | names_of(right))
 

@@ -33,11 +33,12 @@ def elaborate(
     input: tuple[int, int, int] | None = None,
     *,
     symbolic: bool = False,
+    resolved: frozenset[str] = frozenset(),
 ) -> Network:
     """The checked network for the given parameters and input size. Raises SpecError with every fault.
 
-    With `symbolic`, values inside a block carry their expressions in the block's parameters; the numbers
-    are the same.
+    With `symbolic`, values inside a block carry their expressions in the block's parameters, and the
+    network's own in its parameters but those `resolved`; the numbers are the same.
     """
     size, declared = input or spec.input, parameters or spec.parameters
     elaborator = _Elaborator(symbolic)
@@ -46,8 +47,8 @@ def elaborate(
     values: Scope = {}
     for name, parameter in declared.items():
         value = elaborator.value(parameter.default, values, parameter.mark)
-        own = isinstance(parameter.default, Expression)
-        values[name] = Symbol.parameter(plain(value), name) if symbolic and not own else value
+        named = symbolic and name not in resolved and not isinstance(parameter.default, Expression)
+        values[name] = Symbol.parameter(plain(value), name) if named else value
     scope = {**values, "in_channels": size[0]}
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
     elaborator.problems.raise_any()
@@ -90,6 +91,7 @@ class _Elaborator:
         self.cache: dict[tuple[Any, ...], tuple[Graph | None, list[Problem]]] = {}
         self.count = 0
         self.depth = 0
+        self.decided: list[set[str]] = []  # by body: the names that its structure was read from
 
     # Problems and values
 
@@ -124,6 +126,11 @@ class _Elaborator:
             return tuple([self.value(item, scope, mark) for item in value])
         return value
 
+    def decide(self, value: Any) -> Any:
+        """The plain value of what the structure of the current body is read from."""
+        self.decided[-1] |= names_of(value)
+        return plain(value)
+
     # Bodies
 
     def body(
@@ -135,10 +142,12 @@ class _Elaborator:
             self.report("E0107", f"bodies nest deeper than {MAX_BLOCK_DEPTH} levels", body.mark, help=help)
             return None
         self.depth += 1
+        self.decided.append(set())
         try:
             return self._body(body, shapes, scope, parent, block)
         finally:
             self.depth -= 1
+            self.decided.pop()
 
     def _body(
         self, body: Body, shapes: tuple[Shape | None, ...], scope: Scope, parent: _Frame | None, block: Block | None
@@ -220,6 +229,7 @@ class _Elaborator:
             scope,
             body,
             block,
+            frozenset(self.decided[-1]),
         )
 
     def results(self, body: Body, frame: _Frame, last: _Values, previous: str) -> dict[str | None, Ref] | None:
@@ -243,7 +253,7 @@ class _Elaborator:
             if isinstance(entry, Entry):
                 yield entry, scope, None
                 continue
-            if entry.when is not None and not plain(self.value(entry.when, scope, entry.mark)):
+            if entry.when is not None and not self.decide(self.value(entry.when, scope, entry.mark)):
                 continue
             count = None if entry.count is None else self.value(entry.count, scope, entry.mark)
             for index, names in enumerate(self.turns(entry, count, scope)):
@@ -264,7 +274,7 @@ class _Elaborator:
             return
         rows = self.value(splice.rows, scope, splice.mark)
         if type(rows) is Symbol:
-            rows = plain(rows)  # a row of a parameter is part of the structure: resolved
+            rows = self.decide(rows)  # a row of a parameter is part of the structure: resolved
         if not isinstance(rows, tuple):
             if rows is not None:
                 self.report("E0213", f"`in` takes a list, got {plain(rows)!r}", splice.mark)
@@ -295,7 +305,7 @@ class _Elaborator:
             if isinstance(part, str):
                 text += part
                 continue
-            value = plain(self.value(part, scope, name.mark))
+            value = self.decide(self.value(part, scope, name.mark))
             if value is None:
                 return None
             text += str(value)
@@ -306,6 +316,15 @@ class _Elaborator:
         return text
 
     # References
+
+    def named(self, reference: Reference, scope: Scope) -> Reference:
+        """A reference whose name carries an index, with the index of the turn."""
+        if reference.template is None:
+            return reference
+        text = ""
+        for part in reference.template.parts:
+            text += part if isinstance(part, str) else str(self.decide(self.value(part, scope, reference.mark)))
+        return Reference(text, None, reference.mark)
 
     def lookup(self, reference: Reference, frame: _Frame) -> _Value | None:
         """The value that a name stands for, here or in an enclosing body of the same block."""
@@ -392,24 +411,25 @@ class _Elaborator:
             condition = self.value(entry.when, scope, entry.mark)
             if condition is None:
                 return None
+        if not isinstance(plain(condition), bool):
+            message = f"`when` is true or false, got {plain(condition)!r}"
+            self.report("E0213", message, entry.mark, help="compare it, as in `$(p > 0)`")
+            return None
         present = bool(plain(condition))
         operands: list[_Value]
         if isinstance(element, LayerCall) and element.kind.many:
-            found = [self.lookup(reference, frame) for reference in element.operands]
+            found = [self.lookup(self.named(reference, scope), frame) for reference in element.operands]
             if any(value is None or value.shape is None for value in found):
                 return None
             operands = [value for value in found if value is not None]
             if body.form == "list":
                 self.report("E0218", f"`{element.kind.kind}` takes several tensors", element.mark, help=_NAME_THEM)
                 return None
-            if not present:
-                self.report(
-                    "E0219", "a join cannot have a `when`", entry.mark, help="give the entries it joins a `when`"
-                )
-                return None
         else:
             value = (
-                self.single(flow, previous, entry.mark) if entry.source is None else self.lookup(entry.source, frame)
+                self.single(flow, previous, entry.mark)
+                if entry.source is None
+                else self.lookup(self.named(entry.source, scope), frame)
             )
             if value is None or value.shape is None:
                 return None
@@ -516,6 +536,9 @@ class _Elaborator:
             return unknown
         shapes = tuple(part.shape for part in parts if part.shape is not None)
         kind = body.join.ready
+        if not parts:
+            self.report("E0310", "no branch is left to join: every `when` is false", body.mark)
+            return unknown
         if len(parts) == 1:
             return {None: parts[0]}  # the other branches have a `when` that is false
         faulty = False
@@ -544,7 +567,7 @@ class _Elaborator:
                 outer[name] = value
                 inner[name] = self.own(value, name)
             else:
-                outer[name] = self.value(parameter.default, outer, parameter.mark)
+                outer[name] = self.same(self.value(parameter.default, outer, parameter.mark), name, call, outer, scope)
                 own = isinstance(parameter.default, Expression)
                 inner[name] = (
                     self.value(parameter.default, inner, parameter.mark) if own else self.own(outer[name], name)
@@ -592,18 +615,19 @@ class _Elaborator:
                 return self.value(call.arguments[other], scope, call.marks[other])
             return default if parameter is None else self.value(parameter.default, outer, parameter.mark)
 
+        at = call.marks.get(name, call.mark)
         kernel, dilation, stride = given("kernel_size", None), given("dilation", 1), given("stride", 1)
         if kernel is None:
             help = "give the block a parameter `kernel_size`, or write the padding as a number"
             self.report(
                 "E0303",
                 f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`",
-                call.marks[name],
+                at,
                 help=help,
             )
             return None
         for fault in same_faults(kernel, stride, dilation):
-            self.report(fault.code, fault.message, call.marks[name], label=fault.label, help=fault.help)
+            self.report(fault.code, fault.message, at, label=fault.label, help=fault.help)
             return None
         return same_padding(kernel, dilation)
 

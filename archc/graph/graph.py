@@ -85,7 +85,7 @@ class Graph:
 
     `sequential`: each node takes the one before it, so the module is an nn.Sequential; otherwise `form`
     says how the body was written. `results` maps output names to values. `scope` holds the values of
-    the names that the body may use.
+    the names that the body may use; `decided` are those that its for-each rows and names were read from.
     """
 
     form: Literal["list", "mapping", "branches"]
@@ -97,6 +97,7 @@ class Graph:
     scope: dict[str, Any]
     body: Body
     block: Block | None
+    decided: frozenset[str] = frozenset()
 
     def shape(self, ref: Ref) -> Shape:
         """The shape of a value of this graph."""

@@ -70,6 +70,8 @@ Symbolic = WrapValidator(_symbolic)
 
 def _integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
     number = plain(value)
+    if number == "same":
+        raise PydanticCustomError("same", "`same` is for stride-1 convolutions: write p = (k - 1) / 2 as a number")
     if type(number) is not int:
         raise PydanticCustomError("integer", "expected an integer, got {shown}", {"shown": shown(number)})
     if number < least:

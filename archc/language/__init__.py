@@ -1,6 +1,6 @@
 """Phase 2: the located tree to a validated spec."""
 
-from archc.language.load import load_file, load_text, override
+from archc.language.load import load_file, load_library, load_text, override
 from archc.language.spec import Spec
 
-__all__ = ["Spec", "load_file", "load_text", "override"]
+__all__ = ["Spec", "load_file", "load_library", "load_text", "override"]

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from archc.expressions import Expression
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.names import class_name_fault
 from archc.language.parse import Parser, parse_blocks, parse_expect, parse_init
@@ -30,6 +31,17 @@ def load_file(path: Path, name: str | None = None) -> Spec:
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
     """The spec in a text, which can neither extend nor import; as `load_file`."""
     return _Loader(None).spec(read_text(text, name), stem, ())
+
+
+def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None:
+    """The blocks of a file that has nothing but blocks; None for any other file. Raises SpecError."""
+    root = read_file(path, name or str(path))
+    if "blocks" not in root or root.keys() & {"input", "layers", "branches", "extends"}:
+        return None
+    loader = _Loader(path.parent)
+    blocks = loader.blocks(root, (path.name,))
+    loader.problems.raise_any()
+    return blocks
 
 
 class _Loader:
@@ -104,6 +116,11 @@ class _Loader:
                 help = did_you_mean(name, parameters)
                 self._report("E0216", f"`{root['extends']}` has no parameter `{name}`", parameter.mark, help)
             else:
+                if not _same_type(parameter.default, parameters[name].default):
+                    message = f"the parameter `{name}` takes {_type(parameters[name].default)}"
+                    self._report(
+                        "E0203", message, parameter.mark, f"`{root['extends']}` says {parameters[name].default!r}"
+                    )
                 parameters[name] = Parameter(name, parameter.default, False, parameter.mark)
         name, _ = self._name(root, stem)
         if name in base.blocks:
@@ -125,6 +142,13 @@ class _Loader:
             problems=base.problems,
         )
 
+    def blocks(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
+        """The blocks that a file defines or imports, for another to use."""
+        parser = Parser(self.problems, self._imports(root, trail))
+        validate(SpecKeys, root, root, _top(root), self.problems, "the file")
+        parse_blocks(root, parser)
+        return parser.blocks
+
     def _imports(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
         found: dict[str, Block] = {}
         wanted = root.get("import")
@@ -134,18 +158,14 @@ class _Loader:
             if not isinstance(names, Seq):
                 continue
             library = self._file(file, wanted.keys_at[file], trail)
-            parser = Parser(self.problems, self._imports(library, (*trail, file)))
-            validate(SpecKeys, library, library, _top(library), self.problems, "the file")
-            parse_blocks(library, parser)
+            known = self.blocks(library, (*trail, file))
             for name, mark in zip(names, names.items_at, strict=True):
-                if name not in parser.blocks:
-                    self._report(
-                        "E0215", f"`{file}` has no block `{name}`", mark, did_you_mean(str(name), parser.blocks)
-                    )
+                if name not in known:
+                    self._report("E0215", f"`{file}` has no block `{name}`", mark, did_you_mean(str(name), known))
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
                 else:
-                    found[name] = parser.blocks[name]
+                    found[name] = known[name]
         return found
 
     def _file(self, file: str, mark: Mark, trail: tuple[str, ...]) -> Map:
@@ -218,6 +238,8 @@ def _type(value: Any) -> str:
 
 
 def _same_type(value: Any, default: Any) -> bool:
+    if isinstance(value, Expression) or isinstance(default, Expression):
+        return True
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) == isinstance(value, bool)
     if isinstance(default, int | float):

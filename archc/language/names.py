@@ -45,6 +45,11 @@ def parameter_name_fault(name: str) -> str:
     return _identifier_fault(name)
 
 
+def variable_name_fault(name: str) -> str:
+    """Why a loop variable cannot have this name; empty if it can. It never reaches the source."""
+    return "it is given by archc" if name in ("in_channels", "input") else _identifier_fault(name)
+
+
 def class_name_fault(name: str) -> str:
     """Why a block or network cannot have this name; empty if it can."""
     if name in _IN_SOURCE | _BUILTINS or name in ("Chunk", "Mean", "Split", "StochasticDepth"):

@@ -10,7 +10,7 @@ from archc.expressions import Expression, ExpressionError, is_expression, parse_
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
 from archc.language.initialization import INITIALIZED, INITIALIZERS
-from archc.language.names import class_name_fault, layer_name_fault, parameter_name_fault
+from archc.language.names import class_name_fault, layer_name_fault, parameter_name_fault, variable_name_fault
 from archc.language.spec import (
     Block,
     BlockCall,
@@ -67,7 +67,10 @@ class Parser:
             if is_expression(node):
                 return self.expression(node, mark, scope)
             if node.startswith("$"):
-                self.fail("E0211", f"`{node}` is no expression", mark, help="write `$name` or `$(width * 2)`")
+                help = "write `$name` or `$(width * 2)`"
+                if node.startswith("$("):
+                    help = "quote an expression with a comma or a bracket: `'$(max(8, width))'`"
+                self.fail("E0211", f"`{node}` is no expression", mark, help=help)
         if isinstance(node, Seq):
             return tuple(self.value(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
         if isinstance(node, Map):
@@ -93,8 +96,10 @@ class Parser:
             self.fail("E0203", f"`when` takes an expression, got {shown(node)}", mark, help=help)
         return self.expression(node, mark, scope)
 
-    def reference(self, node: Any, mark: Mark) -> Reference:
-        """`name` or `name.output`."""
+    def reference(self, node: Any, mark: Mark, scope: frozenset[str] = frozenset()) -> Reference:
+        """`name` or `name.output`; the name may carry an index."""
+        if isinstance(node, str) and "$" in node:
+            return Reference(node, None, mark, self.name(node, mark, scope))
         match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
         if match is None:
             help = "a join takes several inputs: `{concat: [a, b]}`" if isinstance(node, list) else ""
@@ -178,7 +183,7 @@ class Parser:
             return {}
         mark = node.values_at["outputs"]
         if form != "mapping":
-            self.report("E0219", "`outputs` names entries, so the layers must be a mapping", mark)
+            self.report("E0219", "`outputs` belongs to `layers` that are a mapping: it names their entries", mark)
             return {}
         found = {}
         if isinstance(wanted, Map):
@@ -270,12 +275,15 @@ class Parser:
             element = body
         source = when = None
         if "from" in node:
-            source = self.reference(node["from"], node.values_at["from"])
+            source = self.reference(node["from"], node.values_at["from"], scope)
             if isinstance(element, LayerCall) and element.kind.many:
                 help = f"write `{{{element.kind.kind}: [{source.name}, …]}}`"
                 self.fail("E0201", "a join lists its inputs itself", node.keys_at["from"], help=help)
         if "when" in node:
             when = self.condition(node["when"], node.values_at["when"], scope)
+            if isinstance(element, LayerCall) and element.kind.many:
+                help = "give the entries that it joins a `when`"
+                self.fail("E0219", "a join cannot have a `when`", node.keys_at["when"], help=help)
         auxiliary = node.get("auxiliary", False)
         if not isinstance(auxiliary, bool):
             self.fail("E0203", f"`auxiliary` is true or false, got {shown(auxiliary)}", node.values_at["auxiliary"])
@@ -295,6 +303,8 @@ class Parser:
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
                 help = did_you_mean(key, [*MODIFIERS, *TURNS, *BODY])
+                if not known and isinstance(node[key], Map | Seq | str) and key not in help:
+                    help = "a nested mapping of entries is written `layers: {…}`" if len(calls) > 1 else help
                 if known:
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
@@ -343,7 +353,7 @@ class Parser:
                 self.fail("E0203", f"`in` takes a list, got {shown(node['in'])}", node.values_at["in"], help=_LOOP_HELP)
         loop = [*variables, *([index] if index else [])]
         for variable in loop:
-            fault = parameter_name_fault(variable)
+            fault = variable_name_fault(variable)
             if fault:
                 self.fail("E0208", f"a variable cannot be called `{variable}`: {fault}", mark)
             if variable in scope:
@@ -388,7 +398,7 @@ class Parser:
                 "E0204", f"no layer kind or block is called `{target}`", mark, help=help or "`archc list --kinds`"
             )
         if kind.many:
-            operands = self._operands(kind, mark, node, node_mark)
+            operands = self._operands(kind, node, node_mark, scope)
             return LayerCall(kind, mark, {}, {}, operands, kind())
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
         call = LayerCall(kind, mark, arguments, marks)
@@ -406,11 +416,11 @@ class Parser:
         root = _Arguments(call, arguments)
         return validate(call.kind, arguments, root, call.mark, self.problems, f"`{call.kind.kind}`")
 
-    def _operands(self, kind: type[Kind], mark: Mark, node: Any, node_mark: Mark) -> tuple[Reference, ...]:
+    def _operands(self, kind: type[Kind], node: Any, node_mark: Mark, scope: frozenset[str]) -> tuple[Reference, ...]:
         if not isinstance(node, Seq) or len(node) < 2:
             help = f"write `{{{kind.kind}: [a, b]}}` with the names of earlier entries"
             self.fail("E0310", f"`{kind.kind}` joins two inputs or more, got {shown(node)}", node_mark, help=help)
-        return tuple(self.reference(item, at) for item, at in zip(node, node.items_at, strict=True))
+        return tuple(self.reference(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
 
     def _arguments(
         self, kind: type[Kind], target: str, node: Any, node_mark: Mark, scope: frozenset[str]
@@ -593,6 +603,11 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
                 function = _initializer(item[tensor], item.values_at[tensor], problems)
                 if function:
                     tensors[tensor] = function
+                    flat = [name for name in marks if name in INITIALIZED and "norm" in name]
+                    if INITIALIZERS[function[0]].fans and (tensor == "bias" or flat):
+                        what = f"the {tensor} of `{flat[0]}`" if flat else "a bias"
+                        message = f"`{function[0]}` needs fan-in and fan-out, which {what} does not have"
+                        problems.add(Problem("E0222", message, item.values_at[tensor], help="use `normal` or a number"))
         if not tensors and not problems:
             problems.add(
                 Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`")

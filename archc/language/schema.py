@@ -117,6 +117,9 @@ def _kind(kind: Any) -> dict[str, Any]:
     schema = kind.model_json_schema()
     fields = {}
     for name, field in schema.get("properties", {}).items():
+        for option in (field, *field.get("anyOf", [])):
+            if "items" in option:
+                option["items"] = {"anyOf": [option["items"], _EXPRESSION]}
         shown = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
         default = {"default": field["default"]} if "default" in field else {}
         fields[name] = {"anyOf": [*field.get("anyOf", [shown]), _EXPRESSION], **default}

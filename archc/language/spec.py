@@ -25,11 +25,12 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`name` or `name.output`: an earlier result."""
+    """`name` or `name.output`: an earlier result; `template` is a name that carries an index."""
 
     name: str
     output: str | None
     mark: Mark
+    template: Name | None = None
 
 
 @dataclass(slots=True, eq=False)

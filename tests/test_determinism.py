@@ -1,0 +1,181 @@
+"""Emission is a function of the spec's meaning: the same bytes on every run, and `--check` sees every other byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import archc
+from archc.cli.main import main
+
+ROOT = Path(__file__).parent.parent
+SPECS = ROOT / "specs"
+NAMES = ("googlenet", "inception_v3", "resnet50")
+
+
+def emit(cwd: Path, out: Path, seed: int) -> dict[str, bytes]:
+    """The files that a fresh interpreter emits under a hash seed."""
+    specs = [str(SPECS / f"{name}.yaml") for name in NAMES]
+    subprocess.run(
+        [sys.executable, "-m", "archc", "emit", *specs, "--out", str(out)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_same_bytes_under_every_hash_seed(tmp_path: Path) -> None:
+    """Ten hash seeds, from two working directories: always the files of generated/."""
+    expected = {f"{name}.py": (ROOT / "generated" / f"{name}.py").read_bytes() for name in NAMES}
+    for seed in range(10):
+        cwd = ROOT if seed % 2 else tmp_path
+        assert emit(cwd, tmp_path / f"made{seed}", seed) == expected, f"PYTHONHASHSEED={seed} in {cwd}"
+
+
+def test_the_same_text_twice_in_one_process() -> None:
+    """Nothing is kept from one emission that changes the next."""
+    for name in NAMES:
+        architecture = archc.load(name)
+        first = architecture.emit()
+        architecture.summary()
+        assert architecture.emit() == first
+        assert archc.load(SPECS / f"{name}.yaml").emit() == first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_comments_and_blank_lines_change_nothing(name: str, tmp_path: Path) -> None:
+    """What the spec says is what counts, not how it is laid out."""
+    folder = tmp_path / "specs"
+    shutil.copytree(SPECS, folder)
+    path = folder / f"{name}.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(f"# at the top\n\n{text}\n# at the end\n", "utf-8")
+    assert archc.load(path).emit() == archc.load(name).emit()
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    assert archc.load(path).emit() == archc.load(name).emit()
+
+
+@pytest.mark.parametrize(
+    ("repeated", "written"),
+    [
+        ("- {Bottleneck: 64, repeat: 3}", ["- Bottleneck: 64"] * 3),
+        ("- {Bottleneck: 64, repeat: 3}", ["- {repeat: 3, layers: [Bottleneck: 64]}"]),
+        ("- {Bottleneck: 64, repeat: 3}", ["- {for: w, in: [64, 64, 64], Bottleneck: $w}"]),
+        ("- {Bottleneck: 256, repeat: 5}", ["- Bottleneck: 256"] * 5),
+    ],
+)
+def test_repeat_is_the_same_as_writing_it_out(repeated: str, written: list[str], tmp_path: Path) -> None:
+    """Equal architectures give equal sources."""
+    text = (SPECS / "resnet50.yaml").read_text("utf-8")
+    assert text.count(repeated) == 1
+    path = tmp_path / "resnet50.yaml"
+    path.write_text(text.replace(repeated, "\n    ".join(written)), "utf-8")
+    assert archc.load(path).emit() == archc.load("resnet50").emit()
+
+
+# Checking what was emitted
+
+
+def check(*arguments: str) -> int:
+    return main(["emit", "--check", *arguments])
+
+
+def test_the_repository_is_up_to_date(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every file of generated/ is what its spec emits, and every spec has its file."""
+    monkeypatch.chdir(ROOT)
+    assert check() == 0, capsys.readouterr()
+    written = sorted(path.stem for path in (ROOT / "generated").glob("*.py"))
+    assert written == sorted(path.stem for path in SPECS.glob("*.yaml"))
+    assert capsys.readouterr().out == f"{len(written)} files up to date in generated\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A folder of its own with three specs and what they emit, found up to date."""
+    (tmp_path / "specs").mkdir()
+    for name in ("inception_module", "stack_3x3", "conv_7x7"):
+        shutil.copy(SPECS / f"{name}.yaml", tmp_path / "specs")
+    monkeypatch.chdir(tmp_path)
+    assert main(["emit"]) == 0
+    assert check() == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_check_notices_a_hand_edit(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An edited body: named as such, with the difference shown and nothing written."""
+    path = project / "generated" / "inception_module.py"
+    edited = path.read_text("utf-8").replace("import torch\n", "import torch  # mine\n")
+    path.write_text(edited, "utf-8")
+    assert check() == 1
+    out, error = capsys.readouterr()
+    assert "error[E0602]: `generated/inception_module.py` was edited by hand" in error
+    assert "-import torch  # mine\n+import torch\n" in out
+    assert path.read_text("utf-8") == edited
+    assert main(["emit"]) == 0
+    assert check() == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "now"),
+    [
+        ("    - relu\n  branch2:", "    - gelu\n  branch2:"),
+        ("Four views of one input", "Views of one input"),
+        ("abs/1409.4842", "abs/1409.4842v1"),
+    ],
+    ids=["layer", "description", "paper"],
+)
+def test_check_notices_a_stale_file(project: Path, capsys: pytest.CaptureFixture[str], said: str, now: str) -> None:
+    """A spec that has changed since, in its layers or only in its words."""
+    spec = project / "specs" / "inception_module.yaml"
+    text = spec.read_text("utf-8")
+    assert text.count(said) == 1
+    spec.write_text(text.replace(said, now), "utf-8")
+    assert check() == 1
+    out, error = capsys.readouterr()
+    assert "error[E0602]: `generated/inception_module.py` is out of date" in error
+    assert error.count("error[") == 1
+    assert out.startswith("--- generated/inception_module.py\n+++ ")
+
+
+def test_check_notices_a_missing_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A spec whose file was never written, or was removed."""
+    (project / "generated" / "stack_3x3.py").unlink()
+    assert check() == 1
+    assert "error[E0602]: `generated/stack_3x3.py` is missing" in capsys.readouterr().err
+    assert not (project / "generated" / "stack_3x3.py").exists()
+
+
+def test_check_notices_a_file_whose_spec_is_gone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What archc wrote and nothing stands for any more; files that archc did not write are none of its business."""
+    (project / "specs" / "conv_7x7.yaml").unlink()
+    (project / "generated" / "__init__.py").write_text('"""Mine."""\n', "utf-8")
+    assert check() == 1
+    error = capsys.readouterr().err
+    assert "error[E0602]: `generated/conv_7x7.py` has no spec any more" in error
+    assert error.count("error[") == 1
+
+
+def test_check_of_one_spec_looks_at_its_file_alone(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With specs named, other files of the folder are not looked at."""
+    (project / "generated" / "stack_3x3.py").unlink()
+    assert check("specs/inception_module.yaml") == 0
+    assert capsys.readouterr().out == "1 files up to date in generated\n"
+
+
+def test_several_faults_are_told_at_once(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Missing, edited and orphaned in one report."""
+    generated = project / "generated"
+    (generated / "stack_3x3.py").unlink()
+    (generated / "inception_module.py").write_bytes(b"\xff not text")
+    (project / "specs" / "conv_7x7.yaml").unlink()
+    assert check() == 1
+    assert capsys.readouterr().err.count("error[E0602]") == 3

@@ -1,0 +1,295 @@
+"""The documents' examples: every spec, report, emitted source and command in them is run.
+
+In a document,
+
+- a `yaml` block with `input:` or `extends:` is a whole spec: it is checked, built, emitted and compared. A first
+  line `# file: name.yaml` names its file, so that examples find each other;
+- `<!-- wrong: E0303 -->` on the line before the fence marks a spec that is refused with that code alone, and a
+  `text` block right after it is the report;
+- `<!-- emitted from: name.yaml -->` before a `python` block: its lines stand in the emitted source as they are;
+- other `python` blocks that import archc are run;
+- `console` blocks are run line by line; `…` alone on a line stands for any lines. `<!-- not run: reason -->`
+  leaves a block out.
+
+`ARCHC_UPDATE=1 pytest tests/test_docs.py` rewrites the reports and the commands' output, for a person to read in
+the diff.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from parity import assert_equal_modules, emitted_class, seeded
+
+import archc
+from archc.cli.main import main
+from archc.problems import SpecError, text_report
+from archc.problems.codes import RULES
+
+ROOT = Path(__file__).parents[1]
+LANGUAGE = ROOT / "docs" / "language.md"
+OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *(path for path in OTHERS if path.is_file())]
+
+LEAST = {
+    "language.md": {"spec": 30, "wrong": 20, "report": 15, "emitted": 30, "console": 10},
+    "README.md": {"spec": 1},
+}
+"""How many examples of each sort a document has at least: an empty document must not pass."""
+
+_MARK = re.compile(r"<!-- (?P<mark>.*) -->")
+_WRONG = re.compile(r"wrong: (?P<code>E\d{4})")
+_EMITTED = re.compile(r"emitted from: (?P<file>\S+)")
+_NOT_RUN = re.compile(r"not run: .+")
+_FILE = re.compile(r"# file: (?P<file>\S+)\n")
+_WHOLE = re.compile(r"^(input|extends):", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: `mark` is the comment before it; `close` if only blank lines part it from the block before."""
+
+    document: Path
+    line: int
+    language: str
+    text: str
+    mark: str
+    close: bool
+
+    @property
+    def place(self) -> str:
+        return f"{self.document.name}:{self.line}"
+
+    @property
+    def file(self) -> str:
+        named = _FILE.match(self.text)
+        return named["file"] if named else f"line_{self.line}.yaml"
+
+    @property
+    def wrong(self) -> str:
+        """The code that a wrong spec gets; empty for the others."""
+        found = _WRONG.fullmatch(self.mark)
+        return found["code"] if found and self.language == "yaml" else ""
+
+    @property
+    def emitted_from(self) -> str:
+        found = _EMITTED.fullmatch(self.mark)
+        return found["file"] if found and self.language == "python" else ""
+
+    @property
+    def is_file(self) -> bool:
+        return self.language == "yaml" and bool(self.wrong or _FILE.match(self.text) or _WHOLE.search(self.text))
+
+    @property
+    def is_spec(self) -> bool:
+        return self.language == "yaml" and not self.wrong and bool(_WHOLE.search(self.text))
+
+    @property
+    def is_run(self) -> bool:
+        return self.language == "console" and not _NOT_RUN.fullmatch(self.mark)
+
+
+def blocks_of(document: Path) -> list[Block]:
+    """The fenced blocks of a document, in its order."""
+    lines = document.read_text("utf-8").splitlines()
+    blocks: list[Block] = []
+    start, language = 0, ""
+    since: list[str] = []  # what stands between the last block and here
+    for number, line in enumerate(lines, 1):
+        if start and line == "```":
+            before = _MARK.fullmatch(since[-1]) if since else None
+            text = "".join(f"{inner}\n" for inner in lines[start : number - 1])
+            close = bool(blocks) and not any(part.strip() for part in since)
+            blocks.append(Block(document, start, language, text, before["mark"] if before else "", close))
+            start, since = 0, []
+        elif not start and line.startswith("```"):
+            start, language = number, line[3:]
+        elif not start:
+            since.append(line)
+    assert not start, f"{document.name}:{start}: the block is not closed"
+    return blocks
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
+SPECS = [block for block in BLOCKS if block.is_spec]
+WRONG = [block for block in BLOCKS if block.wrong]
+EMITTED = [block for block in BLOCKS if block.emitted_from]
+SCRIPTS = [b for b in BLOCKS if b.language == "python" and not b.emitted_from and "import archc" in b.text]
+REPORTS = {one: two for one, two in pairwise(BLOCKS) if one.wrong and two.language == "text" and two.close}
+
+
+def write_files(document: Path, folder: Path) -> None:
+    """The specs of a document, in one folder."""
+    for block in BLOCKS:
+        if block.document == document and block.is_file:
+            (folder / block.file).write_text(block.text, "utf-8")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
+    """A folder with the specs of each document."""
+    made = {document: tmp_path_factory.mktemp(document.stem) for document in DOCUMENTS}
+    for document, folder in made.items():
+        write_files(document, folder)
+    return made
+
+
+@pytest.fixture
+def in_its_folder(request: pytest.FixtureRequest, folders: dict[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory of a test with a `block`."""
+    monkeypatch.chdir(folders[request.getfixturevalue("block").document])
+
+
+def update(block: Block, text: str) -> None:
+    """Put another text into a block of its document."""
+    whole = block.document.read_text("utf-8")
+    old = f"```{block.language}\n{block.text}```"
+    assert whole.count(old) == 1, f"{block.place}: another block has the same text"
+    block.document.write_text(whole.replace(old, f"```{block.language}\n{text}```"), "utf-8")
+
+
+def place(block: Block) -> str:
+    return block.place
+
+
+@pytest.mark.parametrize("block", SPECS, ids=place)
+@pytest.mark.usefixtures("in_its_folder")
+def test_a_spec_is_sound_and_its_source_is_the_module(block: Block) -> None:
+    """Checked, built and emitted: the same keys, bit-equal weights under one seed, bit-equal outputs."""
+    architecture = archc.load(block.file)
+    built = seeded(architecture.build)
+    emitted = seeded(emitted_class(architecture))
+    torch.manual_seed(2)
+    assert_equal_modules(built, emitted, torch.randn(2, *architecture.input))
+
+
+@pytest.mark.parametrize("block", WRONG, ids=place)
+@pytest.mark.usefixtures("in_its_folder")
+def test_a_wrong_spec_gets_its_code_and_report(block: Block) -> None:
+    with pytest.raises(SpecError) as caught:
+        archc.load(block.file)
+    problems = caught.value.problems
+    assert {problem.code for problem in problems} == {block.wrong}
+    if block in REPORTS:
+        report = f"{text_report(problems)}\n"
+        if os.environ.get("ARCHC_UPDATE") and report != REPORTS[block].text:
+            update(REPORTS[block], report)
+            return
+        assert report == REPORTS[block].text
+
+
+@pytest.mark.parametrize("block", EMITTED, ids=place)
+@pytest.mark.usefixtures("in_its_folder")
+def test_emitted_source_is_as_shown(block: Block) -> None:
+    source = archc.load(block.emitted_from).emit()
+    assert f"\n{block.text}" in source
+
+
+@pytest.mark.parametrize("block", SCRIPTS, ids=place)
+@pytest.mark.usefixtures("in_its_folder")
+def test_python_that_uses_archc_runs(block: Block) -> None:
+    exec(compile(block.text, block.place, "exec"), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_print_what_is_shown(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of a document, in its order, in one folder with the document's specs."""
+    write_files(document, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    different = []
+    for block in BLOCKS:
+        if block.document != document or not block.is_run:
+            continue
+        session = ""
+        for command, expected in commands_of(block):
+            printed = run(command, block.place)
+            matches = as_pattern(expected).fullmatch(printed)
+            session += f"$ {command}\n{''.join(expected) if matches else printed}"
+        if os.environ.get("ARCHC_UPDATE") and session != block.text:
+            update(block, session)
+        elif session != block.text:
+            different.append(f"{block.place}: expected\n{block.text}\nbut it is\n{session}")
+    assert not different, "\n\n".join(different)
+
+
+def commands_of(block: Block) -> list[tuple[str, list[str]]]:
+    """Each command of a console block with the lines that it is shown to print."""
+    found: list[tuple[str, list[str]]] = []
+    for line in block.text.splitlines(keepends=True):
+        if line.startswith("$ "):
+            found.append((line[2:].rstrip("\n"), []))
+        else:
+            assert found, f"{block.place}: a console block begins with `$ `"
+            found[-1][1].append(line)
+    return found
+
+
+def run(command: str, where: str) -> str:
+    """What a command prints to stdout and stderr, in its order."""
+    words = shlex.split(command)
+    assert words[:1] == ["archc"], f"{where}: only `archc` is run here; mark the block `<!-- not run: reason -->`"
+    with io.StringIO() as both:
+        with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both), contextlib.suppress(SystemExit):
+            main(words[1:])
+        return both.getvalue()
+
+
+def as_pattern(expected: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("".join(r"(?:.*\n)*" if line == "…\n" else re.escape(line) for line in expected))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_has_its_examples(document: Path) -> None:
+    """As many as it should have; names are used once, and marks say something that is known."""
+    blocks = [block for block in BLOCKS if block.document == document]
+    found = Counter(
+        {
+            "spec": sum(block.is_spec for block in blocks),
+            "wrong": sum(bool(block.wrong) for block in blocks),
+            "report": sum(block in REPORTS for block in blocks),
+            "emitted": sum(bool(block.emitted_from) for block in blocks),
+            "console": sum(block.is_run for block in blocks),
+        }
+    )
+    for sort, least in LEAST.get(document.name, {}).items():
+        assert found[sort] >= least, f"{document.name} has {found[sort]} examples of the sort `{sort}`"
+    files = [block.file for block in blocks if block.is_file]
+    assert len(files) == len(set(files)), f"{document.name}: two examples have the same file name"
+    for block in blocks:
+        not_run = block.language == "console" and not block.is_run
+        assert not block.mark or block.wrong or block.emitted_from or not_run, f"{block.place}: `{block.mark}`?"
+        assert not block.wrong or block.wrong in RULES, block.place
+        assert not block.emitted_from or block.emitted_from in files, block.place
+
+
+def test_the_reference_is_there() -> None:
+    assert LANGUAGE in DOCUMENTS
+    assert set(LEAST) - {"README.md"} <= {document.name for document in DOCUMENTS}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Links to headings of the document, and to files of the repository."""
+    text = re.sub(r"(?ms)^```.*?^```$", "", document.read_text("utf-8"))
+    headings = {slug(heading) for heading in re.findall(r"(?m)^#+ (.*)$", text)}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings, f"{document.name}: {target}"
+        elif "://" not in target:
+            assert (document.parent / target.partition("#")[0]).exists(), f"{document.name}: {target}"
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
