@@ -41,11 +41,16 @@ def python(code: str, *arguments: str, cwd: Path | None = None) -> subprocess.Co
 
 
 def test_checking_time_is_linear_in_the_layers() -> None:
-    """10,000 layers cost less than twice as much a layer as 1,000 do (in truth: about the same)."""
+    """10,000 layers in one spec cost less than twice what they cost in ten (in truth: about the same).
+
+    The best of three rounds counts: both sides take equally long, so what disturbs one may disturb the other.
+    """
     small, large = chain(1_000), chain(10_000)
-    pairs = [(seconds(lambda: archc.loads(small)), seconds(lambda: archc.loads(large))) for _ in range(3)]
-    least, most = (min(times) for times in zip(*pairs, strict=True))
-    assert most / 10_000 <= 2.0 * least / 1_000
+    ratios = []
+    for _ in range(3):
+        apart = sum(seconds(lambda: archc.loads(small)) for _ in range(10))
+        ratios.append(seconds(lambda: archc.loads(large)) / apart)
+    assert min(ratios) <= 2.0
 
 
 def test_10_000_layers_are_checked_within_a_gibibyte(tmp_path: Path) -> None:
@@ -150,23 +155,20 @@ def wrong_init_paths(layers: int) -> object:
     return fails(f"{HEAD}layers:\n{rows}init:\n{init}")
 
 
-QUADRATIC = pytest.mark.xfail(strict=True, reason="known to be quadratic")
-
-
 @pytest.mark.parametrize(
     "work",
     [
         chain_summary,
-        pytest.param(chain_emit, marks=QUADRATIC),
+        chain_emit,
         branches_emit,
         blocks_emit,
-        pytest.param(instances_emit, marks=QUADRATIC),
+        instances_emit,
         in_place_chain,
         wrong_values,
         wrong_kinds,
-        pytest.param(wrong_blocks, marks=QUADRATIC),
-        pytest.param(wrong_references, marks=QUADRATIC),
-        pytest.param(wrong_init_paths, marks=QUADRATIC),
+        wrong_blocks,
+        wrong_references,
+        wrong_init_paths,
     ],
 )
 def test_work_is_linear_in_the_layers(work: Callable[[int], object]) -> None:
@@ -175,7 +177,6 @@ def test_work_is_linear_in_the_layers(work: Callable[[int], object]) -> None:
     assert calls(lambda: work(240)) <= 5 * calls(lambda: work(60))
 
 
-@pytest.mark.xfail(strict=True, reason="known: instances that share a graph are counted once")
 @pytest.mark.parametrize("depth", [18, 40])
 def test_blocks_that_double_are_counted_in_full(depth: int) -> None:
     """A block used twice by a block used twice …: 2**depth layers are refused, though equal instances are shared."""

@@ -90,7 +90,7 @@ def test_constructor_arguments_of_the_emitted_class(name: str, settings: dict[st
         values = {key: value for key, value in architecture.parameters.items() if type(value) is int}
         made = emitted_class(architecture)
         accepted = made.__init__.__code__.co_varnames
-        settings = {key: value * 2 for key, value in values.items() if key in accepted}
+        settings = {key: value * 2 + value % 2 for key, value in values.items() if key in accepted}
     built = seeded(lambda: architecture.build(**settings))
     emitted = seeded(lambda: emitted_class(architecture)(**settings))
     assert_equal_modules(built, emitted, batch(architecture.configure(**settings)))

@@ -91,7 +91,7 @@ def with_state(make: Callable[[], nn.Module], state: dict[str, Tensor]) -> nn.Mo
 
 @pytest.mark.parametrize("twin", TWINS, ids=by_name)
 def test_torchvisions_weights_load_and_give_its_outputs_exactly(twin: Twin) -> None:
-    """Keys, shapes and order are torchvision's; with its weights, built and emitted give its outputs: difference 0.0."""
+    """Keys and shapes are torchvision's; with its weights, built and emitted give its outputs: difference 0.0."""
     ours = architecture(twin.spec)
     theirs = twin.torchvision()
     state = theirs.state_dict()

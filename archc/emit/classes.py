@@ -20,6 +20,7 @@ from archc.emit.template import (
     Step,
     Template,
     merge,
+    signature,
 )
 from archc.expressions import Expression, names_of, plain, text_of
 from archc.graph import Graph, Instance, Network, Node
@@ -210,19 +211,25 @@ def _decisions(attributes: Iterable[Attribute | Loop]) -> Iterator[Any]:
 
 
 def _groups(templates: list[Template], scopes: list[Scope]) -> list[list[int]]:
-    """The instances, those that one class can serve together."""
+    """The instances, those that one class can serve together.
+
+    Templates that read alike fit without a look: each value is its own expression's.
+    """
+    alike: dict[Any, list[int]] = {}
+    for i, template in enumerate(templates):
+        alike.setdefault(signature(template), []).append(i)
     groups: list[list[int]] = []
-    for i in range(len(templates)):
+    for same in alike.values():
         for group in groups:
-            members = [*group, i]
+            members = [*group, *same]
             try:
                 merge([templates[m] for m in members], [scopes[m] for m in members])
             except Different:
                 continue
-            group.append(i)
+            group += same
             break
         else:
-            groups.append([i])
+            groups.append(same)
     return groups
 
 

@@ -151,6 +151,7 @@ class _Namer:
     def places(self) -> dict[int, str]:
         """For each step: `x`, `own` (its entry's name) or `line` (a side line)."""
         places: dict[int, str] = {}
+        joins = self.joins()
         for position, step in enumerate(self.steps):
             if not self.runs(step):
                 continue
@@ -163,25 +164,32 @@ class _Namer:
             free = self.last(self.holder) <= position
             if step.several or kept or not readers:
                 places[position] = "own"
-            elif free and not self.beside(position, places):
+            elif free and not self.beside(position, joins, places):
                 places[position] = "x"
                 self.holder = position
             else:
                 places[position] = "line"
         return places
 
-    def beside(self, position: int, places: dict[int, str]) -> bool:
-        """Whether the value flows, read once each time, into a join beside another side line."""
-        while True:
+    def joins(self) -> dict[int, int]:
+        """For each step whose value flows, read once each time, into a join: the position of the join."""
+        found: dict[int, int] = {}
+        for position in reversed(range(len(self.steps))):
             readers = self.readers.get(position, [])
             if len(readers) != 1 or readers[0] == END:
-                return False
+                continue
             reader = self.steps[readers[0]]
             if reader.many:
-                return any(places.get(self.source(ref).node) == "line" for ref in reader.inputs)
-            if reader.several or len(reader.inputs) > 1:
-                return False
-            position = readers[0]
+                found[position] = readers[0]
+            elif not reader.several and len(reader.inputs) == 1 and readers[0] in found:
+                found[position] = found[readers[0]]
+        return found
+
+    def beside(self, position: int, joins: dict[int, int], places: dict[int, str]) -> bool:
+        """Whether the value flows into a join beside another side line."""
+        if position not in joins:
+            return False
+        return any(places.get(self.source(ref).node) == "line" for ref in self.steps[joins[position]].inputs)
 
     def assign_names(self, places: dict[int, str]) -> None:
         for position, place in places.items():

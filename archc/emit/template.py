@@ -96,6 +96,19 @@ _TURN = ""
 """Key of a scope within a loop: (instance, variable, turn). No name of a spec is empty."""
 
 
+def signature(part: Any) -> Any:
+    """What a template says, as something to look up: expressions by their text, not by their value."""
+    if type(part) is Symbol:
+        return ("$", str(part))
+    if isinstance(part, tuple) and not isinstance(part, Ref):
+        return tuple([signature(item) for item in part])
+    if isinstance(part, list):
+        return ("[", *map(signature, part))
+    if is_dataclass(part) and type(part).__name__ != "ClassDef":
+        return (type(part).__name__, *(signature(getattr(part, field.name)) for field in fields(part)))
+    return (type(part).__name__, part if not is_dataclass(part) else id(part))
+
+
 class Different(Exception):
     """Instances that one class cannot serve."""
 

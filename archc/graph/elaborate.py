@@ -83,12 +83,21 @@ class _Frame:
     captures: dict[tuple[str, str | None], _Value] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Elaborated:
+    """A block for given arguments: its graph, what was wrong with it, and how many entries it unfolds to."""
+
+    graph: Graph | None
+    problems: list[Problem]
+    entries: int
+
+
 class _Elaborator:
     def __init__(self, symbolic: bool) -> None:
         self.symbolic = symbolic
         self.problems = Problems()
         self.where: list[str] = []
-        self.cache: dict[tuple[Any, ...], tuple[Graph | None, list[Problem]]] = {}
+        self.cache: dict[tuple[Any, ...], _Elaborated] = {}
         self.count = 0
         self.depth = 0
         self.decided: list[set[str]] = []  # by body: the names that its structure was read from
@@ -162,11 +171,7 @@ class _Elaborator:
         parts: list[_Value] = []
         part_marks: list[tuple[str, Mark]] = []
         for entry, inner, turn in self.unfold(body.entries, scope):
-            self.count += 1
-            if self.count > MAX_LAYERS:
-                raise SpecError(
-                    [Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", body.mark)]
-                )
+            self.grow(1, entry.mark)
             name = str(len(nodes)) if entry.name is None else self.name(entry.name, inner)
             if name is None:
                 continue
@@ -268,8 +273,9 @@ class _Elaborator:
                 if count is not None:
                     self.report("E0213", f"`repeat` takes a count, got {count!r}", splice.mark)
                 return
+            if count > MAX_LAYERS:
+                self.grow(count, splice.mark)
             for i in range(count):
-                self.turn(splice)
                 yield {index: i} if index else {}
             return
         rows = self.value(splice.rows, scope, splice.mark)
@@ -280,7 +286,6 @@ class _Elaborator:
                 self.report("E0213", f"`in` takes a list, got {plain(rows)!r}", splice.mark)
             return
         for i, row in enumerate(rows):
-            self.turn(splice)
             items = plain(row) if type(row) is Symbol else row
             items = items if len(splice.variables) > 1 else (items,)
             if not isinstance(items, tuple) or len(items) != len(splice.variables):
@@ -292,10 +297,11 @@ class _Elaborator:
                 turn[index] = i
             yield turn
 
-    def turn(self, splice: Splice) -> None:
-        self.count += 1
+    def grow(self, entries: int, mark: Mark) -> None:
+        """Count entries; a network beyond the bound is given up at once."""
+        self.count += entries
         if self.count > MAX_LAYERS:
-            raise SpecError([Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", splice.mark)])
+            raise SpecError([Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", mark)])
 
     def name(self, name: Name, scope: Scope) -> str | None:
         if len(name.parts) == 1 and isinstance(name.parts[0], str):
@@ -336,8 +342,9 @@ class _Elaborator:
             crossed.append(outer)
             outer = outer.parent
         if outer is None:
-            known = dict.fromkeys(name for f in crossed for name in f.values)
-            help = did_you_mean(reference.name, known)
+            help = ""
+            if len(self.problems) < _SUGGESTIONS:
+                help = did_you_mean(reference.name, dict.fromkeys(name for f in crossed for name in f.values))
             if any(reference.name in f.all_names for f in crossed):
                 help = f"`{reference.name}` stands below: an entry can read only what stands before it"
             self.report("E0210", f"`{reference.name}` is no earlier entry of this body", reference.mark, help=help)
@@ -576,17 +583,18 @@ class _Elaborator:
             return None
         key = (id(block), plain(tuple(x)), tuple((k, type(plain(v)), plain(v)) for k, v in outer.items()))
         if key in self.cache:
-            graph, problems = self.cache[key]
-            for problem in problems:
+            graph = self.cache[key].graph
+            self.grow(self.cache[key].entries, call.mark)
+            for problem in self.cache[key].problems:
                 problem.repeats += 1
         else:
-            known = set(map(id, self.problems.sorted()))
+            seen, before = len(self.problems), self.count
             graph = None
             own_input = (inner["in_channels"], *x[1:])
             with self.inside(f"block {block.name}"):
                 if block.body is not None:
                     graph = self.body(block.body, (own_input,), inner, None, block)
-            self.cache[key] = (graph, [p for p in self.problems.sorted() if id(p) not in known])
+            self.cache[key] = _Elaborated(graph, self.problems.since(seen), self.count - before)
         if graph is None:
             return None
         shapes = {output: self.outward(graph.shape(ref), outer) for output, ref in graph.results.items()}
@@ -631,6 +639,9 @@ class _Elaborator:
             return None
         return same_padding(kernel, dilation)
 
+
+_SUGGESTIONS = 100
+"""Behind so many problems nothing is suggested any more: looking for a likely name takes time."""
 
 _NAME_THEM = "give the entries names: write a mapping instead of the list"
 

@@ -15,6 +15,7 @@ def init_problems(network: Network) -> Iterator[Problem]:
         return
     kinds = {layer.path: layer.kind.kind for layer in walk(network.graph)}
     absent = tuple(f"{node.name}." for node in network.graph.nodes if not node.present)
+    found = 0
     for rule in network.init:
         for path, mark in rule.path_marks.items():
             if path in kinds and kinds[path] in INITIALIZED:
@@ -24,5 +25,6 @@ def init_problems(network: Network) -> Iterator[Problem]:
             what = (
                 f"`{path}` is a `{kinds[path]}` and has no weights" if path in kinds else f"no layer is called `{path}`"
             )
-            help = "" if path in kinds else did_you_mean(path, kinds)
+            found += 1
+            help = did_you_mean(path, kinds) if path not in kinds and found <= 20 else ""
             yield Problem("E0222", what, mark, help=help)

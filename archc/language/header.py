@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,6 @@ class _Strict(BaseModel):
 
 Size = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
 InputSize = Annotated[list[Size], Field(min_length=3, max_length=3)]
-JoinName = Literal["concat", "add", "multiply"]
 
 
 class BodyKeys(_Strict):
@@ -23,7 +22,7 @@ class BodyKeys(_Strict):
 
     layers: Any = Field(None, description="A chain: a list is an nn.Sequential, a mapping names its entries.")
     branches: dict[str, Any] | None = Field(None, description="Several views of one input, joined by `join`.")
-    join: JoinName | None = Field(None, description="How the branches become one tensor.")
+    join: str | None = Field(None, description="How the branches become one tensor.")
     outputs: dict[str, str] | list[str] | None = Field(
         None, description="Named outputs: entries, or a mapping from a name to an entry."
     )

@@ -300,11 +300,12 @@ class Parser:
             self.fail("E0217", "an entry without a layer", mark, help=_ENTRY)
         known = [key for key in calls if key in KINDS or key in self.blocks]
         strange = [key for key in calls if key not in known]
+        if not known and not structure and len(strange) > 1:
+            help = "a nested mapping of entries is written `layers: {…}`"
+            self.fail("E0201", f"unknown key `{strange[0]}` in an entry", node.keys_at[strange[0]], help=help)
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
                 help = did_you_mean(key, [*MODIFIERS, *TURNS, *BODY])
-                if not known and isinstance(node[key], Map | Seq | str) and key not in help:
-                    help = "a nested mapping of entries is written `layers: {…}`" if len(calls) > 1 else help
                 if known:
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
@@ -538,6 +539,7 @@ def parse_blocks(node: Map, parser: Parser) -> None:
             continue
         if not isinstance(keys, Map):
             parser.report("E0203", f"block `{name}` is not a mapping", blocks.values_at[name])
+            parser.blocks[name] = Block(name, {}, "", mark)
             continue
         parameters = parser.parameters(keys.get("parameters"), frozenset({"in_channels"}), required=True)
         description = keys.get("description")

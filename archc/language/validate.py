@@ -45,7 +45,9 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=did_you_mean(last, known))
         case "missing":
             place = mark_at(root, path[:-1], mark)
-            return Problem("E0202", f"{what} lacks the key `{last}`", place, help=f"add `{last}:`")
+            names = [step for step in path[:-1] if isinstance(step, str)]
+            owner = f"an entry of `{names[-1]}`" if names else what
+            return Problem("E0202", f"{owner} lacks the key `{last}`", place, help=f"add `{last}:`")
         case "too_short" | "too_long":
             message = f"expected [channels, height, width], got {shown(fault['input'])}"
         case kind if kind in _TYPES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from archc.problems.codes import RULES
@@ -90,6 +91,10 @@ class Problems:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def since(self, count: int) -> list[Problem]:
+        """The problems found after the first `count`."""
+        return list(islice(self._found.values(), count, None)) if len(self._found) > count else []
 
     def sorted(self) -> list[Problem]:
         """All problems, in the order of their files."""
