@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -12,13 +11,13 @@ from typing import Any
 
 from archc.emit.classes import ClassDef, ClassParameter, plan_classes, values_of
 from archc.emit.forward import Forward, Statement, forward
+from archc.emit.initialization import init_lines
 from archc.emit.layout import WIDTH, Doc, Each, Group, Optional, flat, lay_out
 from archc.emit.template import Attribute, Chain, Different, Item, Loop, Make, MakeClass
 from archc.expressions import names_of, plain, text_of
-from archc.graph import Network, elaborate, walk
+from archc.graph import Network, elaborate
 from archc.kinds import Call
-from archc.language.initialization import INITIALIZED, INITIALIZERS
-from archc.language.spec import Entry, InitRule, Parameter
+from archc.language.spec import Entry, Parameter
 from archc.problems import SpecError
 
 _BY_NAME = {"kernel_size", "stride", "padding", "dilation", "groups", "bias"}
@@ -57,7 +56,7 @@ def emit_source(network: Network) -> str:
         if not structural:
             break
         resolved |= structural
-    texts = [_class_text(made, _init_lines([base, *variants]) if made.root else []) for made in classes]
+    texts = [_class_text(made, init_lines([base, *variants]) if made.root else []) for made in classes]
     helpers = _helpers(classes)
     body = template_text("module.py.jinja", imports=_imports(texts, helpers), helpers=helpers, classes=texts)
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
@@ -443,72 +442,3 @@ def _statement(statement: Statement) -> list[str]:
         parts = re.split(r" (?=[+*] )", statement.value)
         return [f"        {statement.target}{annotation} = (", *(f"            {part}" for part in parts), "        )"]
     return lines
-
-
-# Initialisation
-
-
-def _init_lines(networks: list[Network]) -> list[str]:
-    rules = networks[0].init
-    kinds: dict[str, str] = {}
-    lacking: set[tuple[str, str]] = {("conv2d", "bias"), ("conv_transpose2d", "bias")}  # torch's types allow None
-    for network in networks:
-        for layer in walk(network.graph):
-            kind = layer.kind
-            kinds[layer.path] = kind.kind
-            plain_weights = getattr(kind, "affine", getattr(kind, "elementwise_affine", True))
-            lacking |= {(kind.kind, name) for name in ("weight", "bias") if not plain_weights}
-            lacking |= {(kind.kind, "bias")} if not getattr(kind, "bias", True) else set()
-    present = set(kinds.values())
-    lines: list[str] = []
-    by_path = any(path in kinds for rule in rules for path in rule.paths)
-    for rule in rules:
-        named = {kinds[path] for path in rule.paths if path in kinds} | set(rule.kinds)
-        for condition in _rule_conditions(rule, present, kinds):
-            lines.append(f"            {'elif' if lines else 'if'} {condition}:")
-            for attribute, (function, arguments) in rule.tensors.items():
-                if function == "constant":
-                    shown = [_number(arguments["val"])]
-                else:
-                    shown = [f"{name}={text_of(value)}" for name, value in arguments.items()]
-                call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{attribute}', *shown])})"
-                guarded = any((kind, attribute) in lacking for kind in named)
-                if guarded and len(rule.tensors) == 1:
-                    lines[-1] = f"{lines[-1][:-1]} and module.{attribute} is not None:"
-                    lines.append(f"                {call}")
-                elif guarded:
-                    lines.append(f"                if module.{attribute} is not None:")
-                    lines.append(f"                    {call}")
-                else:
-                    lines.append(f"                {call}")
-    if not lines:
-        return []
-    loop = "for name, module in self.named_modules():" if by_path else "for module in self.modules():"
-    return ["", f"        {loop}", *lines]
-
-
-def _rule_conditions(rule: InitRule, present: set[str], kinds: dict[str, str]) -> Iterator[str]:
-    """The tests of a rule: for its kinds, and for its paths, as many to a line as fit."""
-    classes = [INITIALIZED[kind] for kind in rule.kinds if kind in present]
-    paths = [path for path in rule.paths if path in kinds]
-    if paths:
-        owners = _classes([INITIALIZED[kind] for kind in dict.fromkeys(kinds[path] for path in paths)])
-        room = WIDTH - len(f"            elif name in () and isinstance(module, {owners}):")
-        while paths:
-            count = len(paths)
-            while count > 1 and len(", ".join(f'"{path}"' for path in paths[:count])) > room:
-                count -= 1
-            names = [f'"{path}"' for path in paths[:count]]
-            test = f"name == {names[0]}" if count == 1 else f"name in ({', '.join(names)})"
-            yield f"{test} and isinstance(module, {owners})"
-            paths = paths[count:]
-    if classes:
-        yield f"isinstance(module, {_classes(classes)})"
-
-
-def _classes(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"({', '.join(names)})"
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)

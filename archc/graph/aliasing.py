@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archc.graph.graph import Graph, Network, Node, Ref, walk
+from archc.graph.graph import Network, Node, flow, walk
 from archc.kinds import Kind
 from archc.problems import Problem
 
@@ -33,27 +33,9 @@ class _Memory:
         self.readers.append([])
         return len(self.storage) - 1
 
-    def run(self, graph: Graph, inputs: tuple[int, ...], prefix: str) -> dict[str | None, int]:
-        values: list[dict[str | None, int]] = []
-
-        def read(ref: Ref) -> int:
-            return inputs[-1 - ref.node] if ref.node < 0 else values[ref.node][ref.output]
-
-        for node in graph.nodes:
-            given = tuple(read(ref) for ref in node.inputs)
-            kind = node.element
-            if not node.present:
-                values.append({None: given[0]})
-            elif node.graph is not None:
-                values.append(self.run(node.graph, given, f"{prefix}{node.name}."))
-            else:
-                assert isinstance(kind, Kind)
-                values.append(self.layer(node, kind, given, prefix))
-        return {name: read(ref) for name, ref in graph.results.items()}
-
-    def layer(self, node: Node, kind: Kind, given: tuple[int, ...], prefix: str) -> dict[str | None, int]:
+    def layer(self, node: Node, kind: Kind, given: tuple[int, ...], path: str) -> dict[str | None, int]:
         layer = len(self.names)
-        self.names.append(prefix + node.name)
+        self.names.append(path)
         for value in given:
             self.readers[value].append(layer)
         shares = kind.keeps_storage or kind.overwrites
@@ -91,7 +73,7 @@ def overwrite_problems(network: Network) -> list[Problem]:
     memory = _Memory()
     start = memory.value()
     memory.readers[start].append(_CALLER)
-    for value in memory.run(network.graph, (start,), "").values():
+    for value in flow(network.graph, (start,), memory.layer).values():
         memory.readers[value].append(_CALLER)
     problems = []
     for node, path, reader in memory.clashes():

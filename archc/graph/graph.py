@@ -6,9 +6,9 @@ so a graph is never changed once it is made, and holds no absolute paths.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from archc.kinds import Kind, Shape
 from archc.language.spec import Block, BlockCall, Body, InitRule, LayerCall, Parameter, Spec
@@ -155,3 +155,34 @@ def walk(graph: Graph, prefix: str = "", auxiliary: bool = False) -> Iterator[Pl
         else:
             assert isinstance(node.element, Kind)
             yield Placed(path, node, node.element, training or node.auxiliary)
+
+
+Result = TypeVar("Result")
+
+
+def flow(
+    graph: Graph,
+    inputs: tuple[Result, ...],
+    layer: Callable[[Node, Kind, tuple[Result, ...], str], dict[str | None, Result]],
+    prefix: str = "",
+) -> dict[str | None, Result]:
+    """Carry results of any sort through a graph: `layer` gives those of a layer from those of its inputs.
+
+    `layer` is called with the node, its kind, its inputs' results and its path, in the order of running.
+    """
+    values: list[dict[str | None, Result]] = []
+
+    def read(ref: Ref) -> Result:
+        return inputs[INPUT - ref.node] if ref.node < 0 else values[ref.node][ref.output]
+
+    for node in graph.nodes:
+        given = tuple(read(ref) for ref in node.inputs)
+        path = prefix + node.name
+        if not node.present:
+            values.append({None: given[0]})
+        elif node.graph is not None:
+            values.append(flow(node.graph, given, layer, f"{path}."))
+        else:
+            assert isinstance(node.element, Kind)
+            values.append(layer(node, node.element, given, path))
+    return {name: read(ref) for name, ref in graph.results.items()}

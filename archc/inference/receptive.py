@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archc.graph import Graph, Node, Ref
+from archc.graph import Graph, Node, flow
 from archc.kinds import Kind, Shape
 from archc.kinds.base import Window
 
@@ -46,34 +46,16 @@ Fields = tuple[Field, Field]
 def receptive_fields(graph: Graph) -> dict[str, Fields]:
     """The view of every layer's output by its path, as (height, width)."""
     found: dict[str, Fields] = {}
-    start = (Field(), Field())
-    _graph(graph, (start,), "", found)
+
+    def layer(node: Node, kind: Kind, given: tuple[Fields, ...], path: str) -> dict[str | None, Fields]:
+        found[path] = _through(node, kind, given)
+        return dict.fromkeys(node.shapes, found[path])
+
+    flow(graph, ((Field(), Field()),), layer)
     return found
 
 
-def _graph(graph: Graph, inputs: tuple[Fields, ...], prefix: str, found: dict[str, Fields]) -> dict[str | None, Fields]:
-    values: list[dict[str | None, Fields]] = []
-
-    def value(ref: Ref) -> Fields:
-        return inputs[-1 - ref.node] if ref.node < 0 else values[ref.node][ref.output]
-
-    for node in graph.nodes:
-        given = tuple(value(ref) for ref in node.inputs)
-        below = node.graph
-        if not node.present:
-            values.append({None: given[0]})
-        elif below is not None:
-            values.append(_graph(below, given, f"{prefix}{node.name}.", found))
-        else:
-            fields = _layer(node, given)
-            found[prefix + node.name] = fields
-            values.append(dict.fromkeys(node.shapes, fields))
-    return {name: value(ref) for name, ref in graph.results.items()}
-
-
-def _layer(node: Node, given: tuple[Fields, ...]) -> Fields:
-    kind = node.element
-    assert isinstance(kind, Kind)
+def _through(node: Node, kind: Kind, given: tuple[Fields, ...]) -> Fields:
     height, width = given[0]
     for other in given[1:]:
         height, width = height.union(other[0]), width.union(other[1])

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+from archc.kinds import KINDS
+from archc.kinds.base import shown
+from archc.language.spec import InitRule
+from archc.language.validate import validate
+from archc.problems import Mark, Problem, Problems, did_you_mean
+from archc.reading import Map, Seq
 
 _Positive = Annotated[float, Field(ge=0)]
 _Nonlinearity = Literal["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
@@ -114,3 +121,60 @@ INITIALIZED = {
     "layer_norm": "nn.LayerNorm",
 }
 """The kinds that have weights."""
+
+
+def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
+    """The rules of weight initialisation."""
+    rules = []
+    for item, mark in zip(node, node.items_at, strict=True) if isinstance(node, Seq) else ():
+        if not isinstance(item, Map) or "layers" not in item:
+            continue
+        names = item["layers"]
+        marks = (
+            dict(zip(names, names.items_at, strict=True))
+            if isinstance(names, Seq)
+            else {names: item.values_at["layers"]}
+        )
+        tensors = {}
+        for tensor in ("weight", "bias"):
+            if item.get(tensor) is not None:
+                function = _initializer(item[tensor], item.values_at[tensor], problems)
+                if function:
+                    tensors[tensor] = function
+                    flat = [name for name in marks if name in INITIALIZED and "norm" in name]
+                    if INITIALIZERS[function[0]].fans and (tensor == "bias" or flat):
+                        what = f"the {tensor} of `{flat[0]}`" if flat else "a bias"
+                        message = f"`{function[0]}` needs fan-in and fan-out, which {what} does not have"
+                        problems.add(Problem("E0222", message, item.values_at[tensor], help="use `normal` or a number"))
+        if not tensors and not problems:
+            problems.add(
+                Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`")
+            )
+        kinds = tuple(name for name in marks if name in INITIALIZED)
+        for name in marks:
+            if name in KINDS and name not in INITIALIZED:
+                problems.add(Problem("E0222", f"`{name}` has no weights", marks[name]))
+        paths = tuple(name for name in marks if name not in KINDS)
+        rules.append(InitRule(kinds, paths, tensors, mark, {path: marks[path] for path in paths}))
+    return tuple(rules)
+
+
+def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[str, Any]] | None:
+    if isinstance(node, int | float) and not isinstance(node, bool):
+        return "constant", {"val": float(node)}
+    arguments: Any = {}
+    name = node
+    if isinstance(node, Map) and len(node) == 1:
+        ((name, arguments),) = node.items()
+        mark = node.keys_at[name]
+    if not isinstance(name, str) or name not in INITIALIZERS:
+        help = did_you_mean(str(name), INITIALIZERS)
+        problems.add(Problem("E0203", f"{shown(name)} is no initialiser", mark, help=help))
+        return None
+    root = arguments if isinstance(arguments, Map) else None
+    model = validate(INITIALIZERS[name], arguments or {}, root, mark, problems, f"`{name}`")
+    return (
+        None
+        if model is None
+        else (name, model.model_dump(exclude_defaults=True) if name != "constant" else model.model_dump())
+    )

@@ -8,9 +8,10 @@ from typing import Any
 
 from archc.expressions import Expression
 from archc.language.header import ExtendKeys, SpecKeys
+from archc.language.initialization import parse_init
 from archc.language.names import class_name_fault
-from archc.language.parse import Parser, parse_blocks, parse_expect, parse_init
-from archc.language.spec import Block, Parameter, Spec
+from archc.language.parse import Parser, parse_blocks
+from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import validate
 from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
 from archc.reading import Map, Seq, read_file, read_text
@@ -66,7 +67,7 @@ class _Loader:
             self._report("E0202", "the spec lacks the key `input`", _top(root), "add `input: [3, 224, 224]`")
         name, _ = self._name(root, stem)
         init = parse_init(root.get("init"), self.problems)
-        expect = parse_expect(root.get("expect"))
+        expect = _expectations(root.get("expect"))
         if keys is None or keys.input is None or body is None:
             self.problems.raise_any()
         assert keys is not None
@@ -137,7 +138,7 @@ class _Loader:
             blocks=base.blocks,
             body=base.body,
             init=base.init,
-            expect=parse_expect(root.get("expect")),
+            expect=_expectations(root.get("expect")),
             source=root.mark.source,
             problems=base.problems,
         )
@@ -247,3 +248,11 @@ def _same_type(value: Any, default: Any) -> bool:
     if isinstance(default, str | tuple):
         return isinstance(value, type(default)) or (isinstance(default, tuple) and isinstance(value, int))
     return True
+
+
+def _expectations(node: Any) -> Expectations:
+    """The figures a spec claims of itself."""
+    if not isinstance(node, Map):
+        return Expectations({}, {})
+    claims = {name: value for name, value in node.items() if value is not None}
+    return Expectations(claims, {name: node.values_at[name] for name in claims})

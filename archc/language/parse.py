@@ -9,15 +9,12 @@ from typing import Any, NoReturn
 from archc.expressions import Expression, ExpressionError, is_expression, parse_expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
-from archc.language.initialization import INITIALIZED, INITIALIZERS
 from archc.language.names import class_name_fault, layer_name_fault, parameter_name_fault, variable_name_fault
 from archc.language.spec import (
     Block,
     BlockCall,
     Body,
     Entry,
-    Expectations,
-    InitRule,
     LayerCall,
     Name,
     Parameter,
@@ -585,68 +582,3 @@ def _block_calls(body: Body | None) -> Iterator[BlockCall]:
             waiting += entry.element.entries
         elif isinstance(entry.element, BlockCall):
             yield entry.element
-
-
-def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
-    """The rules of weight initialisation."""
-    rules = []
-    for item, mark in zip(node, node.items_at, strict=True) if isinstance(node, Seq) else ():
-        if not isinstance(item, Map) or "layers" not in item:
-            continue
-        names = item["layers"]
-        marks = (
-            dict(zip(names, names.items_at, strict=True))
-            if isinstance(names, Seq)
-            else {names: item.values_at["layers"]}
-        )
-        tensors = {}
-        for tensor in ("weight", "bias"):
-            if item.get(tensor) is not None:
-                function = _initializer(item[tensor], item.values_at[tensor], problems)
-                if function:
-                    tensors[tensor] = function
-                    flat = [name for name in marks if name in INITIALIZED and "norm" in name]
-                    if INITIALIZERS[function[0]].fans and (tensor == "bias" or flat):
-                        what = f"the {tensor} of `{flat[0]}`" if flat else "a bias"
-                        message = f"`{function[0]}` needs fan-in and fan-out, which {what} does not have"
-                        problems.add(Problem("E0222", message, item.values_at[tensor], help="use `normal` or a number"))
-        if not tensors and not problems:
-            problems.add(
-                Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`")
-            )
-        kinds = tuple(name for name in marks if name in INITIALIZED)
-        for name in marks:
-            if name in KINDS and name not in INITIALIZED:
-                problems.add(Problem("E0222", f"`{name}` has no weights", marks[name]))
-        paths = tuple(name for name in marks if name not in KINDS)
-        rules.append(InitRule(kinds, paths, tensors, mark, {path: marks[path] for path in paths}))
-    return tuple(rules)
-
-
-def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[str, Any]] | None:
-    if isinstance(node, int | float) and not isinstance(node, bool):
-        return "constant", {"val": float(node)}
-    arguments: Any = {}
-    name = node
-    if isinstance(node, Map) and len(node) == 1:
-        ((name, arguments),) = node.items()
-        mark = node.keys_at[name]
-    if not isinstance(name, str) or name not in INITIALIZERS:
-        help = did_you_mean(str(name), INITIALIZERS)
-        problems.add(Problem("E0203", f"{shown(name)} is no initialiser", mark, help=help))
-        return None
-    root = arguments if isinstance(arguments, Map) else None
-    model = validate(INITIALIZERS[name], arguments or {}, root, mark, problems, f"`{name}`")
-    return (
-        None
-        if model is None
-        else (name, model.model_dump(exclude_defaults=True) if name != "constant" else model.model_dump())
-    )
-
-
-def parse_expect(node: Any) -> Expectations:
-    """The figures a spec claims of itself."""
-    if not isinstance(node, Map):
-        return Expectations({}, {})
-    claims = {name: value for name, value in node.items() if value is not None}
-    return Expectations(claims, {name: node.values_at[name] for name in claims})
