@@ -165,6 +165,8 @@ Value = Any
 
 def plain(value: Value) -> Any:
     """The value alone, without its expression; tuples are unwrapped too."""
+    if type(value) is int:
+        return value
     if type(value) is Symbol:
         value = value.value
     if type(value) is tuple:

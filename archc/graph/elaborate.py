@@ -19,7 +19,7 @@ from archc.graph.initialization import init_problems
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
 from archc.language import Spec
 from archc.language.names import layer_name_fault
-from archc.language.parse import Parser
+from archc.language.parse import make_kind
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
 from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS
 from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
@@ -126,6 +126,8 @@ class _Elaborator:
     def value(self, value: Any, scope: Scope, mark: Mark) -> Any:
         """An argument's value; None (and a problem) where an expression has none."""
         if isinstance(value, Expression):
+            if value.text in scope:
+                return scope[value.text]
             try:
                 return value.evaluate(scope)
             except ExpressionError as error:
@@ -488,9 +490,9 @@ class _Elaborator:
             if len(self.problems) > before:
                 return None
             # Faults of an argument's value are the parser's to word; the way there is ours.
-            parser = Parser(Problems(), {})
-            kind = parser.layer(call, arguments)
-            for problem in parser.problems.sorted():
+            faults = Problems()
+            kind = make_kind(call, arguments, faults)
+            for problem in faults.sorted():
                 with self.inside(name):
                     problem.where = self.trail()
                 self.problems.add(problem)
@@ -513,7 +515,7 @@ class _Elaborator:
     def outputs(self, kind: Kind, x: Any, mark: Mark) -> dict[str | None, Shape]:
         y = kind.output(x)
         found: dict[str | None, Shape] = dict(y) if isinstance(y, dict) else {None: y}
-        if not self.symbolic:
+        if not self.symbolic and any(type(shape[0]) is Symbol for shape in found.values()):
             found = {name: (plain(shape[0]), *shape[1:]) for name, shape in found.items()}
         for shape in found.values():
             if volume(shape) >= 2**63:
@@ -581,7 +583,8 @@ class _Elaborator:
                 )
         if len(self.problems) > before:
             return None
-        key = (id(block), plain(tuple(x)), tuple((k, type(plain(v)), plain(v)) for k, v in outer.items()))
+        values = [plain(value) for value in outer.values()]
+        key = (id(block), plain(x), *values, *map(type, values))
         if key in self.cache:
             graph = self.cache[key].graph
             self.grow(self.cache[key].entries, call.mark)

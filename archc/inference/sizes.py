@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archc.graph import Graph, Network, Node
+from archc.graph import Graph, Network, Node, walk
 from archc.kinds import Fault, Kind, Shape, form
 from archc.problems import Problem, SpecError
 
@@ -41,13 +41,18 @@ class Sizes:
         """
         _, height, width = self.network.input
         least = next(size for size in range(1, height + 1) if self.legal(size, width))
-        if least == width and height == width and self.legal(least, least):
-            return (least, least)
+        if height == width and self._symmetric() and self.legal(least, least):
+            return (least, least)  # what holds for one axis holds for the other
         across = next(size for size in range(1, width + 1) if self.legal(height, size))
         if self.legal(least, across):
             return (least, across)
         squares = range(max(least, across), min(height, width) + 1)
         return next(((side, side) for side in squares if self.legal(side, side)), (height, width))
+
+    def _symmetric(self) -> bool:
+        """Whether every layer treats height and width alike."""
+        arguments = (value for layer in walk(self.network.graph) for value in layer.kind.__dict__.values())
+        return all(len(set(value)) == 1 for value in arguments if isinstance(value, tuple) and value)
 
     def _run(self, graph: Graph, inputs: tuple[Shape, ...]) -> dict[str | None, Shape] | Stop:
         key = (id(graph), inputs)
@@ -92,7 +97,7 @@ class Sizes:
 
 def _frozen(kind: Kind, node: Node, shapes: tuple[Shape, ...]) -> Fault | None:
     """A built layer keeps what followed from its input: the features of a linear layer, say."""
-    if kind.many:
+    if kind.many or type(kind).derived is Kind.derived or shapes[0] == node.in_shapes[0]:
         return None
     built, now = kind.derived(node.in_shapes[0]), kind.derived(shapes[0])
     if built == now:

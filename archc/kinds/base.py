@@ -157,6 +157,8 @@ Probability = Annotated[
 
 def pair(value: Any) -> tuple[int, int]:
     """An integer or a pair as plain (height, width)."""
+    if type(value) is int:  # nearly always, and this is where inference spends its time
+        return (value, value)
     value = plain(value)
     return value if isinstance(value, tuple) else (value, value)
 
@@ -229,7 +231,7 @@ class Kind(BaseModel):
     @property
     def overwrites(self) -> bool:
         """Whether it changes its input's memory."""
-        return bool(getattr(self, "inplace", False))
+        return bool(self.__dict__.get("inplace", False))  # pydantic's getattr is slow where there is none
 
 
 def need_map(x: Shape, kind: str) -> Iterator[Fault]:

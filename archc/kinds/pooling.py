@@ -31,7 +31,7 @@ class _Pool(Kind):
 
     def _axes(self) -> Iterator[tuple[int, int, int, int, int]]:
         """(axis, kernel, stride, padding, dilation) of each axis; the stride defaults to the kernel."""
-        kernel, padding, dilation = pair(self.kernel_size), pair(self.padding), pair(getattr(self, "dilation", 1))
+        kernel, padding, dilation = pair(self.kernel_size), pair(self.padding), pair(self.__dict__.get("dilation", 1))
         stride = kernel if self.stride is None else pair(self.stride)
         for i in (0, 1):
             yield i, kernel[i], stride[i], padding[i], dilation[i]
@@ -51,14 +51,14 @@ class _Pool(Kind):
                 )
                 return
         if min(self.output(x)[1:]) < 1:
-            yield from kernel_faults(x, self.kernel_size, self.padding, getattr(self, "dilation", 1), self.kind)
+            yield from kernel_faults(x, self.kernel_size, self.padding, self.__dict__.get("dilation", 1), self.kind)
 
     def output(self, x: Shape) -> Shape:
         # As PyTorch: a last window that would start in the right padding is dropped (pytorch#116420).
         sizes = []
         for i, kernel, stride, padding, dilation in self._axes():
             span = x[1 + i] + 2 * padding - dilation * (kernel - 1) - 1
-            if getattr(self, "ceil_mode", False):
+            if self.__dict__.get("ceil_mode", False):
                 size = -(-span // stride) + 1
                 if (size - 1) * stride >= x[1 + i] + padding:
                     size -= 1

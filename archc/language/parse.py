@@ -404,15 +404,10 @@ class Parser:
             if field.is_required() and name not in arguments:
                 self.fail("E0206", f"`{target}` needs `{name}`", mark, help=f"`{target}: {{{name}: …}}`")
         if not any(_has_expression(value) for value in arguments.values()):
-            call.ready = self.layer(call, arguments)
+            call.ready = make_kind(call, arguments, self.problems)
             if call.ready is None:
                 raise _Skip
         return call
-
-    def layer(self, call: LayerCall, arguments: dict[str, Any]) -> Kind | None:
-        """The kind with its arguments validated; None with the faults reported."""
-        root = _Arguments(call, arguments)
-        return validate(call.kind, arguments, root, call.mark, self.problems, f"`{call.kind.kind}`")
 
     def _operands(self, kind: type[Kind], node: Any, node_mark: Mark, scope: frozenset[str]) -> tuple[Reference, ...]:
         if not isinstance(node, Seq) or len(node) < 2:
@@ -495,16 +490,16 @@ _JOINS = "a join is `concat`, `add` or `multiply`"
 _ENTRY = "write a layer's name (`relu`), a layer with arguments (`conv2d: {…}`), a list, or `layers:`/`branches:`"
 
 
-class _Arguments(Map):
-    """A call's arguments as a located mapping, so that a fault finds its place."""
+def make_kind(call: LayerCall, arguments: dict[str, Any], problems: Problems) -> Kind | None:
+    """The kind of a call with its arguments validated; None with the faults reported at the arguments."""
 
-    __slots__ = ()
+    def located() -> Map:
+        root = Map(call.mark)
+        root.update(arguments)
+        root.keys_at = root.values_at = {name: call.marks.get(name, call.mark) for name in arguments}
+        return root
 
-    def __init__(self, call: LayerCall, arguments: dict[str, Any]) -> None:
-        super().__init__(call.mark)
-        self.update(arguments)
-        self.values_at = {name: call.marks.get(name, call.mark) for name in arguments}
-        self.keys_at = self.values_at
+    return validate(call.kind, arguments, located, call.mark, problems, f"`{call.kind.kind}`")
 
 
 def _loop_names(node: Map) -> list[str]:

@@ -25,10 +25,14 @@ _TYPES = {
 
 
 def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Problems, what: str) -> Model | None:
-    """An instance of `model`, or None with every fault reported at its place below `root`."""
+    """An instance of `model`, or None with every fault reported at its place below `root`.
+
+    `root` may be a function that makes the located data: it is called only where there is a fault.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
+        root = root() if callable(root) else root
         for fault in error.errors(include_url=False):
             problems.add(_problem(model, fault, root, mark, what))
         return None
