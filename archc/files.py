@@ -22,10 +22,10 @@ def writing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         os.close(handle)
+        yield temporary
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        yield temporary
+        temporary.chmod(0o666 & ~umask)  # as a file that is opened for writing
         temporary.replace(path)
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None

@@ -134,6 +134,7 @@ def test_build_saves_and_loads_weights(sh: Shell, folder: Path, name: str) -> No
     assert code == 0
     assert f"weights: {name}" in out
     assert sorted(path.name for path in folder.iterdir()) == sorted(["bad.yaml", "good.yaml", name])
+    assert (folder / name).stat().st_mode == (folder / "good.yaml").stat().st_mode
 
 
 def test_emit_writes_checks_and_notices(sh: Shell, folder: Path) -> None:
@@ -204,6 +205,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "unknown code": (["explain", "E9999"], 1, "E9999"),
     "missing weights": (["build", "good.yaml", "--weights", "nowhere.pth"], 1, "E0501"),
     "weights that are none": (["build", "good.yaml", "--weights", "bad.yaml"], 1, "E0501"),
+    "save over a spec": (["build", "good.yaml", "--save", "good.yaml"], 1, "no name for weights"),
     "save to a missing folder": (["build", "good.yaml", "--save", "no/where.pth"], 1, "E0601"),
 }
 

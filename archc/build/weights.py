@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from archc.problems import Problem, SpecError, did_you_mean
 
 _SHOWN = 5
+_FORMATS = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
@@ -94,6 +95,9 @@ def save_weights(model: nn.Module, path: Path) -> None:
     """
     from archc.files import writing
 
+    if path.suffix not in _FORMATS:
+        what = f"`{path}` is no name for weights"
+        raise SpecError([Problem("E0601", what, file=str(path), help=f"end it with {', '.join(_FORMATS)}")])
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
     with writing(path) as temporary:
         if path.suffix == ".safetensors":
