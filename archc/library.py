@@ -21,6 +21,9 @@ def find_spec(spec: str | Path) -> tuple[Path, str]:
     path = Path(spec)
     name = str(spec)
     looks_like_name = isinstance(spec, str) and "/" not in name and path.suffix not in (".yaml", ".yml")
+    if len(name) > 4000 or "\n" in name:
+        help = "the text of a spec is read by `archc.loads`"
+        raise SpecError([Problem("E0101", "this is no path of a spec", file=name[:40], help=help)])
     if looks_like_name and not path.is_file():
         known = bundled()
         if name in known:

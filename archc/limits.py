@@ -20,5 +20,8 @@ MAX_INTEGER: Final = 2**31 - 1
 MAX_EXPRESSION: Final = 500
 """Longest expression, in characters."""
 
+MAX_COMPOSED: Final = 4000
+"""Longest expression that archc composes from those of a spec for the emitted source."""
+
 MAX_EXPONENT: Final = 64
 """Largest exponent in an expression."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from archc.architecture import load
 from archc.cli.text import figures
-from archc.problems import SpecError
+from archc.problems import Problem, SpecError
 
 
 def run(given: Any) -> int:
@@ -14,10 +14,15 @@ def run(given: Any) -> int:
     architecture = load(given.spec).configure(given.input, **dict(given.settings))
     from archc.build import load_weights, save_weights, shape_problems
 
-    model = architecture.build()
-    if given.weights:
-        load_weights(model, given.weights)
-    count, problems = shape_problems(architecture.network, model)
+    try:
+        model = architecture.build()
+        if given.weights:
+            load_weights(model, given.weights)
+        count, problems = shape_problems(architecture.network, model)
+    except (MemoryError, RuntimeError) as error:
+        what = f"the network cannot be built and run here: {str(error).splitlines()[0]}"
+        help = "`archc check` and `archc summary` need no memory for it"
+        raise SpecError([Problem("E0504", what, file=given.spec, help=help)]) from None
     if problems:
         raise SpecError(problems)
     print(f"{architecture.name}: {figures(architecture.network)}")

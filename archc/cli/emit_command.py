@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -52,6 +53,8 @@ def _sources(names: list[str], given: Any) -> dict[Path, str]:
 def module_name(stem: str) -> str:
     """A file's stem as a name that Python can import."""
     name = re.sub(r"\W", "_", stem)
+    if keyword.iskeyword(name) or name in ("collections", "torch"):
+        return f"{name}_"  # nothing could import it, or it would hide what it imports
     return f"_{name}" if name[:1].isdigit() else name
 
 

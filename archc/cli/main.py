@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. 0: done; 1: problems; 2: wrong usage; 130: interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        _prepare_process()
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         from archc.problems import did_you_mean
 
@@ -52,6 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     given = parser().parse_args(words)
     return _run(given.command, given)
+
+
+def _prepare_process() -> None:
+    """What a short-lived process does without: pydantic's plugins, cyclic garbage, a terminal's encoding errors."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    gc.disable()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _run(command: str, given: Any) -> int:

@@ -454,4 +454,5 @@ def _step(node: Node, graph: Graph) -> Step:
     infix = kind.infix if isinstance(kind, Kind) else ""
     several = None not in node.shapes
     function = _function(node, graph) if node.present else None
-    return Step(node.name, node.inputs, function, infix, many, several, node.present, node.auxiliary)
+    layer = isinstance(kind, Kind)
+    return Step(node.name, node.inputs, function, infix, many, several, layer, node.present, node.auxiliary)

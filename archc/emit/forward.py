@@ -107,7 +107,7 @@ class _Namer:
         if ref.output is None:
             return name
         several = self.steps[ref.node]
-        part = ref.output if several.function is not None else f'"{ref.output}"'
+        part = ref.output if several.layer else f'"{ref.output}"'  # a layer gives a tuple, a body a dict
         return f"{name}[{part}]"
 
     def value(self, step: Step, operands: tuple[Doc, ...] | None = None) -> Doc:

@@ -49,8 +49,7 @@ def emit_source(network: Network) -> str:
     resolved: frozenset[str] = frozenset()
     while True:
         base = elaborate(spec, network.declared, network.input, symbolic=True, resolved=resolved)
-        variants = _variants(base, resolved)
-        classes = plan_classes([base, *variants])
+        variants, classes = _variants(base, resolved)
         # An argument that the structure was read from would lie: its value is written out instead.
         structural = classes[-1].structural & {parameter.name for parameter in classes[-1].parameters}
         if not structural:
@@ -87,8 +86,9 @@ def _title(network: Network) -> list[str]:
     return [*_wrapped(f"{title}.", 3), f"Paper: {paper}"]
 
 
-def _variants(base: Network, resolved: frozenset[str]) -> list[Network]:
-    """The network with each flag of its entries turned, where one class serves both."""
+def _variants(base: Network, resolved: frozenset[str]) -> tuple[list[Network], list[ClassDef]]:
+    """The network with each flag of its entries turned, where one class serves both; and the classes."""
+    classes = None
     flags = []
     for entry in base.spec.body.entries:
         if isinstance(entry, Entry) and entry.when is not None:
@@ -99,11 +99,11 @@ def _variants(base: Network, resolved: frozenset[str]) -> list[Network]:
         try:
             turned_too = {**base.declared, flag: turned}
             other = elaborate(base.spec, turned_too, base.input, symbolic=True, resolved=resolved)
-            plan_classes([base, *kept, other])
+            classes = plan_classes([base, *kept, other])
         except (SpecError, Different):
             continue
         kept.append(other)
-    return kept
+    return kept, classes or plan_classes([base])
 
 
 @cache

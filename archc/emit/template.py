@@ -76,6 +76,7 @@ class Step:
     infix: str
     many: bool
     several: bool
+    layer: bool
     present: bool
     auxiliary: bool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from archc.expressions.symbol import Level, Symbol, Value, binary, names_of, plain, text_of
-from archc.limits import MAX_EXPONENT, MAX_EXPRESSION, MAX_INTEGER
+from archc.limits import MAX_COMPOSED, MAX_EXPONENT, MAX_EXPRESSION, MAX_INTEGER
 from archc.problems import Mark
 
 _NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
@@ -34,7 +35,28 @@ _COMPARE: dict[type[ast.cmpop], str] = {
     ast.NotIn: "not in",
 }
 CONSTANTS = {"true": True, "false": False}
-FUNCTIONS: dict[str, Callable[..., Any]] = {"abs": abs, "int": int, "len": len, "max": max, "min": min, "round": round}
+
+
+def _round(value: float, digits: int = 0) -> float:
+    if abs(digits) > MAX_EXPONENT:
+        raise ExpressionError("E0213", f"`round` takes up to {MAX_EXPONENT} digits")
+    return round(value, digits) if digits else round(value)
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, str):
+        raise TypeError("`int` takes a number")
+    return int(value)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs,
+    "int": _int,
+    "len": len,
+    "max": max,
+    "min": min,
+    "round": _round,
+}
 _LARGEST = MAX_INTEGER**2
 
 
@@ -76,9 +98,9 @@ def parse_expression(text: str, mark: Mark) -> Expression:
 
 
 @lru_cache(maxsize=4096)
-def _parse(body: str) -> tuple[ast.expr, frozenset[str]]:
-    if len(body) > MAX_EXPRESSION:
-        raise ExpressionError("E0211", f"the expression is longer than {MAX_EXPRESSION} characters")
+def _parse(body: str, longest: int = MAX_EXPRESSION) -> tuple[ast.expr, frozenset[str]]:
+    if len(body) > longest:
+        raise ExpressionError("E0211", f"the expression is longer than {longest} characters")
     try:
         tree = ast.parse(body, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -92,7 +114,7 @@ def _parse(body: str) -> tuple[ast.expr, frozenset[str]]:
 
 def _allow(node: ast.AST, names: set[str]) -> None:
     match node:
-        case ast.Constant(value=int() | float() | str() | None) | ast.IfExp() | ast.Load():
+        case ast.Constant(value=int() | float() | str()) | ast.IfExp() | ast.Load():
             pass
         case ast.Name(id=name):
             names.add(name)
@@ -115,7 +137,7 @@ def _allow(node: ast.AST, names: set[str]) -> None:
 
 def evaluate_text(text: str, scope: Mapping[str, Value]) -> Value:
     """The value of an expression's text under a scope. Raises ExpressionError."""
-    return evaluate(_parse(text)[0], scope)
+    return evaluate(_parse(text, MAX_COMPOSED)[0], scope)
 
 
 def evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
@@ -171,7 +193,10 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
             items = base.value if type(base) is Symbol else base
             if not isinstance(items, tuple):
                 raise TypeError("only a list has items")
-            return items[index]
+            item = items[index]
+            if type(base) is Symbol and type(item) is not Symbol:
+                return _keep(item, Level.ATOM, lambda: f"{text_of(base, Level.ATOM)}[{index}]", base)
+            return item
         case ast.Tuple(elts=nodes) | ast.List(elts=nodes):
             return tuple([_evaluate(item, scope) for item in nodes])
     raise ExpressionError("E0211", f"`{ast.unparse(node)}` is not part of the expression language")
@@ -191,6 +216,8 @@ def _numbers(sign: str, *values: Value) -> None:
 def _bounded(value: Any) -> Any:
     if isinstance(value, int) and abs(value) > _LARGEST:
         raise ExpressionError("E0213", "the result is beyond archc's bound for integers")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExpressionError("E0213", "the result is not a finite number")
     if isinstance(value, complex):
         raise ExpressionError("E0213", "the result is a complex number")
     return value

@@ -200,6 +200,9 @@ class _Elaborator:
                 frame.values[name] = values
             if entry.auxiliary:
                 frame.hidden.add(name)
+                if name in (body.outputs or ("output",)):
+                    message = f"the head `{name}` has the name of an output"
+                    self.report("E0219", message, entry.mark, help="rename the head")
                 continue
             current = last = values
             previous = name
@@ -263,8 +266,12 @@ class _Elaborator:
             if entry.when is not None and not self.decide(self.value(entry.when, scope, entry.mark)):
                 continue
             count = None if entry.count is None else self.value(entry.count, scope, entry.mark)
+            if not plain(count) and count is not None:
+                self.decide(count)  # no turn, so no entry shows that the structure was read from it
             for index, names in enumerate(self.turns(entry, count, scope)):
-                for place, (inner, names_in, _) in enumerate(self.unfold(entry.entries, {**scope, **names})):
+                for place, (inner, names_in, nested) in enumerate(self.unfold(entry.entries, {**scope, **names})):
+                    if nested is not None:
+                        self.decide(nested.times)
                     yield inner, names_in, None if count is None else Turn(id(entry), count, index, place)
 
     def turns(self, splice: Splice, count: Any, scope: Scope) -> Iterator[Scope]:
@@ -278,6 +285,7 @@ class _Elaborator:
             if count > MAX_LAYERS:
                 self.grow(count, splice.mark)
             for i in range(count):
+                self.grow(1, splice.mark)
                 yield {index: i} if index else {}
             return
         rows = self.value(splice.rows, scope, splice.mark)
@@ -288,7 +296,8 @@ class _Elaborator:
                 self.report("E0213", f"`in` takes a list, got {plain(rows)!r}", splice.mark)
             return
         for i, row in enumerate(rows):
-            items = plain(row) if type(row) is Symbol else row
+            self.grow(1, splice.mark)
+            items = self.decide(row) if type(row) is Symbol else row
             items = items if len(splice.variables) > 1 else (items,)
             if not isinstance(items, tuple) or len(items) != len(splice.variables):
                 names = ", ".join(splice.variables)
@@ -611,7 +620,10 @@ class _Elaborator:
         """A block's result in the caller's names."""
         channels = shape[0]
         if type(channels) is Symbol and names_of(channels):
-            channels = evaluate_text(text_of(channels), outer)
+            try:
+                channels = evaluate_text(text_of(channels), outer)
+            except ExpressionError:  # too long by now for a person to read
+                channels = plain(channels)
         return (channels, *shape[1:])
 
     def same(self, value: Any, name: str, call: BlockCall, outer: Scope, scope: Scope) -> Any:

@@ -130,6 +130,9 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
         if not isinstance(item, Map) or "layers" not in item:
             continue
         names = item["layers"]
+        listed = list(names) if isinstance(names, Seq) else [names]
+        if not all(isinstance(name, str) for name in listed):
+            continue  # told by the types of the keys
         marks = (
             dict(zip(names, names.items_at, strict=True))
             if isinstance(names, Seq)
@@ -160,7 +163,7 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
 
 
 def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[str, Any]] | None:
-    if isinstance(node, int | float) and not isinstance(node, bool):
+    if isinstance(node, int | float) and not isinstance(node, bool) and abs(node) < 3e38:
         return "constant", {"val": float(node)}
     arguments: Any = {}
     name = node

@@ -63,7 +63,7 @@ class _Loader:
             body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec")
         else:
             self._report("E0202", "the spec has no `layers` and no `branches`", _top(root), "add `layers:`")
-        if "input" not in root:
+        if root.get("input") is None:
             self._report("E0202", "the spec lacks the key `input`", _top(root), "add `input: [3, 224, 224]`")
         name, _ = self._name(root, stem)
         init = parse_init(root.get("init"), self.problems)
@@ -99,7 +99,7 @@ class _Loader:
         fault = class_name_fault(name)
         if fault:
             self._report("E0208", f"a network cannot be called `{name}`: {fault}", mark, "it names the emitted class")
-        elif name in (root.get("blocks") or {}):
+        elif isinstance(root.get("blocks"), Map) and name in root["blocks"]:
             self._report("E0209", f"the network and a block are both called `{name}`", mark, "rename one of them")
         return name, "name" in root
 

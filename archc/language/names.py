@@ -52,7 +52,7 @@ def variable_name_fault(name: str) -> str:
 
 def class_name_fault(name: str) -> str:
     """Why a block or network cannot have this name; empty if it can."""
-    if name in _IN_SOURCE | _BUILTINS or name in ("Chunk", "Mean", "Split", "StochasticDepth"):
+    if name in _IN_SOURCE | _BUILTINS | {"self", "x"} or name in ("Chunk", "Mean", "Split", "StochasticDepth"):
         return f"`{name}` has a meaning of its own in the emitted source"
     return _identifier_fault(name)
 

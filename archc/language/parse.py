@@ -157,6 +157,9 @@ class Parser:
             if not isinstance(parts, Map) or not parts:
                 self.report("E0217", "`branches` is a mapping from names to entries", node.values_at["branches"])
                 return None
+            if "join" in parts:
+                message = "a branch cannot be called `join`: the join itself has that name"
+                self.report("E0209", message, parts.keys_at["join"], help="rename the branch")
             (only, *others) = parts.values()
             if not others and not (isinstance(only, Map) and ("repeat" in only or "for" in only)):
                 self.report("E0310", f"{what} joins two branches or more, this is one", mark, help="use `layers`")

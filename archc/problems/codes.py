@@ -64,6 +64,7 @@ RULES: Final[dict[str, str]] = {
     "E0501": "A weights file can be read as a state dict.",
     "E0502": "A weights file has the network's own keys and shapes.",
     "E0503": "The real shapes are the inferred ones (a difference is a bug of archc: please report it).",
+    "E0504": "The machine can hold the network that is built.",
     # Writing
     "E0601": "An output file can be written.",
     "E0602": "A generated file is what its spec says (run `archc emit`).",

@@ -12,15 +12,18 @@ from archc.problems.codes import RULES
 class Source:
     """One file (or text) that was read: its name as the user wrote it, and its lines."""
 
-    __slots__ = ("name", "text")
+    __slots__ = ("_lines", "name", "text")
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
+        self._lines: list[str] = []
 
     def line(self, number: int) -> str | None:
         """The text of line `number`, counted from 1; None beyond the end."""
-        lines = self.text.split("\n")
+        if not self._lines:
+            self._lines = self.text.split("\n")
+        lines = self._lines
         return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else None
 
 
