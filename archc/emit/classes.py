@@ -157,10 +157,9 @@ def _define(uses: list[_Use], plan: _Plan) -> None:
         looped = [_template(use.graph, plan, loops=True) for use in uses]
         fewer = _groups(looped, scopes)
         if len(fewer) < len(groups):
-            templates, groups = looped, fewer
-    names = _class_names(uses, groups, plan)
-    for group, name in zip(groups, names, strict=True):
-        template = merge([templates[m] for m in group], [scopes[m] for m in group])
+            groups = [(members, _with_loops(members, looped, templates, scopes)) for members, _ in fewer]
+    names = _class_names(uses, [members for members, _ in groups], plan)
+    for (group, template), name in zip(groups, names, strict=True):
         block = uses[group[0]].graph.block
         parameters = _parameters(template, [scopes[m] for m in group], block)
         structural = _structural([uses[m].graph for m in group], template, plan)
@@ -210,26 +209,36 @@ def _decisions(attributes: Iterable[Attribute | Loop]) -> Iterator[Any]:
             yield from _decisions(attribute.item.attributes)
 
 
-def _groups(templates: list[Template], scopes: list[Scope]) -> list[list[int]]:
-    """The instances, those that one class can serve together.
+def _with_loops(members: list[int], looped: list[Template], flat: list[Template], scopes: list[Scope]) -> Template:
+    """A group's template with the turns of each loop made one row; written out where they cannot be."""
+    try:
+        merged = merge([looped[m] for m in members], [scopes[m] for m in members])
+    except Different:
+        merged = flat[members[0]]
+    assert isinstance(merged, Template)
+    return merged
+
+
+def _groups(templates: list[Template], scopes: list[Scope]) -> list[tuple[list[int], Template]]:
+    """The instances that one class can serve together, with what that class says.
 
     Templates that read alike fit without a look: each value is its own expression's.
     """
     alike: dict[Any, list[int]] = {}
     for i, template in enumerate(templates):
         alike.setdefault(signature(template), []).append(i)
-    groups: list[list[int]] = []
+    groups: list[tuple[list[int], Template]] = []
     for same in alike.values():
-        for group in groups:
+        for position, (group, _) in enumerate(groups):
             members = [*group, *same]
             try:
-                merge([templates[m] for m in members], [scopes[m] for m in members])
+                merged = merge([templates[m] for m in members], [scopes[m] for m in members])
             except Different:
                 continue
-            group += same
+            groups[position] = (members, merged)
             break
         else:
-            groups.append(same)
+            groups.append((same, templates[same[0]]))
     return groups
 
 
