@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from archc.expressions import ExpressionError, Level, Symbol, evaluate_text, names_of, plain, text_of
@@ -99,15 +100,21 @@ _TURN = ""
 
 def signature(part: Any) -> Any:
     """What a template says, as something to look up: expressions by their text, not by their value."""
-    if type(part) is Symbol:
+    kind = type(part)
+    if kind is Symbol:
         return ("$", str(part))
-    if isinstance(part, tuple) and not isinstance(part, Ref):
-        return tuple([signature(item) for item in part])
-    if isinstance(part, list):
-        return ("[", *map(signature, part))
-    if is_dataclass(part) and type(part).__name__ != "ClassDef":
-        return (type(part).__name__, *(signature(getattr(part, field.name)) for field in fields(part)))
-    return (type(part).__name__, part if not is_dataclass(part) else id(part))
+    if kind in (str, int, bool, float, type(None), Ref):
+        return (kind, part)
+    if kind in (tuple, list):
+        return (kind, *map(signature, part))
+    names = _field_names(kind)
+    return (kind, *[signature(getattr(part, name)) for name in names]) if names else (kind, id(part))
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """The fields of a part of a template; a class is told apart by identity alone."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) and kind.__name__ != "ClassDef" else ()
 
 
 class Different(Exception):
