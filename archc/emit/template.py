@@ -6,7 +6,7 @@ serves all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -112,9 +112,11 @@ def signature(part: Any) -> Any:
 
 
 @cache
-def _field_names(kind: Any) -> tuple[str, ...]:
+def _field_names(kind: Hashable) -> tuple[str, ...]:
     """The fields of a part of a template; a class is told apart by identity alone."""
-    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) and kind.__name__ != "ClassDef" else ()
+    if getattr(kind, "__name__", "") == "ClassDef" or not is_dataclass(kind):
+        return ()
+    return tuple(f.name for f in fields(kind))
 
 
 class Different(Exception):
