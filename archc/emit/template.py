@@ -107,7 +107,7 @@ def signature(part: Any) -> Any:
         return (kind, part)
     if kind in (tuple, list):
         return (kind, *map(signature, part))
-    names = _field_names(kind)
+    names = _field_names(kind)  # type: ignore[arg-type]  # mypy holds that classes have no hash
     return (kind, *[signature(getattr(part, name)) for name in names]) if names else (kind, id(part))
 
 
