@@ -89,9 +89,12 @@ def interleaved(
 def process(*arguments: str) -> Callable[[], object]:
     """A Python process from start to end."""
     command = [sys.executable, *arguments]
+    # As it runs installed: with its bytecode, as torch has its own.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def run() -> None:
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=quiet, stderr=quiet)
 
     return run
 

@@ -96,9 +96,29 @@ def test_a_flag_of_the_network_stays_an_argument() -> None:
 
 
 def test_a_parameter_that_decides_the_structure_is_no_argument() -> None:
-    """`width` in a `when`, `depth` in a repeat, `widths` in a for-each, `se` in a block: resolved; `p` and `k` stay."""
+    """`width` in a `when`, `depth` in a repeat, `widths` in a for-each: resolved; `se`, `p` and `k` stay."""
     source = archc.load(NETWORKS["structure"]).emit()
-    assert "    def __init__(self, p: float = 0.1, k: int = 3) -> None:\n" in source
+    assert "    def __init__(self, se: bool = True, p: float = 0.1, k: int = 3) -> None:\n" in source
+
+
+@pytest.mark.parametrize(
+    ("layers", "kept"),
+    [
+        ("[{conv2d: {out_channels: 8, kernel_size: $k}}, flatten, {linear: 10}]", ""),
+        (
+            "[{conv2d: {out_channels: 8, kernel_size: $k}}, {adaptive_avg_pool2d: 4}, flatten, {linear: 10}]",
+            "k: int = 3",
+        ),
+        ("[{conv2d: {out_channels: 8, kernel_size: $k, padding: same}}, flatten, {linear: 10}]", "k: int = 3"),
+        ("[{conv2d: {out_channels: $(8 if k == 3 else k // 0), kernel_size: $k, padding: same}}]", ""),
+        ("[{conv2d: {out_channels: $(k * 2), kernel_size: 1}}, {group_norm: $k}]", "k: int = 3"),
+        ("[{conv2d: {out_channels: 9, kernel_size: 1}}, {group_norm: $k}]", ""),
+    ],
+)
+def test_an_argument_works_for_other_values(layers: str, kept: str) -> None:
+    """A parameter whose other values need other numbers elsewhere, or fit nowhere near, is written out."""
+    source = archc.loads(f"name: Net\ninput: [3, 32, 32]\nparameters: {{k: 3}}\nlayers: {layers}\n").emit()
+    assert f"    def __init__(self{', ' if kept else ''}{kept}) -> None:\n" in source
 
 
 def test_structures_that_cannot_share_a_class_get_telling_names() -> None:

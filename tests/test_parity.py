@@ -87,10 +87,11 @@ def test_constructor_arguments_of_the_emitted_class(name: str, settings: dict[st
     """The class emitted with the spec's defaults, called with other values, equals the network built with them."""
     architecture = archc.load(name)
     if not settings:
-        values = {key: value for key, value in architecture.parameters.items() if type(value) is int}
+        values = {key: value for key, value in architecture.parameters.items() if type(value) in (int, bool)}
         made = emitted_class(architecture)
         accepted = made.__init__.__code__.co_varnames
-        settings = {key: value * 2 + value % 2 for key, value in values.items() if key in accepted}
+        others = {key: not value if type(value) is bool else value * 2 + value % 2 for key, value in values.items()}
+        settings = {key: value for key, value in others.items() if key in accepted}
     built = seeded(lambda: architecture.build(**settings))
     emitted = seeded(lambda: emitted_class(architecture)(**settings))
     assert_equal_modules(built, emitted, batch(architecture.configure(**settings)))

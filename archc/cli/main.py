@@ -54,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(did_you_mean(words[0], COMMANDS), file=sys.stderr)
         return 2
     given = parser().parse_args(words)
-    return _run(given.command, given)
+    code = _run(given.command, given)
+    if arguments is None:
+        gc.freeze()  # the process ends here: nothing is worth collecting on the way out
+    return code
 
 
 def _prepare_process() -> None:

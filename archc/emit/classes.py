@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from archc.emit.template import (
     Attribute,
@@ -22,7 +22,7 @@ from archc.emit.template import (
     merge,
     signature,
 )
-from archc.expressions import Expression, names_of, plain, text_of
+from archc.expressions import has_expression, names_of, plain, text_of
 from archc.graph import Graph, Instance, Network, Node
 from archc.kinds import Call, Kind, form
 from archc.language.names import class_name_fault
@@ -30,8 +30,7 @@ from archc.language.spec import Block
 from archc.problems import Problem, SpecError
 
 
-@dataclass(frozen=True, slots=True)
-class ClassParameter:
+class ClassParameter(NamedTuple):
     """A constructor argument; `values` are those that the instances give it."""
 
     name: str
@@ -72,9 +71,8 @@ class _Plan:
 def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
     """The classes of a network, those that others use first and the network's own last.
 
-    `networks` are the network itself and, behind it, variants with a flag turned: where one class can
-    serve them, the flag stays a constructor argument. Raises Different if the network's own class
-    cannot, SpecError where names clash.
+    `networks` are the network itself and, behind it, the same with other values of its parameters, all of
+    which its class is to serve. Raises Different if it cannot, SpecError where names clash.
     """
     plan = _Plan()
     plan.names[networks[0].spec.name] = None
@@ -199,7 +197,7 @@ def _decisions(attributes: Iterable[Attribute | Loop]) -> Iterator[Any]:
     """The conditions and counts that a class reads when it is constructed."""
     for attribute in attributes:
         if isinstance(attribute, Loop):
-            yield attribute.count
+            yield attribute.times
             for row in attribute.rows:
                 yield from _decisions(row)
             continue
@@ -329,8 +327,7 @@ def _parameters(template: Template, scopes: list[Scope], block: Block | None) ->
             required = (
                 parameter.required
                 or (name == "padding" and parameter.default == "same")  # a number by then, of each call
-                or isinstance(parameter.default, Expression)
-                or _has_expression(parameter.default)
+                or has_expression(parameter.default)
             )
             default = None if required else parameter.default
         values = tuple(scope[name] for scope in scopes)
@@ -338,10 +335,6 @@ def _parameters(template: Template, scopes: list[Scope], block: Block | None) ->
     first = [parameter for parameter in found if parameter.name == "in_channels"]
     rest = [parameter for parameter in found if parameter.name != "in_channels"]
     return (*first, *(p for p in rest if p.required), *(p for p in rest if not p.required))
-
-
-def _has_expression(value: Any) -> bool:
-    return isinstance(value, tuple) and any(isinstance(item, Expression) or _has_expression(item) for item in value)
 
 
 def _network_parameters(networks: Sequence[Network], template: Template) -> tuple[ClassParameter, ...]:
@@ -369,7 +362,7 @@ def values_of(part: Any) -> Iterator[Any]:
                 if part.conditional:
                     yield part.when
         case Loop():
-            yield part.count
+            yield part.times
             for row in part.rows:
                 yield from values_of(row)
         case Make():

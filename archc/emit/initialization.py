@@ -14,18 +14,19 @@ from archc.language.spec import InitRule
 def init_lines(networks: Sequence[Network]) -> list[str]:
     """A loop over the modules: an `if` a rule, in their order, so that the first that fits holds.
 
-    `networks` are the network and the variants that its class serves.
+    `networks` are those that the class serves, the network itself first.
     """
     rules = networks[0].init
     kinds: dict[str, str] = {}
     lacking: set[tuple[str, str]] = {("conv2d", "bias"), ("conv_transpose2d", "bias")}  # torch's types allow None
     for network in networks:
         for layer in walk(network.graph):
-            kind = layer.kind
-            kinds[layer.path] = kind.kind
-            plain_weights = getattr(kind, "affine", getattr(kind, "elementwise_affine", True))
-            lacking |= {(kind.kind, name) for name in ("weight", "bias") if not plain_weights}
-            lacking |= {(kind.kind, "bias")} if not getattr(kind, "bias", True) else set()
+            kind, given = layer.kind.kind, layer.kind.__dict__  # pydantic's getattr is slow where there is none
+            kinds[layer.path] = kind
+            if not given.get("affine", given.get("elementwise_affine", True)):
+                lacking |= {(kind, "weight"), (kind, "bias")}
+            if not given.get("bias", True):
+                lacking.add((kind, "bias"))
     present = set(kinds.values())
     lines: list[str] = []
     by_path = any(path in kinds for rule in rules for path in rule.paths)

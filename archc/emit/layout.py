@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WIDTH = 120
 INDENT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Brackets with items: a call, a list, a signature. `open` and `close` carry what stands around.
 
     `comments` stand behind the items; with them, or with `tall`, the items stand one a line.
@@ -23,16 +22,14 @@ class Group:
     tall: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(NamedTuple):
     """`*([item] if condition else [])`: an entry of a list that may be left out."""
 
     item: Doc
     condition: str
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(NamedTuple):
     """`*(item for i in range(n))`: the items of a generator; `clauses` are its `for` parts."""
 
     item: Doc

@@ -7,18 +7,17 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
-from archc.emit.classes import ClassDef, ClassParameter, plan_classes, values_of
+from archc.emit.arguments import network_classes
+from archc.emit.classes import ClassDef, ClassParameter, values_of
 from archc.emit.forward import Forward, Statement, forward
 from archc.emit.initialization import init_lines
 from archc.emit.layout import WIDTH, Doc, Each, Group, Optional, flat, lay_out
-from archc.emit.template import Attribute, Chain, Different, Item, Loop, Make, MakeClass
+from archc.emit.template import Attribute, Chain, Item, Loop, Make, MakeClass
 from archc.expressions import names_of, plain, text_of
-from archc.graph import Network, elaborate
+from archc.graph import Network
 from archc.kinds import Call
-from archc.language.spec import Entry, Parameter
-from archc.problems import SpecError
 
 _BY_NAME = {"kernel_size", "stride", "padding", "dilation", "groups", "bias"}
 """Arguments that are written by name even where they are required, as with torch's own layers."""
@@ -45,22 +44,13 @@ def emit_source(network: Network) -> str:
 
     Raises SpecError where names clash.
     """
-    spec = network.spec
-    resolved: frozenset[str] = frozenset()
-    while True:
-        base = elaborate(spec, network.declared, network.input, symbolic=True, resolved=resolved)
-        variants, classes = _variants(base, resolved)
-        # An argument that the structure was read from would lie: its value is written out instead.
-        structural = classes[-1].structural & {parameter.name for parameter in classes[-1].parameters}
-        if not structural:
-            break
-        resolved |= structural
-    texts = [_class_text(made, init_lines([base, *variants]) if made.root else []) for made in classes]
+    classes, served = network_classes(network)
+    texts = [_class_text(made, init_lines(served) if made.root else []) for made in classes]
     helpers = _helpers(classes)
     body = template_text("module.py.jinja", imports=_imports(texts, helpers), helpers=helpers, classes=texts)
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     header = template_text(
-        "header.py.jinja", title=_title(network), source=_docstring_text(f"{spec.stem}.yaml"), digest=digest
+        "header.py.jinja", title=_title(network), source=_docstring_text(f"{network.spec.stem}.yaml"), digest=digest
     )
     return f"{header}\n{body}"
 
@@ -84,26 +74,6 @@ def _title(network: Network) -> list[str]:
     if len(title) + len(paper) + 7 <= WIDTH:
         return [f"{title} ({paper})."]
     return [*_wrapped(f"{title}.", 3), f"Paper: {paper}"]
-
-
-def _variants(base: Network, resolved: frozenset[str]) -> tuple[list[Network], list[ClassDef]]:
-    """The network with each flag of its entries turned, where one class serves both; and the classes."""
-    classes = None
-    flags = []
-    for entry in base.spec.body.entries:
-        if isinstance(entry, Entry) and entry.when is not None:
-            flags += [name for name in sorted(entry.when.names) if isinstance(plain(base.parameters.get(name)), bool)]
-    kept: list[Network] = []
-    for flag in dict.fromkeys(flags):
-        turned = Parameter(flag, not plain(base.parameters[flag]), False, base.declared[flag].mark)
-        try:
-            turned_too = {**base.declared, flag: turned}
-            other = elaborate(base.spec, turned_too, base.input, symbolic=True, resolved=resolved)
-            classes = plan_classes([base, *kept, other])
-        except (SpecError, Different):
-            continue
-        kept.append(other)
-    return kept, classes or plan_classes([base])
 
 
 @cache
@@ -249,8 +219,7 @@ def _type(value: Any) -> str:
     return "None" if value is None else type(value).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     """How `forward` knows that an auxiliary head is there: the flag, or nothing where it always is."""
 
     flag: str
@@ -354,7 +323,7 @@ def _loop(loop: Loop) -> Doc:
     (row,) = loop.rows
     items, _ = _items(row, named=False)
     used = any(loop.variable in names_of(value) for value in values_of(row))
-    turns = f"for {loop.variable if used else '_'} in range({text_of(loop.count)})"
+    turns = f"for {loop.variable if used else '_'} in range({text_of(loop.times)})"
     if len(items) == 1:
         return Each(items[0], (turns,))
     return Each("layer", (turns, Group("for layer in (", items, ")")))

@@ -6,10 +6,8 @@ serves all of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archc.expressions import ExpressionError, Level, Symbol, evaluate_text, names_of, plain, text_of
 from archc.graph import Ref
@@ -19,23 +17,20 @@ if TYPE_CHECKING:
     from archc.emit.classes import ClassDef
 
 
-@dataclass(frozen=True, slots=True)
-class Make:
+class Make(NamedTuple):
     """A module of torch.nn (or of archc's helpers), constructed."""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
-class MakeClass:
+class MakeClass(NamedTuple):
     """An instance of another emitted class; `arguments` by parameter name."""
 
     target: ClassDef
     arguments: tuple[tuple[str, Any], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """An nn.Sequential; `named` where its entries have names."""
 
     attributes: tuple[Attribute | Loop, ...]
@@ -45,8 +40,7 @@ class Chain:
 Item = Make | MakeClass | Chain
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """One child. `when` is its condition; where it is kept, `conditional`. A child may be absent."""
 
     name: str
@@ -58,17 +52,15 @@ class Attribute:
     shape: str
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """A `repeat` within a chain: `count` turns. Once merged it has one row, in terms of `variable`."""
+class Loop(NamedTuple):
+    """A `repeat` within a chain: `times` turns. Once merged it has one row, in terms of `variable`."""
 
-    count: Any
+    times: Any
     rows: tuple[tuple[Attribute, ...], ...]
     variable: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One entry as `forward` runs it: a child, or a function of its inputs."""
 
     name: str
@@ -82,8 +74,7 @@ class Step:
     auxiliary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A class without its name."""
 
     form: str
@@ -103,20 +94,11 @@ def signature(part: Any) -> Any:
     kind = type(part)
     if kind is Symbol:
         return ("$", str(part))
-    if kind in (str, int, bool, float, type(None), Ref):
+    if isinstance(part, tuple):
+        return part if kind is Ref else (kind, *map(signature, part))
+    if kind in (str, int, bool, float, type(None)):
         return (kind, part)
-    if kind in (tuple, list):
-        return (kind, *map(signature, part))
-    names = _field_names(kind)  # type: ignore[arg-type]  # mypy holds that classes have no hash
-    return (kind, *[signature(getattr(part, name)) for name in names]) if names else (kind, id(part))
-
-
-@cache
-def _field_names(kind: Hashable) -> tuple[str, ...]:
-    """The fields of a part of a template; a class is told apart by identity alone."""
-    if getattr(kind, "__name__", "") == "ClassDef" or not is_dataclass(kind):
-        return ()
-    return tuple(f.name for f in fields(kind))
+    return (kind, id(part))
 
 
 class Different(Exception):
@@ -143,11 +125,8 @@ def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
     if isinstance(first, tuple) and not isinstance(first, Ref):
         if any(len(part) != len(first) for part in parts):
             raise Different
-        return tuple(merge(column, scopes) for column in zip(*parts, strict=True))
-    if is_dataclass(first) and not isinstance(first, type) and type(first).__name__ != "ClassDef":
-        return replace(
-            first, **{f.name: merge([getattr(part, f.name) for part in parts], scopes) for f in fields(first)}
-        )
+        columns = [merge(column, scopes) for column in zip(*parts, strict=True)]
+        return type(first)(*columns) if hasattr(first, "_fields") else tuple(columns)
     if _is_value(first):
         return _merge_values(parts, scopes)
     if any(part is not first and part != first for part in parts):
@@ -185,7 +164,7 @@ def _by_turn(values: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[Any]:
 
 def _merge_loops(parts: Sequence[Loop], scopes: Sequence[Scope]) -> Loop:
     """One row for every turn of every instance."""
-    count = _merge_values([part.count for part in parts], scopes)
+    times = _merge_values([part.times for part in parts], scopes)
     taken = {name for scope in scopes for name in scope}
     variable = next(name for name in ("i", "j", "k", "turn") if name not in taken)
     rows, within = [], []
@@ -195,7 +174,7 @@ def _merge_loops(parts: Sequence[Loop], scopes: Sequence[Scope]) -> Loop:
             within.append({**scope, variable: turn, _TURN: (instance, variable, turn)})
     if not rows:
         raise Different
-    return Loop(count, (merge(rows, within),), variable)
+    return Loop(times, (merge(rows, within),), variable)
 
 
 def _gives(candidate: Any, value: Any, scope: Scope) -> bool:
@@ -216,7 +195,7 @@ def _merge_attributes(parts: Sequence[Attribute], scopes: Sequence[Scope]) -> At
         return first
     item = merge([part.item for part, _ in chosen], [scope for _, scope in chosen])
     shape = chosen[0][0].shape
-    base = replace(chosen[0][0], item=item, shape=shape)
+    base = chosen[0][0]._replace(item=item, shape=shape)
     if any(part.auxiliary != first.auxiliary for part in parts):
         raise Different
     if len(chosen) == len(parts):
@@ -226,24 +205,23 @@ def _merge_attributes(parts: Sequence[Attribute], scopes: Sequence[Scope]) -> At
     condition = _merge_values([part.when for part in parts], scopes)
     if type(condition) is not Symbol:
         raise Different
-    return replace(base, when=condition, conditional=True)
+    return base._replace(when=condition, conditional=True)
 
 
 def _merge_steps(parts: Sequence[Step], scopes: Sequence[Scope]) -> Step:
-    present = [part for part in parts if part.present]
-    if not present:
+    chosen = [(part, scope) for part, scope in zip(parts, scopes, strict=True) if part.present]
+    if not chosen:
         return parts[0]
-    if len(present) < len(parts):
+    first = chosen[0][0]
+    if len(chosen) < len(parts):
         # An absent entry hands on what the present one takes.
-        if any(part.inputs != parts[0].inputs for part in parts) or present[0].several:
+        if any(part.inputs != first.inputs for part in parts) or first.several:
             raise Different
-        parts = present
-        scopes = scopes[: len(parts)]
-    first = parts[0]
-    if any(replace(part, function=None) != replace(first, function=None) for part in parts):
+        parts, scopes = [part for part, _ in chosen], [scope for _, scope in chosen]
+    if any(part._replace(function=None) != first._replace(function=None) for part in parts):
         raise Different
     if first.function is None:
         if any(part.function is not None for part in parts):
             raise Different
         return first
-    return replace(first, function=merge([part.function for part in parts], scopes))
+    return first._replace(function=merge([part.function for part in parts], scopes))

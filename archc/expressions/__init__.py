@@ -4,6 +4,7 @@ from archc.expressions.expression import (
     Expression,
     ExpressionError,
     evaluate_text,
+    has_expression,
     is_expression,
     parse_expression,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "Symbol",
     "Value",
     "evaluate_text",
+    "has_expression",
     "is_expression",
     "names_of",
     "parse_expression",

@@ -83,6 +83,11 @@ class Expression:
         return evaluate(self.tree, scope)
 
 
+def has_expression(value: Any) -> bool:
+    """Whether a value is an expression, or a tuple that holds one."""
+    return isinstance(value, Expression) or (isinstance(value, tuple) and any(map(has_expression, value)))
+
+
 def is_expression(text: str) -> bool:
     """Whether a scalar is an expression as a whole (`$name` or `$(…)`)."""
     return text.startswith("$") and (_NAME.fullmatch(text) is not None or (text[1:2] == "(" and text.endswith(")")))

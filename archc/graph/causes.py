@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from archc.graph.graph import Node, Ref
 from archc.kinds import KINDS, Kind
@@ -11,8 +11,7 @@ from archc.language.spec import BlockCall
 from archc.problems import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """A stride-1 window whose padding is not (k - 1)/2: its place, the way to it, and the mend."""
 
     mark: Mark
@@ -32,7 +31,7 @@ def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
     for node in reversed(chain):
         cause = _shrinking(node)
         if cause is not None:
-            return replace(cause, path=(node.name, *cause.path))
+            return cause._replace(path=(node.name, *cause.path))
     return None
 
 
@@ -63,7 +62,7 @@ def _shrinking(node: Node) -> Cause | None:
             if isinstance(node.call, BlockCall) and node.call.marks.keys() & {"kernel_size", "padding"}:
                 # The block only hands the padding on: the call is to blame.
                 return Cause(_argument_mark(node), (), cause.help)
-            return replace(cause, path=(child.name, *cause.path))
+            return cause._replace(path=(child.name, *cause.path))
     return None
 
 

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from archc.expressions import Expression, ExpressionError, Symbol, evaluate_text, names_of, plain, text_of
+from archc.expressions import (
+    Expression,
+    ExpressionError,
+    Symbol,
+    evaluate_text,
+    has_expression,
+    names_of,
+    plain,
+    text_of,
+)
 from archc.graph.aliasing import overwrite_problems
 from archc.graph.causes import first_shrinking
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
@@ -34,20 +43,22 @@ def elaborate(
     *,
     symbolic: bool = False,
     resolved: frozenset[str] = frozenset(),
+    instances: Instances | None = None,
 ) -> Network:
     """The checked network for the given parameters and input size. Raises SpecError with every fault.
 
     With `symbolic`, values inside a block carry their expressions in the block's parameters, and the
-    network's own in its parameters but those `resolved`; the numbers are the same.
+    network's own in its parameters but those `resolved`; the numbers are the same. Networks of one spec
+    that are elaborated with the same `instances` share the graphs of equal ones.
     """
     size, declared = input or spec.input, parameters or spec.parameters
-    elaborator = _Elaborator(symbolic)
+    elaborator = _Elaborator(symbolic, dict(instances or {}))
     for problem in spec.problems:
         elaborator.problems.add(problem)
     values: Scope = {}
     for name, parameter in declared.items():
         value = elaborator.value(parameter.default, values, parameter.mark)
-        named = symbolic and name not in resolved and not isinstance(parameter.default, Expression)
+        named = symbolic and name not in resolved and not has_expression(parameter.default)
         values[name] = Symbol.parameter(plain(value), name) if named else value
     scope = {**values, "in_channels": size[0]}
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
@@ -57,6 +68,8 @@ def elaborate(
     for problem in (*overwrite_problems(network), *init_problems(network)):
         elaborator.problems.add(problem)
     elaborator.problems.raise_any()
+    if instances is not None:
+        instances.update(elaborator.cache)
     return network
 
 
@@ -92,12 +105,16 @@ class _Elaborated:
     entries: int
 
 
+Instances = dict[tuple[Any, ...], _Elaborated]
+"""The block instances met so far, by block, input and arguments."""
+
+
 class _Elaborator:
-    def __init__(self, symbolic: bool) -> None:
+    def __init__(self, symbolic: bool, cache: Instances) -> None:
         self.symbolic = symbolic
+        self.cache = cache
         self.problems = Problems()
         self.where: list[str] = []
-        self.cache: dict[tuple[Any, ...], _Elaborated] = {}
         self.count = 0
         self.depth = 0
         self.decided: list[set[str]] = []  # by body: the names that its structure was read from
@@ -195,7 +212,7 @@ class _Elaborator:
                 part_marks.append((name, entry.mark))
                 continue
             node, values = made
-            nodes.append(replace(node, turn=turn) if turn else node)
+            nodes.append(node._replace(turn=turn) if turn else node)
             if entry.name is not None:
                 frame.values[name] = values
             if entry.auxiliary:
@@ -215,16 +232,12 @@ class _Elaborator:
             last = self.join(body, parts, part_marks, nodes)
         results = self.results(body, frame, last, previous)
         captured = tuple(frame.captures.values())
-        if results is None or any(node is None for node in nodes):
+        if results is None or None in nodes:
             return None
-        read = {ref.node for node in nodes if node is not None for ref in node.inputs}
-        read |= {ref.node for ref in results.values()}
-        for position, made_node in enumerate(nodes):
-            if made_node and made_node.present and position not in read and not made_node.auxiliary:
-                help = "name it in a join, in `from` or in `outputs`, or remove it"
-                self.report("E0223", f"nothing uses what `{made_node.name}` computes", made_node.mark, help=help)
-        # Sequential unless it must be wired by hand.
         found = tuple(node for node in nodes if node is not None)
+        if body.form != "list":
+            self.unread(found, results)
+        # Sequential unless it must be wired by hand.
         anonymous = block is None and parent is not None and not body.outputs
         sequential = body.form == "list" or (body.form == "mapping" and anonymous and _plain_chain(found))
         names = tuple(name if output is None else f"{name}.{output}" for name, output in frame.captures)
@@ -241,6 +254,14 @@ class _Elaborator:
             block,
             frozenset(self.decided[-1]),
         )
+
+    def unread(self, nodes: tuple[Node, ...], results: dict[str | None, Ref]) -> None:
+        """Report what is computed for nothing."""
+        read = {ref.node for node in nodes for ref in node.inputs} | {ref.node for ref in results.values()}
+        for position, node in enumerate(nodes):
+            if position not in read and node.present and not node.auxiliary:
+                help = "name it in a join, in `from` or in `outputs`, or remove it"
+                self.report("E0223", f"nothing uses what `{node.name}` computes", node.mark, help=help)
 
     def results(self, body: Body, frame: _Frame, last: _Values, previous: str) -> dict[str | None, Ref] | None:
         if body.outputs:
@@ -564,7 +585,7 @@ class _Elaborator:
             faulty = True
             name, mark = marks[position] if marks else ("", body.join.mark)
             message = fault.message.replace("inputs of `", "branches of `join: ")
-            self.join_fault(replace(fault, message=message), name, parts[position : position + 1], nodes, mark)
+            self.join_fault(fault._replace(message=message), name, parts[position : position + 1], nodes, mark)
         if faulty:
             return unknown
         out = self.outputs(kind, shapes, body.join.mark)
@@ -680,6 +701,6 @@ def _renumber(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     numbered = []
     count = 0
     for node in nodes:
-        numbered.append(replace(node, name=str(count)))
+        numbered.append(node._replace(name=str(count)))
         count += node.present
     return tuple(numbered)

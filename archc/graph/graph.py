@@ -25,8 +25,7 @@ class Ref(NamedTuple):
     output: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Instance:
+class Instance(NamedTuple):
     """A block in use: its graph, and the arguments in the names of the enclosing scope."""
 
     graph: Graph
@@ -44,8 +43,7 @@ class Turn(NamedTuple):
     place: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(NamedTuple):
     """A placed entry.
 
     `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for
@@ -127,8 +125,7 @@ class Network:
         return self.spec.init
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """One layer with its full path, as tables list it."""
 
     path: str

@@ -2,7 +2,7 @@
 
 from archc.inference.cost import Cost, graph_cost
 from archc.inference.expect import expectation_problems
-from archc.inference.sizes import Sizes, Stop, require
+from archc.inference.sizes import Sizes, Stop
 from archc.inference.summary import Row, Summary, network_outputs, summarize
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "expectation_problems",
     "graph_cost",
     "network_outputs",
-    "require",
     "summarize",
 ]

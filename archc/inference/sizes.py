@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from archc.graph import Graph, Network, Node, walk
 from archc.kinds import Fault, Kind, Shape, form
-from archc.problems import Problem, SpecError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +64,28 @@ class Sizes:
 
     def _compute(self, graph: Graph, inputs: tuple[Shape, ...]) -> dict[str | None, Shape] | Stop:
         values: list[dict[str | None, Shape]] = []
-
-        def value(node: int, output: str | None) -> Shape:
-            return inputs[-1 - node] if node < 0 else values[node][output]
-
         for node in graph.nodes:
             if node.auxiliary:
                 values.append({})
                 continue
-            shapes = tuple(value(ref.node, ref.output) for ref in node.inputs)
+            shapes = tuple([inputs[-1 - at] if at < 0 else values[at][output] for at, output in node.inputs])
             if not node.present:
                 values.append({None: shapes[0]})
                 continue
-            below = node.graph
-            if below is not None:
-                made = self._run(below, shapes)
+            kind = node.element
+            if not isinstance(kind, Kind):
+                made = self._run(kind if isinstance(kind, Graph) else kind.graph, shapes)
                 if isinstance(made, Stop):
                     return Stop(f"{node.name}.{made.path}", made.node, made.fault)
                 values.append(made)
                 continue
-            kind = node.element
-            assert isinstance(kind, Kind)
             x = shapes if kind.many else shapes[0]
             fault = next(kind.requirements(x), None) or _frozen(kind, node, shapes)
             if fault is not None:
                 return Stop(node.name, node, fault)
             y = kind.output(x)
             values.append(dict(y) if isinstance(y, dict) else {None: y})
-        return {name: value(ref.node, ref.output) for name, ref in graph.results.items()}
+        return {name: inputs[-1 - at] if at < 0 else values[at][output] for name, (at, output) in graph.results.items()}
 
 
 def _frozen(kind: Kind, node: Node, shapes: tuple[Shape, ...]) -> Fault | None:
@@ -107,17 +100,3 @@ def _frozen(kind: Kind, node: Node, shapes: tuple[Shape, ...]) -> Fault | None:
         f"`{kind.kind}` was built for {form(node.in_shapes[0])} and gets {form(shapes[0])}",
         help="an adaptive pooling before the `flatten` frees the input size",
     )
-
-
-def stop_problem(stop: Stop, height: int, width: int) -> Problem:
-    """A stop as a problem for people."""
-    message = f"at {height}×{width} the network stops: {stop.fault.message}"
-    return Problem("E0402", message, stop.node.mark, stop.fault.label, (stop.path,), stop.fault.help)
-
-
-def require(network: Network, height: int, width: int) -> dict[str | None, Shape]:
-    """The outputs' shapes at a size. Raises SpecError where the built network does not run."""
-    result = Sizes(network).outputs(height, width)
-    if isinstance(result, Stop):
-        raise SpecError([stop_problem(result, height, width)])
-    return result

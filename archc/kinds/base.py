@@ -7,8 +7,7 @@ A kind is a pydantic model of its arguments under PyTorch's names and defaults. 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -21,8 +20,7 @@ Shape = tuple[Any, ...]
 element may be a Symbol; the others are plain integers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """Why a kind refuses its input: `argument` is the one to blame, if there is one."""
 
     code: str
@@ -32,8 +30,7 @@ class Fault:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A torch call as data: `nn.Conv2d(3, 64, kernel_size=3)`.
 
     Values are plain or symbols; arguments that equal torch's defaults are left out.
@@ -44,8 +41,7 @@ class Call:
     keywords: tuple[tuple[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """How one output position looks at its input along one axis, for receptive fields.
 
     The output at position i reads the input from `i * step - before` over `extent` positions;

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from archc.expressions import Expression, ExpressionError, is_expression, parse_expression
+from archc.expressions import Expression, ExpressionError, has_expression, is_expression, parse_expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
 from archc.language.names import class_name_fault, layer_name_fault, parameter_name_fault, variable_name_fault
@@ -406,7 +406,7 @@ class Parser:
         for name, field in kind.model_fields.items():
             if field.is_required() and name not in arguments:
                 self.fail("E0206", f"`{target}` needs `{name}`", mark, help=f"`{target}: {{{name}: …}}`")
-        if not any(_has_expression(value) for value in arguments.values()):
+        if not any(has_expression(value) for value in arguments.values()):
             call.ready = make_kind(call, arguments, self.problems)
             if call.ready is None:
                 raise _Skip
@@ -509,10 +509,6 @@ def _loop_names(node: Map) -> list[str]:
     wanted = node.get("for")
     names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
     return [name for name in [*names, node.get("index")] if isinstance(name, str)]
-
-
-def _has_expression(value: Any) -> bool:
-    return isinstance(value, Expression) or (isinstance(value, tuple) and any(map(_has_expression, value)))
 
 
 def parse_blocks(node: Map, parser: Parser) -> None:
