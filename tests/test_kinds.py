@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archc.build.builder import _layer
+from archc.expressions import Symbol, evaluate_text, names_of, plain, text_of
 from archc.inference.receptive import Field
 from archc.kinds import KINDS, Call, Fault, Join, Kind, Shape
 from archc.language.names import MODULE_ATTRIBUTES
@@ -190,6 +191,35 @@ def test_a_call_gives_the_module_every_argument(name: str) -> None:
 
 def public(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+
+
+@every_kind
+def test_every_argument_may_be_a_parameter(name: str) -> None:
+    """With parameters in the place of numbers, words and lists a layer is the same: its shape, cost and module."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        given = {argument: getattr(kind, argument) for argument in kind.model_fields_set}
+        symbolic = case.kind(**{name: Symbol.parameter(value, name) for name, value in given.items()})
+        assert not list(symbolic.requirements(x))
+        assert inferred(symbolic, x) == inferred(kind, x)
+        assert symbolic.parameters(x) == kind.parameters(x)
+        assert public(_layer(values(symbolic.call(x), given)).eval()) == public(built(kind, x))
+
+    check()
+
+
+def values(call: Call, scope: dict[str, Any]) -> Call:
+    """A call with its expressions evaluated as the source would."""
+
+    def one(value: Any) -> Any:
+        return plain(evaluate_text(text_of(value), scope)) if names_of(value) else plain(value)
+
+    return Call(
+        call.target, tuple(map(one, call.positional)), tuple((name, one(value)) for name, value in call.keywords)
+    )
 
 
 @every_kind

@@ -26,6 +26,7 @@ from archc.graph.causes import first_shrinking
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
+from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.language import Spec
 from archc.language.names import layer_name_fault
 from archc.language.parse import make_kind
@@ -651,29 +652,32 @@ class _Elaborator:
         """`padding: same` given to a block is p = d(k - 1)/2 of the kernel given beside it."""
         if name != "padding" or plain(value) != "same":
             return value
-        from archc.kinds.convolution import same_faults, same_padding
-
-        def given(other: str, default: Any) -> Any:
+        at = call.marks.get(name, call.mark)
+        given, marks = {"out_channels": 1}, {"out_channels": at}
+        for other in ("kernel_size", "stride", "dilation"):
             parameter = call.block.parameters.get(other)
             if other in call.arguments:
-                return self.value(call.arguments[other], scope, call.marks[other])
-            return default if parameter is None else self.value(parameter.default, outer, parameter.mark)
-
-        at = call.marks.get(name, call.mark)
-        kernel, dilation, stride = given("kernel_size", None), given("dilation", 1), given("stride", 1)
-        if kernel is None:
+                given[other] = self.value(call.arguments[other], scope, call.marks[other])
+                marks[other] = call.marks[other]
+            elif parameter is not None:
+                given[other] = self.value(parameter.default, outer, parameter.mark)
+                marks[other] = parameter.mark
+        if given.get("kernel_size") is None:
+            message = f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`"
             help = "give the block a parameter `kernel_size`, or write the padding as a number"
-            self.report(
-                "E0303",
-                f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`",
-                at,
-                help=help,
-            )
+            self.report("E0303", message, at, help=help)
             return None
-        for fault in same_faults(kernel, stride, dilation):
+        faults = Problems()
+        window = make_kind(LayerCall(Conv2d, at, given, marks), given, faults)
+        for problem in faults.sorted():
+            problem.where = self.trail()
+            self.problems.add(problem)
+        if window is None:
+            return None
+        for fault in same_faults(given["kernel_size"], given.get("stride", 1), given.get("dilation", 1)):
             self.report(fault.code, fault.message, at, label=fault.label, help=fault.help)
             return None
-        return same_padding(kernel, dilation)
+        return same_padding(given["kernel_size"], given.get("dilation", 1))
 
 
 _SUGGESTIONS = 100

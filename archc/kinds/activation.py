@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archc.kinds.base import Flag, Kind, Real, Symbolic
+from archc.kinds.base import Flag, Kind, Real, Symbolic, integer
 
 
 class ReLU(Kind):
@@ -98,9 +98,7 @@ class Hardsigmoid(Kind):
 
 
 def _dim(value: Any) -> Any:
-    from archc.kinds.base import _integer
-
-    return _integer(value, 1, 1)
+    return integer(value, 1, 1)
 
 
 class Softmax(Kind):

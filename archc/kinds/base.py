@@ -54,17 +54,25 @@ class Window(NamedTuple):
 
 
 def _symbolic(value: Any, handler: Any) -> Any:
-    if type(value) is Symbol:
+    if type(value) is Symbol and value.value is not None:
         handler(value.value)
         return value
-    return handler(value)
+    return handler(plain(value))
 
 
 Symbolic = WrapValidator(_symbolic)
-"""Validates a symbol's value and keeps the symbol."""
+"""Validates a symbol's value and keeps the symbol; nothing (`null`) has no name to keep."""
 
 
-def _integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
+def opened(value: Any) -> Any:
+    """A parameter's list, word or nothing as itself; the elements of a list keep their expressions."""
+    if type(value) is Symbol and (value.value is None or isinstance(value.value, tuple | str)):
+        return value.value
+    return value
+
+
+def integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
+    """The value, if it is an integer within the bounds. Raises PydanticCustomError."""
     number = plain(value)
     if number == "same":
         raise PydanticCustomError("same", "`same` is for stride-1 convolutions: write p = (k - 1) / 2 as a number")
@@ -94,16 +102,17 @@ def shown(value: Any) -> str:
 
 def _integer_type(least: int) -> Any:
     schema = {"type": "integer", "minimum": least}
-    return (PlainValidator(lambda value: _integer(value, least)), WithJsonSchema(schema))
+    return (PlainValidator(lambda value: integer(value, least)), WithJsonSchema(schema))
 
 
 def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False) -> Any:
     def check(value: Any) -> Any:
-        if optional and value is None:
-            return None
         if type(value) is Symbol and isinstance(value.value, tuple):
             check(value.value)
             return value
+        value = opened(value)
+        if optional and value is None:
+            return None
         if isinstance(value, str) and value in words:
             return value
         if isinstance(value, list | tuple):
@@ -113,7 +122,7 @@ def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False
         return one(value)
 
     def one(value: Any) -> Any:
-        return value if item is not None and value in item else _integer(value, least)
+        return value if item is not None and value in item else integer(value, least)
 
     single: dict[str, Any] = {"type": "integer", "minimum": least}
     items: dict[str, Any] = {"anyOf": [single, {"type": "null"}]} if item else single

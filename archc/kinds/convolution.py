@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from math import gcd
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from archc.expressions.symbol import Symbol, plain
 from archc.kinds.base import (
@@ -14,6 +14,7 @@ from archc.kinds.base import (
     PaddingOrSame,
     Pair,
     Shape,
+    Symbolic,
     Window,
     form,
     need_map,
@@ -94,7 +95,7 @@ class Conv2d(Kind):
     dilation: Pair = 1
     groups: Count = 1
     bias: Flag = True
-    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+    padding_mode: Annotated[Literal["zeros", "reflect", "replicate", "circular"], Symbolic] = "zeros"
 
     def _padding(self) -> Any:
         return same_padding(self.kernel_size, self.dilation) if self.padding == "same" else self.padding
@@ -116,7 +117,7 @@ class Conv2d(Kind):
                 if padding[axis] and x[1 + axis] < least:
                     yield Fault(
                         "E0307",
-                        f"`padding_mode: {self.padding_mode}` cannot pad the {AXES[axis]} {x[1 + axis]}"
+                        f"`padding_mode: {plain(self.padding_mode)}` cannot pad the {AXES[axis]} {x[1 + axis]}"
                         f" by {padding[axis]}",
                         "padding",
                         help="use less padding or `padding_mode: zeros`",

@@ -15,8 +15,10 @@ from archc.kinds.base import (
     Shape,
     Symbolic,
     form,
+    integer,
     need_map,
     need_vector,
+    opened,
     shown,
     volume,
 )
@@ -101,13 +103,12 @@ class GroupNorm(Kind):
 
 
 def _shape(value: Any) -> Any:
-    from archc.kinds.base import _integer
-
+    value = opened(value)
     if value is None:
         return None
     if isinstance(value, list | tuple):
-        return tuple(_integer(size, 1) for size in value)
-    return _integer(value, 1)
+        return tuple(integer(size, 1) for size in value)
+    return integer(value, 1)
 
 
 class LayerNorm(Kind):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from math import gcd
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from archc.expressions.symbol import plain
 from archc.kinds.base import (
@@ -15,6 +15,7 @@ from archc.kinds.base import (
     OutputSize,
     Pair,
     Shape,
+    Symbolic,
     Window,
     need_map,
     pair,
@@ -90,7 +91,7 @@ class AvgPool2d(_Pool):
 
     ceil_mode: Flag = False
     count_include_pad: Flag = True
-    divisor_override: Count | None = None
+    divisor_override: Annotated[Count | None, Symbolic] = None
 
 
 class _AdaptivePool(Kind):

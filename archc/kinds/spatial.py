@@ -18,8 +18,9 @@ from archc.kinds.base import (
     Shape,
     Symbolic,
     Window,
-    _integer,
+    integer,
     need_map,
+    opened,
     pair,
     shown,
 )
@@ -38,13 +39,14 @@ class Identity(Kind):
 
 
 def _sides(value: Any) -> Any:
+    value = opened(value)
     if isinstance(value, list | tuple):
         if len(value) != 4:
             raise PydanticCustomError(
                 "sides", "expected an integer or [left, right, top, bottom], got {shown}", {"shown": shown(value)}
             )
-        return tuple(_integer(side, 0) for side in value)
-    return _integer(value, 0)
+        return tuple(integer(side, 0) for side in value)
+    return integer(value, 0)
 
 
 class Pad(Kind):
@@ -66,7 +68,7 @@ class Pad(Kind):
             }
         ),
     ]
-    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant"
+    mode: Annotated[Literal["constant", "reflect", "replicate", "circular"], Symbolic] = "constant"
     value: Real = 0.0
 
     def _lengths(self) -> tuple[int, int, int, int]:
@@ -82,7 +84,7 @@ class Pad(Kind):
             if (self.mode == "reflect" and side >= size) or (self.mode == "circular" and side > size):
                 yield Fault(
                     "E0307",
-                    f"`mode: {self.mode}` cannot pad the {axis} {size} by {side}",
+                    f"`mode: {plain(self.mode)}` cannot pad the {axis} {size} by {side}",
                     "padding",
                     help="use less padding or another mode",
                 )
@@ -93,7 +95,7 @@ class Pad(Kind):
         return (x[0], x[1] + top + bottom, x[2] + left + right)
 
     def call(self, x: Shape) -> Call:
-        match self.mode:
+        match plain(self.mode):
             case "reflect":
                 return Call("nn.ReflectionPad2d", (self.padding,))
             case "replicate":
@@ -130,9 +132,12 @@ class Upsample(Kind):
         if self.scale_factor is not None and not 0 < float(self.scale_factor) <= 1024:
             yield Fault("E0203", "the scale factor must be above 0 and at most 1024", "scale_factor")
             return
-        if self.align_corners is not None and self.mode.startswith("nearest"):
+        if self.align_corners is not None and plain(self.mode).startswith("nearest"):
             yield Fault(
-                "E0203", f"`align_corners` has no meaning for `mode: {self.mode}`", "align_corners", help="leave it out"
+                "E0203",
+                f"`align_corners` has no meaning for `mode: {plain(self.mode)}`",
+                "align_corners",
+                help="leave it out",
             )
             return
         for axis, size in zip(AXES, self.output(x)[1:], strict=True):
@@ -150,7 +155,7 @@ class Upsample(Kind):
         return (x[0], int(x[1] * factor), int(x[2] * factor))
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
-        reach = {"bilinear": 2, "bicubic": 4}.get(self.mode, 1)
+        reach = {"bilinear": 2, "bicubic": 4}.get(plain(self.mode), 1)
         y = self.output(x)
         first, second = (Window(min(reach, x[i]), x[i] / y[i], reach // 2 - 1 if reach > 1 else 0) for i in (1, 2))
         return (first, second)
@@ -194,9 +199,10 @@ class Chunk(Kind):
 
 
 def _sections(value: Any) -> Any:
+    value = opened(value)
     if not isinstance(value, list | tuple) or not value:
         raise PydanticCustomError("sections", "expected a list of channel counts, got {shown}", {"shown": shown(value)})
-    return tuple(_integer(size, 1) for size in value)
+    return tuple(integer(size, 1) for size in value)
 
 
 class Split(Kind):
