@@ -25,3 +25,9 @@ MAX_COMPOSED: Final = 4000
 
 MAX_EXPONENT: Final = 64
 """Largest exponent in an expression."""
+
+MAX_OUTPUTS: Final = 4096
+"""Outputs of one layer."""
+
+MAX_SIZES_TRIED: Final = 65_536
+"""Input sizes tried, one after the other, for the smallest legal one; behind them the declared size is told."""

@@ -202,7 +202,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "unknown format": (["check", "googlenet", "--format", "xml"], 2, "xml"),
     "no spec": (["build"], 2, "SPEC"),
     "bad name": (["new", "my net"], 1, "E0208"),
-    "unknown code": (["explain", "E9999"], 1, "E9999"),
+    "unknown code": (["explain", "E9999"], 2, "E9999"),
     "missing weights": (["build", "good.yaml", "--weights", "nowhere.pth"], 1, "E0501"),
     "weights that are none": (["build", "good.yaml", "--weights", "bad.yaml"], 1, "E0501"),
     "save over a spec": (["build", "good.yaml", "--save", "good.yaml"], 1, "no name for weights"),

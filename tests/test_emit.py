@@ -70,6 +70,7 @@ EXPECTED_CLASSES = {
     "shufflenet": ["Unit", "ShuffleNetV2"],
     "structure": ["Opt", "Conv", "Structure"],
     "unet": ["DoubleConv", "UNet"],
+    "values": ["Values"],
 }
 
 

@@ -60,7 +60,7 @@ def module_name(stem: str) -> str:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text("utf-8")
+        return path.read_bytes().decode("utf-8")  # as it is: no line ending is translated
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -74,6 +74,9 @@ def setting(text: str) -> tuple[str, Any]:
     from archc.reading import read_text
 
     try:
-        return name, read_text(f"value: {value}", "--set")["value"]
+        found = read_text(f"value: {value}", "--set")
     except SpecError:
-        raise argparse.ArgumentTypeError(f"{value!r} is no value as YAML writes it") from None
+        found = None
+    if found is None or len(found) > 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is no value as YAML writes it")
+    return name, found["value"]

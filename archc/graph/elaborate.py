@@ -363,7 +363,7 @@ class _Elaborator:
         text = ""
         for part in reference.template.parts:
             text += part if isinstance(part, str) else str(self.decide(self.value(part, scope, reference.mark)))
-        return Reference(text, None, reference.mark)
+        return Reference(text, reference.output, reference.mark)
 
     def lookup(self, reference: Reference, frame: _Frame) -> _Value | None:
         """The value that a name stands for, here or in an enclosing body of the same block."""

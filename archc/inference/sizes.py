@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from archc.graph import Graph, Network, Node, walk
 from archc.kinds import Fault, Kind, Shape, form
+from archc.limits import MAX_SIZES_TRIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,17 @@ class Sizes:
     def minimum(self) -> tuple[int, int]:
         """The smallest height and width at which it runs.
 
-        Each axis is scanned from 1 with the other as declared (legality is not monotone). Where the
-        two sizes found do not run together, the smallest legal square is taken, or the declared size.
+        Each axis is searched with the other as declared (legality is not monotone). Where the two sizes
+        found do not run together, the smallest legal square is taken, or the declared size.
         """
         _, height, width = self.network.input
-        least = next(size for size in range(1, height + 1) if self.legal(size, width))
+        least = _smallest(lambda size: self.outputs(size, width), height)
         if height == width and self._symmetric() and self.legal(least, least):
             return (least, least)  # what holds for one axis holds for the other
-        across = next(size for size in range(1, width + 1) if self.legal(height, size))
+        across = _smallest(lambda size: self.outputs(height, size), width)
         if self.legal(least, across):
             return (least, across)
-        squares = range(max(least, across), min(height, width) + 1)
+        squares = range(max(least, across), min(height, width, max(least, across) + MAX_SIZES_TRIED) + 1)
         return next(((side, side) for side in squares if self.legal(side, side)), (height, width))
 
     def _symmetric(self) -> bool:
@@ -86,6 +88,29 @@ class Sizes:
             y = kind.output(x)
             values.append(dict(y) if isinstance(y, dict) else {None: y})
         return {name: inputs[-1 - at] if at < 0 else values[at][output] for name, (at, output) in graph.results.items()}
+
+
+def _smallest(outputs: Callable[[int], dict[str | None, Shape] | Stop], declared: int) -> int:
+    """The smallest legal length of an axis; the declared one is legal.
+
+    A layer's output grows with its input. So where a layer with one input stops, whose input is smaller than it
+    is at the declared size, it or one before it stops at every smaller size too: these are found by doubling and
+    halving. Joins are legal at some sizes and not at others between: from there on every size is tried.
+    """
+
+    def too_small(size: int) -> bool:
+        stop = outputs(size)
+        return isinstance(stop, Stop) and not (isinstance(stop.node.element, Kind) and stop.node.element.many)
+
+    below, step = 0, 1  # every size up to `below` is too small
+    while below + step < declared and too_small(below + step):
+        below, step = below + step, step * 2
+    while step > 1:
+        step //= 2
+        if below + step < declared and too_small(below + step):
+            below += step
+    tried = range(below + 1, min(declared, below + MAX_SIZES_TRIED))
+    return next((size for size in tried if not isinstance(outputs(size), Stop)), declared)
 
 
 def _frozen(kind: Kind, node: Node, shapes: tuple[Shape, ...]) -> Fault | None:

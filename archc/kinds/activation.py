@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archc.kinds.base import Flag, Kind, Real, Symbolic, integer
+from archc.kinds.base import Flag, Kind, Real, Word, integer
 
 
 class ReLU(Kind):
@@ -53,7 +53,7 @@ class GELU(Kind):
     kind: ClassVar[str] = "gelu"
     torch: ClassVar[str] = "nn.GELU"
 
-    approximate: Annotated[Literal["none", "tanh"], Symbolic] = "none"
+    approximate: Annotated[Literal["none", "tanh"], Word] = "none"
 
 
 class SiLU(Kind):

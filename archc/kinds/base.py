@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from archc.expressions.symbol import Symbol, plain
@@ -71,6 +71,10 @@ def opened(value: Any) -> Any:
     return value
 
 
+Word = BeforeValidator(opened)
+"""A word that is a parameter's value becomes itself: the source writes it out, where a type checker knows it."""
+
+
 def integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
     """The value, if it is an integer within the bounds. Raises PydanticCustomError."""
     number = plain(value)
@@ -100,9 +104,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _integer_type(least: int) -> Any:
-    schema = {"type": "integer", "minimum": least}
-    return (PlainValidator(lambda value: integer(value, least)), WithJsonSchema(schema))
+def integer_type(least: int, most: int = MAX_INTEGER) -> Any:
+    """Validator and JSON Schema of an integer within bounds."""
+    schema = {"type": "integer", "minimum": least} | ({"maximum": most} if most < MAX_INTEGER else {})
+    return (PlainValidator(lambda value: integer(value, least, most)), WithJsonSchema(schema))
 
 
 def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False) -> Any:
@@ -133,7 +138,7 @@ def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False
     return (PlainValidator(check), WithJsonSchema({"anyOf": [single, pair, *named]}))
 
 
-_COUNT, _NATURAL = _integer_type(1), _integer_type(0)
+_COUNT, _NATURAL = integer_type(1), integer_type(0)
 _SIZES, _PADDING, _SAME = _pair_type(1), _pair_type(0), _pair_type(0, "same")
 _OUTPUT, _OPTIONAL = _pair_type(1, item=(None,)), _pair_type(1, optional=True)
 
@@ -191,7 +196,10 @@ class Kind(BaseModel):
         return iter(())
 
     def output(self, x: Shape) -> Any:
-        """The output's shape for a legal input; a dict of shapes where there are several outputs."""
+        """The output's shape for a legal input; a dict of shapes where there are several outputs.
+
+        Height and width must not shrink as the input's grow: the smallest input is searched by that.
+        """
         return x
 
     def derived(self, x: Shape) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from archc.kinds.base import (
     PaddingOrSame,
     Pair,
     Shape,
-    Symbolic,
     Window,
+    Word,
     form,
     need_map,
     pair,
@@ -95,7 +95,7 @@ class Conv2d(Kind):
     dilation: Pair = 1
     groups: Count = 1
     bias: Flag = True
-    padding_mode: Annotated[Literal["zeros", "reflect", "replicate", "circular"], Symbolic] = "zeros"
+    padding_mode: Annotated[Literal["zeros", "reflect", "replicate", "circular"], Word] = "zeros"
 
     def _padding(self) -> Any:
         return same_padding(self.kernel_size, self.dilation) if self.padding == "same" else self.padding
@@ -117,7 +117,7 @@ class Conv2d(Kind):
                 if padding[axis] and x[1 + axis] < least:
                     yield Fault(
                         "E0307",
-                        f"`padding_mode: {plain(self.padding_mode)}` cannot pad the {AXES[axis]} {x[1 + axis]}"
+                        f"`padding_mode: {self.padding_mode}` cannot pad the {AXES[axis]} {x[1 + axis]}"
                         f" by {padding[axis]}",
                         "padding",
                         help="use less padding or `padding_mode: zeros`",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from archc.kinds.base import Fault, Flag, Kind, Probability, Shape, Symbolic, need_map
+from archc.kinds.base import Fault, Flag, Kind, Probability, Shape, Word, need_map
 
 
 class Dropout(Kind):
@@ -45,4 +45,4 @@ class StochasticDepth(Kind):
     keeps_storage: ClassVar[bool] = True
 
     p: Probability
-    mode: Annotated[Literal["row", "batch"], Symbolic] = "row"
+    mode: Annotated[Literal["row", "batch"], Word] = "row"

@@ -18,13 +18,16 @@ from archc.kinds.base import (
     Shape,
     Symbolic,
     Window,
+    Word,
     integer,
+    integer_type,
     need_map,
     opened,
     pair,
     shown,
 )
 from archc.kinds.convolution import AXES, group_faults
+from archc.limits import MAX_OUTPUTS
 
 
 class Identity(Kind):
@@ -68,7 +71,7 @@ class Pad(Kind):
             }
         ),
     ]
-    mode: Annotated[Literal["constant", "reflect", "replicate", "circular"], Symbolic] = "constant"
+    mode: Annotated[Literal["constant", "reflect", "replicate", "circular"], Word] = "constant"
     value: Real = 0.0
 
     def _lengths(self) -> tuple[int, int, int, int]:
@@ -84,7 +87,7 @@ class Pad(Kind):
             if (self.mode == "reflect" and side >= size) or (self.mode == "circular" and side > size):
                 yield Fault(
                     "E0307",
-                    f"`mode: {plain(self.mode)}` cannot pad the {axis} {size} by {side}",
+                    f"`mode: {self.mode}` cannot pad the {axis} {size} by {side}",
                     "padding",
                     help="use less padding or another mode",
                 )
@@ -95,7 +98,7 @@ class Pad(Kind):
         return (x[0], x[1] + top + bottom, x[2] + left + right)
 
     def call(self, x: Shape) -> Call:
-        match plain(self.mode):
+        match self.mode:
             case "reflect":
                 return Call("nn.ReflectionPad2d", (self.padding,))
             case "replicate":
@@ -119,7 +122,7 @@ class Upsample(Kind):
 
     size: OptionalPair = None
     scale_factor: Annotated[float | None, Symbolic] = None
-    mode: Annotated[Literal["nearest", "nearest-exact", "bilinear", "bicubic"], Symbolic] = "nearest"
+    mode: Annotated[Literal["nearest", "nearest-exact", "bilinear", "bicubic"], Word] = "nearest"
     align_corners: Annotated[bool | None, Symbolic] = None
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
@@ -132,10 +135,10 @@ class Upsample(Kind):
         if self.scale_factor is not None and not 0 < float(self.scale_factor) <= 1024:
             yield Fault("E0203", "the scale factor must be above 0 and at most 1024", "scale_factor")
             return
-        if self.align_corners is not None and plain(self.mode).startswith("nearest"):
+        if self.align_corners is not None and self.mode.startswith("nearest"):
             yield Fault(
                 "E0203",
-                f"`align_corners` has no meaning for `mode: {plain(self.mode)}`",
+                f"`align_corners` has no meaning for `mode: {self.mode}`",
                 "align_corners",
                 help="leave it out",
             )
@@ -155,7 +158,7 @@ class Upsample(Kind):
         return (x[0], int(x[1] * factor), int(x[2] * factor))
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
-        reach = {"bilinear": 2, "bicubic": 4}.get(plain(self.mode), 1)
+        reach = {"bilinear": 2, "bicubic": 4}.get(self.mode, 1)
         y = self.output(x)
         first, second = (Window(min(reach, x[i]), x[i] / y[i], reach // 2 - 1 if reach > 1 else 0) for i in (1, 2))
         return (first, second)
@@ -185,7 +188,7 @@ class Chunk(Kind):
     positional: ClassVar[tuple[str, ...]] = ("chunks",)
     keeps_storage: ClassVar[bool] = True
 
-    chunks: Count
+    chunks: Annotated[int, *integer_type(1, MAX_OUTPUTS)]
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         for fault in group_faults(x[0], x[0], self.chunks):

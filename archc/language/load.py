@@ -65,7 +65,7 @@ class _Loader:
             self._report("E0202", "the spec has no `layers` and no `branches`", _top(root), "add `layers:`")
         if root.get("input") is None:
             self._report("E0202", "the spec lacks the key `input`", _top(root), "add `input: [3, 224, 224]`")
-        name, _ = self._name(root, stem)
+        name = self._name(root, stem, parser.blocks)
         init = parse_init(root.get("init"), self.problems)
         expect = _expectations(root.get("expect"))
         if keys is None or keys.input is None or body is None:
@@ -89,9 +89,9 @@ class _Loader:
             problems=self.problems.sorted(),
         )
 
-    def _name(self, root: Map, stem: str) -> tuple[str, bool]:
+    def _name(self, root: Map, stem: str, blocks: dict[str, Block]) -> str:
         if isinstance(root.get("name"), str):
-            name, mark = root["name"], root.values_at["name"]
+            name, mark = str(root["name"]), root.values_at["name"]
         else:
             # A file's name is any text: make a class name of it.
             name, mark = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", stem)), _top(root)
@@ -99,9 +99,10 @@ class _Loader:
         fault = class_name_fault(name)
         if fault:
             self._report("E0208", f"a network cannot be called `{name}`: {fault}", mark, "it names the emitted class")
-        elif isinstance(root.get("blocks"), Map) and name in root["blocks"]:
-            self._report("E0209", f"the network and a block are both called `{name}`", mark, "rename one of them")
-        return name, "name" in root
+        elif name in blocks:
+            help = "rename one of them" if "name" in root else "give the network a `name`"
+            self._report("E0209", f"the network and a block are both called `{name}`", mark, help)
+        return name
 
     def _extension(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
         mark = _top(root)
@@ -123,9 +124,7 @@ class _Loader:
                         "E0203", message, parameter.mark, f"`{root['extends']}` says {parameters[name].default!r}"
                     )
                 parameters[name] = Parameter(name, parameter.default, False, parameter.mark)
-        name, _ = self._name(root, stem)
-        if name in base.blocks:
-            self._report("E0209", f"the network and a block are both called `{name}`", mark, "give it a `name`")
+        name = self._name(root, stem, base.blocks)
         self.problems.raise_any()
         return Spec(
             name=name,

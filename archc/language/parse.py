@@ -96,7 +96,9 @@ class Parser:
     def reference(self, node: Any, mark: Mark, scope: frozenset[str] = frozenset()) -> Reference:
         """`name` or `name.output`; the name may carry an index."""
         if isinstance(node, str) and "$" in node:
-            return Reference(node, None, mark, self.name(node, mark, scope))
+            name, dot, output = node.rpartition(".")
+            name, output = (name, output) if dot and output.isalnum() else (node, "")
+            return Reference(name, output or None, mark, self.name(name, mark, scope))
         match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
         if match is None:
             help = "a join takes several inputs: `{concat: [a, b]}`" if isinstance(node, list) else ""
