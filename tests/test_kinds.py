@@ -255,6 +255,28 @@ def test_a_function_gives_the_modules_bits(name: str) -> None:
     check()
 
 
+@every_kind
+def test_what_the_backward_pass_reads_of_the_output(name: str) -> None:
+    """`needs_output`: autograd refuses the backward pass once the output is overwritten, and only then."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        given = noise(2, *x).requires_grad_() * 1.0
+        result = built(kind, x).train()(given)
+        first = result[0] if isinstance(result, tuple) else result
+        refusal = ""
+        try:
+            first.mul_(2.0)
+            first.sum().backward()
+        except RuntimeError as error:
+            refusal = str(error)
+        assert ("modified" in refusal) == kind.needs_output, refusal
+
+    check()
+
+
 def called(call: Call, first: Any) -> list[Tensor]:
     """A function's results as the emitted source calls it; no function at all is the value itself."""
     if not call.target:

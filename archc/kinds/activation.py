@@ -15,6 +15,10 @@ class ReLU(Kind):
 
     inplace: Flag = False
 
+    @property
+    def needs_output(self) -> bool:
+        return True
+
 
 class ReLU6(Kind):
     """min(max(0, x), 6) (MobileNets)."""
@@ -35,6 +39,10 @@ class LeakyReLU(Kind):
     negative_slope: Real = 0.01
     inplace: Flag = False
 
+    @property
+    def needs_output(self) -> bool:
+        return bool(self.inplace)
+
 
 class ELU(Kind):
     """x where positive, α(eˣ - 1) elsewhere (https://arxiv.org/abs/1511.07289)."""
@@ -45,6 +53,10 @@ class ELU(Kind):
 
     alpha: Real = 1.0
     inplace: Flag = False
+
+    @property
+    def needs_output(self) -> bool:
+        return bool(self.inplace)
 
 
 class GELU(Kind):
@@ -71,12 +83,20 @@ class Sigmoid(Kind):
     kind: ClassVar[str] = "sigmoid"
     torch: ClassVar[str] = "nn.Sigmoid"
 
+    @property
+    def needs_output(self) -> bool:
+        return True
+
 
 class Tanh(Kind):
     """The hyperbolic tangent."""
 
     kind: ClassVar[str] = "tanh"
     torch: ClassVar[str] = "nn.Tanh"
+
+    @property
+    def needs_output(self) -> bool:
+        return True
 
 
 class Hardswish(Kind):
@@ -111,3 +131,7 @@ class Softmax(Kind):
 
     def written(self) -> dict[str, Any]:
         return {"dim": 1}  # torch's own default depends on the rank and warns
+
+    @property
+    def needs_output(self) -> bool:
+        return True

@@ -246,6 +246,11 @@ class Kind(BaseModel):
         """Whether it changes its input's memory."""
         return bool(self.__dict__.get("inplace", False))  # pydantic's getattr is slow where there is none
 
+    @property
+    def needs_output(self) -> bool:
+        """Whether the backward pass reads its output, so that nothing may overwrite it."""
+        return False
+
 
 def need_map(x: Shape, kind: str) -> Iterator[Fault]:
     """A fault unless the input is (channels, height, width)."""

@@ -197,6 +197,10 @@ class Chunk(Kind):
     def output(self, x: Shape) -> dict[str, Shape]:
         return {str(i): (x[0] // self.chunks, *x[1:]) for i in range(int(self.chunks))}
 
+    @property
+    def needs_output(self) -> bool:
+        return True  # autograd lets nobody write into one of several views
+
     def function(self, x: Shape) -> Call:
         return Call("torch.chunk", (self.chunks,), (("dim", 1),))
 
@@ -234,6 +238,10 @@ class Split(Kind):
 
     def output(self, x: Shape) -> dict[str, Shape]:
         return {str(i): (size, *x[1:]) for i, size in enumerate(self.sections)}
+
+    @property
+    def needs_output(self) -> bool:
+        return True  # autograd lets nobody write into one of several views
 
     def function(self, x: Shape) -> Call:
         return Call("torch.split", (list(self.sections),), (("dim", 1),))
