@@ -56,8 +56,8 @@ RULES: Final[dict[str, str]] = {
     "E0314": "A normalised shape is the end of the input's shape.",
     "E0315": "A shape stays below 2**63 elements.",
     "E0316": "A normalisation takes the statistics of one image from more than one value.",
-    "E0320": "A layer that works in place overwrites nothing that another layer reads, nor what the backward pass of the"
-    " layer before reads (that of a sigmoid or a ReLU reads its output).",
+    "E0320": "A layer that works in place overwrites nothing that another layer reads, nor what the backward pass of"
+    " the layer before reads (that of a sigmoid or a ReLU reads its output).",
     # What a spec claims
     "E0401": "`expect` holds: what a spec claims of itself is true.",
     "E0402": "The network, built for one input size, runs at the given one.",
