@@ -144,6 +144,29 @@ layers:
     assert_equal_modules(built, emitted, torch.rand(1, 3, 32, 32))
 
 
+def test_an_optional_branch_names_its_classes() -> None:
+    """A shortcut that only some instances have: a plain `+ x` in the one class, told by its absence in the other."""
+    text = """
+name: Net
+input: [8, 32, 32]
+blocks:
+  Residual:
+    parameters: {out_channels: , stride: 1}
+    branches:
+      conv: {conv2d: {out_channels: $out_channels, kernel_size: 3, stride: $stride, padding: 1}}
+      shortcut: {identity: , when: $(stride == 1 and in_channels == out_channels)}
+    join: add
+layers:
+  a: {Residual: 8}
+  b: {Residual: [16, 2]}
+  c: {Residual: 24}
+  d: {Residual: 24}
+"""
+    source = archc.loads(text).emit()
+    assert classes(source) == ["Residual", "ResidualWithoutShortcut", "Net"]
+    assert "        x = self.conv(x) + x\n" in source
+
+
 def write_all(folder: Path) -> None:
     for name, path in NETWORKS.items():
         (folder / f"{name}.py").write_text(archc.load(path).emit(), "utf-8")

@@ -272,8 +272,17 @@ def _reserve(block: Block | None, plan: _Plan) -> None:
     plan.names[block.name] = block
 
 
+_LONG_ENDING = 40
+"""A class's name does not grow by more."""
+
+
 def _telling(uses: list[_Use], groups: list[list[int]]) -> list[str]:
-    """Endings for the classes of one block, from the arguments that make them differ."""
+    """Endings for the classes of one block, from the entries or the arguments that make them differ."""
+    absent = [{tuple(node.name for node in uses[m].graph.nodes if not node.present) for m in group} for group in groups]
+    if all(len(found) == 1 for found in absent) and len(set.union(*absent)) == len(groups):
+        endings = ["".join(f"Without{_camel(name)}" for name in next(iter(found))) for found in absent]
+        if len(set(endings)) == len(endings) and all(len(ending) < _LONG_ENDING for ending in endings):
+            return endings
     scopes = [_plain(use.graph.scope) for use in uses]
     candidates = [name for name in scopes[0] if name != "in_channels"] + ["in_channels"]
     for size in (1, 2, 3):
@@ -409,12 +418,12 @@ def _attributes(graph: Graph, plan: _Plan, shapes: bool, loops: bool) -> tuple[A
 
 
 def _function(node: Node, graph: Graph) -> Call | None:
-    """The function that stands for a layer in `forward`; a layer with a condition needs a child."""
+    """The function that stands for a layer in `forward`; what does something under a condition needs a child."""
     kind = node.element
-    if graph.sequential or not isinstance(kind, Kind) or node.when is not None:
+    if graph.sequential or not isinstance(kind, Kind):
         return None
     call = kind.function(node.in_shapes if kind.many else node.in_shapes[0])
-    if call is None:
+    if call is None or (node.when is not None and call.target):
         return None
     # `forward` does not see the constructor's arguments: what reads one is a child.
     given = [*call.positional, *(value for _, value in call.keywords)]
