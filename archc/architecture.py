@@ -25,7 +25,7 @@ def load(spec: str | Path) -> Architecture:
     does not hold.
     """
     path, shown = find_spec(spec)
-    return _checked(load_file(path, shown))
+    return _checked(load_file(path, shown), path)
 
 
 def loads(text: str, name: str = "<text>") -> Architecture:
@@ -33,20 +33,21 @@ def loads(text: str, name: str = "<text>") -> Architecture:
     return _checked(load_text(text, name))
 
 
-def _checked(spec: Spec) -> Architecture:
+def _checked(spec: Spec, path: Path | None = None) -> Architecture:
     network = elaborate(spec)
     problems = expectation_problems(network)
     if problems:
         raise SpecError(problems)
-    return Architecture(network, {})
+    return Architecture(network, {}, path)
 
 
 class Architecture:
     """A sound network of known sizes; never changed once it is made."""
 
-    def __init__(self, network: Network, settings: dict[str, Any]) -> None:
+    def __init__(self, network: Network, settings: dict[str, Any], path: Path | None = None) -> None:
         self._network = network
         self._settings = settings
+        self._path = path
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.parameters.items())
@@ -66,6 +67,16 @@ class Architecture:
     def parameters(self) -> dict[str, Any]:
         """The spec's parameters with their values."""
         return dict(self._network.parameters)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters that were given other values than the spec's."""
+        return dict(self._settings)
+
+    @property
+    def path(self) -> Path | None:
+        """The spec's file; None if it was given as text."""
+        return self._path
 
     @property
     def input(self) -> InputSize:
@@ -89,7 +100,7 @@ class Architecture:
         spec = self._network.spec
         settings = {**self._settings, **parameters}
         size = self.input if input is None else _input_size(input, spec)
-        return Architecture(elaborate(spec, override(spec, settings), size), settings)
+        return Architecture(elaborate(spec, override(spec, settings), size), settings, self._path)
 
     def summary(self, input: InputSize | None = None) -> Summary:
         """Shapes, parameters, multiply-adds and receptive fields of every layer, and the totals."""

@@ -37,8 +37,13 @@ def writing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file's text atomically. Raises SpecError (E0601)."""
-    with writing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file's content atomically. Raises SpecError (E0601)."""
+    with writing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 

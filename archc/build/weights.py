@@ -89,7 +89,12 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the state dict, as .safetensors or in torch's format, by its name; never half a file.
+    """Write the state dict of a module; as `save_state`."""
+    save_state(model.state_dict(), path)
+
+
+def save_state(state: dict[str, Tensor], path: Path) -> None:
+    """Write a state dict, as .safetensors or in torch's format, by its name; never half a file.
 
     Raises SpecError if the file cannot be written.
     """
@@ -98,7 +103,7 @@ def save_weights(model: nn.Module, path: Path) -> None:
     if path.suffix not in _FORMATS:
         what = f"`{path}` is no name for weights"
         raise SpecError([Problem("E0601", what, file=str(path), help=f"end it with {', '.join(_FORMATS)}")])
-    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    state = {key: value.contiguous() for key, value in state.items()}
     with writing(path) as temporary:
         if path.suffix == ".safetensors":
             from safetensors.torch import save_file

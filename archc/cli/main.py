@@ -18,6 +18,7 @@ COMMANDS = {
     "summary": "show shapes, parameters, multiply-adds and receptive fields by layer",
     "build": "build the nn.Module and run one forward pass",
     "emit": "write PyTorch source",
+    "train": "train a network on images",
     "list": "list the bundled specs, or the layer kinds",
     "new": "write a commented starter spec",
     "schema": "print the JSON Schema of specs, for editors",
@@ -31,19 +32,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\ntry `{self.prog} --help`\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(used: str = "") -> argparse.ArgumentParser:
+    """The command line; only the command that is `used` has its options, for a quick start."""
     top = _Parser(prog="archc", description="A compiler for neural-network architectures.", allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"archc {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, what in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
-        options.add(name, command)
+        if name == used:
+            options.add(name, command)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. 0: done; 1: problems; 2: wrong usage; 130: interrupted."""
+    """Run a command. 0: done; 1: problems; 2: wrong usage; 130 and 143: interrupted by SIGINT, SIGTERM."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         _prepare_process()
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"archc: no command is called `{words[0]}`", file=sys.stderr)
         print(did_you_mean(words[0], COMMANDS), file=sys.stderr)
         return 2
-    given = parser().parse_args(words)
+    given = parser(words[0] if words else "").parse_args(words)
     code = _run(given.command, given)
     if arguments is None:
         gc.freeze()  # the process ends here: nothing is worth collecting on the way out

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 
 def add(name: str, command: argparse.ArgumentParser) -> None:
@@ -29,6 +30,8 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             )
             command.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
             _settings(command)
+        case "train":
+            _train(command)
         case "list":
             command.add_argument("--kinds", action="store_true", help="list the layer kinds with their arguments")
             command.add_argument("--format", choices=["text", "json"], default="text")
@@ -38,12 +41,87 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("code", metavar="CODE", help="an error code, such as E0312")
 
 
+def _train(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="a spec, file.py, file.py:Class or module:Class; may be left out to resume",
+    )
+    data = command.add_argument_group("data")
+    data.add_argument("--data", default="digits", metavar="NAME", help=f"default: digits; {_DATA}")
+    data.add_argument("--data-dir", default="data", metavar="DIR", help="where data sets lie; default: data")
+    data.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
+    data.add_argument("--limit", type=count, default=0, metavar="N", help="use N images of each part only")
+    run = command.add_argument_group("run")
+    run.add_argument("--out", metavar="DIR", help="the run's folder; default: a new one below runs/")
+    run.add_argument(
+        "--resume", metavar="DIR", help="go on with the run in DIR; with a MODEL, begin it if it is not there"
+    )
+    run.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    _set(command)
+    _recipe(command)
+
+
+_DATA = "digits, shapes[:SIZE[:COUNT]], cifar10, cifar100, mnist, fashion-mnist, folder:PATH"
+
+
+def _recipe(command: argparse.ArgumentParser) -> None:
+    """A recipe, and an option for each of its fields."""
+    from archc.training.recipe import Recipe, bundled_recipes
+
+    recipe = command.add_argument_group("recipe")
+    names = ", ".join(bundled_recipes())
+    recipe.add_argument("--recipe", default="default", metavar="NAME", help=f"a recipe's file, or one of {names}")
+    for name, field in Recipe.model_fields.items():
+        option, help = f"--{name.replace('_', '-')}", f"{field.description}".replace("%", "%%")
+        if bool in (field.annotation, *get_args(field.annotation)):
+            recipe.add_argument(option, dest=f"recipe_{name}", action=argparse.BooleanOptionalAction, help=help)
+        elif name != "description":
+            kind = partial(_field, name)
+            recipe.add_argument(option, dest=f"recipe_{name}", type=kind, metavar=_metavar(field.annotation), help=help)
+
+
+def _metavar(annotation: Any) -> str:
+    choices = [str(choice) for choice in get_args(annotation) if get_origin(annotation) is Literal]
+    return "|".join(choices) or "X"
+
+
+def _field(name: str, text: str) -> Any:
+    """A recipe field's value, written as in YAML."""
+    from archc.training.recipe import field_fault
+
+    _, value = setting(f"{name}={text}")
+    fault = field_fault(name, value)
+    if fault:
+        raise argparse.ArgumentTypeError(fault)
+    return value
+
+
+def recipe_changes(given: Any) -> dict[str, Any]:
+    """The fields of a recipe that were given as options."""
+    found = {name: value for name, value in vars(given).items() if name.startswith("recipe_") and value is not None}
+    return {name.removeprefix("recipe_"): value for name, value in found.items()}
+
+
+def count(text: str) -> int:
+    """A number of things, at least 1."""
+    if not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
+        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+    return int(text)
+
+
 def _spec(command: argparse.ArgumentParser) -> None:
     command.add_argument("spec", metavar="SPEC", help="a spec file, or the name of a bundled spec")
     _settings(command)
 
 
 def _settings(command: argparse.ArgumentParser) -> None:
+    _set(command)
+    command.add_argument("--input", type=input_size, metavar="CxHxW", help="declare another input size")
+
+
+def _set(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--set",
         dest="settings",
@@ -53,7 +131,6 @@ def _settings(command: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter's value",
     )
-    command.add_argument("--input", type=input_size, metavar="CxHxW", help="declare another input size")
 
 
 def input_size(text: str) -> tuple[int, int, int]:

@@ -70,4 +70,14 @@ RULES: Final[dict[str, str]] = {
     "E0601": "An output file can be written.",
     "E0602": "A generated file is what its spec says (run `archc emit`).",
     "E0603": "Names in the emitted source do not clash.",
+    # Training
+    "E0701": "Every field of a recipe changes something.",
+    "E0702": "The data set of a training is known, complete and readable.",
+    "E0703": "Network and data agree on channels, image size and the number of classes.",
+    "E0704": "What is trained is a spec, a class of a Python file or module, or an nn.Module.",
+    "E0705": "A run has its own folder, and one process (or one group of processes) works in it.",
+    "E0706": "A run to be resumed has a sound checkpoint, and what was asked for is what it was begun with.",
+    "E0707": "The loss of a training is a finite number.",
+    "E0708": "The device can hold a step of the training.",
+    "E0709": "The device that is asked for is there.",
 }

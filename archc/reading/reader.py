@@ -18,8 +18,8 @@ from archc.reading.tree import Map, Seq
 _MISSING = object()
 
 
-def read_file(path: Path, name: str) -> Map:
-    """The located tree of a spec file; `name` is what messages call it.
+def read_file(path: Path, name: str, what: str = "spec") -> Map:
+    """The located tree of a spec file, or another of the sort `what`; `name` is what messages call it.
 
     Raises SpecError if the file cannot be read or is not a YAML mapping.
     """
@@ -28,9 +28,10 @@ def read_file(path: Path, name: str) -> Map:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        what = "is a folder, not a spec file" if path.is_dir() else f"cannot be read: {reason}"
-        help = "give the path of a spec, or the name of a bundled one (`archc list`)"
-        raise _error("E0101", f"`{name}` {what}", file=name, help=help) from None
+        fault = f"is a folder, not a {what} file" if path.is_dir() else f"cannot be read: {reason}"
+        listed = " (`archc list`)" if what == "spec" else ""
+        help = f"give the path of a {what}, or the name of a bundled one{listed}"
+        raise _error("E0101", f"`{name}` {fault}", file=name, help=help) from None
     except ValueError:
         raise _error("E0101", f"`{name!r}` is no path", file=name) from None
     if len(data) > MAX_FILE_BYTES:
@@ -42,23 +43,25 @@ def read_file(path: Path, name: str) -> Map:
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         mark = Mark(Source(name, ""), line, column, line, column + 1)
         raise _error("E0102", f"byte 0x{data[error.start]:02x} is not UTF-8 text", mark) from None
-    return read_text(text, name)
+    return read_text(text, name, what)
 
 
-def read_text(text: str, name: str) -> Map:
-    """The located tree of a spec's text. Raises SpecError, as `read_file` does."""
+def read_text(text: str, name: str, what: str = "spec") -> Map:
+    """The located tree of a text. Raises SpecError, as `read_file` does."""
     source = Source(name, text)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise _error("E0102", "a NUL byte: this is a binary file, not a spec", Mark(source, line, 1, line, 2))
+        raise _error("E0102", f"a NUL byte: this is a binary file, not a {what}", Mark(source, line, 1, line, 2))
     root = _build(source)
     if isinstance(root, Map):
         return root
     mark = Mark(source, 1, 1, 1, 1)
     if root is _MISSING or root is None:
-        raise _error("E0103", "the spec is empty", mark, help="`archc new NAME` writes a commented starter")
-    what = "list" if isinstance(root, Seq) else "single value"
-    raise _error("E0103", f"the spec is a {what}, not a mapping", mark, help="begin with `input:` and `layers:`")
+        help = "`archc new NAME` writes a commented starter" if what == "spec" else ""
+        raise _error("E0103", f"the {what} is empty", mark, help=help)
+    found = "list" if isinstance(root, Seq) else "single value"
+    help = "begin with `input:` and `layers:`" if what == "spec" else "write `name: value` lines"
+    raise _error("E0103", f"the {what} is a {found}, not a mapping", mark, help=help)
 
 
 def _error(code: str, message: str, mark: Mark | None = None, *, file: str = "", help: str = "") -> SpecError:

@@ -1,0 +1,59 @@
+"""`archc train`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from archc.cli.options import recipe_changes
+from archc.problems import SpecError
+
+
+def run(given: Any) -> int:
+    """Train, or go on with a run. 130 and 143: stopped by a signal, with the step that was running saved."""
+    fault = _usage(given)
+    if fault:
+        print(f"archc train: {fault}\ntry `archc train --help`", file=sys.stderr)
+        return 2
+    from archc.training import resume_run, train
+    from archc.training.events import Interrupted
+
+    try:
+        if given.model is None:
+            resume_run(given.resume, device=given.device)
+        else:
+            train(
+                given.model,
+                given.data,
+                given.recipe,
+                out=given.resume or given.out,
+                resume=given.resume is not None,
+                device=given.device,
+                data_dir=given.data_dir,
+                download=given.download,
+                limit=given.limit,
+                settings=dict(given.settings),
+                **recipe_changes(given),
+            )
+    except Interrupted as stop:
+        print(f"{stop}: the run is saved", file=sys.stderr)
+        return 128 + stop.number
+    except SpecError:
+        if os.environ.get("RANK", "0") != "0":
+            return 1  # the first process tells it
+        raise
+    return 0
+
+
+def _usage(given: Any) -> str:
+    if given.model is None and given.resume is None:
+        return "a MODEL to train is missing, or --resume DIR"
+    if given.resume is not None and given.out is not None:
+        return "--resume names the run's folder already: leave --out away"
+    if given.model is None:
+        others = recipe_changes(given) or given.settings or given.recipe != "default" or given.data != "digits"
+        if others:
+            return f"--resume {Path(given.resume)} goes on as the run was begun: leave the other options away"
+    return ""

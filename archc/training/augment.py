@@ -1,0 +1,185 @@
+"""Images as the network receives them: batched tensor operations on the device, one draw an image.
+
+Every random choice is a number of a table drawn once an epoch from (seed, epoch), one row an image. So what happens
+to an image in an epoch depends on neither the batch, the device, the process nor the step in which a run is resumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Draw(IntEnum):
+    """The columns of the table of draws: uniform in [0, 1)."""
+
+    FLIP = 0
+    SHIFT_X = 1
+    SHIFT_Y = 2
+    CUT_X = 3
+    CUT_Y = 4
+    AREA = 5
+    RATIO = 6
+    CROP_X = 7
+    CROP_Y = 8
+
+
+def generator(seed: int, epoch: int, purpose: int) -> torch.Generator:
+    """A generator for one purpose of one epoch: a pure function of its arguments."""
+    mixed = seed
+    for number in (epoch, purpose):
+        # splitmix64's finaliser: seeds that differ in one bit give streams that have nothing in common.
+        mixed = (mixed + number + 0x9E3779B97F4A7C15) & (2**64 - 1)
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+        mixed ^= mixed >> 31
+    return torch.Generator().manual_seed(mixed >> 1)
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
+    """The order of `count` images in an epoch: int64 (count)."""
+    return torch.randperm(count, generator=generator(seed, epoch, 0))
+
+
+def epoch_draws(seed: int, epoch: int, count: int) -> Tensor:
+    """The table of draws of an epoch: float32 (count, columns), a row an image."""
+    return torch.rand(count, len(Draw), generator=generator(seed, epoch, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How uint8 images become the network's input, in training and in validation."""
+
+    channels: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool = False
+    pad: int = 0
+    cutout: int = 0
+    random_crop: bool = False
+    center_crop: float = 1.0
+    channels_last: bool = False
+
+    def validation(self, pixels: Tensor) -> Tensor:
+        """uint8 (batch, channels, height, width) of any size to float32, resized and normalised."""
+        if self.center_crop < 1:
+            height, width = (max(1, round(length * self.center_crop)) for length in pixels.shape[2:])
+            top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
+            pixels = pixels[:, :, top : top + height, left : left + width]
+        return self._normalised(self._resized(pixels))
+
+    def training(self, pixels: Tensor, draws: Tensor) -> Tensor:
+        """The same, each image shifted, mirrored and cut as its row of `draws` says."""
+        images = self._part(pixels, draws) if self.random_crop else self._resized(pixels)
+        if self.flip or self.pad:
+            images = self._moved(images, draws)
+        result = self._normalised(images)
+        if self.cutout:
+            result = self._cut(result, draws)
+        return result
+
+    def _resized(self, pixels: Tensor) -> Tensor:
+        pixels = with_channels(pixels, self.channels)
+        if pixels.shape[2:] == (self.height, self.width):
+            return pixels
+        return resize(pixels, self.height, self.width)
+
+    def _part(self, pixels: Tensor, draws: Tensor) -> Tensor:
+        """A random part of each image at the network's size, sampled bilinearly."""
+        height, width, top, left = random_part(draws)
+        zero = torch.zeros_like(top)
+        # affine_grid counts from the middle: -1 … 1 over the image.
+        x = torch.stack([width, zero, 2 * left + width - 1], 1)
+        y = torch.stack([zero, height, 2 * top + height - 1], 1)
+        grid = F.affine_grid(torch.stack([x, y], 1), [len(pixels), 1, self.height, self.width], align_corners=False)
+        images = with_channels(pixels, self.channels).float()
+        sampled = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return sampled.round_().to(torch.uint8)
+
+    def _moved(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Shift by up to `pad` pixels over a black border, and mirror: one gather for both."""
+        count, _, height, width = images.shape
+        device, pad = images.device, self.pad
+        rows = torch.arange(height, device=device).expand(count, -1)
+        columns = torch.arange(width, device=device).expand(count, -1)
+        if self.flip:
+            mirrored = draws[:, Draw.FLIP, None] < 0.5
+            columns = torch.where(mirrored, width - 1 - columns, columns)
+        if pad:
+            rows = rows + _integer(draws[:, Draw.SHIFT_Y, None], 2 * pad + 1)
+            columns = columns + _integer(draws[:, Draw.SHIFT_X, None], 2 * pad + 1)
+            images = F.pad(images, (pad, pad, pad, pad))
+        index = torch.arange(count, device=device)[:, None, None]
+        # The gathered axes come first, channels last in memory: (count, height, width, channels).
+        return images.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        mean, std = (torch.tensor(v, device=images.device).view(1, -1, 1, 1) for v in (self.mean, self.std))
+        return images.to(torch.float32, memory_format=layout).div_(255).sub_(mean).div_(std)
+
+    def _cut(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Blank a square with the mean colour; its centre lies anywhere in the image."""
+
+        def near(length: int, column: Draw) -> Tensor:
+            centre = _integer(draws[:, column, None], length)
+            distance = torch.arange(length, device=images.device) - centre + self.cutout // 2
+            return (distance >= 0) & (distance < self.cutout)
+
+        inside = near(self.height, Draw.CUT_Y)[:, None, :, None] & near(self.width, Draw.CUT_X)[:, None, None, :]
+        return images.masked_fill(inside, 0.0)
+
+
+def random_part(draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Height, width, top and left of a random part of each image, as fractions of the image's sides.
+
+    8 to 100 % of the area, sides of 3:4 to 4:3 (https://arxiv.org/abs/1409.4842, section 6); a side that would be
+    longer than the image's is the image's.
+    """
+    area = 0.08 + 0.92 * draws[:, Draw.AREA]
+    ratio = (3 / 4) * (16 / 9) ** draws[:, Draw.RATIO]
+    height, width = (area / ratio).sqrt().clamp(max=1), (area * ratio).sqrt().clamp(max=1)
+    return height, width, draws[:, Draw.CROP_Y] * (1 - height), draws[:, Draw.CROP_X] * (1 - width)
+
+
+def _integer(draw: Tensor, count: int) -> Tensor:
+    """A uniform draw as one of 0 … count - 1."""
+    return (draw * count).long().clamp_(max=count - 1)
+
+
+def with_channels(pixels: Tensor, channels: int) -> Tensor:
+    """Images with 1 or 3 channels: grey is repeated, colour is weighted to grey as ITU-R BT.601 does."""
+    if pixels.shape[1] == channels:
+        return pixels
+    if channels == 3:
+        return pixels.expand(-1, 3, -1, -1)
+    weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
+    return (pixels * weights).sum(1, keepdim=True).round().to(torch.uint8)
+
+
+def resize(pixels: Tensor, height: int, width: int) -> Tensor:
+    """uint8 images at another size, bilinear with antialiasing, rounded to whole levels.
+
+    On the CPU the pixels are those of Pillow (and so of torchvision's `Resize` of a Pillow image).
+    """
+    if pixels.device.type == "cpu":
+        return F.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
+    scaled = F.interpolate(pixels.float(), (height, width), mode="bilinear", antialias=True)
+    return scaled.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def statistics(pixels: Tensor, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel over uint8 images, in 0 … 1, to four decimals."""
+    total = torch.zeros(2, channels, dtype=torch.float64)
+    for part in torch.split(pixels, 4096):
+        levels = with_channels(part, channels).double().div_(255)
+        total += torch.stack([levels.sum((0, 2, 3)), levels.square().sum((0, 2, 3))])
+    mean, square = total / (pixels.shape[0] * pixels.shape[2] * pixels.shape[3])
+    std = (square - mean.square()).clamp(min=1e-8).sqrt()
+    return tuple(round(v, 4) for v in mean.tolist()), tuple(max(round(v, 4), 1e-4) for v in std.tolist())

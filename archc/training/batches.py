@@ -1,0 +1,186 @@
+"""Batches of images on the device: gathered there for small sets, read ahead by worker processes for folders."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from archc.problems import Problem, SpecError
+from archc.training.augment import random_part, resize, with_channels
+from archc.training.data import FolderImages, Images
+
+MISSING = -100
+"""The label of an image that could not be read: torch's `ignore_index`."""
+
+
+class Batch(NamedTuple):
+    """uint8 images (batch, channels, height, width) on the device, int64 labels, and their rows of the draws."""
+
+    pixels: Tensor
+    labels: Tensor
+    draws: Tensor
+
+
+class Batches(Protocol):
+    """Where batches come from; `unreadable` are the files that were left out so far."""
+
+    unreadable: dict[Path, str]
+
+    def __len__(self) -> int: ...
+
+    def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
+        """A batch for each tensor of row numbers, in their order; `draws` has a row an image."""
+        ...
+
+
+class ResidentBatches:
+    """Images that live on the device as uint8."""
+
+    def __init__(self, images: Images, device: torch.device) -> None:
+        self.pixels = images.pixels.to(device)
+        self.labels = images.labels.to(device)
+        self.unreadable: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
+        """Gather on the device; the whole epoch's row numbers and draws go there at once."""
+        device = self.labels.device
+        draws = draws.to(device)
+        moved = torch.cat(rows).to(device) if rows else torch.empty(0, dtype=torch.int64)
+        for part in torch.split(moved, [len(row) for row in rows]):
+            yield Batch(self.pixels[part], self.labels[part], draws[part] if len(draws) else draws)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files become images of one size."""
+
+    channels: int
+    height: int
+    width: int
+    random_crop: bool
+    center_crop: float
+    strict: bool
+
+
+class FolderBatches:
+    """Images read from files by worker processes, ahead of the device."""
+
+    def __init__(self, images: FolderImages, reading: Reading, device: torch.device, workers: int) -> None:
+        self.images = images
+        self.reading = reading
+        self.device = device
+        self.workers = workers
+        self.unreadable: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
+        """Read the files of each batch; what the workers have read ahead waits in pinned memory for a GPU."""
+        from torch.utils.data import DataLoader
+
+        # What an image's crop depends on travels with its number: workers draw nothing.
+        wanted = [[(i, draws[i].tolist() if len(draws) else None) for i in part.tolist()] for part in rows]
+        loader = DataLoader(
+            _Files(self.images, self.reading),
+            batch_sampler=wanted,
+            num_workers=self.workers,
+            collate_fn=_collate,
+            pin_memory=self.device.type == "cuda",
+            worker_init_fn=_quiet if self.workers else None,
+            prefetch_factor=4 if self.workers else None,
+            generator=torch.Generator().manual_seed(0),  # or each epoch would draw from the global one
+        )
+        for part, (pixels, labels, faults) in zip(rows, loader, strict=True):
+            self.unreadable.update(faults)
+            own = draws[part].to(self.device, non_blocking=True) if len(draws) else draws
+            yield Batch(pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True), own)
+
+
+Read = tuple[Tensor, int, tuple[Path, str] | None]
+
+
+class _Files(torch.utils.data.Dataset[Read]):
+    def __init__(self, images: FolderImages, reading: Reading) -> None:
+        self.images = images
+        self.reading = reading
+
+    def __getitem__(self, wanted: tuple[int, list[float] | None]) -> Read:
+        index, draws = wanted
+        path = self.images.paths[index]
+        try:
+            return read_image(path, self.reading, draws), self.images.labels[index], None
+        except (OSError, ValueError, SyntaxError, MemoryError, RuntimeError) as error:
+            # Pillow raises each of these on damaged files.
+            if self.reading.strict:
+                what, help = f"`{path}` cannot be read: {error}", "without --strict-images it is left out"
+                raise SpecError([Problem("E0702", what, file=str(path), help=help)]) from None
+            r = self.reading
+            return torch.full((r.channels, r.height, r.width), 128, dtype=torch.uint8), MISSING, (path, str(error))
+
+
+def read_image(path: Path, reading: Reading, draws: list[float] | None = None) -> Tensor:
+    """The image of a file, cropped and resized: uint8 (channels, height, width). Raises what Pillow raises."""
+    import numpy
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file).convert("L" if reading.channels == 1 else "RGB")
+    pixels = torch.from_numpy(numpy.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)[None]
+    if draws is not None and reading.random_crop:
+        pixels = _random_part(pixels, draws)
+    elif reading.center_crop < 1 or image.height != image.width:
+        pixels = _middle(pixels, reading)
+    return resize(with_channels(pixels, reading.channels), reading.height, reading.width)[0]
+
+
+def _random_part(pixels: Tensor, draws: list[float]) -> Tensor:
+    sides = pixels.shape[2], pixels.shape[3], pixels.shape[2], pixels.shape[3]
+    parts = random_part(torch.tensor([draws]))
+    height, width, top, left = (int(part * side) for part, side in zip(parts, sides, strict=True))
+    return pixels[:, :, top : top + max(1, height), left : left + max(1, width)]
+
+
+def _middle(pixels: Tensor, reading: Reading) -> Tensor:
+    """The largest central part of the network's proportions, times `center_crop`."""
+    height, width = pixels.shape[2:]
+    scale = min(height / reading.height, width / reading.width) * reading.center_crop
+    h, w = max(1, round(reading.height * scale)), max(1, round(reading.width * scale))
+    top, left = (height - h) // 2, (width - w) // 2
+    return pixels[:, :, top : top + h, left : left + w]
+
+
+def _collate(parts: list[Read]) -> tuple[Tensor, Tensor, dict[Path, str]]:
+    pixels, labels, faults = zip(*parts, strict=True)
+    return torch.stack(pixels), torch.tensor(labels), dict(fault for fault in faults if fault is not None)
+
+
+def _quiet(_worker: int) -> None:
+    """Workers end when the main process says so, not by Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)
+
+
+def epoch_rows(order: Tensor, batch_size: int, rank: int, world: int) -> list[tuple[Tensor, int]]:
+    """What one process of `world` sees of each batch of an epoch: every world-th image; and the batch's size.
+
+    The last batch holds what is left; with several processes, less than one image for each is left out.
+    """
+    return [(batch[rank::world], len(batch)) for batch in torch.split(order, batch_size) if len(batch) >= world]
+
+
+def make_batches(images: Images | FolderImages, reading: Reading, device: torch.device, workers: int) -> Batches:
+    """The batches of a data set."""
+    if isinstance(images, Images):
+        return ResidentBatches(images, device)
+    return FolderBatches(images, reading, device, workers)

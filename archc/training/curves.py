@@ -1,0 +1,47 @@
+"""The curves of a run as a picture."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from torch import Tensor
+
+TRAINING, VALIDATION = "#4269d0", "#e8730c"
+
+
+def draw_curves(title: str, rows: list[dict[str, float]], best: dict[str, float], losses: list[Tensor]) -> bytes:
+    """A PNG with loss and accuracy by epoch; the loss of each step stands faintly behind."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in rows]
+    for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
+        marker = "o" if len(rows) < 40 else ""
+        for part, name, colour in (("train", "training", TRAINING), ("val", "validation", VALIDATION)):
+            values = [row[f"{part}_{kind}"] for row in rows]
+            axis.plot(epochs, values, color=colour, marker=marker, markersize=3.5, label=name, zorder=3)
+        axis.set(xlabel="epoch", ylabel=kind, xlim=(0, max(epochs) + 0.2))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    steps = [
+        (epoch + (at + 1) / len(part), loss)
+        for epoch, part in enumerate(losses)
+        for at, loss in enumerate(part.tolist())
+    ]
+    thin = steps[:: max(1, len(steps) // 2000)]
+    axes[0].plot(*zip(*thin, strict=True), color=TRAINING, alpha=0.25, linewidth=0.8, label="each step", zorder=1)
+    axes[0].set_ylim(bottom=0)
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes[1].set_title(f"best validation accuracy {best['val_accuracy']:.2%} (epoch {best['epoch']:.0f})", fontsize=10)
+    axes[0].legend(frameon=False)
+    axes[1].legend(frameon=False, loc="lower right")
+    figure.suptitle(title)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

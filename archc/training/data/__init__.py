@@ -1,0 +1,6 @@
+"""Data sets by name, as images with labels: in memory where they are small, read from files where they are not."""
+
+from archc.training.data.catalogue import NAMES, load_data
+from archc.training.data.images import Data, FolderImages, Images
+
+__all__ = ["NAMES", "Data", "FolderImages", "Images", "load_data"]

@@ -1,0 +1,88 @@
+"""The processes of a training: one, or those that torchrun starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from archc.problems import Problem, SpecError
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One process among the others."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks to the user."""
+        return self.rank == 0
+
+    def on_first(self, action: Callable[[], Value]) -> Value:
+        """What an action of the first process gives, in every process; so is a SpecError that it raises."""
+        if self.size == 1:
+            return action()
+        box: list[Any] = [None, None]
+        if self.first:
+            try:
+                box[0] = action()
+            except SpecError as error:
+                box[1] = error
+        torch.distributed.broadcast_object_list(box, src=0)
+        if box[1] is not None:
+            raise box[1]
+        return box[0]  # type: ignore[no-any-return]
+
+    def gathered(self, value: Any) -> list[Any]:
+        """Every process's value, in every process."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return values
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add a tensor over the processes, in place."""
+        if self.size > 1:
+            torch.distributed.all_reduce(tensor)
+        return tensor
+
+
+@contextmanager
+def world(device: str) -> Iterator[World]:
+    """The world of this process, with `device` auto, cpu or cuda; joined on entry and left at the end.
+
+    Raises SpecError (E0709) where the device is not there.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        what = "there is no CUDA device, or this build of torch cannot use it"
+        raise SpecError([Problem("E0709", what, file="--device", help="--device cpu trains without one")])
+    cuda = device != "cpu" and torch.cuda.is_available()
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if "RANK" not in os.environ or size == 1:
+        yield World(0, 1, torch.device("cuda" if cuda else "cpu"))
+        return
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    here = torch.device("cuda", local) if cuda else torch.device("cpu")
+    if cuda:
+        if local >= torch.cuda.device_count():
+            what = f"process {local} of this machine has no GPU of its own: there are {torch.cuda.device_count()}"
+            raise SpecError([Problem("E0709", what, file="torchrun", help="lower --nproc-per-node")])
+        torch.cuda.set_device(here)
+    # Objects and wishes travel by gloo, gradients on a GPU by NCCL.
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+    try:
+        yield World(int(os.environ["RANK"]), size, here)
+    finally:
+        torch.distributed.destroy_process_group()

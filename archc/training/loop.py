@@ -1,0 +1,275 @@
+"""The training loop: epochs of steps, a validation after each, and a state that can be saved after any step."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archc.problems import Problem, SpecError
+from archc.training.augment import Preparation, epoch_draws, epoch_order
+from archc.training.batches import MISSING, Batch, Batches, epoch_rows
+from archc.training.checkpoint import save_checkpoint
+from archc.training.distributed import World
+from archc.training.ema import Ema
+from archc.training.events import Events, Interrupted, Wish
+from archc.training.loss import Loss, heads_of
+from archc.training.meter import Meter
+from archc.training.optimizer import make_optimizer, make_schedule
+from archc.training.parallel import parallel, state_of, take_state
+from archc.training.progress import Progress
+from archc.training.recipe import Recipe
+from archc.training.run_folder import RunFolder
+
+_LOOK = 0.5
+"""Seconds between two looks at the losses while an epoch runs: looking waits for the device."""
+
+_SIGNALS = {Wish.INTERRUPT: 2, Wish.TERMINATE: 15}
+
+
+def best_of(rows: list[dict[str, float]]) -> dict[str, float]:
+    """The epoch with the highest validation accuracy; of equal ones, that with the lowest loss."""
+    return max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+
+
+class Loop:
+    """A network in training. `step` counts all steps, `at` those of the running epoch; both start from 0."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        outputs: tuple[str, ...],
+        train: Batches,
+        validation: Batches,
+        preparation: Preparation,
+        recipe: Recipe,
+        world: World,
+        folder: RunFolder,
+        progress: Progress,
+    ) -> None:
+        self.recipe, self.world, self.folder, self.progress = recipe, world, folder, progress
+        self.train, self.validation, self.preparation = train, validation, preparation
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.model = model.to(world.device, memory_format=layout)  # type: ignore[call-overload]
+        self.forward = parallel(self.model, recipe, world)
+        self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
+        self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs)
+        self.steps = len(self._rows(0))
+        self.optimizer = make_optimizer(self.model, recipe)
+        self.schedule = make_schedule(self.optimizer, recipe, self.steps)
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.precision == "fp16")
+        self.events = Events(world, recipe.checkpoint_steps, recipe.checkpoint_minutes)
+        self.epoch, self.step, self.at = 0, 0, 0
+        self.meter = Meter(world.device, self.steps)
+        self.seconds = 0.0  # of the running epoch, before it was resumed
+        self.rows: list[dict[str, float]] = []
+        self.losses: list[Tensor] = []  # a tensor an epoch, the loss of each of its steps
+
+    def run(self) -> None:
+        """Train to the last epoch. Raises Interrupted, or SpecError where the loss is no number."""
+        with self.events.listening():
+            while self.epoch < self.recipe.epochs:
+                start = time.perf_counter() - self.seconds
+                self._train(start)
+                trained = time.perf_counter() - start
+                scores = self._validate(start)
+                self._close_epoch(scores, trained, time.perf_counter() - start)
+
+    def _train(self, start: float) -> None:
+        """The steps of an epoch that are left."""
+        left = self._rows(self.epoch)[self.at :]
+        draws = epoch_draws(self.recipe.seed, self.epoch, len(self.train))
+        self.progress.begin(self.epoch, self.at, self.steps)
+        self.model.train()
+        looked = time.monotonic()
+        batches = self.train.of([rows for rows, _ in left], draws)
+        for batch, (_, size) in zip(batches, left, strict=True):
+            self._step(batch, size)
+            self.at += 1
+            self.step += 1
+            finite = True
+            if time.monotonic() - looked >= _LOOK:
+                finite = self.meter.first_not_finite() is None
+                self.progress.look(self.at, self.meter.read(), self.recipe.batch_size)
+                looked = time.monotonic()
+            self._act(self.events.after_step(finite), start)
+
+    def _step(self, batch: Batch, size: int) -> None:
+        """One step of the optimizer; `size` is the number of images of the batch in all processes."""
+        parts = list(zip(*(tensor.chunk(self.recipe.accumulate) for tensor in batch), strict=True))
+        total = torch.zeros((), device=self.world.device)
+        for number, (pixels, labels, draws) in enumerate(parts):
+            images = self.preparation.training(pixels, draws)
+            with self._synchronised(number == len(parts) - 1):
+                with self._autocast():
+                    loss, scores = self.loss(self.forward(images), labels)
+                # Every process's gradients are averaged: a part counts by its images.
+                share = len(labels) * self.world.size / size
+                torch.autograd.backward(self.scaler.scale(loss if share == 1 else loss * share))
+            self.meter.add(loss, scores, labels)
+            total += loss.detach() if len(labels) == size else loss.detach() * (len(labels) / size)
+        if self.recipe.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.schedule.step()
+        if self.ema:
+            self.ema.update(self.model, self.step)
+        self.meter.step(total)
+
+    @torch.no_grad()
+    def _validate(self, start: float) -> Meter:
+        """Loss and accuracy over all validation images."""
+        self.progress.validate()
+        model = (self.ema.model if self.ema else self.model if not self.recipe.shard else self.forward).eval()
+        size = max(32, 2 * self.recipe.batch_size // self.recipe.accumulate)
+        batches = torch.split(torch.arange(len(self.validation)), size)
+        # Each process sees some of each batch, and at least one image: those that are not its own do not count.
+        rows = [batch[self.world.rank :: self.world.size] for batch in batches]
+        meter = Meter(self.world.device, len(rows))
+        read = self.validation.of([own if len(own) else batches[0][:1] for own in rows], torch.empty(0))
+        for own, (pixels, labels, _) in zip(rows, read, strict=True):
+            with self._autocast():
+                scores = heads_of(model(self.preparation.validation(pixels)), self.loss.outputs)[0][0]
+                labels = labels if len(own) else torch.full_like(labels, MISSING)
+                meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
+            self._act(self.events.after_step(True), start)
+        return meter
+
+    def _close_epoch(self, validation: Meter, trained: float, seconds: float) -> None:
+        """Write the epoch down, and save."""
+        self._refuse_not_finite()
+        train, val = self.meter.read(self.world), validation.read(self.world)
+        row = {
+            "epoch": self.epoch + 1,
+            "lr": self._rate(self.step - 1),
+            "train_loss": train.loss,
+            "train_accuracy": train.top1,
+            "train_top5": train.top5,
+            "val_loss": val.loss,
+            "val_accuracy": val.top1,
+            "val_top5": val.top5,
+            "seconds": seconds,
+            "images_per_second": train.images / trained,
+        }
+        self.rows.append(row)
+        self.losses.append(self.meter.losses(self.world))
+        self.epoch, self.at, self.seconds = self.epoch + 1, 0, 0.0
+        self.meter = Meter(self.world.device, self.steps)
+        if best_of(self.rows) is row:
+            state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
+            if self.world.first:
+                self.folder.write_best(state)
+        self.save()
+        if self.world.first:
+            last = self.epoch == self.recipe.epochs
+            self.folder.write_metrics(self.rows, best_of(self.rows), self.losses, last=last)
+        self.progress.epoch(row, self.recipe.epochs, {**self.train.unreadable, **self.validation.unreadable})
+        self._stop_if(self.events.at_rest())
+
+    # What happens between steps
+
+    def _act(self, wish: Wish, start: float) -> None:
+        if wish is Wish.GO_ON:
+            return
+        self.seconds = time.perf_counter() - start
+        self._refuse_not_finite()
+        self.save()
+        self._stop_if(wish)
+
+    def _stop_if(self, wish: Wish) -> None:
+        if wish in _SIGNALS:
+            raise Interrupted(_SIGNALS[wish])
+
+    def _refuse_not_finite(self) -> None:
+        """Weights that a loss without a value has spoilt are never saved."""
+        found = [at for at in self.world.gathered(self.meter.first_not_finite()) if at is not None]
+        if not found:
+            return
+        step = self.step - self.at + min(found)
+        at = f"step {step + 1:,} (epoch {self.epoch + 1}), learning rate {self._rate(step):.3g}"
+        what = f"the loss is no finite number at {at}"
+        tries = [f"--lr {self.recipe.lr / 10:.1g}"]
+        tries += ["--warmup-epochs 1"] if not self.recipe.warmup_epochs else []
+        tries += ["--clip-norm 1"] if not self.recipe.clip_norm else []
+        tries += ["--precision bf16 or fp32"] if self.recipe.precision == "fp16" else []
+        raise SpecError([Problem("E0707", what, file=str(self.folder.path), help=f"try {', or '.join(tries)}")])
+
+    def save(self) -> None:
+        """Write a checkpoint of all that the next step depends on."""
+        state = self.state_dict()
+        if self.world.first:
+            save_checkpoint(self.folder.last, self.step, state)
+        self.events.saved()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on: tensors and plain values. Called by every process."""
+        generators = {"cpu": torch.get_rng_state()}
+        if self.world.device.type == "cuda":
+            generators["cuda"] = torch.cuda.get_rng_state(self.world.device)
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "at": self.at,
+            "seconds": self.seconds,
+            "model": state_of(self.model, self.recipe.shard),
+            "optimizer": state_of(self.model, self.recipe.shard, self.optimizer),
+            "schedule": {"last_epoch": self.schedule.last_epoch},
+            "scaler": self.scaler.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else {},
+            "generators": self.world.gathered(generators),
+            "meter": self.world.gathered(self.meter.state_dict()),
+            "rows": self.rows,
+            "losses": self.losses,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where a state was saved; with as many processes as then, exactly."""
+        self.epoch, self.step, self.at, self.seconds = state["epoch"], state["step"], state["at"], state["seconds"]
+        take_state(self.model, state["model"], self.recipe.shard)
+        take_state(self.model, state["optimizer"], self.recipe.shard, self.optimizer)
+        self.schedule.last_epoch = state["schedule"]["last_epoch"]
+        self.schedule.base_lrs = [self.recipe.lr for _ in self.optimizer.param_groups]
+        self.scaler.load_state_dict(state["scaler"])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+        self.rows, self.losses = state["rows"], state["losses"]
+        rank, size = self.world.rank, self.world.size
+        if len(state["generators"]) == size:
+            torch.set_rng_state(state["generators"][rank]["cpu"])
+            if self.world.device.type == "cuda" and "cuda" in state["generators"][rank]:
+                torch.cuda.set_rng_state(state["generators"][rank]["cuda"], self.world.device)
+            self.meter.load_state_dict(state["meter"][rank])
+        else:
+            then = len(state["generators"])
+            self.progress.note(f"resumed by {size} processes what {then} began: dropout and the epoch's means differ")
+            torch.manual_seed(self.recipe.seed + self.step * size + rank)
+            self.meter.skip(self.at)
+
+    # Small parts
+
+    def _rows(self, epoch: int) -> list[tuple[Tensor, int]]:
+        """Own images of each step of an epoch, and the images of each step in all processes."""
+        order = epoch_order(self.recipe.seed, epoch, len(self.train))
+        return epoch_rows(order, self.recipe.batch_size, self.world.rank, self.world.size)
+
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        return float(self.recipe.lr * self.schedule.lr_lambdas[0](step))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+        kind = kinds.get(self.recipe.precision)
+        return torch.autocast(self.world.device.type, kind) if kind else nullcontext()
+
+    def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
+        """Processes exchange gradients with the last part of a batch only."""
+        if last or not hasattr(self.forward, "no_sync"):
+            return nullcontext()
+        context: AbstractContextManager[Any] = self.forward.no_sync()
+        return context

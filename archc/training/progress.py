@@ -1,0 +1,97 @@
+"""What a person sees of a run: a bar on a terminal, a line an epoch everywhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from archc.training.data import Data
+from archc.training.distributed import World
+from archc.training.meter import Score
+from archc.training.recipe import Recipe
+
+
+class Progress:
+    """Tells of a run: epochs on stdout, the bar and notes on stderr. A `quiet` one tells nothing."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._since = time.monotonic()
+        self._began_at = 0
+        self._unreadable = 0
+
+    def start(
+        self, model: str, data: Data, size: tuple[int, ...], recipe: Recipe, here: World, folder: Path, step: int
+    ) -> None:
+        """A run begins, or goes on after `step` steps."""
+        images = f"{len(data.train):,} images to train on and {len(data.validation):,} to validate with"
+        processes = f" in {here.size} processes" if here.size > 1 else ""
+        self.note(f"{model} on {data.name}: {images}, input {'×'.join(map(str, size))}, {len(data.classes)} classes")
+        self.note(
+            f"on {here.device}{processes}, {recipe.precision}, batches of {recipe.batch_size}; the run is in {folder}"
+        )
+        if step:
+            self.note(f"resumed after step {step:,}")
+
+    def end(self, best: dict[str, float], folder: Path) -> None:
+        """A run is done; `best` is its best epoch."""
+        if not self._quiet:
+            accuracy = f"{best['val_accuracy']:.2%} of the validation images"
+            print(f"best: epoch {best['epoch']}, {accuracy}; its weights are in {folder / 'best.safetensors'}")
+
+    def begin(self, epoch: int, at: int, steps: int) -> None:
+        """An epoch begins, at step `at` of `steps`."""
+        self._since, self._began_at = time.monotonic(), at
+        if self._quiet or not sys.stderr.isatty():
+            return
+        from tqdm import tqdm
+
+        layout = "{desc} {percentage:3.0f} %|{bar}| {n_fmt}/{total_fmt} steps{postfix}, {remaining} left"
+        self._bar = tqdm(
+            total=steps, initial=at, desc=f"epoch {epoch + 1}", bar_format=layout, leave=False, dynamic_ncols=True
+        )
+
+    def look(self, at: int, score: Score, batch_size: int) -> None:
+        """How far the epoch is."""
+        if self._bar is None:
+            return
+        speed = (at - self._began_at) * batch_size / (time.monotonic() - self._since)
+        text = f"loss {score.loss:.4f}, accuracy {score.top1:.2%}, {speed:,.0f} images/s"
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(at - self._bar.n)
+
+    def validate(self) -> None:
+        """The steps are done, the validation begins."""
+        if self._bar is not None:
+            self._bar.set_postfix_str("validation")
+            self._bar.update(self._bar.total - self._bar.n)
+
+    def epoch(self, row: dict[str, float], epochs: int, unreadable: dict[Path, str]) -> None:
+        """An epoch is done."""
+        self.close()
+        if self._quiet:
+            return
+        number = f"{row['epoch']:>{len(str(epochs))}}/{epochs}"
+        train = f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:6.2%}"
+        val = f"loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:6.2%}"
+        took = f"{row['seconds']:.1f} s, {row['images_per_second']:,.0f} images/s"
+        print(f"epoch {number}  training {train}  validation {val}  {took}", flush=True)
+        if len(unreadable) > self._unreadable:
+            self._unreadable = len(unreadable)
+            self.note(f"{len(unreadable)} images cannot be read and are left out:")
+            for path, fault in list(unreadable.items())[:10]:
+                self.note(f"  {path}: {fault}")
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        if not self._quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,258 @@
+"""A run that was interrupted ends as one that was not: the same weights, bit for bit, the same figures."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import archc
+from archc.problems import SpecError
+from archc.training import Result, resume_run
+from archc.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from archc.training.events import Interrupted
+from archc.training.loop import Loop
+
+FAST: dict[str, Any] = {"epochs": 3, "limit": 400, "batch_size": 32, "quiet": True, "lr": 0.01}
+RECIPES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "sgd with averaged weights": {"optimizer": "sgd", "ema": 0.9, "schedule": "step", "step_epochs": 1},
+    "parts, cutout and mirrors": {"accumulate": 2, "cutout": 3, "flip": True, "pad": 2, "precision": "bf16"},
+    "random parts": {"random_resized_crop": True, "resize": 12, "center_crop": 0.9},
+}
+
+
+def run(out: str, **options: Any) -> Result:
+    return archc.train("small.yaml", "digits", out=out, **FAST | options)
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+    """Send this process a signal in the step with this number, as a cluster does."""
+    step = Loop._step
+
+    def interrupted(self: Loop, *arguments: Any) -> None:
+        step(self, *arguments)
+        if self.step == steps - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Loop, "_step", interrupted)
+
+
+def assert_equal_runs(one: Result, other: Result) -> None:
+    """Weights, losses and metrics (but for the times) are equal bit for bit."""
+    first, second = one.model.state_dict(), other.model.state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert one.losses == other.losses
+    timeless = [
+        [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in r.history]
+        for r in (one, other)
+    ]
+    assert timeless[0] == timeless[1]
+    best = [load_file(r.folder / "best.safetensors") for r in (one, other)]
+    assert all(torch.equal(best[0][key], best[1][key]) for key in best[0])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("steps", [1, 6, 13, 17], ids="after step {}".format)
+def test_a_resumed_run_is_the_uninterrupted_one(name: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after the first step, within an epoch, and at its end (13 steps of 32 of 400 images)."""
+    whole = run("whole", **RECIPES[name])
+    with monkeypatch.context() as patch:
+        stop_after(patch, steps)
+        with pytest.raises(Interrupted):
+            run("cut", **RECIPES[name])
+    state, _ = load_checkpoint(Path("cut/last"))
+    assert state is not None
+    assert state["step"] == steps
+    assert_equal_runs(whole, resume_run("cut"))
+
+
+def test_a_folder_is_resumed_in_another_order_of_seeds_never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seeds give two runs: what is compared above is not constant."""
+    assert run("a", seed=1).losses != run("b", seed=2).losses
+
+
+def test_resuming_a_finished_run_changes_nothing() -> None:
+    done = run("run")
+    before = {path: path.read_bytes() for path in Path("run").rglob("*.*") if path.is_file()}
+    again = resume_run("run")
+    assert_equal_runs(done, again)
+    assert {path: path.read_bytes() for path in Path("run").rglob("*.*") if path.is_file()} == before
+
+
+def test_the_same_command_begins_and_resumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `resume` a run is begun where there is none, gone on with where there is: for clusters that ask again."""
+    whole = run("whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, 20)
+        with pytest.raises(Interrupted):
+            run("cut", resume=True)
+    assert_equal_runs(whole, run("cut", resume=True))
+
+
+def test_a_module_from_python_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def model() -> nn.Module:
+        torch.manual_seed(5)
+        return nn.Sequential(nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Dropout(), nn.Linear(72, 10))
+
+    whole = archc.train(model(), "digits", out="whole", **FAST)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 5)
+        with pytest.raises(Interrupted):
+            archc.train(model(), "digits", out="cut", **FAST)
+    assert_equal_runs(whole, archc.train(model(), "digits", out="cut", resume=True, **FAST))
+    with pytest.raises(SpecError) as caught:
+        resume_run("cut")
+    assert caught.value.problems[0].code == "E0706"
+
+
+DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
+    "recipe": ({"lr": 0.02}, "its recipe has `lr: 0.01`, now `lr: 0.02`"),
+    "network": ({"settings": {"width": 4}}, "settings: {}, now {'width': 4}"),
+    "images": ({"limit": 300}, "limit: 400, now 300"),
+}
+
+
+def test_another_module_is_not_taken_for_this_one() -> None:
+    archc.train(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), out="run", **FAST | {"epochs": 1})
+    with pytest.raises(SpecError) as caught:
+        archc.train(
+            nn.Sequential(nn.Flatten(), nn.Linear(64, 10, bias=False)), out="run", resume=True, **FAST | {"epochs": 1}
+        )
+    assert caught.value.problems[0].code == "E0706"
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_another_run_is_not_taken_for_this_one(what: str) -> None:
+    run("run", epochs=1)
+    options, said = DIFFERENT[what]
+    with pytest.raises(SpecError) as caught:
+        run("run", resume=True, **{"epochs": 1} | options)
+    assert {problem.code for problem in caught.value.problems} == {"E0706"}
+    assert said in str(caught.value)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = run("run")
+    newest, _ = checkpoints(Path("run/last"))
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    again = resume_run("run")
+    assert f"{newest.name} is damaged (its checksum is wrong)" in capsys.readouterr().err
+    assert_equal_runs(whole, again)
+    for path in checkpoints(Path("run/last")):
+        path.write_bytes(b"")
+    with pytest.raises(SpecError) as caught:
+        resume_run("run")
+    assert caught.value.problems[0].code == "E0706"
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    """A checksum shows damage, not intent: what a checkpoint holds is never executed."""
+
+    class Planted:
+        def __reduce__(self) -> Any:
+            return (Path("planted").touch, ())
+
+    save_checkpoint(tmp_path, 1, {"model": Planted()})
+    with pytest.raises(SpecError):
+        load_checkpoint(tmp_path)
+    assert not Path("planted").exists()
+
+
+def test_two_checkpoints_are_kept_and_leftovers_removed(tmp_path: Path) -> None:
+    last = tmp_path / "last"
+    last.mkdir()
+    (last / ".step-000000001-x.pt.99").write_bytes(b"half")
+    for step in (9, 10, 99, 100):
+        save_checkpoint(last, step, {"step": step})
+    assert [int(path.name[5:14]) for path in checkpoints(last)] == [100, 99]
+    assert len(list(last.iterdir())) == 2
+    assert load_checkpoint(last) == ({"step": 100}, [])
+
+
+COMMAND = [sys.executable, "-m", "archc", "train", "small.yaml", "--resume", "run", "--limit", "400"]
+COMMAND += ["--batch-size", "8", "--epochs", "2", "--checkpoint-steps", "1"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path, count: int = 1) -> None:
+    until = time.monotonic() + 60
+    while len(checkpoints(folder / "last")) < count:
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_save_and_exit(number: int, code: int) -> None:
+    """SIGINT and SIGTERM: exit 130 and 143, one line, and a checkpoint to go on from."""
+    process = subprocess.Popen(COMMAND, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_checkpoint(process, Path("run"))
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert err.splitlines()[-1] == f"{signal.Signals(number).name}: the run is saved"
+    state, notes = load_checkpoint(Path("run/last"))
+    assert state is not None
+    assert notes == []
+
+
+def test_a_run_folder_in_use_is_refused() -> None:
+    process = subprocess.Popen(
+        COMMAND, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    )
+    wait_for_checkpoint(process, Path("run"))
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SpecError) as caught:
+            resume_run("run")
+        assert caught.value.problems[0].code == "E0705"
+        assert "another process trains in `run`" in str(caught.value)
+    finally:
+        process.kill()
+        process.wait()
+    resume_run("run")  # a killed process leaves no lock behind
+
+
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    """A few SIGKILLs while a checkpoint is written in every step; benchmarks/kill.py does it a hundred times."""
+    import random
+
+    subprocess.run([*COMMAND[:6], "whole", *COMMAND[7:]], env=ENVIRONMENT, check=True, capture_output=True)
+    moments = random.Random(0)
+    kills = 0
+    while kills < 4:
+        process = subprocess.Popen(COMMAND, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for_checkpoint(process, Path("run"))
+        newest = checkpoints(Path("run/last"))[0]
+        while process.poll() is None and checkpoints(Path("run/last"))[0] == newest:
+            time.sleep(0.002)
+        time.sleep(moments.random() * 0.1)
+        if process.poll() is not None:
+            break
+        process.kill()
+        _, err = process.communicate()
+        assert "damaged" not in err
+        kills += 1
+    assert kills == 4
+    subprocess.run(COMMAND, env=ENVIRONMENT, check=True, capture_output=True)
+    whole, cut = (load_checkpoint(Path(name) / "last")[0] for name in ("whole", "run"))
+    assert whole is not None
+    assert cut is not None
+    assert all(torch.equal(whole["model"][key], cut["model"][key]) for key in whole["model"])
+    columns = [
+        [row[:-2] for row in csv.reader(Path(n, "metrics.csv").read_text().splitlines())] for n in ("whole", "run")
+    ]
+    assert columns[0] == columns[1]
