@@ -19,6 +19,8 @@ COMMANDS = {
     "build": "build the nn.Module and run one forward pass",
     "emit": "write PyTorch source",
     "train": "train a network on images",
+    "eval": "loss and accuracy of a trained network",
+    "predict": "what a trained network sees in images",
     "list": "list the bundled specs, or the layer kinds",
     "new": "write a commented starter spec",
     "schema": "print the JSON Schema of specs, for editors",

@@ -32,6 +32,17 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             _settings(command)
         case "train":
             _train(command)
+        case "eval":
+            _trained(command)
+            command.add_argument("--data", metavar="NAME", help=f"default: the run's own; {_DATA}")
+            command.add_argument("--data-dir", metavar="DIR", help="where data sets lie; default: the run's own")
+            command.add_argument("--limit", type=count, default=0, metavar="N", help="use N images only")
+            command.add_argument("--format", choices=["text", "json"], default="text")
+        case "predict":
+            _trained(command)
+            command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image's file")
+            command.add_argument("--top", type=count, default=5, metavar="N", help="how many classes; default: 5")
+            command.add_argument("--format", choices=["text", "json"], default="text")
         case "list":
             command.add_argument("--kinds", action="store_true", help="list the layer kinds with their arguments")
             command.add_argument("--format", choices=["text", "json"], default="text")
@@ -61,6 +72,11 @@ def _train(command: argparse.ArgumentParser) -> None:
     run.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     _set(command)
     _recipe(command)
+
+
+def _trained(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a .safetensors file in it")
+    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
 
 _DATA = "digits, shapes[:SIZE[:COUNT]], cifar10, cifar100, mnist, fashion-mnist, folder:PATH"

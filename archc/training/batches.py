@@ -19,6 +19,10 @@ MISSING = -100
 """The label of an image that could not be read: torch's `ignore_index`."""
 
 
+UNREADABLE = (OSError, ValueError, SyntaxError, RuntimeError)
+"""What Pillow raises on damaged files."""
+
+
 class Batch(NamedTuple):
     """uint8 images (batch, channels, height, width) on the device, int64 labels, and their rows of the draws."""
 
@@ -119,8 +123,7 @@ class _Files(torch.utils.data.Dataset[Read]):
         path = self.images.paths[index]
         try:
             return read_image(path, self.reading, draws), self.images.labels[index], None
-        except (OSError, ValueError, SyntaxError, MemoryError, RuntimeError) as error:
-            # Pillow raises each of these on damaged files.
+        except UNREADABLE as error:
             if self.reading.strict:
                 what, help = f"`{path}` cannot be read: {error}", "without --strict-images it is left out"
                 raise SpecError([Problem("E0702", what, file=str(path), help=help)]) from None

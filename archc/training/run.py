@@ -172,8 +172,8 @@ def _run(
         "versions": versions(here.device),
     }
     files = {"recipe.yaml": recipe_text(recipe), **subject.files(size, len(data.classes))}
-    preparation, reading = preparations(data, recipe, size)
-    workers = _workers(recipe, here)
+    preparation, reading = preparations(recipe, size, files=isinstance(data.train, FolderImages))
+    workers = worker_count(recipe, here)
     try:
         state, notes = here.on_first(lambda: _enter(folder, files, facts, resume))
         for note in notes:
@@ -280,10 +280,9 @@ def _precision(device: torch.device) -> str:
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
 
 
-def preparations(data: Data, recipe: Recipe, size: Size) -> tuple[Preparation, Reading]:
-    """How images become input, for those in memory and those in files; files are cropped where they are read."""
+def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparation, Reading]:
+    """How images become input, and how files become images, which are cropped where they are read."""
     channels, height, width = size
-    files = isinstance(data.train, FolderImages)
     assert isinstance(recipe.mean, list)
     assert isinstance(recipe.std, list)
     preparation = Preparation(
@@ -304,7 +303,8 @@ def preparations(data: Data, recipe: Recipe, size: Size) -> tuple[Preparation, R
     )
 
 
-def _workers(recipe: Recipe, here: World) -> int:
+def worker_count(recipe: Recipe, here: World) -> int:
+    """Processes that read images: as many as there are processor cores for this one, 8 at most."""
     if recipe.workers != "auto":
         return recipe.workers
     processes = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
