@@ -21,8 +21,9 @@ DEMO = [
     ["archc", "check", "specs/alexnet.yaml", "specs/vgg16.yaml", "specs/googlenet.yaml", "specs/inception_v3.yaml"],
     ["archc", "build", "specs/googlenet.yaml"],
     ["archc", "emit", "--out", "generated/"],
+    ["archc", "train", "small_convnet", "--data", "digits"],
 ]
-"""The main job: check, build and emit."""
+"""The main job: check, build, emit and train."""
 
 CHECK = [
     ["ruff", "format", "--check", "."],

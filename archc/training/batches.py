@@ -106,6 +106,10 @@ class FolderBatches:
         )
         for part, (pixels, labels, faults) in zip(rows, loader, strict=True):
             self.unreadable.update(faults)
+            if faults and self.reading.strict:
+                path, fault = next(iter(faults.items()))
+                what, help = f"`{path}` cannot be read: {fault}", "without --strict-images it is left out"
+                raise SpecError([Problem("E0702", what, file=str(path), help=help)])
             own = draws[part].to(self.device, non_blocking=True) if len(draws) else draws
             yield Batch(pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True), own)
 
@@ -124,9 +128,6 @@ class _Files(torch.utils.data.Dataset[Read]):
         try:
             return read_image(path, self.reading, draws), self.images.labels[index], None
         except UNREADABLE as error:
-            if self.reading.strict:
-                what, help = f"`{path}` cannot be read: {error}", "without --strict-images it is left out"
-                raise SpecError([Problem("E0702", what, file=str(path), help=help)]) from None
             r = self.reading
             return torch.full((r.channels, r.height, r.width), 128, dtype=torch.uint8), MISSING, (path, str(error))
 

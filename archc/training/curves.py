@@ -10,8 +10,13 @@ from torch import Tensor
 TRAINING, VALIDATION = "#4269d0", "#e8730c"
 
 
-def draw_curves(title: str, rows: list[dict[str, float]], best: dict[str, float], losses: list[Tensor]) -> bytes:
-    """A PNG with loss and accuracy by epoch; the loss of each step stands faintly behind."""
+def draw_curves(
+    title: str, rows: list[dict[str, float]], best: dict[str, float], losses: list[Tensor], smoothed: bool
+) -> bytes:
+    """A PNG with loss and accuracy by epoch; the loss of each step stands faintly behind.
+
+    `smoothed` says that the training loss is one of smoothed labels, and so larger than the validation's.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -24,7 +29,8 @@ def draw_curves(title: str, rows: list[dict[str, float]], best: dict[str, float]
         marker = "o" if len(rows) < 40 else ""
         for part, name, colour in (("train", "training", TRAINING), ("val", "validation", VALIDATION)):
             values = [row[f"{part}_{kind}"] for row in rows]
-            axis.plot(epochs, values, color=colour, marker=marker, markersize=3.5, label=name, zorder=3)
+            label = f"{name} (smoothed labels)" if smoothed and (part, kind) == ("train", "loss") else name
+            axis.plot(epochs, values, color=colour, marker=marker, markersize=3.5, label=label, zorder=3)
         axis.set(xlabel="epoch", ylabel=kind, xlim=(0, max(epochs) + 0.2))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.25)

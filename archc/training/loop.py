@@ -27,6 +27,9 @@ from archc.training.run_folder import RunFolder
 _LOOK = 0.5
 """Seconds between two looks at the losses while an epoch runs: looking waits for the device."""
 
+_DRAW = 30.0
+"""Seconds between two drawings of the curves while a run goes on."""
+
 _SIGNALS = {Wish.INTERRUPT: 2, Wish.TERMINATE: 15}
 
 
@@ -49,6 +52,7 @@ class Loop:
         world: World,
         folder: RunFolder,
         progress: Progress,
+        title: str,
     ) -> None:
         self.recipe, self.world, self.folder, self.progress = recipe, world, folder, progress
         self.train, self.validation, self.preparation = train, validation, preparation
@@ -62,6 +66,8 @@ class Loop:
         self.schedule = make_schedule(self.optimizer, recipe, self.steps)
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.precision == "fp16")
         self.events = Events(world, recipe.checkpoint_steps, recipe.checkpoint_minutes)
+        self.title = title
+        self.drawn = time.monotonic()
         self.epoch, self.step, self.at = 0, 0, 0
         self.meter = Meter(world.device, self.steps)
         self.seconds = 0.0  # of the running epoch, before it was resumed
@@ -167,8 +173,11 @@ class Loop:
                 self.folder.write_best(state)
         self.save()
         if self.world.first:
-            last = self.epoch == self.recipe.epochs
-            self.folder.write_metrics(self.rows, best_of(self.rows), self.losses, last=last)
+            self.folder.write_metrics(self.rows)
+            if self.epoch == self.recipe.epochs or time.monotonic() - self.drawn > _DRAW:
+                smoothed = self.recipe.label_smoothing > 0
+                self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)
+                self.drawn = time.monotonic()
         self.progress.epoch(row, self.recipe.epochs, {**self.train.unreadable, **self.validation.unreadable})
         self._stop_if(self.events.at_rest())
 

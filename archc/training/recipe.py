@@ -64,7 +64,9 @@ class Recipe(BaseModel):
     workers: Auto | Annotated[int, Field(ge=0)] = Field("auto", description="processes that read images of a folder")
     strict_images: bool = Field(False, description="stop at an image that cannot be read instead of leaving it out")
 
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="of the network's products")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="of the network's products; auto: bf16 where the device has it"
+    )
     channels_last: bool = Field(True, description="keep the channels of a pixel together in memory")
     compile: Auto | bool = Field("auto", description="use torch.compile; auto: on a GPU")
     deterministic: bool = Field(False, description="the same bits on every run on a GPU too, at some cost")

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import platform
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,6 @@ COLUMNS = (
 
 Row = dict[str, float]
 
-_DRAW = 30.0
-"""Seconds between two drawings of the curves while a run goes on."""
-
 
 class RunFolder:
     """The files of a run. Only its first process writes to it."""
@@ -40,7 +36,6 @@ class RunFolder:
         self.path = path
         self.last = path / "last"
         self._lock: int | None = None
-        self._drawn = time.monotonic()
 
     def open(self) -> None:
         """Make the folder and keep other processes out until this one ends. Raises SpecError (E0705)."""
@@ -100,18 +95,21 @@ class RunFolder:
         help = f"`archc train --resume {self.path}` alone goes on as it was begun"
         return Problem("E0706", f"the run in `{self.path}` was begun otherwise: {what}", file=str(self.path), help=help)
 
-    def write_metrics(self, rows: list[Row], best: Row, losses: list[Tensor], *, last: bool) -> None:
-        """metrics.csv, and now and then curves.png."""
+    def write_metrics(self, rows: list[Row]) -> None:
+        """metrics.csv."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _figure(row[name]) for name in COLUMNS} for row in rows)
         write_text(self.path / "metrics.csv", text.getvalue())
-        if last or time.monotonic() - self._drawn > _DRAW:
-            from archc.training.curves import draw_curves
 
-            write_bytes(self.path / "curves.png", draw_curves(self.path.name, rows, best, losses))
-            self._drawn = time.monotonic()
+    def write_curves(self, title: str, rows: list[Row], best: Row, losses: list[Tensor], smoothed: bool) -> None:
+        """curves.png, and the numbers of its finest line, losses.csv."""
+        from archc.training.curves import draw_curves
+
+        write_bytes(self.path / "curves.png", draw_curves(title, rows, best, losses, smoothed))
+        steps = enumerate((loss for part in losses for loss in part.tolist()), 1)
+        write_text(self.path / "losses.csv", "step,loss\n" + "".join(f"{step},{loss:.6g}\n" for step, loss in steps))
 
     def write_best(self, state: dict[str, Tensor]) -> None:
         """best.safetensors."""

@@ -1,0 +1,198 @@
+"""What can go wrong in a run, provoked: each fault is answered by one clear message, and nothing saved is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import archc
+from archc.problems import SpecError
+from archc.training import Result, resume_run
+from archc.training.checkpoint import checkpoints, load_checkpoint
+from archc.training.loop import Loop
+
+FAST: dict[str, Any] = {"epochs": 2, "limit": 200, "batch_size": 32, "quiet": True, "out": "run"}
+
+
+def refused(code: str, action: Callable[[], Any]) -> str:
+    """The report of the only problem that an action raises."""
+    with pytest.raises(SpecError) as caught:
+        action()
+    assert [problem.code for problem in caught.value.problems] == [code]
+    return str(caught.value)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step, the learning rate and what to try are told; the spoilt weights are not saved."""
+    step = Loop._step
+
+    def spoilt(self: Loop, *arguments: Any) -> None:
+        if self.step == 9:  # the tenth step, the third of the second epoch of 7
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(torch.nan)
+        step(self, *arguments)
+
+    monkeypatch.setattr(Loop, "_step", spoilt)
+    recipe = {"schedule": "constant", "warmup_epochs": 0, "clip_norm": 0, "lr": 0.02}
+    said = refused("E0707", lambda: archc.train("small.yaml", **FAST | recipe))
+    assert "at step 10 (epoch 2), learning rate 0.02" in said
+    assert "try --lr 0.002, or --warmup-epochs 1, or --clip-norm 1" in said
+    state, _ = load_checkpoint(Path("run/last"))
+    assert state is not None
+    assert state["step"] == 7
+    assert all(value.isfinite().all() for value in state["model"].values())
+
+
+def test_a_learning_rate_that_is_too_high_stops_the_run() -> None:
+    """The same without a hand in it."""
+    recipe = {"optimizer": "sgd", "lr": 1e30, "clip_norm": 0, "warmup_epochs": 0}
+    said = refused("E0707", lambda: archc.train("small.yaml", **FAST | recipe))
+    assert "the loss is no finite number" in said
+
+
+class Greedy(nn.Module):
+    """Runs out of memory with more than 20 images."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        super().__init__()
+        self.fc = nn.Linear(64, 10)
+        self.error = error
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and len(x) > 20:
+            if self.error is MemoryError:
+                torch.empty(2**60)
+            raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self.fc(x.flatten(1))
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_out_of_memory_names_a_batch_size(error: type[Exception]) -> None:
+    """On a GPU, and (really) on the CPU; what is proposed works."""
+    said = refused("E0708", lambda: archc.train(Greedy(error), **FAST))
+    assert "in a step of 32 images of 1×8×8" in said
+    assert "try --batch-size 16, or keep the batch and pass it in parts: --accumulate 2" in said
+    archc.train(Greedy(error), **FAST | {"batch_size": 16, "out": "smaller"})
+    archc.train(Greedy(error), **FAST | {"accumulate": 2, "out": "parts"})
+
+
+def test_another_error_is_not_taken_for_memory() -> None:
+    class Wrong(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(64, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                raise RuntimeError("something else")
+            return self.fc(x.flatten(1))  # type: ignore[no-any-return]
+
+    with pytest.raises(RuntimeError, match="something else"):
+        archc.train(Wrong(), **FAST)
+
+
+FULL = """
+import resource, signal, sys
+from archc.cli.main import main
+import archc.training.checkpoint as checkpoint, archc.training.loop as loop
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+save, count = checkpoint.save_checkpoint, 0
+
+def until_full(*arguments):
+    global count
+    count += 1
+    if count == 4:  # from here on no file can be larger than this: as on a disk that is full
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    return save(*arguments)
+
+loop.save_checkpoint = until_full
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_full_disk_loses_nothing_saved() -> None:
+    """The write fails with an error of the system; the checkpoints before it stand, and the run goes on from there."""
+    words = ["train", "small.yaml", "--limit", "200", "--batch-size", "32", "--epochs", "2"]
+    whole = archc.train("small.yaml", **FAST | {"out": "whole"})
+    command = [sys.executable, "-c", FULL, *words, "--out", "run", "--checkpoint-steps", "1"]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "error[E0601]" in done.stderr
+    assert "cannot be written: file too large" in done.stderr
+    state, notes = load_checkpoint(Path("run/last"))
+    assert state is not None
+    assert (state["step"], notes) == (3, [])
+    assert sorted(path.name for path in Path("run/last").iterdir()) == sorted(
+        p.name for p in checkpoints(Path("run/last"))
+    )
+    assert_same_weights(whole, resume_run("run"))
+
+
+def assert_same_weights(one: Result, other: Result) -> None:
+    first, second = one.model.state_dict(), other.model.state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.fixture
+def images(folder: Path) -> Path:
+    """A folder of 40 images in two classes, two of which are damaged."""
+    generator = torch.Generator().manual_seed(0)
+    for name, level in (("dark", 60), ("light", 190)):
+        (folder / "photos" / name).mkdir(parents=True)
+        for number in range(20):
+            size = (int(torch.randint(12, 40, (), generator=generator)), 16)
+            Image.new("RGB", size, (level, level + number, level)).save(folder / "photos" / name / f"{number:02}.png")
+    (folder / "photos/dark/03.png").write_bytes(b"no image at all")
+    whole = (folder / "photos/light/05.png").read_bytes()
+    (folder / "photos/light/05.png").write_bytes(whole[: len(whole) // 2])
+    return folder / "photos"
+
+
+def test_damaged_images_are_told_and_left_out(images: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    options = {**FAST, "resize": 16, "channels": 3, "quiet": False, "limit": 0, "workers": 1, "epochs": 4, "lr": 0.01}
+    result = archc.train("small.yaml", f"folder:{images}", **options)
+    err = capfd.readouterr().err
+    assert "2 images cannot be read and are left out" in err
+    assert "03.png" in err
+    assert "05.png" in err
+    assert err.count("photos/dark/03.png: ") == 1  # told once, not every epoch
+    assert result.best["val_accuracy"] == 1.0  # dark and light are told apart
+    counted = round(result.history[0]["images_per_second"] * result.history[0]["seconds"])
+    assert counted <= 40
+
+
+def test_damaged_images_stop_the_run_if_asked(images: Path) -> None:
+    options = {**FAST, "resize": 16, "limit": 0, "strict_images": True}
+    said = refused("E0702", lambda: archc.train("small.yaml", f"folder:{images}", workers=1, **options))
+    assert "png` cannot be read: " in said
+    assert "without --strict-images it is left out" in said
+
+
+def test_a_run_that_was_stopped_hard_leaves_no_worker_behind(images: Path) -> None:
+    """Workers end with the run, and SIGTERM saves it while they read."""
+    words = ["train", "small.yaml", "--data", f"folder:{images}", "--resize", "16", "--workers", "1", "--out", "run"]
+    command = [sys.executable, "-m", "archc", *words, "--epochs", "500", "--batch-size", "4"]
+    process = subprocess.Popen(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # the first epoch is done
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "Traceback" not in err
+    assert checkpoints(Path("run/last"))
