@@ -31,7 +31,17 @@ CHECK = [
     ["mypy", "archc", "generated"],
     ["archc", "emit", "--check"],
     ["coverage", "erase"],
-    ["pytest", "-n", "auto", "--cov", "--cov-branch", "--cov-report=term:skip-covered", "--cov-fail-under=95"],
+    [
+        "pytest",
+        "-n",
+        "auto",
+        "-m",
+        "not slow",
+        "--cov",
+        "--cov-branch",
+        "--cov-report=term:skip-covered",
+        "--cov-fail-under=95",
+    ],
 ]
 """The gate: format, lint, types, generated files up to date, tests and their coverage."""
 

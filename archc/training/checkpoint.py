@@ -8,7 +8,7 @@ import os
 import pickle
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -25,26 +25,44 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
     The file appears under its name, which holds the SHA-256 of its content (half of it), when all of it is on the
     disk. Raises SpecError (E0601) if it cannot be written: what was saved before stays.
     """
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getbuffer()
-    path = folder / f"step-{step:09}-{hashlib.sha256(content).hexdigest()[:32]}.pt"
-    temporary = folder / f".{path.name}.{os.getpid()}"
+    temporary = folder / f".step-{step:09}.{os.getpid()}"
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            hashing = _Hashing(file)
+            torch.save(state, hashing)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
+        path = folder / f"step-{step:09}-{hashing.digest()}.pt"
         temporary.replace(path)
         _sync(folder)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error) from None
+        if not isinstance(error, OSError):
+            error = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise cannot_write(folder, error) from None
     for old in checkpoints(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     for leftover in folder.glob(".step-*"):
         leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
     return path
+
+
+class _Hashing:
+    """A file that is written, and the SHA-256 of what was."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self._hash.update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()[:32]
 
 
 def _sync(folder: Path) -> None:
