@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ def run(given: Any) -> int:
     if fault:
         print(f"archc train: {fault}\ntry `archc train --help`", file=sys.stderr)
         return 2
+    gc.enable()  # it rests in commands that end soon
     # Threads that wait by spinning take the processor from each other where the machine has other work: small
     # networks were 10 times slower there, and no faster on an idle machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
