@@ -16,23 +16,24 @@ from archc.files import cannot_write
 from archc.problems import Problem, SpecError
 
 KEPT = 2
-_NAME = re.compile(r"step-(?P<step>\d{9})-(?P<digest>[0-9a-f]{32})\.pt")
+_NAME = re.compile(r"epoch-\d{6}-step-\d{9}-(?P<digest>[0-9a-f]{32})\.pt")
 
 
-def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write the state after a step; then remove all but the newest two.
+def save_checkpoint(folder: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
+    """Write the state after so many epochs and steps; then remove all but the newest two.
 
     The file appears under its name, which holds the SHA-256 of its content (half of it), when all of it is on the
     disk. Raises SpecError (E0601) if it cannot be written: what was saved before stays.
     """
-    temporary = folder / f".step-{step:09}.{os.getpid()}"
+    name = f"epoch-{epoch:06}-step-{step:09}"
+    temporary = folder / f".{name}.{os.getpid()}"
     try:
         with temporary.open("wb") as file:
             hashing = _Hashing(file)
             torch.save(state, hashing)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
-        path = folder / f"step-{step:09}-{hashing.digest()}.pt"
+        path = folder / f"{name}-{hashing.digest()}.pt"
         temporary.replace(path)
         _sync(folder)
     except (OSError, RuntimeError) as error:
@@ -42,7 +43,7 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
         raise cannot_write(folder, error) from None
     for old in checkpoints(folder)[KEPT:]:
         old.unlink(missing_ok=True)
-    for leftover in folder.glob(".step-*"):
+    for leftover in folder.glob(".epoch-*"):
         leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
     return path
 
@@ -76,7 +77,7 @@ def _sync(folder: Path) -> None:
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a folder, newest first."""
-    return sorted((path for path in folder.glob("step-*.pt") if _NAME.fullmatch(path.name)), reverse=True)
+    return sorted((path for path in folder.glob("epoch-*.pt") if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:

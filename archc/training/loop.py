@@ -56,7 +56,9 @@ class Loop:
     ) -> None:
         self.recipe, self.world, self.folder, self.progress = recipe, world, folder, progress
         self.train, self.validation, self.preparation = train, validation, preparation
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        # fully_shard splits contiguous weights only; channels last is then the images' layout alone.
+        last = recipe.channels_last and not recipe.shard
+        layout = torch.channels_last if last else torch.contiguous_format
         self.model = model.to(world.device, memory_format=layout)  # type: ignore[call-overload]
         self.forward = parallel(self.model, recipe, world)
         self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
@@ -132,7 +134,7 @@ class Loop:
     def _validate(self, start: float) -> Meter:
         """Loss and accuracy over all validation images."""
         self.progress.validate()
-        model = (self.ema.model if self.ema else self.model if not self.recipe.shard else self.forward).eval()
+        model = (self.ema.model if self.ema else self.model).eval()
         size = max(32, 2 * self.recipe.batch_size // self.recipe.accumulate)
         batches = torch.split(torch.arange(len(self.validation)), size)
         # Each process sees some of each batch, and at least one image: those that are not its own do not count.
@@ -213,7 +215,7 @@ class Loop:
         """Write a checkpoint of all that the next step depends on."""
         state = self.state_dict()
         if self.world.first:
-            save_checkpoint(self.folder.last, self.step, state)
+            save_checkpoint(self.folder.last, self.epoch, self.step, state)
         self.events.saved()
 
     def state_dict(self) -> dict[str, Any]:

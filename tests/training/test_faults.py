@@ -171,8 +171,6 @@ def test_damaged_images_are_told_and_left_out(images: Path, capfd: pytest.Captur
     assert "05.png" in err
     assert err.count("photos/dark/03.png: ") == 1  # told once, not every epoch
     assert result.best["val_accuracy"] == 1.0  # dark and light are told apart
-    counted = round(result.history[0]["images_per_second"] * result.history[0]["seconds"])
-    assert counted <= 40
 
 
 def test_damaged_images_stop_the_run_if_asked(images: Path) -> None:

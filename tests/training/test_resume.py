@@ -165,7 +165,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             return (Path("planted").touch, ())
 
-    save_checkpoint(tmp_path, 1, {"model": Planted()})
+    save_checkpoint(tmp_path, 0, 1, {"model": Planted()})
     with pytest.raises(SpecError):
         load_checkpoint(tmp_path)
     assert not Path("planted").exists()
@@ -174,12 +174,15 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
 def test_two_checkpoints_are_kept_and_leftovers_removed(tmp_path: Path) -> None:
     last = tmp_path / "last"
     last.mkdir()
-    (last / ".step-000000001-x.pt.99").write_bytes(b"half")
-    for step in (9, 10, 99, 100):
-        save_checkpoint(last, step, {"step": step})
-    assert [int(path.name[5:14]) for path in checkpoints(last)] == [100, 99]
+    (last / ".epoch-000000-step-000000001.99").write_bytes(b"half")
+    for epoch, step in ((0, 9), (0, 10), (9, 99), (10, 99)):  # an epoch ends some time after its last step
+        save_checkpoint(last, epoch, step, {"epoch": epoch, "step": step})
+    assert [path.name[:27] for path in checkpoints(last)] == [
+        "epoch-000010-step-000000099",
+        "epoch-000009-step-000000099",
+    ]
     assert len(list(last.iterdir())) == 2
-    assert load_checkpoint(last) == ({"step": 100}, [])
+    assert load_checkpoint(last) == ({"epoch": 10, "step": 99}, [])
 
 
 COMMAND = [sys.executable, "-m", "archc", "train", "small.yaml", "--resume", "run", "--limit", "400"]
