@@ -418,9 +418,9 @@ def _attributes(graph: Graph, plan: _Plan, shapes: bool, loops: bool) -> tuple[A
 
 
 def _function(node: Node, graph: Graph) -> Call | None:
-    """The function that stands for a layer in `forward`; what does something under a condition needs a child."""
+    """The function that stands for a layer in `forward`; what does something under a condition, and a head, needs a child."""
     kind = node.element
-    if graph.sequential or not isinstance(kind, Kind):
+    if graph.sequential or not isinstance(kind, Kind) or node.auxiliary:
         return None
     call = kind.function(node.in_shapes if kind.many else node.in_shapes[0])
     if call is None or (node.when is not None and call.target):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from archc.expressions.symbol import Symbol, plain
@@ -150,6 +150,7 @@ PaddingOrSame = Annotated[Any, *_SAME]
 OutputSize = Annotated[Any, *_OUTPUT]
 OptionalPair = Annotated[Any, *_OPTIONAL]
 Real = Annotated[float, Symbolic]
+Positive = Annotated[float, Field(gt=0), Symbolic]
 Flag = Annotated[bool, Symbolic]
 
 

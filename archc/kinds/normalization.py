@@ -11,6 +11,7 @@ from archc.kinds.base import (
     Fault,
     Flag,
     Kind,
+    Positive,
     Real,
     Shape,
     Symbolic,
@@ -30,7 +31,7 @@ class _BatchNorm(Kind):
 
     positional: ClassVar[tuple[str, ...]] = ("num_features",)
 
-    eps: Real = 1e-5
+    eps: Positive = 1e-5  # torch trains with no other
     momentum: Annotated[float | None, Symbolic] = 0.1
     affine: Flag = True
     track_running_stats: Flag = True

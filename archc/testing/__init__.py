@@ -1,0 +1,21 @@
+"""Property tests of architectures, layer kinds and passes: strategies of specs, and checks against PyTorch.
+
+`specs` draws sound specs of the whole language, `layers` the layers of one kind for an input's shape;
+`assert_agreement` holds archc, the built module and the emitted source against each other. Needs Hypothesis:
+`pip install 'archc[testing]'`.
+"""
+
+try:
+    import hypothesis as _hypothesis
+except ImportError as error:
+    raise ImportError("archc.testing needs Hypothesis: pip install 'archc[testing]'") from error
+
+from archc.testing.agreement import assert_agreement
+from archc.testing.arguments import LIKELY, layers, sound_arguments
+from archc.testing.coverage import FEATURES, Coverage
+from archc.testing.specs import Draft, specs
+from archc.testing.text import dump
+
+del _hypothesis
+
+__all__ = ["FEATURES", "LIKELY", "Coverage", "Draft", "assert_agreement", "dump", "layers", "sound_arguments", "specs"]

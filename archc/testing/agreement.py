@@ -1,0 +1,143 @@
+"""Whether archc, the built module, the emitted source and PyTorch agree on one architecture.
+
+Each check raises AssertionError with what differs. The checks look at the modules themselves: nothing is
+taken from archc's own check of shapes.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archc import Architecture
+
+
+def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> None:
+    """The built and the emitted module are one network, with the shapes, parameters and cost that archc infers."""
+    built, emitted = modules(architecture)
+    assert_shapes(architecture, built)
+    x = images(architecture)
+    assert_same_state(built, emitted)
+    for training in (False, True):
+        assert_same_outputs(run(built, x, training=training), run(emitted, x, training=training))
+    assert_same_state(built, emitted)  # running statistics too
+    if gradients:
+        assert_same_gradients(built, emitted, x)
+
+
+def modules(architecture: Architecture, **settings: Any) -> tuple[nn.Module, nn.Module]:
+    """The built and the emitted module, made under the same seed."""
+    torch.manual_seed(0)
+    built = architecture.build(**settings)
+    made = emitted_class(architecture)
+    torch.manual_seed(0)
+    return built, made(**settings)
+
+
+def emitted_class(architecture: Architecture) -> Callable[..., nn.Module]:
+    """The class of the emitted source, which is run as it stands."""
+    source = architecture.emit()
+    space: dict[str, Any] = {"__name__": f"emitted_{architecture.name}"}
+    exec(compile(source, f"<{architecture.name}>", "exec", dont_inherit=True), space)
+    made: Callable[..., nn.Module] = space[architecture.name]
+    return made
+
+
+def images(architecture: Architecture, count: int = 2) -> Tensor:
+    """A batch of noise, always the same."""
+    return torch.randn(count, *architecture.input, generator=torch.Generator().manual_seed(1))
+
+
+def run(module: nn.Module, x: Tensor, *, training: bool = False) -> dict[str, Tensor]:
+    """The outputs by name under a seed; an only output is called `output`."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        return _named(module.train(training)(x.clone()))
+
+
+def _named(result: Any) -> dict[str, Tensor]:
+    return dict(result) if isinstance(result, dict) else {"output": result}
+
+
+def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
+    """Every layer of a module has the inferred output and parameters; heads are run in training."""
+    summary = architecture.summary()
+    module = copy.deepcopy(module)  # a run in training changes running statistics
+    seen: dict[str, tuple[int, ...]] = {}
+
+    def hook(path: str) -> Callable[..., None]:
+        def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            first = output[0] if isinstance(output, tuple) else output
+            seen[path] = tuple(first.shape[1:])
+
+        return keep
+
+    handles = [module.get_submodule(row.path).register_forward_hook(hook(row.path)) for row in summary.layers]
+    outputs = run(module, images(architecture, 1), training=False)
+    if any(row.training for row in summary.layers):
+        run(module, images(architecture), training=True)
+        outputs = run(module, images(architecture, 1), training=False)
+    for handle in handles:
+        handle.remove()
+    assert seen == {row.path: row.output for row in summary.layers}
+    assert {name: tuple(value.shape[1:]) for name, value in outputs.items()} == architecture.outputs
+    for row in summary.layers:
+        real = sum(parameter.numel() for parameter in module.get_submodule(row.path).parameters())
+        assert real == row.parameters, (row.path, real, row.parameters)
+    assert sum(parameter.numel() for parameter in module.parameters()) == summary.training_parameters
+    heads = sum(row.parameters for row in summary.layers if row.training)
+    assert summary.parameters == summary.training_parameters - heads
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are equal bit for bit, also where they are not numbers."""
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    return (
+        torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
+        if one.ndim
+        else (torch.equal(one, other))
+    )
+
+
+def assert_same_state(one: nn.Module, other: nn.Module) -> None:
+    """Equal keys in the same order, equal tensors."""
+    first, second = one.state_dict(), other.state_dict()
+    assert list(first) == list(second), (list(first), list(second))
+    different = [key for key, value in first.items() if not same_bits(value, second[key])]
+    assert not different, f"initial weights or statistics differ: {different}"
+
+
+def assert_same_outputs(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    """Equal names in the same order, equal bits."""
+    assert list(one) == list(other), (list(one), list(other))
+    different = [name for name, value in one.items() if not same_bits(value, other[name])]
+    assert not different, f"outputs differ: {different}"
+
+
+def assert_same_gradients(one: nn.Module, other: nn.Module, x: Tensor) -> None:
+    """One backward pass in training mode gives equal gradients for every parameter and for the input.
+
+    In double precision, and up to the order in which a sum is taken: autograd adds the gradients of a value
+    that is read several times in the order in which its readers ran.
+    """
+    first, second = _gradients(one, x), _gradients(other, x)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-9, atol=1e-9, equal_nan=True, msg=f"gradient of {name}")
+
+
+def _gradients(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    module = copy.deepcopy(module).double().train()
+    torch.manual_seed(3)
+    x = x.double().requires_grad_()
+    total = sum((value * value).sum() for value in _named(module(x * 1)).values())
+    assert isinstance(total, Tensor)
+    total.backward()  # type: ignore[no-untyped-call]
+    found = {name: parameter.grad for name, parameter in module.named_parameters()}
+    found["the input"] = x.grad
+    return {name: value for name, value in found.items() if value is not None}

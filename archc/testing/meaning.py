@@ -1,0 +1,227 @@
+"""What a spec means, told a second time: plain data to shapes, in the fewest words that do.
+
+Nothing is shared with the compiler but the kinds' own rules. The strategies follow the shapes of what they
+draw with it, so a drawn spec is sound by this reading, and archc must find it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archc.expressions import plain
+from archc.kinds import KINDS, Join, Kind, Shape, volume
+from archc.testing.formula import Formula, Names, evaluated
+
+Outputs = dict[str | None, Shape]
+"""The shapes of an entry's results by name; None is the name of an only result."""
+
+MODIFIERS = ("from", "when", "auxiliary", "repeat", "for", "in", "index")
+
+
+class Unsound(Exception):
+    """The spec has no meaning, or one that is too large to test."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer as it runs: its path, kind, input and output."""
+
+    path: str
+    kind: Kind
+    inputs: tuple[Shape, ...]
+    outputs: Outputs
+    auxiliary: bool
+
+
+@dataclass(slots=True)
+class Meaning:
+    """Reads bodies of one spec; `layers` collects what runs, in its order.
+
+    More than `most` layers, or more than `largest` elements of one image, are too much to test.
+    """
+
+    blocks: Mapping[str, Any]
+    most: int = 200
+    largest: int = 2**15
+    layers: list[Layer] = field(default_factory=list)
+    path: tuple[str, ...] = ()
+    auxiliary: bool = False
+    decided: set[bool] = field(default_factory=set)  # what the conditions came to
+
+    def body(self, body: Any, x: Shape, scope: Names, seen: Mapping[str, Outputs]) -> Outputs:
+        """The results of a body for its input; `seen` are the names of the bodies around it. Raises Unsound."""
+        branches = "branches" in body
+        parts = body["branches" if branches else "layers"]
+        named = not isinstance(parts, list)
+        names: dict[str, Outputs] = {**(seen if named else {}), "input": {None: x}}
+        current: Outputs = {None: x}
+        results = []
+        absent = 0
+        for position, (name, entry, inner) in enumerate(self.unfold(parts, scope)):
+            called = evaluated(_name(name), inner) if named else str(position - absent)
+            source: Outputs = {None: x} if branches else current
+            self.path += (called,)
+            made = self.entry(entry, source, inner, names if named else {})
+            self.path = self.path[:-1]
+            if not named:
+                absent += not _present(entry, inner)
+                single(made)
+            if is_mapping(entry) and entry.get("auxiliary"):
+                single(made)
+                continue
+            if named:
+                names[called] = made
+            if not branches or _present(entry, inner):
+                results.append(made)
+            current = made
+        if branches:
+            joined = [single(made) for made in results]
+            if not joined:
+                raise Unsound("no branch is left")
+            if len(joined) == 1:
+                return {None: joined[0]}
+            return self.layer(KINDS[body["join"]](), joined, "join")
+        if "outputs" in body:
+            wanted = body["outputs"]
+            pairs = wanted.items() if is_mapping(wanted) else ((name, name) for name in wanted)
+            return {name: value_of(reference, names) for name, reference in pairs}
+        return {None: single(current)}
+
+    def unfold(self, parts: Any, scope: Names) -> Iterator[tuple[Any, Any, Names]]:
+        """(name, entry, scope) of the entries with loops spliced in."""
+        for name, entry in parts.items() if is_mapping(parts) else ((None, entry) for entry in parts):
+            if not is_mapping(entry) or not ("repeat" in entry or "for" in entry):
+                yield name, entry, scope
+                continue
+            loops = "layers" in entry
+            if loops and not _present(entry, scope):
+                continue
+            for turn in turns(entry, scope):
+                if loops:
+                    yield from self.unfold(entry["layers"], turn)
+                else:
+                    yield name, {key: item for key, item in entry.items() if key not in MODIFIERS[3:]}, turn
+
+    def entry(self, entry: Any, x: Outputs, scope: Names, names: Mapping[str, Outputs]) -> Outputs:
+        """The results of one entry without loops. Raises Unsound."""
+        if isinstance(entry, list):
+            return self.body({"layers": entry}, single(x), scope, {})
+        if isinstance(entry, str):
+            entry = {entry: None}
+        given = value_of(entry["from"], names) if "from" in entry else None
+        if "when" in entry:
+            self.decided.add(_present(entry, scope))
+        if not _present(entry, scope):
+            return {None: single(x) if given is None else given}
+        around, self.auxiliary = self.auxiliary, self.auxiliary or bool(entry.get("auxiliary"))
+        try:
+            if "layers" in entry or "branches" in entry:
+                return self.body(entry, single(x) if given is None else given, scope, names)
+            target, arguments = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
+            if target in self.blocks:
+                return self.call(target, arguments, single(x) if given is None else given, scope)
+            kind = KINDS[target]
+            if kind.many:
+                return self.layer(kind(), [value_of(reference, names) for reference in arguments])
+            made = _construct(kind, named_arguments(list(kind.model_fields), arguments, scope))
+            return self.layer(made, [single(x) if given is None else given])
+        finally:
+            self.auxiliary = around
+
+    def call(self, name: str, arguments: Any, x: Shape, scope: Names) -> Outputs:
+        """The results of a block for its arguments and input. Raises Unsound."""
+        block = self.blocks[name]
+        parameters = block.get("parameters") or {}
+        given = named_arguments(list(parameters), arguments, scope, many=True)
+        inner: dict[str, Any] = {"in_channels": x[0]}
+        for parameter, default in parameters.items():
+            inner[parameter] = given[parameter] if parameter in given else evaluated(default, inner)
+        return self.body(block, x, inner, {})
+
+    def layer(self, kind: Kind, inputs: list[Shape], name: str = "") -> Outputs:
+        """The results of a layer; counted. Raises Unsound."""
+        x: Any = inputs if isinstance(kind, Join) else inputs[0]
+        for fault in kind.requirements(x):
+            raise Unsound(fault.message)
+        y = kind.output(x)
+        made: Outputs = {part: plain(shape) for part, shape in (y if isinstance(y, dict) else {None: y}).items()}
+        if max(map(volume, made.values())) > self.largest:
+            raise Unsound("too large to test")
+        if len(self.layers) >= self.most:
+            raise Unsound("too many layers to test")
+        path = ".".join((*self.path, name) if name else self.path)
+        self.layers.append(Layer(path, kind, tuple(inputs), made, self.auxiliary))
+        return made
+
+
+def is_mapping(node: Any) -> bool:
+    """Whether a part of a spec is a mapping."""
+    return isinstance(node, dict)
+
+
+def turns(loop: Mapping[str, Any], scope: Names) -> Iterator[Names]:
+    """The scope of each turn of a loop."""
+    index = loop.get("index")
+    if "repeat" in loop:
+        for turn in range(evaluated(loop["repeat"], scope)):
+            yield {**scope, index: turn} if index else scope
+        return
+    variables = [loop["for"]] if isinstance(loop["for"], str) else loop["for"]
+    for turn, row in enumerate(evaluated(loop["in"], scope)):
+        row = row if len(variables) > 1 else (row,)
+        yield {**scope, **dict(zip(variables, row, strict=True)), **({index: turn} if index else {})}
+
+
+def single(outputs: Outputs) -> Shape:
+    """The shape of an only result. Raises Unsound where there are several."""
+    if None not in outputs:
+        raise Unsound("several outputs")
+    return outputs[None]
+
+
+def value_of(reference: str, names: Mapping[str, Outputs]) -> Shape:
+    """The shape that `name` or `name.output` stands for. Raises Unsound."""
+    name, _, output = reference.partition(".")
+    if name not in names or (output or None) not in names[name]:
+        raise Unsound(f"no value {reference}")
+    return names[name][output or None]
+
+
+def named_arguments(parameters: list[str], given: Any, scope: Names, *, many: bool = False) -> dict[str, Any]:
+    """Arguments by name, however they are written: by name, as the first, or by position (`many`)."""
+    if given is None:
+        return {}
+    if not is_mapping(given):
+        given = dict(zip(parameters, given if many and isinstance(given, list) else [given], strict=False))
+    return {name: evaluated(value, scope) for name, value in given.items()}
+
+
+def _present(entry: Any, scope: Names) -> bool:
+    return not is_mapping(entry) or "when" not in entry or bool(evaluated(entry["when"], scope))
+
+
+def _name(name: Any) -> Any:
+    """An entry's name; one that carries a value is a formula of text."""
+    return name.formula if isinstance(name, IndexedName) else name
+
+
+def _construct(kind: type[Kind], arguments: dict[str, Any]) -> Kind:
+    try:
+        return kind(**arguments)
+    except ValueError as error:
+        raise Unsound(str(error)) from None
+
+
+class IndexedName(str):
+    """A name that carries a value, as `conv$i`: `stem` and the formula behind it."""
+
+    __slots__ = ("formula",)
+    formula: Formula
+
+    def __new__(cls, stem: str, value: Formula) -> IndexedName:
+        """`stem` with the formula's text after it."""
+        made = super().__new__(cls, stem + value.text)
+        made.formula = Formula(stem + value.text, lambda scope: f"{stem}{value.compute(scope)}")
+        return made

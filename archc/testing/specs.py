@@ -1,0 +1,606 @@
+"""Strategies of whole specs that are sound by construction.
+
+A spec is drawn from its input on, entry by entry, and read at once by `Meaning`, which follows the shapes.
+A layer is legal for the shape at hand because its kind says so (`arguments`). What is only known later is
+mended, not drawn again: a branch that came out too small gets a layer that fits it to the others, a loop that
+outgrows its input gets fewer turns, a second call of a block falls back to the arguments of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from archc.kinds import KINDS, Kind, Shape, volume
+from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.testing.arguments import draw_arguments, kinds_for, mended
+from archc.testing.formula import evaluated, formulas_of, named
+from archc.testing.meaning import IndexedName, Layer, Meaning, Outputs, Unsound, turns, value_of
+from archc.testing.text import dump
+
+if TYPE_CHECKING:
+    from archc import Architecture
+
+Data = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A drawn spec: plain data, and what it means by `Meaning`; prints as a file that can be saved and run.
+
+    `decided` are the values that its conditions took.
+    """
+
+    data: Data
+    layers: tuple[Layer, ...]
+    outputs: Outputs
+    decided: frozenset[bool] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """The spec as YAML."""
+        return dump(self.data)
+
+    def load(self) -> Architecture:
+        """The checked architecture. Raises SpecError, which for a drawn sound spec is a fault of archc."""
+        from archc import loads
+
+        return loads(self.text)
+
+    def __repr__(self) -> str:
+        return f"\n{self.text}"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(repr(self))  # Hypothesis would print the fields
+
+
+@st.composite
+def specs(draw: st.DrawFn, most: int = 200) -> Draft:
+    """Sound specs of the whole language with up to `most` layers once blocks and loops are unfolded."""
+    size = draw(st.sampled_from([2, 4, 6, 8, 8, 12, 12, 16, 16, 24, 40, most]))
+    return _Writer(draw, min(size, most)).spec()
+
+
+_LAYERS = ("x", "conv", "branch1", "out", "self", "nn", "torch", "layer", "i", "features", "int", "halves", "a_b", "T")
+_PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2")
+_VARIABLES = ("i", "j", "row", "t")
+_BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B")
+_JOINS = tuple(kind for kind in KINDS.values() if kind.many)
+_WORDS = st.sampled_from(["A network.", "é × “quoted” \\ and 'single'", 'ends with a quote"', "# not a comment: text"])
+
+
+@dataclass
+class _Block:
+    """A block that can be called: what was given the first time, and whether it has several outputs."""
+
+    parameters: dict[str, Any]
+    given: dict[str, Any]
+
+
+@dataclass
+class _Writer:
+    """Draws one spec; `left` is how many layers it may still have."""
+
+    draw: st.DrawFn
+    left: int
+    blocks: dict[str, Data] = field(default_factory=dict)
+    known: dict[str, _Block] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
+
+    # Draws
+
+    def choose(self, options: Iterable[Any]) -> Any:
+        return self.draw(st.sampled_from(list(options)))
+
+    def chance(self, one_in: int) -> bool:
+        return self.draw(st.integers(0, one_in - 1)) == one_in - 1
+
+    # The spec
+
+    def spec(self) -> Draft:
+        x: Shape = tuple(self.draw(st.integers(1, high)) for high in (4, 12, 12))
+        x = (x[0], *(length if self.chance(8) else max(length, 4) for length in x[1:]))
+        data: Data = {"name": "Net", "input": list(x)}
+        parameters = self.parameters() if self.chance(2) else {}
+        if parameters:
+            data["parameters"] = parameters
+        scope = {**{name: evaluated(value, {}) for name, value in parameters.items()}, "in_channels": x[0]}
+        body, _ = self.body(x, scope, {}, 0, network=True)
+        if self.blocks:
+            data["blocks"] = self.blocks
+        data |= body
+        meaning = self.whole()
+        outputs = meaning.body(data, x, scope, {})
+        if self.chance(4):
+            data["description"] = self.draw(_WORDS)
+        if self.chance(4):
+            data |= self.init(meaning.layers)
+        if self.chance(6):
+            data["expect"] = {"outputs": {name or "output": list(shape) for name, shape in outputs.items()}}
+        return Draft(data, tuple(meaning.layers), outputs, frozenset(meaning.decided))
+
+    def init(self, layers: list[Layer]) -> Data:
+        """Rules for kinds and for paths that there are."""
+        weighted = [layer for layer in layers if layer.kind.kind in INITIALIZED]
+        rules = []
+        for _ in range(self.draw(st.integers(1, 2)) if weighted else 0):
+            layer = self.choose(weighted)
+            rule: Data = {"layers": layer.path if self.chance(2) else [layer.kind.kind]}
+            model = self.choose([m for m in INITIALIZERS.values() if "norm" not in layer.kind.kind or not m.fans])
+            name = model.torch.rstrip("_")
+            rule["weight"] = {name: {"val": 0.5}} if name == "constant" else self.choose([name, {name: {}}, 0.5])
+            if self.chance(2):
+                rule["bias"] = 0
+            rules.append(rule)
+        return {"init": rules} if rules else {}
+
+    def parameters(self) -> Data:
+        found: Data = {}
+        for name in self.draw(st.lists(st.sampled_from(_PARAMETERS), min_size=1, max_size=3, unique=True)):
+            found[name] = self.choose([1, 2, 3, 4, 6, True, False, 0.25])
+        return found
+
+    # Bodies
+
+    def body(
+        self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int, *, network: bool = False
+    ) -> tuple[Data, Outputs]:
+        """`layers` or `branches` for an input, and their results."""
+        form = self.choose(["list", "mapping", "mapping", "branches"] if depth < 3 else ["list", "mapping"])
+        if form == "branches":
+            body = self.branches(x, scope, names, depth)
+        elif form == "list":
+            body = {"layers": self.chain(x, scope, depth)}
+        else:
+            body = self.mapping(x, scope, names, depth, network=network)
+        return body, self.whole().body(body, x, scope, names)
+
+    def chain(self, x: Shape, scope: Data, depth: int) -> list[Any]:
+        """The entries of a list."""
+        entries: list[Any] = []
+        fresh = False  # whether the value at hand has memory of its own and no other reader
+        for _ in range(self.draw(st.integers(1, self.most(depth)))):
+            entry, made = self.entry(x, scope, {}, depth, alone=True, inplace=fresh)
+            if None not in made:
+                entry, made = self.fallback(x)
+            fresh = _is_fresh(entry)
+            entries.append(entry)
+            x = made[None]
+            if self.left <= 0:
+                break
+        return entries
+
+    def most(self, depth: int) -> int:
+        return max(1, min(self.left, 6 + self.left // 10 if depth == 0 else 4))
+
+    def mapping(
+        self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int, *, network: bool = False
+    ) -> Data:
+        """Named entries, with references among them; nothing is left unread."""
+        entries: Data = {}
+        outer = {name: made for name, made in names.items() if name != "input"}
+        known: dict[str, Outputs] = {**outer, "input": {None: x}}
+        local: set[str] = {"input"}
+        unread: list[str] = []
+        at = "input"
+        taken: set[str] = set()  # names, and stems of loops' names
+
+        def place(name: str, entry: Any, made: Outputs, read: Iterable[str]) -> None:
+            nonlocal at
+            entries[name] = entry
+            seen = {reference.partition(".")[0] for reference in read}
+            unread[:] = [other for other in unread if other not in seen]
+            self.reads |= seen - local
+            known[name] = made
+            local.add(name)
+            unread.append(name)
+            at = name
+
+        for _ in range(self.draw(st.integers(1, self.most(depth)))):
+            name = self.name(taken)
+            around, self.reads = self.reads, set()
+            action = self.choose(["next", "next", "next", "from", "join", "head" if network else "join", "loop"])
+            if action == "join" and self.left > 0:
+                joined = self.joined(at, known)
+                if joined is not None:
+                    inner, self.reads = self.reads, around
+                    self.left -= 1
+                    place(name, *joined)
+                    continue
+            if action == "loop" and None in known[at] and depth < 3:
+                loop = self.named_loop(known[at][None], scope, depth, name)
+                if loop is not None:
+                    inner, self.reads = self.reads, around
+                    last, made = loop[2:]
+                    entries[loop[0]] = loop[1]
+                    if last is not None:
+                        unread[:] = [other for other in unread if other != at]
+                        known[last] = made
+                        local.add(last)
+                        unread.append(last)
+                        at = last
+                    continue
+            references = [f"{other}.{part}" if part else other for other, made in known.items() for part in made]
+            source = at
+            if None not in known[at]:
+                source = self.choose([reference for reference in references if reference.startswith(f"{at}.")])
+            elif action == "from" and len(unread) < 3:
+                source = self.choose(references)
+            given = value_of(source, known)
+            entry, made = self.entry(given, scope, known, depth, inplace=False)
+            if source != at:
+                entry = {**_as_mapping(entry), "from": source}
+            if action == "head" and None in made and name != "output" and at != "input":
+                self.reads = around
+                entries[name] = {**_as_mapping(entry), "auxiliary": True}
+                local.add(name)
+                continue
+            inner, self.reads = self.reads, around
+            place(name, entry, made, {source, *inner})
+            if self.left <= 0:
+                break
+        if at == "input":  # nothing but heads and empty loops
+            place(self.name(entries), "identity", {None: x}, {at})
+        if (len(unread) > 1 or self.chance(8)) and self.chance(3):
+            return {"layers": entries, "outputs": self.outputs(unread, known)}
+        self.close(entries, known, unread, at, place)
+        return {"layers": entries}
+
+    def outputs(self, unread: list[str], known: Mapping[str, Outputs]) -> Any:
+        """Every value that nothing reads as a named output."""
+        references = [f"{name}.{part}" if part else name for name in unread for part in known[name]]
+        if all("." not in reference for reference in references) and self.chance(2):
+            return references
+        return {f"y{position}": reference for position, reference in enumerate(references)}
+
+    def close(self, entries: Data, known: dict[str, Outputs], unread: list[str], at: str, place: Any) -> None:
+        """Join what nothing has read yet, so that one result is left."""
+
+        def add(entry: Any, made: Outputs, *read: str) -> str:
+            name = self.name(entries)
+            place(name, entry, made, read)
+            return name
+
+        def first(name: str) -> tuple[str, Shape]:
+            part = next(iter(known[name]))
+            return (f"{name}.{part}" if part else name), known[name][part]
+
+        while len(unread) > 1 or None not in known[at]:
+            here, x = first(at)
+            others = [name for name in unread if name != at]
+            if not others:
+                at = add({"identity": None, "from": here}, {None: x}, here)
+                continue
+            there, y = first(others[0])
+            if len(x) != len(y):  # maps and vectors join as vectors
+                flat, shape = (here, x) if len(x) == 3 else (there, y)
+                made = add({"mean": None, "from": flat}, {None: (shape[0],)}, flat)
+                here, x, there, y = (made, (x[0],), there, y) if flat == here else (here, x, made, (y[0],))
+            elif x[1:] != y[1:]:
+                made = add(
+                    {"adaptive_avg_pool2d": {"output_size": list(x[1:])}, "from": there}, {None: (y[0], *x[1:])}, there
+                )
+                there, y = made, (y[0], *x[1:])
+            sound = [kind for kind in _JOINS if not list(kind().requirements((x, y)))]
+            kind = self.choose(sound)
+            at = add({kind.kind: [here, there]}, {None: kind().output([x, y])}, here, there)
+
+    def joined(self, at: str, known: Mapping[str, Outputs]) -> tuple[Any, Outputs, list[str]] | None:
+        """A join of the value at hand with earlier ones that fit; None where none does."""
+        references = {f"{name}.{part}" if part else name: made[part] for name, made in known.items() for part in made}
+        here = next(reference for reference in references if reference.partition(".")[0] == at)
+        kind = self.choose(_JOINS)()
+        fitting = [other for other, y in references.items() if not list(kind.requirements([references[here], y]))]
+        if not fitting:
+            return None
+        operands = [here, *self.draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2))]
+        if self.chance(2):
+            operands.reverse()
+        made = Meaning(self.blocks)
+        try:
+            outputs = made.layer(kind, [references[operand] for operand in operands])
+        except Unsound:
+            return None
+        return {kind.kind: operands}, outputs, operands
+
+    def branches(self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int) -> Data:
+        """Parallel entries and their join; those that differ from the first are fitted to it."""
+        join = self.choose(_JOINS)()
+        parts: Data = {}
+        shapes: list[Shape] = []
+        for _ in range(self.draw(st.integers(2, 3))):
+
+            def fits(y: Shape) -> bool:
+                return not shapes or not list(join.requirements([*shapes, y]))
+
+            goal = fits if shapes else None
+            entry, made = self.entry(x, scope, names, depth + 1, goal=goal, optional=False, alone=True)
+            entry = [entry] if _is_loop(entry) else entry
+            y = made.get(None)
+            if y is None or not fits(y):
+                entry, y = self.fitted(entry, x, y, max(shapes, key=volume) if shapes else x)
+            parts[self.name([*parts, "join"])] = entry
+            shapes.append(y)
+        return {"branches": parts, "join": join.kind}
+
+    def fitted(self, entry: Any, x: Shape, y: Shape | None, wanted: Shape) -> tuple[Any, Shape]:
+        """A branch with layers behind it that give the wanted shape."""
+        entries = [entry] if y is not None and len(y) >= len(wanted) else []
+        y = y if entries and y is not None else x
+        if len(wanted) == 1:
+            entries += ["flatten"] if len(y) == 3 else []
+            entries += [{"linear": wanted[0]}]
+        else:
+            entries += [{"conv2d": {"out_channels": wanted[0], "kernel_size": 1}}] if y[0] != wanted[0] else []
+            entries += [{"adaptive_avg_pool2d": {"output_size": list(wanted[1:])}}] if y[1:] != wanted[1:] else []
+        return entries or ["identity"], wanted
+
+    # Entries
+
+    def entry(
+        self,
+        x: Shape,
+        scope: Data,
+        names: Mapping[str, Outputs],
+        depth: int,
+        *,
+        goal: Any = None,
+        inplace: bool = False,
+        optional: bool = True,
+        alone: bool = False,
+    ) -> tuple[Any, Outputs]:
+        """An entry for an input with its results; `alone` in lists and branches, where it gives one result."""
+        before = self.left
+        sorts = ["layer"] * 6 + (["block"] * 3 if depth < 4 else [])
+        if depth < 3 and before > 1:
+            sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
+        sort = self.choose(sorts)
+        if sort == "block":
+            entry = self.call(x, scope, depth)
+        elif sort == "list":
+            entry = self.chain(x, scope, depth + 1)
+        elif sort == "mapping":
+            entry = self.mapping(x, scope, {} if alone else names, depth + 1)
+        elif sort == "branches":
+            entry = self.branches(x, scope, {} if alone else names, depth + 1)
+        elif sort == "loop":
+            entry = self.loop(x, scope, depth)
+        else:
+            entry = self.layer(x, scope, goal, inplace=inplace, alone=alone)
+        if optional and self.chance(6):
+            entry = self.conditional(entry, scope)
+        made, count = self.read(entry, x, scope, names)
+        if not made or count > max(before, 4):
+            self.left = before - 1
+            return self.fallback(x)
+        self.left = before - count
+        return entry, made
+
+    def whole(self) -> Meaning:
+        """A reading with room for the joins that close a body."""
+        return Meaning(self.blocks, most=400, largest=2**20)
+
+    def read(self, entry: Any, x: Shape, scope: Data, names: Mapping[str, Outputs]) -> tuple[Outputs, int]:
+        """The results of an entry and how many layers it unfolds to; no results where it is unsound."""
+        meaning = Meaning(self.blocks)
+        try:
+            if _is_loop(entry):
+                made = meaning.body({"layers": [entry]}, x, scope, names)
+            else:
+                made = meaning.entry(entry, {None: x}, scope, {**names, "input": {None: x}})
+        except Unsound:
+            return {}, 0
+        return made, len(meaning.layers)
+
+    def fallback(self, x: Shape) -> tuple[Any, Outputs]:
+        return "relu", {None: x}
+
+    def layer(self, x: Shape, scope: Data, goal: Any = None, *, inplace: bool = False, alone: bool = True) -> Any:
+        """A layer kind with its arguments, written in one of the ways that there are."""
+        kinds = kinds_for(x, parts=not alone)
+        kind = self.choose([*kinds, *(kind for kind in kinds if len(kind.model_fields) > 3)])
+        integers = tuple(value for value in scope.values() if type(value) is int)
+        overwriting = [kind for kind in kinds if "inplace" in kind.model_fields]
+        if inplace and overwriting and self.chance(2):
+            kind = self.choose(overwriting)
+        wish = draw_arguments(self.draw, kind, x, integers)
+        arguments = None
+        if goal is not None:
+            arguments = mended(kind, wish, x, lambda made: goal(made.output(x)))
+        elif self.chance(2):  # most layers of real networks keep the map's size
+            arguments = mended(kind, wish, x, lambda made: _size(made, x) == x[1:])
+        arguments = arguments if arguments is not None else mended(kind, wish, x)
+        assert arguments is not None, (kind, x)
+        if "inplace" in kind.model_fields:
+            arguments = {**arguments, "inplace": True} if inplace else arguments
+            arguments = {name: value for name, value in arguments.items() if inplace or name != "inplace"}
+        written = {
+            name: value if name == "inplace" else self.written(value, scope) for name, value in arguments.items()
+        }
+        if not written:
+            return self.choose([kind.kind, {kind.kind: None}, {kind.kind: {}}])
+        if list(written) == [next(iter(kind.model_fields))] and self.chance(2):
+            return {kind.kind: next(iter(written.values()))}
+        return {kind.kind: written}
+
+    def written(self, value: Any, scope: Data) -> Any:
+        """A value as it is, or as it follows from a name in scope."""
+        if isinstance(value, list | tuple):
+            return [self.written(item, scope) for item in value]
+        if not isinstance(value, int | float) or not scope:
+            return value
+        ways = formulas_of(value, scope)
+        return self.choose(ways) if ways and self.chance(2) else value
+
+    def conditional(self, entry: Any, scope: Data) -> Any:
+        ways = formulas_of(self.draw(st.booleans()), scope)
+        if not ways or (isinstance(entry, dict) and ({"when", "outputs"} & entry.keys() or _is_join(entry))):
+            return entry
+        return {**_as_mapping(entry), "when": self.choose(ways)}
+
+    def loop(self, x: Shape, scope: Data, depth: int) -> Any:
+        """A loop among the entries of a list, with as many turns as are sound."""
+        head, inner = self.turns(scope)
+        if self.chance(2):
+            entry = {**head, "layers": self.chain(x, inner, depth + 1)}
+        else:
+            entry = {**_as_mapping(self.layer(x, inner)), **head}
+        return self.shortened(entry, x, scope)
+
+    def named_loop(self, x: Shape, scope: Data, depth: int, name: str) -> tuple[str, Any, str | None, Outputs] | None:
+        """A loop among named entries: its key, itself, and the name and results of its last entry."""
+        head, inner = self.turns(scope)
+        head = {**head, "index": head.get("index") or next(v for v in _VARIABLES if v not in inner)}
+        inner = {**inner, head["index"]: 0}
+        index = named(head["index"])
+        key: str
+        if self.chance(2):
+            part = self.layer(x, inner)
+            entry: Any = {**_as_mapping(part), **head}
+        else:
+            parts = {}
+            y = x
+            for position in range(self.draw(st.integers(1, 2))):
+                part, made = self.entry(y, inner, {}, depth + 1, optional=False, alone=True)
+                part = [part] if _is_loop(part) else part
+                parts[IndexedName(f"{name}_{'ab'[position]}", index)] = part
+                y = made.get(None, y)
+            entry = {**head, "layers": parts}
+        key = f"loop_{name}" if "layers" in entry else IndexedName(f"{name}_", index)
+        entry = self.shortened(entry, x, scope, key)
+        try:
+            made = Meaning(self.blocks).body({"layers": {key: entry}}, x, scope, {})
+        except Unsound:
+            return None
+        scopes = list(turns(entry, scope))
+        return key, entry, evaluated(_last(key, entry).formula, scopes[-1]) if scopes else None, made
+
+    def turns(self, scope: Data) -> tuple[Data, Data]:
+        """The keys of a loop, and the scope of its first turn."""
+        free = [name for name in _VARIABLES if name not in scope]
+        if self.chance(2) or len(free) < 2:
+            count = self.choose([2, 3, 1, 0, 4, 9, 30])
+            head: Data = {"repeat": self.written(count, scope)}
+            if free and self.chance(3):
+                head["index"] = free[0]
+            return head, {**scope, **({free[0]: 0} if "index" in head else {})}
+        rows = self.draw(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 3)), min_size=1, max_size=3))
+        if self.chance(2):
+            head = {"for": free[0], "in": [row[0] for row in rows]}
+            return head, {**scope, free[0]: rows[0][0]}
+        return {"for": free[:2], "in": [list(row) for row in rows]}, {**scope, free[0]: rows[0][0], free[1]: rows[0][1]}
+
+    def shortened(self, entry: Any, x: Shape, scope: Data, key: str = "") -> Any:
+        """A loop with fewer turns, where the next one would not be sound."""
+        for most in range(len(list(turns(entry, scope))), -1, -1):
+            if most < len(list(turns(entry, scope))):
+                entry = {**entry, **({"repeat": most} if "repeat" in entry else {"in": entry["in"][:most]})}
+            try:
+                meaning = Meaning(self.blocks, most=max(self.left, 1))
+                meaning.body({"layers": {key: entry} if key else [entry]}, x, scope, {})
+            except Unsound:
+                continue
+            return entry
+        return entry
+
+    # Blocks
+
+    def call(self, x: Shape, scope: Data, depth: int) -> Any:
+        """A call of a block: of a new one, or of one that is there with other arguments."""
+        if not self.blocks or (len(self.blocks) < 6 and self.chance(2)):
+            return self.new_block(x, scope, depth)
+        name = self.choose(self.blocks)
+        block = self.known[name]
+        given = {
+            parameter: self.like(value, scope)
+            for parameter, value in block.given.items()
+            if self.blocks[name]["parameters"][parameter] is None or self.chance(2)
+        }
+        for trial in (given, block.given):
+            made, _ = self.read({name: trial}, x, scope, {})
+            if None in made:
+                return self.called(name, trial, scope)
+        return self.layer(x, scope)
+
+    def like(self, value: Any, scope: Data) -> Any:
+        """Another value of the same type."""
+        if isinstance(value, bool):
+            return self.draw(st.booleans())
+        if isinstance(value, int):
+            return self.choose([1, 2, 3, 4, 5, 6, 8])
+        return value if isinstance(value, str | tuple | list) else self.choose([0.5, 0.25, value])
+
+    def called(self, name: str, given: Data, scope: Data) -> Any:
+        """A block's call with its arguments by name or by position."""
+        parameters = list(self.blocks[name].get("parameters") or {})
+        written = {parameter: self.written(value, scope) for parameter, value in given.items()}
+        if not written:
+            return self.choose([name, {name: None}])
+        if list(written) == parameters[: len(written)] and self.chance(2):
+            values = list(written.values())
+            return {name: values[0] if len(values) == 1 and not isinstance(values[0], list) else values}
+        return {name: written}
+
+    def new_block(self, x: Shape, scope: Data, depth: int) -> Any:
+        values = self.parameters() if self.chance(3) or self.draw(st.booleans()) else {}
+        inner: Data = {"in_channels": x[0]}
+        parameters: Data = {}
+        for parameter, value in values.items():
+            optional = any(default is not None for default in parameters.values()) or self.chance(3)
+            parameters[parameter] = self.written(value, inner) if optional else None
+            inner[parameter] = value
+        name = f"{self.choose(_BLOCKS)}{len(self.known)}"
+        self.known[name] = _Block(parameters, values)
+        body, _ = self.body(x, inner, {}, depth + 1)
+        self.blocks[name] = {**({"parameters": parameters} if parameters else {}), **body}
+        if self.chance(8):
+            self.blocks[name] = {"description": self.draw(_WORDS), **self.blocks[name]}
+        self.blocks[name].setdefault("parameters", parameters)
+        needed = {key: value for key, value in values.items() if parameters[key] is None}
+        return self.called(name, needed, scope)
+
+    def name(self, taken: Collection[str]) -> str:
+        """A name that is not yet taken."""
+        name = self.choose(_LAYERS)
+        while name in taken:
+            name = f"{name}{len(taken)}"
+        if isinstance(taken, set):
+            taken.add(name)
+        return str(name)
+
+
+def _last(key: Any, loop: Data) -> Any:
+    """The name of the last entry of a loop's turn."""
+    return list(loop["layers"])[-1] if "layers" in loop else key
+
+
+def _as_mapping(entry: Any) -> Data:
+    """An entry as a mapping, to which further keys can be added."""
+    if isinstance(entry, str):
+        return {entry: None}
+    return {"layers": entry} if isinstance(entry, list) else dict(entry)
+
+
+def _is_loop(entry: Any) -> bool:
+    return isinstance(entry, dict) and ("repeat" in entry or "for" in entry)
+
+
+def _is_join(entry: Data) -> bool:
+    return any(name in KINDS and KINDS[name].many for name in entry)
+
+
+def _is_fresh(entry: Any) -> bool:
+    """Whether an entry is a layer with weights: its result is new memory, and its backward pass does not read it."""
+    entry = _as_mapping(entry)
+    if len(entry) != 1:
+        return False
+    kind = KINDS.get(next(iter(entry)))
+    return kind is not None and kind.derived is not Kind.derived
+
+
+def _size(kind: Kind, x: Shape) -> Any:
+    y = kind.output(x)
+    return None if isinstance(y, dict) else y[1:]

@@ -1,0 +1,69 @@
+"""Properties of whole networks: whatever sound spec is drawn, archc, the module and the source agree with PyTorch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
+
+from archc import SpecError
+from archc.testing import Coverage, Draft, assert_agreement, specs
+
+MANY = settings().max_examples * 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Small tensors: handing them to threads takes longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_built_and_emitted_are_one_network(covered: Coverage) -> None:
+    """Of every sound spec, the built and the emitted module have equal keys, weights, outputs and gradients.
+
+    The shape and the parameters of every layer are those that archc inferred.
+    """
+
+    @settings(max_examples=MANY)
+    @given(specs())
+    def check(draft: Draft) -> None:
+        covered.add(draft)
+        assert_agreement(draft.load())
+
+    check()
+
+
+def test_drawn_specs_are_sound_and_cover_the_language() -> None:
+    """archc finds more than 95 % of the draws sound, none is filtered out, and no kind and no feature is left out."""
+    seen = Coverage()
+    count = Counter[str]()
+
+    @st.composite
+    def counted(draw: st.DrawFn) -> Draft:
+        try:
+            return draw(specs())
+        except UnsatisfiedAssumption:
+            count["filtered"] += 1
+            raise
+
+    @settings(max_examples=1500)
+    @given(counted())
+    def check(draft: Draft) -> None:
+        count["drawn"] += 1
+        with suppress(SpecError):
+            draft.load()
+            seen.add(draft)
+
+    check()
+    assert count["filtered"] == 0
+    assert seen.networks > 0.95 * count["drawn"]
+    assert seen.missing() == []
