@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from typing import Any
@@ -42,27 +41,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of pytest-xdist hands its counts to the process that reports."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["covered"] = [*_numbers(COVERED), dict(CASES)]
+        output["covered"] = [COVERED.to_dict(), dict(CASES)]
 
 
 def pytest_testnodedown(node: Any) -> None:
     """The counts of a worker that is done."""
-    networks, layers, largest, kinds, features, cases = node.workeroutput["covered"]
-    COVERED.merge(Coverage(networks, layers, largest, Counter(kinds), Counter(features)))
+    covered, cases = node.workeroutput["covered"]
+    COVERED.merge(Coverage.from_dict(covered))
     CASES.update(cases)
 
 
-def _numbers(coverage: Coverage) -> list[Any]:
-    return [coverage.networks, coverage.layers, coverage.largest, dict(coverage.kinds), dict(coverage.features)]
-
-
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """How much the property tests covered; ARCHC_COVERED=file adds a line with all counts."""
+    """How much the property tests covered."""
     if not COVERED.networks and not CASES:
         return
-    if path := os.environ.get("ARCHC_COVERED"):
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps([*_numbers(COVERED), dict(CASES)]) + "\n")
     terminalreporter.section("property tests")
     terminalreporter.line(
         f"{COVERED.networks:,} networks of {COVERED.layers:,} layers (up to {COVERED.largest}),"

@@ -47,7 +47,7 @@ def _shrinking(node: Node) -> Cause | None:
         wanted = tuple(span // 2 for span in spans)
         if any(span % 2 for span in spans) or pair(padding) == wanted or node.output[1:] == node.in_shapes[0][1:]:
             return None
-        if isinstance(node.element, KINDS["conv_transpose2d"]):
+        if isinstance(node.element, KINDS["conv_transpose2d"]) or not _takes(node, wanted):
             return None
         k, p = max(kernels), max(wanted)
         rule = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
@@ -64,6 +64,13 @@ def _shrinking(node: Node) -> Cause | None:
                 return Cause(_argument_mark(node), (), cause.help)
             return cause._replace(path=(child.name, *cause.path))
     return None
+
+
+def _takes(node: Node, padding: tuple[int, ...]) -> bool:
+    """Whether the layer would be legal with this padding: a pooling's is at most half of its kernel."""
+    assert isinstance(node.element, Kind)
+    changed = node.element.model_copy(update={"padding": padding})
+    return not any(changed.requirements(node.in_shapes[0]))
 
 
 def _argument_mark(node: Node) -> Mark:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from archc.kinds import KINDS
@@ -95,13 +95,23 @@ class Coverage:
         """Kinds and features that were never drawn."""
         return [name for name in KINDS if not self.kinds[name]] + [name for name in FEATURES if not self.features[name]]
 
-    def table(self) -> str:
-        """The counts as Markdown, in the order of the lists."""
-        rows = [("layer kind", "networks"), ("---", "---:")]
-        rows += [(f"`{name}`", f"{self.kinds[name]:,}") for name in KINDS]
-        rows += [("", ""), ("**feature**", "")]
-        rows += [(name, f"{self.features[name]:,}") for name in FEATURES]
-        return "\n".join(f"| {name} | {count} |" for name, count in rows)
+    def table(self, cases: Mapping[str, int] | None = None) -> str:
+        """The counts as Markdown, in the order of the lists; `cases` are those of single layers, by kind."""
+        rows = ["| layer kind | networks | single-layer cases |", "| --- | ---: | ---: |"]
+        rows += [f"| `{name}` | {self.kinds[name]:,} | {(cases or {}).get(name, 0):,} |" for name in KINDS]
+        rows += ["", "| feature of the language | networks |", "| --- | ---: |"]
+        rows += [f"| {name} | {self.features[name]:,} |" for name in FEATURES]
+        return "\n".join(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as plain data, for another process."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Coverage:
+        """The counts of another process."""
+        kinds, features = Counter(data["kinds"]), Counter(data["features"])
+        return cls(data["networks"], data["layers"], data["largest"], kinds, features)
 
 
 def features_of(draft: Draft) -> Iterator[str]:

@@ -1,0 +1,135 @@
+"""The long run of the property tests: many networks and single-layer cases, in rounds of fresh seeds.
+
+    python benchmarks/thorough.py networks 100000 --first-seed 0 --log networks.jsonl
+    python benchmarks/thorough.py layers 1000000 --first-seed 0 --log layers.jsonl
+    python benchmarks/thorough.py report networks.jsonl layers.jsonl
+
+Each round appends a line to the log, so a run that was interrupted goes on at the next seed, and several runs
+with other first seeds can be added up. What fails is not shrunk here: its spec is printed and the run goes on;
+`HYPOTHESIS_PROFILE=thorough pytest --hypothesis-seed=…` shrinks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+import test_layers
+from kind_cases import CASES
+
+from archc.testing import Coverage, Draft, assert_agreement, specs
+
+ROUND = settings(
+    max_examples=300, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+
+
+def networks(number: int) -> tuple[Coverage, Counter[str], int]:
+    """One round of built == emitted; (what it covered, no cases, how many failed)."""
+    covered, failed = Coverage(), 0
+
+    @seed(number)
+    @settings(ROUND)
+    @given(specs())
+    def check(draft: Draft) -> None:
+        nonlocal failed
+        covered.add(draft)
+        try:
+            assert_agreement(draft.load(), gradients=covered.networks % 4 == 0)
+        except Exception as error:
+            failed += 1
+            print(f"seed {number}: {type(error).__name__}: {str(error)[:500]}\n{draft.text}", flush=True)
+
+    check()
+    return covered, Counter(), failed
+
+
+def layers(number: int) -> tuple[Coverage, Counter[str], int]:
+    """One round of single layers, every kind in turn."""
+    cases: Counter[str] = Counter()
+    failed = 0
+    for name, case in CASES.items():
+
+        @seed(number)
+        @settings(ROUND, max_examples=100)
+        @given(test_layers.arguments_and_inputs(case))
+        def check(drawn: Any, name: str = name, case: Any = case) -> None:
+            nonlocal failed
+            try:
+                cases[name] += test_layers.assert_judged(case, *drawn)[0]
+            except Exception as error:
+                failed += 1
+                print(f"seed {number}: {name}: {type(error).__name__}: {str(error)[:500]}\n{drawn}", flush=True)
+
+        check()
+    return Coverage(), cases, failed
+
+
+def run(what: str, wanted: int, first: int, log: Path) -> int:
+    """Rounds until as many networks or cases are done as are wanted; what the log holds counts."""
+    done = seen = 0
+    for line in log.read_text("utf-8").splitlines() if log.is_file() else ():
+        record = json.loads(line)
+        done += record["networks"] + sum(record["cases"].values())
+        seen = max(seen, record["seed"] + 1)
+    number = max(first, seen)
+    while done < wanted:
+        start = time.perf_counter()
+        covered, cases, failed = (networks if what == "networks" else layers)(number)
+        record = {
+            **covered.to_dict(),
+            "cases": dict(cases),
+            "failed": failed,
+            "seed": number,
+            "seconds": round(time.perf_counter() - start, 2),
+        }
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        done += covered.networks + cases.total()
+        number += 1
+    return 0
+
+
+def report(logs: list[Path]) -> int:
+    """Add up the logs: figures and the table of coverage, as Markdown."""
+    covered, cases, failed, seconds = Coverage(), Counter[str](), 0, 0.0
+    for log in logs:
+        for line in log.read_text("utf-8").splitlines():
+            record = json.loads(line)
+            covered.merge(Coverage.from_dict(record))
+            cases.update(record["cases"])
+            failed += record["failed"]
+            seconds += record["seconds"]
+    print(f"{covered.networks:,} networks of {covered.layers:,} layers (up to {covered.largest}), ", end="")
+    print(f"{cases.total():,} single-layer cases; {failed:,} disagreements; {seconds / 60:.0f} minutes of one core\n")
+    print(covered.table(cases))
+    return 1 if covered.missing() else 0
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["networks", "layers", "report"])
+    parser.add_argument("arguments", nargs="+")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, default=Path("thorough.jsonl"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    if options.what == "report":
+        return report([Path(name) for name in options.arguments])
+    return run(options.what, int(options.arguments[0]), options.first_seed, options.log)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
