@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from archc.kinds import KINDS
@@ -105,7 +105,7 @@ class Coverage:
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as plain data, for another process."""
-        return asdict(self)
+        return {**vars(self), "kinds": dict(self.kinds), "features": dict(self.features)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Coverage:
