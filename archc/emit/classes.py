@@ -418,7 +418,7 @@ def _attributes(graph: Graph, plan: _Plan, shapes: bool, loops: bool) -> tuple[A
 
 
 def _function(node: Node, graph: Graph) -> Call | None:
-    """The function that stands for a layer in `forward`; what does something under a condition, and a head, needs a child."""
+    """The function that stands for a layer in `forward`; a head, and what acts under a condition, needs a child."""
     kind = node.element
     if graph.sequential or not isinstance(kind, Kind) or node.auxiliary:
         return None
