@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "train a network on images",
     "eval": "loss and accuracy of a trained network",
     "predict": "what a trained network sees in images",
+    "fmt": "write specs in their canonical form",
     "list": "list the bundled specs, or the layer kinds",
     "new": "write a commented starter spec",
     "schema": "print the JSON Schema of specs, for editors",

@@ -43,6 +43,13 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image's file")
             command.add_argument("--top", type=count, default=5, metavar="N", help="how many classes; default: 5")
             command.add_argument("--format", choices=["text", "json"], default="text")
+        case "fmt":
+            command.add_argument(
+                "specs", nargs="*", metavar="FILE", help="files or folders, or `-`: stdin to stdout; default: specs/"
+            )
+            command.add_argument(
+                "--check", action="store_true", help="write nothing; show and fail on what would change"
+            )
         case "list":
             command.add_argument("--kinds", action="store_true", help="list the layer kinds with their arguments")
             command.add_argument("--format", choices=["text", "json"], default="text")

@@ -68,7 +68,8 @@ def _error(code: str, message: str, mark: Mark | None = None, *, file: str = "",
     return SpecError([Problem(code, message, mark, help=help, file=file)])
 
 
-def _events(source: Source) -> Iterator[Any]:
+def events(source: Source) -> Iterator[Any]:
+    """The YAML events of a text, with their places (lines and columns from 0). Raises SpecError."""
     from ruamel.yaml.error import YAMLError
 
     try:
@@ -142,7 +143,7 @@ def _build(source: Source) -> Any:
         parent.keys_at[key] = key_mark
         parent.values_at[key] = mark
 
-    for event in _events(source):
+    for event in events(source):
         kind = type(event).__name__
         start, end = event.start_mark, event.end_mark
         if kind == "ScalarEvent":

@@ -1,0 +1,230 @@
+"""The formatter: one form for every spec, with its comments and its meaning."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import archc
+from archc.cli.main import main
+from archc.emit.source import template_text
+from archc.formatting import format_text
+from archc.formatting.printer import WIDTH
+from archc.graph import walk
+from archc.library import bundled
+from archc.problems import SpecError
+from archc.reading import read_text
+
+ROOT = Path(__file__).parents[1]
+READABLE = []
+for _path in sorted([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests").glob("*/*.yaml")]):
+    try:
+        read_text(_path.read_bytes().decode("utf-8-sig"), _path.name)
+        READABLE.append(_path)
+    except (SpecError, UnicodeDecodeError):
+        pass
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_bundled_specs_are_formatted(name: str) -> None:
+    text = bundled()[name].read_text("utf-8")
+    assert format_text(text, name) == text
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
+def test_the_form_is_final_and_says_the_same(path: Path) -> None:
+    """Twice is once; keys, values and their order stay, and so do the comments."""
+    text = path.read_bytes().decode("utf-8-sig")
+    once = format_text(text, path.name)
+    assert format_text(once, path.name) == once
+    assert json.dumps(read_text(once, path.name)) == json.dumps(read_text(text, path.name))
+    assert once.count("#") == text.count("#")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests/networks").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_graph_stays(path: Path) -> None:
+    before = archc.load(path).network.graph
+    after = archc.loads(format_text(path.read_text("utf-8"), path.name), path.stem).network.graph
+    rows = [[(layer.path, layer.kind, layer.node.shapes) for layer in walk(graph)] for graph in (before, after)]
+    assert rows[0] == rows[1]
+
+
+# Whatever the author's hand
+
+
+WORDS = st.sampled_from(
+    ["a", "conv1", "relu", "64", "0.5", "true", "~", "", '"a # b"', "'it''s'", "$(width * 2)", "x-y"]
+)
+KEYS = st.sampled_from(["a", "b", "conv1", "kernel_size", '"quoted: key"', "out", "z9"])
+
+
+class Tree:
+    """A collection to be written: in brackets or not, with comments above its entries and behind them."""
+
+    def __init__(self, mapping: bool, flow: bool, entries: list[tuple[str, Any]], notes: list[tuple[str, str, bool]]):
+        self.mapping, self.flow, self.entries, self.notes = mapping, flow, entries, notes
+
+
+@st.composite
+def trees(draw: st.DrawFn, depth: int = 0, flow: bool = False) -> Tree:
+    flow = flow or (depth > 0 and draw(st.booleans()))
+    mapping = depth == 0 or draw(st.booleans())
+    keys = draw(st.lists(KEYS, min_size=0 if flow else 1, max_size=4, unique=True))
+    entries, notes = [], []
+    for number, key in enumerate(keys):
+        nested = depth < 3 and draw(st.booleans())
+        entries.append(
+            (key, draw(trees(depth + 1, flow)) if nested else draw(WORDS.filter(bool) if not mapping else WORDS))
+        )
+        name = f"{depth}.{number}"
+        notes.append(
+            (f"# above {name}", f"# behind {name}", draw(st.booleans()))
+            if not flow and draw(st.integers(0, 3)) == 0
+            else ("", "", draw(st.booleans()) and not flow)
+        )
+    return Tree(mapping, flow, entries, notes)
+
+
+class Hand:
+    """An author: how many spaces, which indentation, where brackets break."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+    def write(self, tree: Tree) -> str:
+        return "\n".join(self.block(tree, 0)) + self.random.choice(["", "\n", "\n\n"])
+
+    def space(self, least: int) -> str:
+        return " " * self.random.randint(least, 3)
+
+    def block(self, tree: Tree, indent: int) -> list[str]:
+        lines: list[str] = []
+        for position, ((key, value), (above, behind, blank)) in enumerate(zip(tree.entries, tree.notes, strict=True)):
+            pad = " " * indent
+            if position and blank:
+                lines += [self.space(0)] * self.random.randint(1, 3)
+            if above:
+                lines.append(pad + above)
+            head = f"{pad}{key}:" if tree.mapping else f"{pad}-"
+            note = f"{self.space(1)}{behind}" if behind else ""
+            if isinstance(value, Tree) and not value.flow:
+                step = self.random.randint(1, 4)
+                inner = self.block(value, indent + step)
+                if tree.mapping:
+                    lines += [head + note, *inner]
+                elif value.notes[0][0] or self.random.random() < 0.3:
+                    lines += [head, *inner]
+                else:
+                    lines += [head + " " * (step - 1) + inner[0].lstrip() if step > 1 else head, *inner[step > 1 :]]
+            else:
+                text = self.flow(value, indent + 1) if isinstance(value, Tree) else value
+                lines += f"{head}{self.space(1) if text else ''}{text}{note}".split("\n")
+        return lines
+
+    def flow(self, tree: Tree, indent: int) -> str:
+        parts = []
+        for key, value in tree.entries:
+            text = self.flow(value, indent) if isinstance(value, Tree) else value
+            parts.append(f"{key}:{self.space(1)}{text}" if tree.mapping else text)
+        gap = [self.space(0), f"\n{' ' * indent}{self.space(0)}"]
+        inner = "".join(
+            f"{self.random.choice(gap)}{part}{self.space(0)}{',' if at + 1 < len(parts) else ''}"
+            for at, part in enumerate(parts)
+        )
+        return f"{{{inner}{self.space(0)}}}" if tree.mapping else f"[{inner}{self.space(0)}]"
+
+
+@given(trees(), st.integers(0, 2**32), st.integers(0, 2**32))
+def test_the_hand_makes_no_difference(tree: Tree, one: int, other: int) -> None:
+    """Two authors who write the same with other spaces, indentation and line breaks get the same file."""
+    first, second = Hand(one).write(tree), Hand(other).write(tree)
+    formatted = format_text(first, "one.yaml")
+    assert formatted == format_text(second, "other.yaml")
+    assert format_text(formatted, "one.yaml") == formatted
+    assert json.dumps(read_text(formatted, "one.yaml")) == json.dumps(read_text(first, "one.yaml"))
+    assert [line for line in first.split() if line == "#"] == [line for line in formatted.split() if line == "#"]
+
+
+# By example
+
+
+def test_long_brackets_are_filled_below_their_first_entry() -> None:
+    numbers = ", ".join(map(str, range(100, 160)))
+    lines = format_text(f"a: {{b: [{numbers}], c: 1}}", "x").splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert [line[:8] for line in lines] == ["a: {b: [", *["        "] * (len(lines) - 1)]
+    assert all(len(line) + len(" 100,") > WIDTH for line in lines[:-1])
+    assert lines[-1].endswith("159], c: 1}")
+
+
+EXAMPLES = {
+    "comments": (
+        "# top\n\n\na:   1 # one\nbb: 2   # two\nc:\n    # of c\n    d: {x: 1,   y: }\n    # last\n# of e\ne: [1,2]\n",
+        "# top\n\na: 1   # one\nbb: 2  # two\nc:\n  # of c\n  d: {x: 1, y: }\n  # last\n# of e\ne: [1, 2]\n",
+    ),
+    "rows with comments": (
+        "rows: [[64, 96],  # 3a\n   # the second\n [128], {a: 1,\n b: 2}] # end\n",
+        "rows: [\n  [64, 96],  # 3a\n  # the second\n  [128],\n  {a: 1, b: 2}\n]  # end\n",
+    ),
+    "lists": ("a:\n- b\n-   c: 1\n    d: 2\n- - e\n", "a:\n  - b\n  - c: 1\n    d: 2\n  - - e\n"),
+    "texts": (
+        "a: |\n      two\n        lines\nb: plain text\n      goes on\nc: 'it''s'\n",
+        "a: |\n      two\n        lines\nb: plain text\n  goes on\nc: 'it''s'\n",
+    ),
+    "line endings": ("\ufeffa: 1\r\nb: 2", "a: 1\nb: 2\n"),
+    "one key in a list": ("a: [ b: 1,c ]", "a: [b: 1, c]\n"),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples(name: str) -> None:
+    text, expected = EXAMPLES[name]
+    assert format_text(text, name) == expected
+
+
+# The command
+
+
+def test_fmt_writes_in_place_and_check_only_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wild, fine = tmp_path / "wild.yaml", tmp_path / "fine.yml"
+    wild.write_text("a:   1\n", "utf-8")
+    fine.write_text("a: 1\n", "utf-8")
+    assert main(["fmt", str(tmp_path), "--check"]) == 1
+    shown = capsys.readouterr()
+    assert "-a:   1\n+a: 1\n" in shown.out
+    assert shown.err == "1 of 2 files would change\n"
+    assert wild.read_text("utf-8") == "a:   1\n"
+    assert main(["fmt", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{wild}\n"
+    assert wild.read_text("utf-8") == "a: 1\n"
+    assert main(["fmt", str(wild), "--check"]) == 0
+
+
+def test_fmt_leaves_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A broken file is told and stays; the others are formatted."""
+    broken, wild = tmp_path / "broken.yaml", tmp_path / "wild.yaml"
+    broken.write_text("a: [1\n", "utf-8")
+    wild.write_text("a:   1\n", "utf-8")
+    assert main(["fmt", str(broken), str(wild), str(tmp_path / "none.yaml")]) == 1
+    assert "E0104" in (told := capsys.readouterr().err)
+    assert "E0101" in told
+    assert broken.read_text("utf-8") == "a: [1\n"
+    assert wild.read_text("utf-8") == "a: 1\n"
+
+
+def test_fmt_reads_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a:   1"))
+    assert main(["fmt", "-"]) == 0
+    assert capsys.readouterr().out == "a: 1\n"
+
+
+def test_the_starter_is_formatted() -> None:
+    text = template_text("starter.yaml.jinja", name="Mine")
+    assert format_text(text, "mine.yaml") == text
