@@ -80,9 +80,14 @@ def world(device: str) -> Iterator[World]:
             what = f"process {local} of this machine has no GPU of its own: there are {torch.cuda.device_count()}"
             raise SpecError([Problem("E0709", what, file="torchrun", help="lower --nproc-per-node")])
         torch.cuda.set_device(here)
+    # After a restart torchrun's store still holds the addresses of processes that died, and gloo would wait for
+    # them: each attempt has keys of its own.
+    store, rank, size = next(iter(torch.distributed.rendezvous("env://")))
+    store = torch.distributed.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     # Objects and wishes travel by gloo, gradients on a GPU by NCCL.
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+    backends = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    torch.distributed.init_process_group(backends, store=store, rank=rank, world_size=size)
     try:
-        yield World(int(os.environ["RANK"]), size, here)
+        yield World(rank, size, here)
     finally:
         torch.distributed.destroy_process_group()
