@@ -31,6 +31,7 @@ from pathlib import Path
 import pytest
 import torch
 from parity import assert_equal_modules, emitted_class, seeded
+from PIL import Image
 
 import archc
 from archc.cli.main import main
@@ -43,6 +44,7 @@ OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *(path for path in OTHERS if path.is_file())]
 
 LEAST = {
+    "training.md": {"spec": 1, "console": 7},
     "language.md": {"spec": 30, "wrong": 20, "report": 15, "emitted": 30, "console": 10},
     "README.md": {"spec": 1},
 }
@@ -134,6 +136,18 @@ def write_files(document: Path, folder: Path) -> None:
     for block in BLOCKS:
         if block.document == document and block.is_file:
             (folder / block.file).write_text(block.text, "utf-8")
+    if document.name == "training.md":
+        write_images(folder)
+
+
+def write_images(folder: Path) -> None:
+    """The images that the document on training names."""
+    for name, level in (("dark", 50), ("light", 200)):
+        (folder / "photos" / name).mkdir(parents=True)
+        for number in range(1, 11):
+            image = Image.new("RGB", (40, 30 + number), (level, level + number, level))
+            image.save(folder / "photos" / name / f"{number:02}.png")
+    Image.new("L", (20, 20)).save(folder / "seven.png")
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +219,7 @@ def test_python_that_uses_archc_runs(block: Block) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_print_what_is_shown(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of a document, in its order, in one folder with the document's specs."""
+    torch.set_num_threads(1)  # the networks that are trained here are small
     write_files(document, tmp_path)
     monkeypatch.chdir(tmp_path)
     different = []
@@ -221,6 +236,9 @@ def test_commands_print_what_is_shown(document: Path, tmp_path: Path, monkeypatc
         elif session != block.text:
             different.append(f"{block.place}: expected\n{block.text}\nbut it is\n{session}")
     assert not different, "\n\n".join(different)
+    # Most of what a training prints is left open: that it worked shows in its folder.
+    trained = set(re.findall(r"(?m)^\$ archc train .*--(?:out|resume) (\w+)$", document.read_text("utf-8")))
+    assert [name for name in trained if not (tmp_path / name / "best.safetensors").is_file()] == []
 
 
 def commands_of(block: Block) -> list[tuple[str, list[str]]]:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from archc.problems import Problem, SpecError
 
@@ -82,8 +84,8 @@ def world(device: str) -> Iterator[World]:
         torch.cuda.set_device(here)
     # After a restart torchrun's store still holds the addresses of processes that died, and gloo would wait for
     # them: each attempt has keys of its own.
-    store, rank, size = next(iter(torch.distributed.rendezvous("env://")))
-    store = torch.distributed.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    store, rank, size = next(iter(rendezvous("env://")))
+    store = PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     # Objects and wishes travel by gloo, gradients on a GPU by NCCL.
     backends = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     torch.distributed.init_process_group(backends, store=store, rank=rank, world_size=size)
