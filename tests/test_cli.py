@@ -20,6 +20,7 @@ from archc.cli.main import COMMANDS, main
 from archc.kinds import KINDS
 from archc.language.schema import spec_schema
 from archc.library import bundled
+from archc.problems.codes import codes
 
 ROOT = Path(__file__).parents[1]
 GOOD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4, kernel_size: 3}}\n"
@@ -203,6 +204,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "no spec": (["build"], 2, "SPEC"),
     "bad name": (["new", "my net"], 1, "E0208"),
     "unknown code": (["explain", "E9999"], 2, "E9999"),
+    "mistyped code": (["explain", "EO312"], 2, "did you mean `E0312`?"),
     "missing weights": (["build", "good.yaml", "--weights", "nowhere.pth"], 1, "E0501"),
     "weights that are none": (["build", "good.yaml", "--weights", "bad.yaml"], 1, "E0501"),
     "save over a spec": (["build", "good.yaml", "--save", "good.yaml"], 1, "no name for weights"),
@@ -293,11 +295,38 @@ def test_schema_accepts_every_bundled_spec(sh: Shell) -> None:
         assert list(validator.iter_errors(wrong)), wrong
 
 
-def test_explain_tells_the_rule(sh: Shell) -> None:
-    assert sh("explain", "e0303")[:2] == (
-        0,
-        "E0303: `padding: same` needs d(k - 1) even: p = d(k - 1)/2 is no integer for an even kernel.\n",
-    )
+def test_explain_prints_the_page(sh: Shell) -> None:
+    """The rule, why it is one, and an example, wrong and mended, without marks."""
+    code, out, err = sh("explain", "e0306")
+    assert (code, err) == (0, "")
+    assert out.startswith("E0306: Groups divide the channels.\n\nA convolution with g groups cuts")
+    assert "\n\nWrong:\n\n    input: [3, 32, 32]\n    layers:\n" in out
+    assert "\n\nMended:\n\n    input: [3, 32, 32]\n    layers:\n" in out
+    assert "```" not in out
+    assert "#" not in out
+    assert "<!--" not in sh("explain", "E0503")[1]
+
+
+def test_explain_lists_every_code(sh: Shell) -> None:
+    code, out, err = sh("explain")
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("  E")] == codes()
+    assert "\n\nShapes\n  E0301  A layer receives" in out
+
+
+def test_a_shape_that_is_not_the_inferred_one_is_told(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = archc.loads(GOOD.replace("kernel_size: 3", "kernel_size: 5")).build()
+    monkeypatch.setattr(archc.Architecture, "build", lambda _: other)
+    code, _, err = sh("build", "good.yaml")
+    assert code == 1
+    assert "error[E0503]: `conv` was inferred as [(4, 6, 6)], but gives [(4, 4, 4)]" in err
+
+
+def test_a_device_that_is_not_there(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, _, err = sh("train", "small_convnet", "--device", "cuda")
+    assert code == 1
+    assert "error[E0709]" in err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -9,7 +9,7 @@ import torch
 from parity import assert_equal_modules, emitted_class, seeded
 
 import archc
-from archc.inference import Sizes
+from archc.inference import Sizes, Stop
 from archc.problems import SpecError
 
 BASE = """
@@ -192,3 +192,12 @@ layers:
     assert rows["mixed.c.1"].receptive_field == (3 + 4 * 2, 3 + 10 * 2)
     assert rows["mixed.join"].receptive_field == rows["mixed.c.1"].receptive_field
     assert rows["pool"].receptive_field == (15 * 2 + 11, 15 * 2 + 23)
+
+
+def test_a_linear_layer_binds_a_built_network_to_its_size() -> None:
+    """E0402 is what the search for the smallest input meets: an adaptive pooling frees the size."""
+    text = "input: [3, 32, 32]\nlayers: [{}flatten, {{linear: 10}}]\n"
+    stop = Sizes(archc.loads(text.format("")).network).outputs(16, 16)
+    assert isinstance(stop, Stop)
+    assert stop.fault.code == "E0402"
+    assert Sizes(archc.loads(text.format("{adaptive_avg_pool2d: 4}, ")).network).legal(16, 16)

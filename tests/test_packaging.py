@@ -68,14 +68,15 @@ def python(site: Path, cwd: Path, *arguments: str) -> str:
 
 
 def test_the_wheel_holds_every_file(wheel: Path) -> None:
-    """Modules, specs, templates, recipes, digits, type marker and licence; nothing of the tests, nothing compiled."""
+    """Modules, specs, templates, recipes, digits, pages, type marker, licence; nothing of tests, nothing compiled."""
     expected = {"archc/py.typed"}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.py")}
     expected |= {f"archc/specs/{path.name}" for path in (ROOT / "specs").iterdir() if path.is_file()}
     expected |= {f"archc/templates/{path.name}" for path in (ROOT / "templates").iterdir() if path.is_file()}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.yaml")}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.gz")}
-    assert {Path(name).suffix for name in expected} == {".py", ".yaml", ".jinja", ".typed", ".gz"}
+    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.md")}
+    assert {Path(name).suffix for name in expected} == {".py", ".yaml", ".jinja", ".typed", ".gz", ".md"}
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
         metadata = file.read(f"archc-{archc.__version__}.dist-info/METADATA").decode()

@@ -25,7 +25,7 @@ COMMANDS = {
     "list": "list the bundled specs, or the layer kinds",
     "new": "write a commented starter spec",
     "schema": "print the JSON Schema of specs, for editors",
-    "explain": "tell the rule behind an error code",
+    "explain": "tell the rule behind an error code, with a wrong and a mended example",
 }
 
 

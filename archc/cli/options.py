@@ -56,7 +56,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
         case "new":
             command.add_argument("name", metavar="NAME", help="the network's name; the file is NAME.yaml")
         case "explain":
-            command.add_argument("code", metavar="CODE", help="an error code, such as E0312")
+            command.add_argument("code", nargs="?", metavar="CODE", help="such as E0312; default: list all codes")
 
 
 def _train(command: argparse.ArgumentParser) -> None:
