@@ -32,7 +32,7 @@ from archc.language.names import layer_name_fault
 from archc.language.parse import make_kind
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
 from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS
-from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
+from archc.problems import Mark, Problem, Problems, SpecError
 
 Scope = dict[str, Any]
 
@@ -375,9 +375,7 @@ class _Elaborator:
             crossed.append(outer)
             outer = outer.parent
         if outer is None:
-            help = ""
-            if len(self.problems) < _SUGGESTIONS:
-                help = did_you_mean(reference.name, dict.fromkeys(name for f in crossed for name in f.values))
+            help = self.problems.suggest(reference.name, dict.fromkeys(n for f in crossed for n in f.values))
             if any(reference.name in f.all_names for f in crossed):
                 help = f"`{reference.name}` stands below: an entry can read only what stands before it"
             self.report("E0210", f"`{reference.name}` is no earlier entry of this body", reference.mark, help=help)
@@ -396,7 +394,7 @@ class _Elaborator:
                     "E0221", f"`{reference.name}` has a single output", reference.mark, help=f"write `{reference.name}`"
                 )
             else:
-                help = did_you_mean(reference.output, [f"{reference.name}.{name}" for name in outputs])
+                help = self.problems.suggest(reference.output, [f"{reference.name}.{name}" for name in outputs])
                 self.report(
                     "E0221", f"`{reference.name}` has no output `{reference.output}`", reference.mark, help=help
                 )
@@ -679,9 +677,6 @@ class _Elaborator:
             return None
         return same_padding(given["kernel_size"], given.get("dilation", 1))
 
-
-_SUGGESTIONS = 100
-"""Behind so many problems nothing is suggested any more: looking for a likely name takes time."""
 
 _NAME_THEM = "give the entries names: write a mapping instead of the list"
 

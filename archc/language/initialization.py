@@ -11,7 +11,7 @@ from archc.kinds import KINDS
 from archc.kinds.base import shown
 from archc.language.spec import InitRule
 from archc.language.validate import validate
-from archc.problems import Mark, Problem, Problems, did_you_mean
+from archc.problems import Mark, Problem, Problems
 from archc.reading import Map, Seq
 
 _Positive = Annotated[float, Field(ge=0)]
@@ -171,7 +171,7 @@ def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[s
         ((name, arguments),) = node.items()
         mark = node.keys_at[name]
     if not isinstance(name, str) or name not in INITIALIZERS:
-        help = did_you_mean(str(name), INITIALIZERS)
+        help = problems.suggest(str(name), INITIALIZERS)
         problems.add(Problem("E0203", f"{shown(name)} is no initialiser", mark, help=help))
         return None
     root = arguments if isinstance(arguments, Map) else None

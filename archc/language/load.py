@@ -9,7 +9,7 @@ from typing import Any
 from archc.expressions import Expression
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
-from archc.language.names import class_name_fault
+from archc.language.names import class_name_fault, parameter_name_fault
 from archc.language.parse import Parser, parse_blocks
 from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import validate
@@ -114,8 +114,10 @@ class _Loader:
         parameters = dict(base.parameters)
         given = Parser(self.problems, {}).parameters(root.get("parameters"), frozenset(), required=False)
         for name, parameter in given.items():
+            if parameter_name_fault(name):
+                continue  # reported when it was read
             if name not in parameters:
-                help = did_you_mean(name, parameters)
+                help = self.problems.suggest(name, parameters)
                 self._report("E0216", f"`{root['extends']}` has no parameter `{name}`", parameter.mark, help)
             else:
                 if not _same_type(parameter.default, parameters[name].default):
@@ -161,7 +163,8 @@ class _Loader:
             known = self.blocks(library, (*trail, file))
             for name, mark in zip(names, names.items_at, strict=True):
                 if name not in known:
-                    self._report("E0215", f"`{file}` has no block `{name}`", mark, did_you_mean(str(name), known))
+                    help = self.problems.suggest(str(name), known)
+                    self._report("E0215", f"`{file}` has no block `{name}`", mark, help)
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
                 else:
@@ -209,7 +212,7 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
     for name, value in settings.items():
         known = parameters.get(name)
         if known is None:
-            help = did_you_mean(name, parameters) or f"{spec.name} has no parameters"
+            help = problems.suggest(name, parameters) or f"{spec.name} has no parameters"
             problems.add(Problem("E0216", f"{spec.name} has no parameter `{name}`", file=spec.source.name, help=help))
             continue
         value = _tuples(value)

@@ -23,7 +23,7 @@ from archc.language.spec import (
 )
 from archc.language.validate import validate
 from archc.limits import MAX_BLOCK_DEPTH
-from archc.problems import Mark, Problem, Problems, did_you_mean
+from archc.problems import Mark, Problem, Problems
 from archc.reading import Map, Seq
 
 MODIFIERS = ("from", "when", "auxiliary")
@@ -83,7 +83,7 @@ class Parser:
         except ExpressionError as error:
             self.fail(error.code, str(error), mark)
         for name in sorted(expression.names - scope):
-            self.fail("E0212", f"`{name}` is not known here", mark, help=did_you_mean(name, sorted(scope)))
+            self.fail("E0212", f"`{name}` is not known here", mark, help=self.problems.suggest(name, sorted(scope)))
         return expression
 
     def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
@@ -117,7 +117,6 @@ class Parser:
             fault = parameter_name_fault(name)
             if fault:
                 self.report("E0208", f"a parameter cannot be called `{name}`: {fault}", key_mark)
-                continue
             if default is None and not required:
                 self.report("E0206", f"the network's parameter `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
@@ -307,7 +306,7 @@ class Parser:
             self.fail("E0201", f"unknown key `{strange[0]}` in an entry", node.keys_at[strange[0]], help=help)
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
-                help = did_you_mean(key, [*MODIFIERS, *TURNS, *BODY])
+                help = self.problems.suggest(key, [*MODIFIERS, *TURNS, *BODY])
                 if known:
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
@@ -372,9 +371,8 @@ class Parser:
         if "layers" in node:
             for key in node:
                 if key not in (*TURNS, "layers", "when"):
-                    self.fail(
-                        "E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=did_you_mean(key, TURNS)
-                    )
+                    help = self.problems.suggest(key, TURNS)
+                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help)
             parts = node["layers"]
             if not isinstance(parts, Map | Seq) or not parts:
                 self.fail("E0217", f"`layers` of the loop holds no layers: {shown(parts)}", node.values_at["layers"])
@@ -396,7 +394,7 @@ class Parser:
             return self.block_call(self.blocks[target], mark, node, node_mark, scope)
         kind = KINDS.get(target)
         if kind is None:
-            help = did_you_mean(target, [*self.blocks, *KINDS])
+            help = self.problems.suggest(target, [*self.blocks, *KINDS])
             self.fail(
                 "E0204", f"no layer kind or block is called `{target}`", mark, help=help or "`archc list --kinds`"
             )
@@ -434,7 +432,7 @@ class Parser:
         for name, item in node.items():
             if name not in fields:
                 wrong = True
-                help = did_you_mean(name, fields)
+                help = self.problems.suggest(name, fields)
                 if name in ("in_channels", "in_features", "num_features", "num_channels"):
                     help = "input channels are never written: they follow from the layer before"
                 self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help)
@@ -457,7 +455,7 @@ class Parser:
             for name, item in node.items():
                 if name not in block.parameters:
                     wrong = True
-                    help = did_you_mean(name, names) or f"`{block.name}` takes no arguments"
+                    help = self.problems.suggest(name, names) or f"`{block.name}` takes no arguments"
                     self.report(
                         "E0205", f"block `{block.name}` has no parameter `{name}`", node.keys_at[name], help=help
                     )
@@ -526,7 +524,8 @@ def parse_blocks(node: Map, parser: Parser) -> None:
             fault = f"`{name}` is a layer kind"
         if fault:
             parser.report("E0208", f"a block cannot be called `{name}`: {fault}", mark)
-            continue
+            if name in KINDS:
+                continue
         if name in parser.blocks:
             parser.report("E0209", f"the block `{name}` is also imported", mark, help="rename one of them")
             continue

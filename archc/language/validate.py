@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from archc.kinds.base import shown
-from archc.problems import Mark, Problem, Problems, did_you_mean
+from archc.problems import Mark, Problem, Problems
 from archc.reading import mark_at
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -34,11 +35,11 @@ def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Pro
     except ValidationError as error:
         root = root() if callable(root) else root
         for fault in error.errors(include_url=False):
-            problems.add(_problem(model, fault, root, mark, what))
+            problems.add(_problem(model, fault, root, mark, what, problems))
         return None
 
 
-def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: str) -> Problem:
+def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: str, problems: Problems) -> Problem:
     path = tuple(step for step in fault["loc"] if not _is_union_tag(step))
     last = str(path[-1]) if path else ""
     match fault["type"]:
@@ -46,7 +47,7 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             known = _fields(model, path[:-1])
             owner = f"`{path[-2]}`" if len(path) > 1 else what
             place = mark_at(root, path, mark, key=True)
-            return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=did_you_mean(last, known))
+            return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=problems.suggest(last, known))
         case "missing":
             place = mark_at(root, path[:-1], mark)
             names = [step for step in path[:-1] if isinstance(step, str)]
@@ -67,9 +68,14 @@ def _is_union_tag(step: Any) -> bool:
     return isinstance(step, str) and ("[" in step or step in ("str", "int"))
 
 
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
 def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """The keys known where `path` leads, read from the model's own JSON Schema."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     definitions = schema.get("$defs", {})
 
     def resolve(node: dict[str, Any]) -> dict[str, Any]:

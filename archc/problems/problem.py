@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
+
+from archc.problems.suggest import did_you_mean
 
 
 class Source:
@@ -71,6 +74,10 @@ class SpecError(Exception):
         return text_report(self.problems)
 
 
+_SUGGESTIONS = 100
+"""Behind so many problems nothing is suggested any more."""
+
+
 class Problems:
     """The faults found so far, each told once."""
 
@@ -84,6 +91,10 @@ class Problems:
         seen = self._found.setdefault(key, problem)
         if seen is not problem:
             seen.repeats += 1
+
+    def suggest(self, word: str, known: Iterable[str]) -> str:
+        """What `did_you_mean` says; nothing behind many problems: looking for a likely word takes time."""
+        return did_you_mean(word, known) if len(self._found) < _SUGGESTIONS else ""
 
     def __bool__(self) -> bool:
         return bool(self._found)
