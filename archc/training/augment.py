@@ -30,8 +30,8 @@ class Draw(IntEnum):
 
 def generator(seed: int, epoch: int, purpose: int) -> torch.Generator:
     """A generator for one purpose of one epoch: a pure function of its arguments."""
-    mixed = seed
-    for number in (epoch, purpose):
+    mixed = 0
+    for number in (seed, epoch, purpose):
         # splitmix64's finaliser: seeds that differ in one bit give streams that have nothing in common.
         mixed = (mixed + number + 0x9E3779B97F4A7C15) & (2**64 - 1)
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)

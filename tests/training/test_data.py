@@ -1,0 +1,291 @@
+"""Data sets, and images as the network receives them."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import functional as pillow
+
+import archc
+from archc.problems import SpecError
+from archc.training import Images
+from archc.training.augment import Draw, Preparation, epoch_draws, epoch_order, random_part, resize, statistics
+from archc.training.batches import Reading, ResidentBatches, epoch_rows, read_image
+from archc.training.data import FolderImages, load_data
+
+
+def said(action: Any, code: str = "E0702") -> str:
+    with pytest.raises(SpecError) as caught:
+        action()
+    assert [problem.code for problem in caught.value.problems] == [code]
+    return str(caught.value)
+
+
+def resident(images: Images | FolderImages) -> Images:
+    assert isinstance(images, Images)
+    return images
+
+
+def write_idx(folder: Path, count: int = 6) -> None:
+    """MNIST's four files, two of them compressed, with `count` images."""
+    for prefix in ("train", "t10k"):
+        pixels = struct.pack(">HBBIII", 0, 8, 3, count, 4, 5) + bytes(range(count * 20))
+        labels = struct.pack(">HBBI", 0, 8, 1, count) + bytes(range(count))
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(pixels))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(labels)
+
+
+def test_digits_are_the_1797_of_uci() -> None:
+    """180 of each class, nearly; sizes, levels and the fixed split."""
+    data = load_data("digits")
+    train, validation = resident(data.train), resident(data.validation)
+    assert (len(train), len(validation), data.shape) == (1437, 360, (1, 8, 8))
+    counts = torch.bincount(torch.cat([train.labels, validation.labels]))
+    assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as scikit-learn tells them
+    assert int(train.pixels.max()) == 255
+    assert not data.mirrored
+
+
+@pytest.mark.parametrize("size", [8, 33, 64])
+def test_shapes_are_the_same_every_time(size: int) -> None:
+    one, other = load_data(f"shapes:{size}:200"), load_data(f"shapes:{size}:200")
+    assert torch.equal(resident(one.train).pixels, resident(other.train).pixels)
+    assert resident(one.train).pixels.shape == (200, 3, size, size)
+    assert torch.bincount(resident(one.train).labels).tolist() == [20] * 10
+    assert len(one.validation) == 40
+    assert not torch.equal(resident(one.train).pixels[:40], resident(one.validation).pixels)
+
+
+def test_idx_files_of_mnist_are_read(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    for name in ("mnist", "fashion-mnist"):
+        data = load_data(name, tmp_path)
+        assert data.shape == (1, 4, 5)
+        assert resident(data.train).labels.tolist() == list(range(6))
+        assert resident(data.train).pixels[1].flatten().tolist() == list(range(20, 40))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 5) + bytes(5))
+    assert "do not belong together" in said(lambda: load_data("mnist", tmp_path))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 6) + bytes(5))
+    assert "cannot be read" in said(lambda: load_data("mnist", tmp_path))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 1, 8, 1, 6) + bytes(6))
+    assert "no IDX file" in said(lambda: load_data("mnist", tmp_path))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
+    assert "fetch the file again" in said(lambda: load_data("mnist", tmp_path))
+
+
+def test_cifar_is_read_in_torchvisions_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR's own files with a few images each: planes of red, green and blue."""
+    from torchvision.datasets import CIFAR10
+
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    pixels = torch.arange(2 * 3072).remainder(251).to(torch.uint8).reshape(2, 3072)
+    for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"):
+        (folder / name).write_bytes(pickle.dumps({"data": pixels.numpy(), "labels": [3, 5]}))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["plane", "car"]}))
+    monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": None})
+    data = load_data("cifar10", tmp_path)
+    assert (len(data.train), len(data.validation), data.shape) == (10, 2, (3, 32, 32))
+    assert torch.equal(resident(data.validation).pixels, pixels.reshape(2, 3, 32, 32))
+    assert data.classes == ("plane", "car")
+
+
+WRONG = {
+    "digit": "did you mean `digits`?",
+    "digits:8": "digits: 1,797 handwritten digits",
+    "folder": "folder:PATH",
+    "shapes:big": "shapes:SIZE:COUNT",
+    "shapes:4": "8 to 1024 pixels",
+    "cifar10": "`cifar10` is not in the folder `data`",
+    "mnist": "--download",
+    "folder:nowhere": "`nowhere` is no folder",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_data_set_that_is_not_there(name: str) -> None:
+    assert WRONG[name] in said(lambda: load_data(name))
+
+
+def picture(path: Path, width: int = 10, height: int = 10, level: int = 100) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (level, 0, 255 - level)).save(path)
+
+
+def test_a_folder_is_split_the_same_way_every_time() -> None:
+    for name in ("cat", "dog"):
+        for number in range(10):
+            picture(Path("pets", name, f"{number}.jpg"))
+    Path("pets/cat/notes.txt").write_text("no image")
+    one, other = load_data("folder:pets"), load_data("folder:pets")
+    assert one == other
+    assert isinstance(one.train, FolderImages)
+    assert isinstance(one.validation, FolderImages)
+    assert (one.classes, one.train.labels.count(0), one.validation.labels) == (("cat", "dog"), 8, (0, 0, 1, 1))
+    assert not set(one.train.paths) & set(one.validation.paths)
+    few = load_data("folder:pets", limit=4)
+    assert isinstance(few.train, FolderImages)
+    assert few.train.labels == (0, 0, 1, 1)
+
+
+def test_imagenets_layout_and_what_can_be_wrong_with_it() -> None:
+    for part in ("train", "val"):
+        for name in ("cat", "dog"):
+            picture(Path("pets", part, name, "1.png"))
+    data = load_data("folder:pets")
+    assert (len(data.train), len(data.validation), data.name) == (2, 2, "pets")
+    picture(Path("pets/val/horse/1.png"))
+    assert "2 classes, `pets/val` 3: `horse` is not in both" in said(lambda: load_data("folder:pets"))
+    Path("pets/train/horse").mkdir()
+    assert "the class `horse` has no images" in said(lambda: load_data("folder:pets"))
+    Path("empty").mkdir()
+    assert "has 0 folders" in said(lambda: load_data("folder:empty"))
+
+
+def test_resizing_is_pillows() -> None:
+    """Bit for bit from the sizes of MNIST and CIFAR, as the notebook's Resize."""
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for image in (*pixels, *pixels[:, :, :28, :28]):
+        small = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
+        expected = pillow.pil_to_tensor(pillow.resize(small, [224, 224]))
+        assert torch.equal(resize(image[None], 224, 224)[0], expected)
+
+
+def preparation(**options: Any) -> Preparation:
+    return Preparation(1, 8, 8, (0.0,), (1 / 255,), **options)
+
+
+def test_order_and_draws_follow_from_seed_and_epoch_alone() -> None:
+    assert torch.equal(epoch_order(3, 5, 100), epoch_order(3, 5, 100))
+    assert torch.equal(epoch_draws(3, 5, 100), epoch_draws(3, 5, 100))
+    tables = [epoch_draws(seed, epoch, 50) for seed in range(4) for epoch in range(4)]
+    assert len({tuple(table.flatten().tolist()) for table in tables}) == 16
+    assert sorted(epoch_order(0, 0, 100).tolist()) == list(range(100))
+
+
+def test_each_image_has_a_draw_of_its_own() -> None:
+    """Mirrors and shifts differ within a batch, and an image's is the same in any batch."""
+    image = torch.arange(64, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(200, -1, -1, -1)
+    draws = epoch_draws(0, 0, 200)
+    prepared = preparation(flip=True, pad=1).training(image, draws)
+    assert len({tuple(one.flatten().tolist()) for one in prepared}) == 18  # 3 × 3 places, mirrored or not
+    assert torch.equal(preparation(flip=True, pad=1).training(image[7:20], draws[7:20]), prepared[7:20])
+
+
+def test_mirrors_and_shifts_are_what_they_say() -> None:
+    """Held against torch's own flip and padding, image by image."""
+    pixels = torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    draws = epoch_draws(1, 0, 40)
+    found = preparation(flip=True, pad=2).training(pixels, draws)
+    for image, row, one in zip(pixels, draws, found, strict=True):
+        padded = torch.nn.functional.pad(image, (2, 2, 2, 2))
+        top, left = int(row[Draw.SHIFT_Y] * 5), int(row[Draw.SHIFT_X] * 5)
+        if row[Draw.FLIP] < 0.5:
+            # The shift counts in the mirrored image's columns.
+            columns = 7 - torch.arange(8) + left
+        else:
+            columns = torch.arange(8) + left
+        assert torch.allclose(one, padded[:, top : top + 8][:, :, columns].float(), atol=1e-3)
+
+
+def test_cutout_blanks_a_square_of_its_size() -> None:
+    pixels = torch.full((300, 1, 8, 8), 200, dtype=torch.uint8)
+    blank = preparation(cutout=4).training(pixels, epoch_draws(0, 0, 300)) == 0
+    sizes = blank.flatten(1).sum(1)
+    assert int(sizes.max()) == 16
+    assert int(sizes.min()) == 4  # the centre lies anywhere: a corner keeps two rows and columns
+    inner = blank.any(1)
+    assert bool((inner.any(1).sum(1) * inner.any(2).sum(1) == sizes).all())  # a rectangle
+
+
+def test_random_parts_have_the_areas_and_proportions_of_the_paper() -> None:
+    height, width, top, left = random_part(epoch_draws(0, 0, 5000))
+    area = height * width
+    assert float(area.min()) > 0.06  # 8 % and more, a little less where a side is cut to the image's
+    assert 0.5 < float(area.mean()) < 0.56
+    free = (height < 1) & (width < 1)
+    ratio = (width / height)[free]
+    assert float(ratio.min()) >= 3 / 4 - 1e-4
+    assert float(ratio.max()) <= 4 / 3 + 1e-4
+    assert bool(((top >= 0) & (top + height <= 1 + 1e-6) & (left >= 0) & (left + width <= 1 + 1e-6)).all())
+
+
+def test_a_random_part_shows_that_part() -> None:
+    """A ramp from left to right: the part's ends are where the draws say."""
+    ramp = torch.arange(64, dtype=torch.uint8).mul(4).expand(100, 1, 64, 64)
+    draws = epoch_draws(2, 0, 100)
+    found = Preparation(1, 32, 32, (0.0,), (1 / 255,), random_crop=True).training(ramp, draws)
+    _, width, _, left = random_part(draws)
+    middle = (left + width / 2) * 256 - 2
+    assert torch.allclose(found[:, 0].mean((1, 2)), middle, atol=2.5)
+
+
+def test_statistics_are_means_and_deviations() -> None:
+    pixels = torch.randint(0, 256, (5000, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    mean, std = statistics(pixels, 3)
+    levels = pixels.double() / 255
+    assert mean == pytest.approx(levels.mean((0, 2, 3)).tolist(), abs=1e-4)
+    assert std == pytest.approx(levels.std((0, 2, 3)).tolist(), abs=1e-4)
+    assert len(statistics(pixels, 1)[0]) == 1
+
+
+def test_files_are_cropped_in_the_middle_and_resized(tmp_path: Path) -> None:
+    """A wide image: the ends are cut off, the middle fills the input."""
+    image = Image.new("RGB", (60, 20), (0, 0, 0))
+    image.paste((255, 255, 255), (20, 0, 40, 20))
+    image.save(tmp_path / "wide.png")
+    pixels = read_image(tmp_path / "wide.png", Reading(3, 10, 10, False, 1.0, False))
+    assert pixels.shape == (3, 10, 10)
+    assert int(pixels.min()) == 255
+    grey = read_image(tmp_path / "wide.png", Reading(1, 8, 16, False, 0.5, False))
+    assert grey.shape == (1, 8, 16)
+    part = read_image(tmp_path / "wide.png", Reading(3, 10, 10, True, 1.0, False), epoch_draws(0, 0, 1)[0].tolist())
+    assert part.shape == (3, 10, 10)
+
+
+def test_batches_of_several_processes_make_up_those_of_one() -> None:
+    images = Images(torch.arange(50, dtype=torch.uint8).reshape(50, 1, 1, 1), torch.arange(50))
+    order = epoch_order(0, 0, 50)
+    whole = [sorted(rows.tolist()) for rows, _ in epoch_rows(order, 16, 0, 1)]
+    parts = [epoch_rows(order, 16, rank, 3) for rank in range(3)]
+    together = [sorted(torch.cat([part[step][0] for part in parts]).tolist()) for step in range(len(parts[0]))]
+    assert together == whole[:3]  # the last batch, of two images, has none for a third process
+    batches = ResidentBatches(images, torch.device("cpu"))
+    rows = [rows for rows, _ in epoch_rows(order, 16, 0, 1)]
+    for own, batch in zip(rows, batches.of(rows, epoch_draws(0, 0, 50)), strict=True):
+        assert torch.equal(batch.labels, own)
+        assert torch.equal(batch.draws, epoch_draws(0, 0, 50)[own])
+
+
+def test_data_that_does_not_fit_the_network() -> None:
+    """Classes, channels and sizes: both numbers are told, before a step."""
+    options: dict[str, Any] = {"quiet": True, "epochs": 1, "limit": 40, "out": "run"}
+    spec = Path("small.yaml").read_text().replace("linear: $num_classes", "linear: 7").replace("num_classes: 10, ", "")
+    Path("seven.yaml").write_text(spec)
+    assert "Small gives 7 scores, the data has 10 classes" in said(
+        lambda: archc.train("seven.yaml", **options), "E0703"
+    )
+    grey = said(lambda: archc.train("torchvision.models:resnet18", "digits", **options), "E0703")
+    assert "takes images of 3 channels, the data has 1" in grey
+    assert "--channels 3" in grey
+    maps = "name: Maps\ninput: [1, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 10, kernel_size: 3}}\n"
+    Path("maps.yaml").write_text(maps)
+    assert "is 10×6×6, not one score a class" in said(lambda: archc.train("maps.yaml", **options), "E0703")
+    wrong = said(lambda: archc.train("small.yaml", mean=[0.5, 0.5], **options), "E0703")
+    assert "`mean` has 2 values, the network's input 1 channels" in wrong
+
+
+def test_grey_images_for_a_colour_network_and_back() -> None:
+    options: dict[str, Any] = {"quiet": True, "epochs": 1, "limit": 32, "batch_size": 16}
+    result = archc.train("small.yaml", "digits", channels=3, out="colour", **options)
+    assert result.model.conv1.weight.shape[1] == 3
+    result = archc.train("small.yaml", "shapes:16", channels=1, out="grey", **options)
+    assert result.model.conv1.weight.shape[1] == 1
