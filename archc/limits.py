@@ -11,7 +11,7 @@ MAX_YAML_DEPTH: Final = 64
 MAX_BLOCK_DEPTH: Final = 48
 """Deepest nesting of bodies (blocks in blocks, lists in lists) once the blocks are unfolded."""
 
-MAX_LAYERS: Final = 200_000
+MAX_LAYERS: Final = 100_000
 """Most entries a network may have once repeats and blocks are unfolded."""
 
 MAX_INTEGER: Final = 2**31 - 1

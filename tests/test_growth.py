@@ -305,6 +305,10 @@ sys.exit(code)
 """
 
 
+HELPED = str(Path(__file__).parent / "networks/convnext.yaml")
+"""Its source holds modules of archc's own."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "also"),
     [
@@ -318,8 +322,10 @@ sys.exit(code)
         (["explain", "E0312"], ()),
         (["new", "MyNet"], ("jinja2",)),
         (["emit", "googlenet", "--out", "made"], ("jinja2",)),
+        (["emit", HELPED, "--out", "made"], ("jinja2",)),
+        (["fmt", "--check", HELPED], ()),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(Path(word).name for word in value),
 )
 def test_commands_import_nothing_slow(arguments: list[str], also: tuple[str, ...], tmp_path: Path) -> None:
     """No torch and no numpy before `build`; no template engine where nothing is written."""

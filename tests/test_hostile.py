@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from harmless import assert_harmless
 from hypothesis import given
 from hypothesis import strategies as st
 from parity import class_of
@@ -173,49 +174,6 @@ TRICKS = [
     "\x1b[31m",
     "𝓉ext",
 ]
-ALLOWED = (
-    ast.Module, ast.Expr, ast.Constant, ast.Import, ast.ImportFrom, ast.alias, ast.ClassDef, ast.FunctionDef,
-    ast.arguments, ast.arg, ast.Assign, ast.AnnAssign, ast.Attribute, ast.Name, ast.Load, ast.Store, ast.Call,
-    ast.keyword, ast.Return, ast.Tuple, ast.List, ast.Dict, ast.Subscript, ast.BinOp, ast.operator, ast.UnaryOp,
-    ast.unaryop, ast.BoolOp, ast.boolop, ast.Compare, ast.cmpop, ast.If, ast.IfExp, ast.For, ast.Starred,
-    ast.GeneratorExp, ast.comprehension, ast.Slice, ast.ListComp, ast.Raise,
-)  # fmt: skip
-"""Nodes of the emitted syntax tree."""
-ROOTS = {"nn", "torch", "self", "super", "F"}
-"""What the attributes of an emitted file begin with, beside its own variables."""
-
-
-def assert_harmless(source: str) -> None:
-    """Only the nodes that architectures need; only torch is imported; only known names are called."""
-    tree = ast.parse(source)
-    classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
-    functions = {
-        *classes,
-        "super",
-        "OrderedDict",
-        "range",
-        "max",
-        "min",
-        "abs",
-        "int",
-        "round",
-        "len",
-        "float",
-        "isinstance",
-    }
-    for node in ast.walk(tree):
-        assert isinstance(node, ALLOWED), ast.dump(node)
-        if isinstance(node, ast.Import):
-            assert [name.name for name in node.names] == ["torch"]
-        if isinstance(node, ast.ImportFrom):
-            assert node.module in ("torch", "collections")
-        if isinstance(node, ast.Call):
-            called = node.func
-            while isinstance(called, ast.Attribute):
-                assert not called.attr.startswith("__") or called.attr == "__init__"
-                called = called.value
-            if isinstance(called, ast.Name):
-                assert called.id in functions | {"nn", "torch", "self", "F", "x", "module"}, ast.dump(node)
 
 
 @pytest.mark.parametrize("trick", TRICKS, ids=repr)

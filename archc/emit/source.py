@@ -163,7 +163,7 @@ def _helpers(classes: list[ClassDef]) -> list[str]:
         visit(made.template.attributes)
     if not used:
         return []
-    text = resources.files("archc.build").joinpath("modules.py").read_text("utf-8")
+    text = resources.files("archc").joinpath("build", "modules.py").read_text("utf-8")  # unimported: it needs torch
     parts = re.split(r"\n\n\n(?=class )", text)
     return [part.strip() for part in parts if any(part.startswith(f"class {name}(") for name in sorted(used))]
 
