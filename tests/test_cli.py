@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,24 @@ def test_wrong_use_is_answered(sh: Shell, folder: Path, case: str) -> None:
     assert code == expected
     assert message in err
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"model": {f"module.{key}": value for key, value in state.items()}, "optimizer": {"state": {}}},
+        lambda state: {f"_orig_mod.module.{key}": value for key, value in state.items()},
+    ],
+    ids=["checkpoint", "several GPUs", "compiled"],
+)
+def test_weights_from_a_training_script(sh: Shell, wrap: Callable[[Any], Any]) -> None:
+    """A state dict within a checkpoint, and under the names that wrappers give it."""
+    model = archc.load("good.yaml").build()
+    torch.save(wrap(model.state_dict()), "checkpoint.pth")
+    assert sh("build", "good.yaml", "--weights", "checkpoint.pth", "--save", "own.pth")[0] == 0
+    loaded = torch.load("own.pth", weights_only=True)
+    assert all(torch.equal(value, loaded[key]) for key, value in model.state_dict().items())
 
 
 def test_weights_that_do_not_fit(sh: Shell) -> None:

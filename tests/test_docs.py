@@ -44,6 +44,7 @@ OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *(path for path in OTHERS if path.is_file())]
 
 LEAST = {
+    "python.md": {"python": 8},
     "training.md": {"spec": 1, "console": 7},
     "language.md": {"spec": 30, "wrong": 20, "report": 15, "emitted": 30, "console": 10},
     "README.md": {"spec": 1},
@@ -127,7 +128,11 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
 SPECS = [block for block in BLOCKS if block.is_spec]
 WRONG = [block for block in BLOCKS if block.wrong]
 EMITTED = [block for block in BLOCKS if block.emitted_from]
-SCRIPTS = [b for b in BLOCKS if b.language == "python" and not b.emitted_from and "import archc" in b.text]
+SCRIPTS = {
+    document: [b for b in BLOCKS if b.document == document and b.language == "python" and not b.emitted_from]
+    for document in DOCUMENTS
+    if any(b.document == document and b.language == "python" and "import archc" in b.text for b in BLOCKS)
+}
 REPORTS = {one: two for one, two in pairwise(BLOCKS) if one.wrong and two.language == "text" and two.close}
 
 
@@ -210,10 +215,15 @@ def test_emitted_source_is_as_shown(block: Block) -> None:
     assert f"\n{block.text}" in source
 
 
-@pytest.mark.parametrize("block", SCRIPTS, ids=place)
-@pytest.mark.usefixtures("in_its_folder")
-def test_python_that_uses_archc_runs(block: Block) -> None:
-    exec(compile(block.text, block.place, "exec"), {"__name__": "example"})
+@pytest.mark.parametrize("document", SCRIPTS, ids=lambda path: path.name)
+def test_python_that_uses_archc_runs(
+    document: Path, folders: dict[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks of a document, one after the other, as a reader types them."""
+    monkeypatch.chdir(folders[document])
+    names: dict[str, object] = {"__name__": "example"}
+    for block in SCRIPTS[document]:
+        exec(compile(block.text, block.place, "exec"), names)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -278,6 +288,7 @@ def test_a_document_has_its_examples(document: Path) -> None:
             "report": sum(block in REPORTS for block in blocks),
             "emitted": sum(bool(block.emitted_from) for block in blocks),
             "console": sum(block.is_run for block in blocks),
+            "python": len(SCRIPTS.get(document, [])),
         }
     )
     for sort, least in LEAST.get(document.name, {}).items():

@@ -13,38 +13,44 @@ from torch import Tensor, nn
 from archc.problems import Problem, SpecError, did_you_mean
 
 _SHOWN = 5
+_IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model")
+"""Where training scripts keep the state dict within what they save."""
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before each name."""
 _FORMATS = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Load a state dict (.safetensors, or torch's format) with exactly the model's keys and shapes.
 
+    It may stand within a training script's checkpoint, and its names may begin with a wrapper's `module.`.
     Raises SpecError: E0501 if the file cannot be read, E0502 with the differing keys if it does not fit.
     """
     state = _read(path)
     own = model.state_dict()
-    problems = []
-    for key in own:
-        if key not in state:
-            help = did_you_mean(key, state) if len(state) <= 5000 else ""
-            problems.append(_misfit(path, f"the file lacks `{key}`", help))
-        elif state[key].shape != own[key].shape:
-            theirs, ours = _form(state[key]), _form(own[key])
-            problems.append(
-                _misfit(path, f"`{key}` is {theirs} in the file, {ours} in the network", _cause(own[key], state[key]))
-            )
-    problems += [
-        _misfit(path, f"the network has no `{key}`", did_you_mean(key, own)) for key in state if key not in own
-    ]
-    if len(problems) > _SHOWN:
-        more = len(problems) - _SHOWN
-        problems = [*problems[:_SHOWN], _misfit(path, f"{more} more keys differ", "")]
-    if problems:
+    differing = [key for key in {**own, **state} if key not in own or key not in state or _differ(own[key], state[key])]
+    if differing:
+        problems = [_misfit(path, key, own, state) for key in differing[:_SHOWN]]
+        if len(differing) > _SHOWN:
+            message = f"{len(differing) - _SHOWN:,} more keys differ"
+            problems.append(Problem("E0502", message, file=str(path)))
         raise SpecError(problems)
     model.load_state_dict(state)
 
 
-def _misfit(path: Path, message: str, help: str) -> Problem:
+def _differ(own: Tensor, theirs: Tensor) -> bool:
+    return own.shape != theirs.shape
+
+
+def _misfit(path: Path, key: str, own: dict[str, Tensor], state: dict[str, Tensor]) -> Problem:
+    """Why a key of the network or the file does not fit the other."""
+    if key not in state:
+        message, help = f"the file lacks `{key}`", did_you_mean(key, state) if len(state) <= 5000 else ""
+    elif key not in own:
+        message, help = f"the network has no `{key}`", did_you_mean(key, own) if len(own) <= 5000 else ""
+    else:
+        message = f"`{key}` is {_form(state[key])} in the file, {_form(own[key])} in the network"
+        help = _cause(own[key], state[key])
     return Problem("E0502", message, help=help, file=str(path))
 
 
@@ -76,15 +82,24 @@ def _read(path: Path) -> dict[str, Tensor]:
         unreadable = "it is no state dict (archc reads tensors only and never runs code from a file)"
     except Exception as error:  # torch and safetensors raise many kinds on a damaged file
         unreadable = f"it is damaged or of another format ({type(error).__name__})"
-    if unreadable is None and isinstance(state, dict) and set(state) == {"state_dict"}:
-        state = state["state_dict"]
-    if unreadable is None and not (
-        isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
-    ):
-        unreadable = "it holds no state dict (a mapping from names to tensors)"
-    if unreadable is not None:
+    found = None if unreadable else _unwrapped(state)
+    if found is None:
+        unreadable = unreadable or "it holds no state dict (a mapping from names to tensors)"
         raise SpecError([Problem("E0501", f"`{path}` cannot be used as weights: {unreadable}", file=str(path))])
-    assert isinstance(state, dict)
+    return found
+
+
+def _unwrapped(state: Any) -> dict[str, Tensor] | None:
+    """The state dict of a file: itself, or within a checkpoint, and without what wrappers put before every name."""
+    if isinstance(state, dict):
+        for key in _IN_CHECKPOINTS:
+            if isinstance(state.get(key), dict):
+                return _unwrapped(state[key])
+    if not (isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())):
+        return None
+    for wrapper in _WRAPPERS:
+        if state and all(key.startswith(wrapper) for key in state):
+            return _unwrapped({key.removeprefix(wrapper): value for key, value in state.items()})
     return state
 
 
