@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -24,14 +25,19 @@ def find_spec(spec: str | Path) -> tuple[Path, str]:
     if len(name) > 4000 or "\n" in name:
         help = "the text of a spec is read by `archc.loads`"
         raise SpecError([Problem("E0101", "this is no path of a spec", file=name[:40], help=help)])
-    if looks_like_name and not path.is_file():
+    if looks_like_name and not os.path.isfile(path):  # which raises for no name, be it too long or holding a NUL
         known = bundled()
         if name in known:
             return known[name], f"specs/{name}.yaml"
-        if not path.exists():
+        if not os.path.exists(path):
             help = did_you_mean(name, known) or "`archc list` shows the bundled specs"
             raise SpecError([Problem("E0101", f"no file and no bundled spec is called `{name}`", file=name, help=help)])
     return path, name
+
+
+def folder_specs(folder: Path) -> list[Path]:
+    """The files of a folder that are specs by their names, in order."""
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
 
 
 def all_specs() -> list[tuple[Path, str]]:

@@ -61,7 +61,7 @@ def sh(capsys: pytest.CaptureFixture[str]) -> Shell:
 
 def test_check_says_sound(sh: Shell) -> None:
     code, out, err = sh("check", "good.yaml", "googlenet")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "2 specs: 2 sound\n")
     assert out.splitlines()[0].startswith("good.yaml: sound: 3×8×8 → 4×6×6, 112 parameters")
     assert "6,624,904 parameters (13,004,888 with auxiliary heads), 1.498 G multiply-adds" in out
 
@@ -72,6 +72,58 @@ def test_check_reports_every_file(sh: Shell) -> None:
     assert out.startswith("good.yaml: sound")
     assert "bad.yaml:4:49" in err
     assert "error[E0101]" in err
+
+
+def test_check_of_a_folder_is_that_of_its_files(sh: Shell, folder: Path) -> None:
+    """In their order, files of blocks among them; what cannot be read is told, and the others are checked."""
+    (folder / "nets" / "deeper").mkdir(parents=True)
+    (folder / "nets" / "b.yml").write_text(GOOD)
+    (folder / "nets" / "c.yaml").write_text("blocks: {A: {layers: [relu]}, B: {layers: [A]}}\n")
+    (folder / "nets" / "a.yaml").write_text(GOOD)
+    (folder / "nets" / "notes.txt").write_text("no spec")
+    (folder / "nets" / "deeper" / "d.yaml").write_text(BAD)
+    code, out, err = sh("check", "nets")
+    assert (code, err) == (0, "3 specs: 3 sound\n")
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["nets/a.yaml", "nets/b.yml", "nets/c.yaml"]
+    assert out.endswith("nets/c.yaml: sound: blocks to import: A, B\n")
+    (folder / "nets" / "aa.yaml").write_bytes(b"\xff\xfe")
+    (folder / "nets" / "ab.yaml").mkdir()
+    (folder / "nets" / "z.yaml").write_text(BAD.replace("out_channels: 4", "out_channels: no"))
+    code, out, err = sh("check", "nets", "nowhere.yaml", "good.yaml", "nets/a.yaml", "x" * 300)
+    assert code == 1
+    assert len(out.splitlines()) == 4
+    reports, count = err.rstrip("\n").rsplit("\n\n", 1)
+    places = [line.split("--> ")[1].split(":")[0] for line in reports.splitlines() if "--> " in line]
+    assert places == ["nets/aa.yaml", "nets/ab.yaml", "nets/z.yaml", "nowhere.yaml", "x" * 300]
+    assert count == "9 specs: 4 sound, 5 with 5 problems"
+    facts = json.loads(sh("check", "nets", "nowhere.yaml", "--format", "json")[1])
+    assert [fact["file"] for fact in facts] == places[:4]
+
+
+def test_check_tells_a_shared_fault_once(sh: Shell, folder: Path) -> None:
+    """A block that several specs import: its fault is theirs, and it is told once."""
+    blocks = "blocks: {A: {layers: [{conv2d: {out_channel: 4, kernel_size: 3}}]}}\n"
+    (folder / "blocks.yaml").write_text(blocks)
+    for name in ("one", "two"):
+        (folder / f"{name}.yaml").write_text("input: [3, 8, 8]\nimport: {blocks.yaml: [A]}\nlayers: [A]\n")
+    code, out, err = sh("check", "one.yaml", "two.yaml", "blocks.yaml", "good.yaml")
+    assert (code, len(out.splitlines())) == (1, 1)
+    assert err.count("error[E0205]") == err.count("error[") == err.count("blocks.yaml:1:") == 1
+    assert err.endswith("\n\n4 specs: 1 sound, 3 with 1 problem\n")
+
+
+def test_check_of_a_folder_without_specs(sh: Shell, folder: Path) -> None:
+    (folder / "empty").mkdir()
+    code, out, err = sh("check", "empty")
+    assert (code, out) == (1, "")
+    assert err.startswith("error[E0101]: the folder `empty` holds no spec\n")
+
+
+def test_a_bundled_spec_hides_a_folder_of_its_name(sh: Shell, folder: Path) -> None:
+    (folder / "vgg11").mkdir()
+    (folder / "vgg11" / "good.yaml").write_text(GOOD)
+    assert sh("check", "vgg11")[1].startswith("vgg11: sound: 3×224×224")
+    assert sh("check", "./vgg11")[1].startswith("vgg11/good.yaml: sound")
 
 
 def test_check_json_has_the_contracts_keys(sh: Shell) -> None:
@@ -196,7 +248,9 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "input of zero": (["summary", "googlenet", "--input", "3x0x224"], 2, "3x224x224"),
     "input below the smallest": (["summary", "alexnet", "--input", "3x20x20"], 1, "E0302"),
     "unknown bundled spec": (["check", "googlnet"], 1, "did you mean `googlenet`?"),
-    "folder": (["check", "."], 1, "is a folder"),
+    "folder": (["build", "."], 1, "is a folder"),
+    "name that is too long": (["build", "x" * 300], 1, "no file and no bundled spec"),
+    "path that is too long": (["check", "x" * 300 + ".yaml"], 1, "error[E0101]"),
     "missing file": (["check", "nowhere.yaml"], 1, "cannot be read"),
     "unknown command": (["chekc", "x"], 2, "did you mean `check`?"),
     "no command": ([], 2, "COMMAND"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from archc.files import write_text
 from archc.formatting import format_text
+from archc.library import folder_specs
 from archc.problems import Problem, SpecError
 from archc.reading import read_file
 
@@ -46,8 +47,7 @@ def _files(paths: list[Path]) -> list[Path]:
     """The files, and those of the folders; without any, the specs of ./specs."""
     found: dict[Path, None] = {}
     for path in paths or [Path("specs")]:
-        inside = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
-        found.update(dict.fromkeys(inside))
+        found.update(dict.fromkeys(folder_specs(path) if path.is_dir() else [path]))
     return list(found)
 
 

@@ -12,7 +12,9 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
     """Declare a command's arguments."""
     match name:
         case "check":
-            command.add_argument("specs", nargs="+", metavar="SPEC", help="a spec file, or the name of a bundled spec")
+            command.add_argument(
+                "specs", nargs="+", metavar="SPEC", help="a spec file, a folder, or a bundled spec's name"
+            )
             command.add_argument("--format", choices=["text", "json"], default="text")
         case "summary":
             _spec(command)

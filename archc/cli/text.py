@@ -19,6 +19,11 @@ def engineering(count: int) -> str:
     return str(count)
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 problem`, `2 problems`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def figures(network: Network) -> str:
     """One line of what matters: input, outputs, parameters, multiply-adds."""
     cost = graph_cost(network.graph)

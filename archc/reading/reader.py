@@ -28,7 +28,9 @@ def read_file(path: Path, name: str, what: str = "spec") -> Map:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        fault = f"is a folder, not a {what} file" if path.is_dir() else f"cannot be read: {reason}"
+        fault = (
+            f"is a folder, not a {what} file" if isinstance(error, IsADirectoryError) else f"cannot be read: {reason}"
+        )
         listed = " (`archc list`)" if what == "spec" else ""
         help = f"give the path of a {what}, or the name of a bundled one{listed}"
         raise _error("E0101", f"`{name}` {fault}", file=name, help=help) from None
