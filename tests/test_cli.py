@@ -6,11 +6,14 @@ import csv
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -24,6 +27,7 @@ from archc.library import bundled
 from archc.problems.codes import codes
 
 ROOT = Path(__file__).parents[1]
+ERRORS = sorted((ROOT / "tests" / "errors").glob("*.yaml"))
 GOOD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4, kernel_size: 3}}\n"
 BAD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4, kernel_size: 30}}\n"
 
@@ -72,6 +76,68 @@ def test_check_reports_every_file(sh: Shell) -> None:
     assert out.startswith("good.yaml: sound")
     assert "bad.yaml:4:49" in err
     assert "error[E0101]" in err
+
+
+def test_check_sarif_is_one_log_for_all_files(sh: Shell, folder: Path) -> None:
+    """What SARIF 2.1.0 asks for: one run, rules that results point to, places that count from 1."""
+    shutil.copytree(ROOT / "tests" / "errors", folder / "wrong specs")
+    code, out, err = sh(
+        "check", "good.yaml", "wrong specs", "nowhere.yaml", str(folder / "bad.yaml"), "--format", "sarif"
+    )
+    assert (code, err) == (1, "")
+    log = json.loads(out)
+    assert log["version"] == "2.1.0"
+    assert log["$schema"] == "https://json.schemastore.org/sarif-2.1.0.json"
+    (run,) = log["runs"]
+    assert run["columnKind"] == "unicodeCodePoints"
+    driver = run["tool"]["driver"]
+    assert (driver["name"], driver["semanticVersion"]) == ("archc", archc.__version__)
+    assert [rule["id"] for rule in driver["rules"]] == codes()
+    for rule in driver["rules"]:
+        assert rule["help"]["markdown"].startswith(f"# {rule['id']}: {rule['shortDescription']['text']}\n")
+        assert rule["help"]["text"].startswith(f"{rule['id']}: ")
+    seen = set()
+    for result in run["results"]:
+        assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+        assert result["level"] == "error"
+        assert result["message"]["text"]
+        (location,) = result["locations"]
+        physical = location["physicalLocation"]
+        uri = physical["artifactLocation"]["uri"]
+        assert re.fullmatch(r"[A-Za-z0-9_./:%-]+", uri)
+        path = Path(unquote(uri.removeprefix("file://")))
+        if path.name == "nowhere.yaml":
+            assert "region" not in physical
+            continue
+        seen.add(path)
+        lines = path.read_text("utf-8").splitlines()
+        region = physical["region"]
+        assert 1 <= region["startLine"] <= region["endLine"] <= len(lines) + 1
+        assert region["startColumn"] >= 1
+        assert region["endColumn"] >= (region["startColumn"] if region["startLine"] == region["endLine"] else 1)
+    assert seen == {folder / "bad.yaml", *(Path("wrong specs") / path.name for path in ERRORS)}
+    assert json.loads(sh("check", "bad.yaml", "--format", "sarif")[1])["runs"][0]["results"] == [
+        {
+            "ruleId": "E0302",
+            "ruleIndex": codes().index("E0302"),
+            "level": "error",
+            "message": {
+                "text": "`conv2d`: a window of 30 does not fit into the height 8: the input is 3×8×8\nin: conv\n"
+                "help: use a smaller kernel, more padding, or a larger input"
+            },
+            "locations": [
+                {
+                    "physicalLocation": {
+                        "artifactLocation": {"uri": "bad.yaml"},
+                        "region": {"startLine": 4, "startColumn": 49, "endLine": 4, "endColumn": 51},
+                    }
+                }
+            ],
+        }
+    ]
+    code, out, err = sh("check", "good.yaml", "--format", "sarif")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["runs"][0]["results"] == []
 
 
 def test_check_of_a_folder_is_that_of_its_files(sh: Shell, folder: Path) -> None:

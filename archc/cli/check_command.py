@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from archc import __version__
 from archc.architecture import load
 from archc.cli.text import counted, figures
 from archc.language import load_library
@@ -43,8 +45,8 @@ def _check(names: list[str], form: str) -> int:
         else:
             if form == "text":
                 print(line)
-    if form == "json":
-        json.dump(json_report(problems.values()), sys.stdout, indent=2, ensure_ascii=False)
+    if form != "text":
+        json.dump(_document(problems.values(), form), sys.stdout, indent=2, ensure_ascii=False)
         print()
         return 1 if problems else 0
     told = [text_report(problems.values())] if problems else []
@@ -54,6 +56,14 @@ def _check(names: list[str], form: str) -> int:
     if told:
         print("\n\n".join(told), file=sys.stderr)
     return 1 if problems else 0
+
+
+def _document(problems: Iterable[Problem], form: str) -> Any:
+    if form == "json":
+        return json_report(problems)
+    from archc.problems.sarif import sarif_report
+
+    return sarif_report(problems, __version__)
 
 
 def _line(name: str) -> str:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from archc.problems import did_you_mean
-from archc.problems.codes import GROUPS, codes, page, rule
+from archc.problems.codes import GROUPS, codes, plain_page, rule
 
 
 def run(given: Any) -> int:
@@ -20,25 +20,9 @@ def run(given: Any) -> int:
         print(f"archc explain: no error has the code `{given.code}`", file=sys.stderr)
         print(did_you_mean(code, known) or "codes look like E0312", file=sys.stderr)
         return 2
-    print(_plain(page(code)))
+    print(plain_page(code))
     return 0
 
 
 def _group(begin: str, title: str, known: list[str]) -> str:
     return "\n".join([title, *(f"  {code}  {rule(code)}" for code in known if code.startswith(begin))])
-
-
-def _plain(markdown: str) -> str:
-    """A page as it reads in a terminal: no marks, the examples set in."""
-    lines: list[str] = []
-    example = False
-    for line in markdown.splitlines():
-        if line.startswith("```"):
-            example = not example
-        elif example:
-            lines.append(f"    {line}".rstrip())
-        elif line.startswith("## "):
-            lines.append(f"{line[3:]}:")
-        elif not line.startswith("<!--"):
-            lines.append(line.removeprefix("# "))
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument(
                 "specs", nargs="+", metavar="SPEC", help="a spec file, a folder, or a bundled spec's name"
             )
-            command.add_argument("--format", choices=["text", "json"], default="text")
+            command.add_argument("--format", choices=["text", "json", "sarif"], default="text")
         case "summary":
             _spec(command)
             command.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")

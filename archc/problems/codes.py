@@ -35,3 +35,19 @@ def page(code: str) -> str:
 def rule(code: str) -> str:
     """The rule behind a code: what the heading of its page says."""
     return page(code).partition("\n")[0].removeprefix(f"# {code}: ")
+
+
+def plain_page(code: str) -> str:
+    """The page of a code as it reads in a terminal: no marks, the examples set in."""
+    lines: list[str] = []
+    example = False
+    for line in page(code).splitlines():
+        if line.startswith("```"):
+            example = not example
+        elif example:
+            lines.append(f"    {line}".rstrip())
+        elif line.startswith("## "):
+            lines.append(f"{line[3:]}:")
+        elif not line.startswith("<!--"):
+            lines.append(line.removeprefix("# "))
+    return "\n".join(lines)

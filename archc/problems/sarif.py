@@ -1,0 +1,69 @@
+"""Problems as code hosts read them: SARIF 2.1.0, https://docs.oasis-open.org/sarif/sarif/v2.1.0/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from archc.problems.codes import codes, page, plain_page, rule
+from archc.problems.problem import Mark, Problem
+
+
+def sarif_report(problems: Iterable[Problem], version: str) -> dict[str, Any]:
+    """The log of one run of archc; its rules are all codes, told by their pages."""
+    known = codes()
+    index = {code: at for at, code in enumerate(known)}
+    driver = {"name": "archc", "semanticVersion": version, "rules": [_rule(code) for code in known]}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": driver},
+                "columnKind": "unicodeCodePoints",
+                "results": [_result(problem, index[problem.code]) for problem in problems],
+            }
+        ],
+    }
+
+
+def _rule(code: str) -> dict[str, Any]:
+    return {
+        "id": code,
+        "shortDescription": {"text": rule(code)},
+        "help": {"text": plain_page(code), "markdown": page(code)},
+        "defaultConfiguration": {"level": "error"},
+    }
+
+
+def _result(problem: Problem, index: int) -> dict[str, Any]:
+    # An annotation shows this text alone: all that the report says is in it.
+    parts = [f"{problem.message}: {problem.label}" if problem.label else problem.message]
+    parts += [f"in: {' → '.join(problem.where)}"] if problem.where else []
+    parts += [f"help: {problem.help}"] if problem.help else []
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file)}}
+    if problem.mark is not None:
+        physical["region"] = _region(problem.mark)
+    return {
+        "ruleId": problem.code,
+        "ruleIndex": index,
+        "level": "error",
+        "message": {"text": "\n".join(parts)},
+        "locations": [{"physicalLocation": physical}],
+    }
+
+
+def _uri(file: str) -> str:
+    path = Path(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+
+
+def _region(mark: Mark) -> dict[str, int]:
+    return {
+        "startLine": mark.line,
+        "startColumn": mark.column,
+        "endLine": mark.end_line,
+        "endColumn": mark.end_column,
+    }
