@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -202,6 +204,83 @@ def test_check_json_has_the_contracts_keys(sh: Shell) -> None:
     assert json.loads(sh("check", "good.yaml", "--format", "json")[1]) == []
 
 
+class Watcher:
+    """A running `archc check --watch`, whose output goes to a file."""
+
+    def __init__(self, folder: Path, *specs: str) -> None:
+        self.output = folder / "output.txt"
+        with self.output.open("wb") as file:
+            # A shell's background jobs ignore SIGINT, and children inherit that.
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "archc", "check", "--watch", *specs],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+        self.seen = 0
+
+    def next(self, last_line: str) -> str:
+        """What is printed from here to a line that ends so, soon."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            new = self.output.read_text("utf-8")[self.seen :]
+            if re.search(f"{re.escape(last_line)}\n", new):
+                self.seen += len(new)
+                return new
+            assert self.process.poll() is None, new
+            time.sleep(0.02)
+        raise AssertionError(f"`{last_line}` did not come: {new!r}")
+
+    def interrupt(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 130
+        return self.output.read_text("utf-8")[self.seen :]
+
+
+def test_watch_checks_again_what_changed(folder: Path) -> None:
+    """The spec, what it extends, what that imports, specs that come to a folder; Ctrl-C ends it quietly."""
+    nets = folder / "nets"
+    nets.mkdir()
+    (nets / "net.yaml").write_text("extends: base.yaml\nname: Net\n")
+    (nets / "base.yaml").write_text("input: [3, 8, 8]\nimport: {parts.yaml: [A]}\nlayers: [A]\n")
+    (nets / "parts.yaml").write_text("blocks: {A: {layers: [relu]}}\n")
+    (folder / "some").mkdir()
+    (folder / "some" / "a.yaml").write_text(GOOD)
+    watcher = Watcher(folder, "nets/net.yaml", "some")
+    try:
+        first = watcher.next("2 specs: 2 sound")
+        assert re.match(r"── \d\d:\d\d:\d\d ─+\n", first)
+        assert "nets/net.yaml: sound: 3×8×8 → 3×8×8" in first
+        (nets / "parts.yaml").write_text("blocks: {A: {layers: [rleu]}}\n")
+        second = watcher.next("2 specs: 1 sound, 1 with 1 problem")
+        assert second.count("── ") == 1
+        assert "error[E0204]: no layer kind or block is called `rleu`\n --> nets/parts.yaml:1:23" in second
+        (nets / "parts.yaml").write_text("blocks: {A: {layers: [tanh]}}\n")
+        watcher.next("2 specs: 2 sound")
+        (folder / "some" / "b.yaml").write_text(BAD)
+        assert "error[E0302]" in watcher.next("3 specs: 2 sound, 1 with 1 problem")
+        (folder / "some" / "b.yaml").unlink()
+        watcher.next("2 specs: 2 sound")
+        (nets / "unrelated.yaml").write_text(BAD)
+        time.sleep(1)
+        assert watcher.interrupt() == ""
+    finally:
+        watcher.process.kill()
+        watcher.process.wait()
+
+
+def test_watch_waits_for_a_file_to_come(folder: Path) -> None:
+    watcher = Watcher(folder, "later.yaml")
+    try:
+        assert "error[E0101]" in watcher.next("or the name of a bundled one (`archc list`)")
+        (folder / "later.yaml").write_text(GOOD)
+        assert "later.yaml: sound: " in watcher.next("multiply-adds")
+        assert watcher.interrupt() == ""
+    finally:
+        watcher.process.kill()
+        watcher.process.wait()
+
+
 def test_summary_json_has_the_contracts_keys(sh: Shell) -> None:
     code, out, _ = sh("summary", "googlenet", "--format", "json")
     summary = json.loads(out)
@@ -323,6 +402,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "unknown flag": (["check", "googlenet", "--fromat", "json"], 2, "--fromat"),
     "unknown format": (["check", "googlenet", "--format", "xml"], 2, "xml"),
     "no spec": (["build"], 2, "SPEC"),
+    "watch for programs": (["check", "good.yaml", "--watch", "--format", "json"], 2, "leave --format away"),
     "bad name": (["new", "my net"], 1, "E0208"),
     "unknown code": (["explain", "E9999"], 2, "E9999"),
     "mistyped code": (["explain", "EO312"], 2, "did you mean `E0312`?"),

@@ -5,21 +5,49 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from archc import __version__
 from archc.architecture import load
 from archc.cli.text import counted, figures
-from archc.language import load_library
+from archc.language import load_library, source_files
 from archc.library import bundled, find_spec, folder_specs
 from archc.problems import Problem, SpecError, json_report, text_report
 
 
 def run(given: Any) -> int:
     """Check every spec; report all problems of all files."""
+    if given.watch and given.format != "text":
+        print("archc check: --watch reports to people: leave --format away", file=sys.stderr)
+        return 2
+    if given.watch:
+        _watch(given.specs)
     return _check(_names(given.specs), given.format)
+
+
+def _watch(specs: list[str]) -> NoReturn:
+    import gc
+    import time
+
+    from archc.cli.watch import watch
+
+    def again() -> None:
+        print(f"── {time.strftime('%H:%M:%S')} {'─' * 40}", file=sys.stderr, flush=True)
+        _check(_names(specs), "text")
+
+    gc.enable()  # it rests in commands that end soon
+    watch(lambda: _watched(specs), again)
+
+
+def _watched(specs: list[str]) -> Iterator[Path]:
+    """The specs with what they extend and import, and the folders that were named."""
+    yield from map(Path, specs)
+    for name in _names(specs):
+        with suppress(SpecError):  # no such spec: its path is watched for one to come
+            yield from source_files(find_spec(name)[0])
 
 
 def _names(specs: list[str]) -> list[str]:
@@ -53,6 +81,7 @@ def _check(names: list[str], form: str) -> int:
     if len(names) > 1:
         sound = f"{len(names)} specs: {len(names) - wrong} sound"
         told.append(f"{sound}, {wrong} with {counted(len(problems), 'problem')}" if wrong else sound)
+    sys.stdout.flush()  # what is sound comes first, also where both streams go to one file
     if told:
         print("\n\n".join(told), file=sys.stderr)
     return 1 if problems else 0

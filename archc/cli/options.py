@@ -16,6 +16,9 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
                 "specs", nargs="+", metavar="SPEC", help="a spec file, a folder, or a bundled spec's name"
             )
             command.add_argument("--format", choices=["text", "json", "sarif"], default="text")
+            command.add_argument(
+                "--watch", action="store_true", help="check again whenever a file changes, until Ctrl-C"
+            )
         case "summary":
             _spec(command)
             command.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
