@@ -255,7 +255,8 @@ def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list
     names = []
     for suffix in suffixes:
         name, count = base + suffix, 2
-        while name in plan.names and not (name not in names and block and plan.names[name] is block):
+        own = name not in names and block is not None and plan.names.get(name) is block  # it was reserved
+        while name in plan.names and not own:
             name, count = f"{base}{suffix}_{count}", count + 1
         plan.names[name] = block
         names.append(name)

@@ -336,23 +336,18 @@ def _call(call: Call) -> Doc:
 
 
 def _construct(target: ClassDef, arguments: tuple[tuple[str, Any], ...]) -> Doc:
-    parameters = {parameter.name: parameter for parameter in target.parameters}
+    """An instance: required arguments by their places, those with a default by their names, if they differ from it."""
     items: list[Doc] = []
     by_name = False
-    for name, value in arguments:
-        parameter = parameters[name]
-        if not parameter.required:
-            if (
-                not names_of(value)
-                and plain(value) == parameter.default
-                and type(plain(value)) is type(parameter.default)
-            ):
-                by_name = True
-                continue
-            by_name = True
-        by_name = by_name or name in _BY_NAME
-        items.append(f"{name}={text_of(value)}" if by_name else text_of(value))
+    for parameter, (name, value) in zip(target.parameters, arguments, strict=True):
+        by_name = by_name or not parameter.required or name in _BY_NAME
+        if parameter.required or names_of(value) or not _same(plain(value), parameter.default):
+            items.append(f"{name}={text_of(value)}" if by_name else text_of(value))
     return Group(f"{target.name}(", tuple(items), ")")
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
 
 
 # Forward

@@ -45,16 +45,12 @@ class Join(Kind):
                 )
                 return
         sizes = [x[1:] for x in inputs]
-        if self.broadcasts:
-            # A 1×1 map is a gate: it scales every position.
-            sizes = [size for size in sizes if size != (1, 1)] or sizes
-            odd = _odd_one(sizes)
-            odd = None if odd is None else [x[1:] for x in inputs].index(sizes[odd])
-            sizes = [x[1:] for x in inputs] if odd is not None else sizes
-        else:
-            odd = _odd_one(sizes)
-        if odd is not None:
-            usual = _usual(sizes)
+        # A 1×1 map is a gate where the kind broadcasts: it scales every position.
+        counted = [size for size in sizes if not (self.broadcasts and size == (1, 1))] or sizes
+        differing = _odd_one(counted)
+        if differing is not None:
+            odd = sizes.index(counted[differing])
+            usual = _usual(counted)
             yield (
                 odd,
                 Fault(

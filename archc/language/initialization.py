@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from archc.kinds import KINDS
+from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
 from archc.language.spec import InitRule
 from archc.language.validate import validate
@@ -111,16 +111,8 @@ INITIALIZERS: dict[str, type[_Init]] = {
 }
 """The initialisers by their name in specs."""
 
-INITIALIZED = {
-    "conv2d": "nn.Conv2d",
-    "conv_transpose2d": "nn.ConvTranspose2d",
-    "linear": "nn.Linear",
-    "batch_norm2d": "nn.BatchNorm2d",
-    "batch_norm1d": "nn.BatchNorm1d",
-    "group_norm": "nn.GroupNorm",
-    "layer_norm": "nn.LayerNorm",
-}
-"""The kinds that have weights."""
+INITIALIZED = {name: kind.torch for name, kind in KINDS.items() if kind.parameters is not Kind.parameters}
+"""The kinds that have weights, with their classes."""
 
 
 def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
