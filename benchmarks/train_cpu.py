@@ -37,7 +37,7 @@ from archc.training.data import load_data
 from archc.training.distributed import World
 from archc.training.loss import Loss
 from archc.training.optimizer import make_optimizer, make_schedule
-from archc.training.run import preparations, resolved
+from archc.training.resolve import preparations, resolved
 
 GENERATED = Path(__file__).parent.parent / "generated"
 CPU = World(0, 1, torch.device("cpu"))

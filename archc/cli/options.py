@@ -72,8 +72,8 @@ def _train(command: argparse.ArgumentParser) -> None:
         help="a spec, file.py, file.py:Class or module:Class; may be left out to resume",
     )
     data = command.add_argument_group("data")
-    data.add_argument("--data", default="digits", metavar="NAME", help=f"default: digits; {_DATA}")
-    data.add_argument("--data-dir", default="data", metavar="DIR", help="where data sets lie; default: data")
+    data.add_argument("--data", metavar="NAME", help=f"default: digits; {_DATA}")
+    data.add_argument("--data-dir", metavar="DIR", help="where data sets lie; default: data")
     data.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
     data.add_argument("--limit", type=count, default=0, metavar="N", help="use N images of each part only")
     run = command.add_argument_group("run")
@@ -100,7 +100,7 @@ def _recipe(command: argparse.ArgumentParser) -> None:
 
     recipe = command.add_argument_group("recipe")
     names = ", ".join(bundled_recipes())
-    recipe.add_argument("--recipe", default="default", metavar="NAME", help=f"a recipe's file, or one of {names}")
+    recipe.add_argument("--recipe", metavar="NAME", help=f"a recipe's file, or one of {names}; default: default")
     for name, field in Recipe.model_fields.items():
         option, help = f"--{name.replace('_', '-')}", f"{field.description}".replace("%", "%%")
         if bool in (field.annotation, *get_args(field.annotation)):

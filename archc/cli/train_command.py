@@ -22,21 +22,20 @@ def run(given: Any) -> int:
     # Threads that wait by spinning take the processor from each other where the machine has other work: small
     # networks were 10 times slower there, and no faster on an idle machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from archc.training import resume_run, train
-    from archc.training.events import Interrupted
+    from archc.training import Interrupted, resume_run, train
 
     try:
         if given.model is None:
-            resume_run(given.resume, device=given.device)
+            resume_run(given.resume, device=given.device, data_dir=given.data_dir)
         else:
             train(
                 given.model,
-                given.data,
-                given.recipe,
+                given.data or "digits",
+                given.recipe or "default",
                 out=given.resume or given.out,
                 resume=given.resume is not None,
                 device=given.device,
-                data_dir=given.data_dir,
+                data_dir=given.data_dir or "data",
                 download=given.download,
                 limit=given.limit,
                 settings=dict(given.settings),
@@ -58,7 +57,7 @@ def _usage(given: Any) -> str:
     if given.resume is not None and given.out is not None:
         return "--resume names the run's folder already: leave --out away"
     if given.model is None:
-        others = recipe_changes(given) or given.settings or given.recipe != "default" or given.data != "digits"
-        if others:
+        others = (recipe_changes(given), given.settings, given.recipe, given.data, given.limit, given.download)
+        if any(others):
             return f"--resume {Path(given.resume)} goes on as the run was begun: leave the other options away"
     return ""

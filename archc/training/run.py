@@ -14,27 +14,16 @@ import torch
 from torch import nn
 
 from archc.problems import Problem, SpecError
-from archc.training.augment import Preparation, statistics
-from archc.training.batches import Reading, make_batches
+from archc.training.batches import make_batches
 from archc.training.checkpoint import load_checkpoint
-from archc.training.data import Data, FolderImages, Images, load_data
+from archc.training.data import Data, FolderImages, load_data
 from archc.training.distributed import World, world
 from archc.training.loop import Loop, best_of
 from archc.training.model import Size, Subject, find_subject, fit, no_files
 from archc.training.progress import Progress
 from archc.training.recipe import Recipe, load_recipe, recipe_text
+from archc.training.resolve import input_sizes, preparations, resolved, worker_count
 from archc.training.run_folder import RunFolder, fresh_folder, read_facts, versions
-
-Levels = tuple[float, ...]
-
-IMAGENET: tuple[Levels, Levels] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Mean and deviation of ImageNet's colours, as torchvision's models expect them: for images that stay in files."""
-
-GREY: tuple[Levels, Levels] = (0.449,), (0.226,)
-"""The means of IMAGENET's."""
-
-USUAL = (224, 299)
-"""Input sizes to try where a network does not say its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +64,8 @@ def train(
     `folder:PATH`, …) or a Data. `recipe` is a name, a path or a Recipe; further keywords change its fields.
     `out` is the run's folder, a new one below runs/ if None; with `resume` the run in it is continued if there is one.
 
-    Raises SpecError where any of these does not fit, the loss is no number, memory or disk is full; KeyboardInterrupt
-    after SIGINT and SystemExit after SIGTERM, when the step that was running has been saved.
+    Raises SpecError where any of these does not fit, the loss is no number, memory or disk is full; Interrupted after
+    SIGINT and SIGTERM, when the step that was running has been saved.
     """
     source = Source(data, Path(data_dir), download, limit)
     return _train(find_subject(model, settings), source, load_recipe(recipe, **changes), out, resume, device, quiet)
@@ -145,16 +134,15 @@ def _train(
 ) -> Result:
     with world(device) as here:
         data = source.load(here)
-        path = here.on_first(lambda: Path(out) if out else fresh_folder(f"{_stem(subject.name)}-{_stem(data.name)}"))
         progress = Progress(quiet or not here.first)
-        return _run(subject, data, recipe, RunFolder(path), source.facts(), here, progress, resume)
+        return _run(subject, data, recipe, out, source.facts(), here, progress, resume)
 
 
 def _run(
     subject: Subject,
     data: Data,
     recipe: Recipe,
-    folder: RunFolder,
+    out: str | Path | None,
     facts: dict[str, Any],
     here: World,
     progress: Progress,
@@ -174,6 +162,9 @@ def _run(
     files = {"recipe.yaml": recipe_text(recipe), **subject.files(size, len(data.classes))}
     preparation, reading = preparations(recipe, size, files=isinstance(data.train, FolderImages))
     workers = worker_count(recipe, here)
+    # Nothing is written before all of it is known to fit.
+    stem = f"{_stem(subject.name)}-{_stem(data.name)}"
+    folder = RunFolder(here.on_first(lambda: Path(out) if out else fresh_folder(stem)))
     try:
         state, notes = here.on_first(lambda: _enter(folder, files, facts, resume))
         for note in notes:
@@ -225,95 +216,6 @@ def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resu
         raise SpecError([Problem("E0705", what, file=str(folder.path), help=help)])
     folder.refuse_another(files, facts)
     return load_checkpoint(folder.last)
-
-
-def input_sizes(subject: Subject, data: Data, recipe: Recipe) -> list[Size]:
-    """The input sizes to try, in their order: the recipe's, or the images' own and those that networks are made for."""
-    own = data.shape
-    declared = subject.declared
-    channels = recipe.channels if recipe.channels != "auto" else own[0] if own else declared[0] if declared else 3
-    if recipe.resize != "auto":
-        return [(channels, recipe.resize, recipe.resize)]
-    sides = [own[1:]] if own else []
-    sides += [declared[1:]] if declared else [(side, side) for side in USUAL]
-    return [(channels, *side) for side in sides]
-
-
-def resolved(recipe: Recipe, data: Data, size: Size, here: World) -> Recipe:
-    """The recipe with a value for everything that decides the result."""
-    if recipe.shard and recipe.ema:
-        raise SpecError(
-            [Problem("E0701", "averaged weights (`ema`) cannot be sharded", help="use one of `ema`, `shard`")]
-        )
-    parts = here.size * recipe.accumulate
-    if recipe.batch_size % parts:
-        shares = f"{here.size} processes × {recipe.accumulate} parts"
-        what = f"a batch of {recipe.batch_size} images is not divisible by {shares}"
-        help = f"--batch-size {max(1, round(recipe.batch_size / parts)) * parts}"
-        raise SpecError([Problem("E0701", what, file="recipe", help=help)])
-    channels = size[0]
-    mean, std = IMAGENET if channels == 3 else GREY
-    if isinstance(data.train, Images) and "auto" in (recipe.mean, recipe.std):
-        mean, std = statistics(data.train.pixels, channels)
-    return recipe.model_copy(
-        update={
-            "mean": _each(recipe.mean, mean, "mean"),
-            "std": _each(recipe.std, std, "std"),
-            "flip": data.mirrored if recipe.flip == "auto" else recipe.flip,
-            "channels": channels if channels in (1, 3) else "auto",
-            "precision": _precision(here.device) if recipe.precision == "auto" else recipe.precision,
-        }
-    )
-
-
-def _each(value: Any, own: tuple[float, ...], name: str) -> list[float]:
-    """A value for each channel."""
-    if value == "auto":
-        return list(own)
-    values = value if isinstance(value, list) else [value] * len(own)
-    if len(values) != len(own):
-        what = f"`{name}` has {len(values)} values, the network's input {len(own)} channels"
-        raise SpecError([Problem("E0703", what, file="recipe", help=f"give one number for all, or {len(own)}")])
-    return values
-
-
-def _precision(device: torch.device) -> str:
-    """bf16 where the device multiplies it itself, which is then the fastest; fp32 elsewhere."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch tells it in no public way
-    return "bf16" if native is not None and native() else "fp32"
-
-
-def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparation, Reading]:
-    """How images become input, and how files become images, which are cropped where they are read."""
-    channels, height, width = size
-    assert isinstance(recipe.mean, list)
-    assert isinstance(recipe.std, list)
-    preparation = Preparation(
-        channels,
-        height,
-        width,
-        tuple(recipe.mean),
-        tuple(recipe.std),
-        flip=recipe.flip is True,
-        pad=recipe.pad,
-        cutout=recipe.cutout,
-        random_crop=recipe.random_resized_crop and not files,
-        center_crop=1.0 if files else recipe.center_crop,
-        channels_last=recipe.channels_last,
-    )
-    return preparation, Reading(
-        channels, height, width, recipe.random_resized_crop, recipe.center_crop, recipe.strict_images
-    )
-
-
-def worker_count(recipe: Recipe, here: World) -> int:
-    """Processes that read images: as many as there are processor cores for this one, 8 at most."""
-    if recipe.workers != "auto":
-        return recipe.workers
-    processes = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, min(8, processes))
 
 
 @contextmanager

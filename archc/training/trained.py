@@ -20,7 +20,8 @@ from archc.training.loss import heads_of
 from archc.training.meter import Meter, Score
 from archc.training.model import Size, fit
 from archc.training.recipe import Recipe, load_recipe
-from archc.training.run import kept_subject, preparations, worker_count
+from archc.training.resolve import preparations, worker_count
+from archc.training.run import kept_subject
 from archc.training.run_folder import read_facts
 
 
