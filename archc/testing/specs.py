@@ -453,9 +453,12 @@ class _Writer:
     def named_loop(self, x: Shape, scope: Data, depth: int, name: str) -> tuple[str, Any, str | None, Outputs] | None:
         """A loop among named entries: its key, itself, and the name and results of its last entry."""
         head, inner = self.turns(scope)
-        head = {**head, "index": head.get("index") or next(v for v in _VARIABLES if v not in inner)}
-        inner = {**inner, head["index"]: 0}
-        index = named(head["index"])
+        index_name = head.get("index") or next((name for name in _VARIABLES if name not in inner), None)
+        if index_name is None:
+            return None  # loops within loops have used every variable
+        head = {**head, "index": index_name}
+        inner = {**inner, index_name: 0}
+        index = named(index_name)
         key: str
         if self.chance(2):
             part = self.layer(x, inner)
@@ -481,7 +484,7 @@ class _Writer:
     def turns(self, scope: Data) -> tuple[Data, Data]:
         """The keys of a loop, and the scope of its first turn."""
         free = [name for name in _VARIABLES if name not in scope]
-        if self.chance(2) or len(free) < 2:
+        if len(free) < 2 or self.chance(2):
             count = self.choose([2, 3, 1, 0, 4, 9, 30])
             head: Data = {"repeat": self.written(count, scope)}
             if free and self.chance(3):
