@@ -45,7 +45,7 @@ def networks(number: int) -> tuple[Coverage, Counter[str], int]:
         nonlocal failed
         covered.add(draft)
         try:
-            assert_agreement(draft.load(), gradients=covered.networks % 4 == 0)
+            assert_agreement(draft.load(), gradients=covered.networks % 8 == 0)
         except Exception as error:
             failed += 1
             print(f"seed {number}: {type(error).__name__}: {str(error)[:500]}\n{draft.text}", flush=True)

@@ -66,7 +66,8 @@ def _named(result: Any) -> dict[str, Tensor]:
 def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
     """Every layer of a module has the inferred output and parameters; heads are run in training."""
     summary = architecture.summary()
-    module = copy.deepcopy(module)  # a run in training changes running statistics
+    heads = any(row.training for row in summary.layers)
+    module = copy.deepcopy(module) if heads else module  # a run in training changes running statistics
     seen: dict[str, tuple[int, ...]] = {}
 
     def hook(path: str) -> Callable[..., None]:
@@ -78,9 +79,9 @@ def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
 
     handles = [module.get_submodule(row.path).register_forward_hook(hook(row.path)) for row in summary.layers]
     outputs = run(module, images(architecture, 1), training=False)
-    if any(row.training for row in summary.layers):
+    if heads:
         run(module, images(architecture), training=True)
-        outputs = run(module, images(architecture, 1), training=False)
+        run(module, images(architecture, 1), training=False)
     for handle in handles:
         handle.remove()
     assert seen == {row.path: row.output for row in summary.layers}
@@ -89,8 +90,8 @@ def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
         real = sum(parameter.numel() for parameter in module.get_submodule(row.path).parameters())
         assert real == row.parameters, (row.path, real, row.parameters)
     assert sum(parameter.numel() for parameter in module.parameters()) == summary.training_parameters
-    heads = sum(row.parameters for row in summary.layers if row.training)
-    assert summary.parameters == summary.training_parameters - heads
+    trained_only = sum(row.parameters for row in summary.layers if row.training)
+    assert summary.parameters == summary.training_parameters - trained_only
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:

@@ -60,8 +60,10 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     `sizes` are integers that are likelier than others: channels to meet, parameters to use.
     """
     arguments: Arguments = {}
+    optional = draw(_MASKS[min(len(kind.model_fields), 8)])  # one draw for all of them: draws are what takes time
     for name, field in kind.model_fields.items():
-        if not field.is_required() and draw(_RARELY) < 2:
+        optional, given = divmod(optional, 4)
+        if given != 3 and not field.is_required():
             continue
         likely = LIKELY.get((kind.kind, name))
         if likely is not None and (values := likely(x)):
@@ -71,7 +73,8 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     return arguments
 
 
-_RARELY = st.integers(0, 2)
+_MASKS = [st.integers(0, 4**arguments - 1) for arguments in range(9)]
+"""Two bits for each argument: three of four optional ones are left out."""
 
 
 def mended(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None = None) -> Arguments | None:

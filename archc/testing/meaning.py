@@ -162,10 +162,13 @@ def is_mapping(node: Any) -> bool:
 
 
 def turns(loop: Mapping[str, Any], scope: Names) -> Iterator[Names]:
-    """The scope of each turn of a loop."""
+    """The scope of each turn of a loop. Raises Unsound."""
     index = loop.get("index")
     if "repeat" in loop:
-        for turn in range(evaluated(loop["repeat"], scope)):
+        count = evaluated(loop["repeat"], scope)
+        if count < 0:
+            raise Unsound(f"{count} turns")
+        for turn in range(count):
             yield {**scope, index: turn} if index else scope
         return
     variables = [loop["for"]] if isinstance(loop["for"], str) else loop["for"]

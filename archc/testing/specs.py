@@ -58,10 +58,13 @@ class Draft:
 
 
 @st.composite
-def specs(draw: st.DrawFn, most: int = 200) -> Draft:
-    """Sound specs of the whole language with up to `most` layers once blocks and loops are unfolded."""
+def specs(draw: st.DrawFn, most: int = 200, kinds: Collection[str] | None = None) -> Draft:
+    """Sound specs of the whole language with up to about `most` layers once blocks and loops are unfolded.
+
+    With `kinds`, layers of these kinds alone, beside the joins; they must leave maps as maps.
+    """
     size = draw(st.sampled_from([2, 4, 6, 8, 8, 12, 12, 16, 16, 24, 40, most]))
-    return _Writer(draw, min(size, most)).spec()
+    return _Writer(draw, min(size, most), kinds).spec()
 
 
 _LAYERS = ("x", "conv", "branch1", "out", "self", "nn", "torch", "layer", "i", "features", "int", "halves", "a_b", "T")
@@ -86,6 +89,7 @@ class _Writer:
 
     draw: st.DrawFn
     left: int
+    only: Collection[str] | None = None
     blocks: dict[str, Data] = field(default_factory=dict)
     known: dict[str, _Block] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
@@ -239,7 +243,10 @@ class _Writer:
                 local.add(name)
                 continue
             inner, self.reads = self.reads, around
-            place(name, entry, made, {source, *inner})
+            # What is read under a condition is read nowhere where the condition is false.
+            sure = set() if isinstance(entry, dict) and "when" in entry else inner
+            self.reads |= inner - local
+            place(name, entry, made, {source, *sure})
             if self.left <= 0:
                 break
         if at == "input":  # nothing but heads and empty loops
@@ -400,7 +407,7 @@ class _Writer:
 
     def layer(self, x: Shape, scope: Data, goal: Any = None, *, inplace: bool = False, alone: bool = True) -> Any:
         """A layer kind with its arguments, written in one of the ways that there are."""
-        kinds = kinds_for(x, parts=not alone)
+        kinds = [kind for kind in kinds_for(x, parts=not alone) if self.only is None or kind.kind in self.only]
         kind = self.choose([*kinds, *(kind for kind in kinds if len(kind.model_fields) > 3)])
         integers = tuple(value for value in scope.values() if type(value) is int)
         overwriting = [kind for kind in kinds if "inplace" in kind.model_fields]

@@ -1,0 +1,215 @@
+"""Properties of sizes: where a built network runs, its smallest input, and what its outputs see of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from archc import Architecture
+from archc.build.modules import Add, Multiply
+from archc.inference.receptive import receptive_fields
+from archc.inference.sizes import Sizes
+from archc.testing import Draft, specs
+
+REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
+LONGEST = 300
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+class Judge:
+    """Whether the real network, built for its declared input, runs at a size."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.channels = architecture.input[0]
+        self.real = architecture.build().eval()
+        self.meta = architecture.build().to("meta").eval()
+        for module in (*self.real.modules(), *self.meta.modules()):
+            if isinstance(module, Add | Multiply):
+                module.register_forward_pre_hook(refuse_to_broadcast)
+        self.legal = cache(self._legal)
+
+    def _legal(self, height: int, width: int, expected: bool | None = None) -> bool:
+        with torch.no_grad():
+            if self._runs(self.meta, torch.empty(1, self.channels, height, width, device="meta")) == expected:
+                return bool(expected)
+            # The meta device does not check everything, and lacks some functions: the CPU judges.
+            return self._runs(self.real, torch.zeros(1, self.channels, height, width))
+
+    @staticmethod
+    def _runs(module: nn.Module, x: Tensor) -> bool:
+        try:
+            result = module(x)
+        except (*REFUSALS, NotImplementedError):
+            return False
+        return all(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
+
+
+def refuse_to_broadcast(join: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Torch broadcasts unasked; archc's joins take equal maps, and `multiply` 1×1 maps as gates."""
+    shapes = {x.shape[1:] for x in inputs}
+    if isinstance(join, Multiply):
+        shapes = {shape for shape in shapes if tuple(shape[1:]) != (1, 1)} or shapes
+    if len(shapes) > 1:
+        raise ValueError(f"unequal inputs: {shapes}")
+
+
+def sizes_to_try(draw: st.DrawFn, height: int, width: int) -> list[tuple[int, int]]:
+    """Each axis and the diagonal with every small length and some up to 300, and a square of small sizes."""
+    far = draw(st.lists(st.integers(20, LONGEST), min_size=5, max_size=15, unique=True))
+    lengths = [*range(1, 25), *range(max(1, height - 3), height + 4), *range(max(1, width - 3), width + 4), *far]
+    small = [(h, w) for h in range(1, 8) for w in range(1, 8)]
+    return [*((n, width) for n in lengths), *((height, n) for n in lengths), *((n, n) for n in lengths), *small]
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(specs(most=12), st.data())
+def test_archc_says_where_the_real_network_runs(draft: Draft, data: st.DataObject) -> None:
+    """At heights and widths up to 300, archc says legal exactly when the real network, built for its input, runs.
+
+    Every small length, and some of the long ones, on each axis and both together: a flatten fixes the size,
+    joined branches round apart, a gate must be 1×1, so that no axis can be judged by itself.
+    """
+    architecture = draft.load()
+    judge, sizes = Judge(architecture), Sizes(architecture.network)
+    _, height, width = architecture.input
+    for h, w in sizes_to_try(data.draw, height, width):
+        ours = sizes.legal(h, w)
+        assert judge.legal(h, w, ours) == ours, f"{h}×{w}: archc says {ours}"
+
+
+@pytest.mark.slow
+@settings(max_examples=max(4, settings().max_examples // 20))
+@given(specs(most=6))
+def test_archc_says_where_the_real_network_runs_at_every_size(draft: Draft) -> None:
+    """The same for each of the 300 lengths of each axis and of the diagonal, without exception."""
+    architecture = draft.load()
+    judge, sizes = Judge(architecture), Sizes(architecture.network)
+    _, height, width = architecture.input
+    for n in range(1, LONGEST + 1):
+        for h, w in ((n, width), (height, n), (n, n)):
+            ours = sizes.legal(h, w)
+            assert judge.legal(h, w, ours) == ours, f"{h}×{w}: archc says {ours}"
+
+
+@settings(max_examples=settings().max_examples)
+@given(specs(most=12))
+def test_min_input_is_the_smallest_size_at_which_the_real_network_runs(draft: Draft) -> None:
+    """The least height with the declared width, the least width with the declared height.
+
+    Where these two do not run together, it is the least square, or the declared size.
+    """
+    architecture = draft.load()
+    judge = Judge(architecture)
+    _, height, width = architecture.input
+    least = next(n for n in range(1, height + 1) if judge.legal(n, width))
+    across = next(n for n in range(1, width + 1) if judge.legal(height, n))
+    squares = ((n, n) for n in range(max(least, across), min(height, width) + 1) if judge.legal(n, n))
+    expected = (least, across) if judge.legal(least, across) else next(squares, (height, width))
+    assert architecture.min_input == expected
+
+
+# Receptive fields
+
+EXACT = "conv2d max_pool2d avg_pool2d pad relu identity dropout batch_norm2d channel_shuffle split".split()
+"""Kinds of which every output position sees the same stretch, moved; the other kinds are in tests/test_kinds.py."""
+
+
+def test_receptive_fields_are_what_gradients_show() -> None:
+    """For positive weights, the extent of the input that has a gradient is the inferred one, branches and all.
+
+    Compared for every layer and every position whose inferred stretch lies within the map; at the border the
+    padding is cut off, and no position sees more than is inferred. An adaptive pool, whose windows differ from
+    position to position, may have been drawn to fit two branches together: such networks are left to the test
+    of the kind.
+    """
+    compared = 0
+
+    @settings(max_examples=settings().max_examples)
+    @given(specs(most=12, kinds=EXACT))
+    def check(draft: Draft) -> None:
+        nonlocal compared
+        if not any(layer.kind.kind.startswith("adaptive") for layer in draft.layers):
+            compared += assert_receptive_fields(draft.load())
+
+    check()
+    assert compared >= settings().max_examples * 10
+
+
+def assert_receptive_fields(architecture: Architecture) -> int:
+    """How many positions were compared exactly."""
+    compared = 0
+    fields = receptive_fields(architecture.network.graph)
+    module = all_positive(architecture.build())
+    values: dict[str, Tensor] = {}
+    for row in architecture.summary().layers:
+        if not row.training:
+            module.get_submodule(row.path).register_forward_hook(keep(values, row.path))
+    x = 0.5 + torch.rand(1, *architecture.input, dtype=torch.float64) / 2
+    x.requires_grad_()
+    module(x * 1)
+    for path, value in values.items():
+        for axis in (0, 1):
+            field, length = fields[path][axis], x.shape[2 + axis]
+            for position in range(value.shape[2 + axis]):
+                first, last = position * field.jump + field.first, position * field.jump + field.last
+                seen = extent(value.select(2 + axis, position).sum(), x, axis)
+                if first >= 0 and last <= length - 1:
+                    assert seen == (first, last), (path, axis, position)
+                    compared += 1
+                elif seen is not None:
+                    assert first <= seen[0] <= seen[1] <= last, (path, axis, position)
+    return compared
+
+
+def all_positive(module: nn.Module) -> nn.Module:
+    """The module in double precision with positive weights; the maximum of a window becomes its sum."""
+    module = module.double().eval()
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, 1 / max(1, parameter[0].numel()))
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.MaxPool2d):
+                setattr(parent, name, WindowSum(child))
+    return module
+
+
+class WindowSum(nn.Module):
+    """The sum of each window of a max pooling: all of it has a gradient."""
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride, padding, dilation = (
+            value if isinstance(value, tuple) else (value, value)
+            for value in (self.pool.kernel_size, self.pool.stride, self.pool.padding, self.pool.dilation)
+        )
+        height, width = self.pool(x).shape[2:]
+        padded = nn.functional.pad(x, (padding[1], padding[1] + stride[1], padding[0], padding[0] + stride[0]))
+        ones = torch.ones(x.shape[1], 1, *kernel, dtype=x.dtype)
+        return nn.functional.conv2d(padded, ones, None, stride, 0, dilation, x.shape[1])[..., :height, :width]
+
+
+def keep(values: dict[str, Tensor], path: str) -> Callable[..., None]:
+    def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        values[path] = output[0] if isinstance(output, tuple) else output
+
+    return hook
+
+
+def extent(total: Tensor, x: Tensor, axis: int) -> tuple[int, int] | None:
+    """The first and the last position of an axis at which the input has a gradient."""
+    (gradient,) = torch.autograd.grad(total, x, retain_graph=True, allow_unused=True)
+    if gradient is None:
+        return None
+    places = gradient.abs().sum(dim=(0, 1, 3 - axis)).nonzero().flatten().tolist()
+    return (places[0], places[-1]) if places else None
