@@ -118,7 +118,7 @@ def test_min_input_is_the_smallest_size_at_which_the_real_network_runs(draft: Dr
 
 # Receptive fields
 
-EXACT = "conv2d max_pool2d avg_pool2d pad relu identity dropout batch_norm2d channel_shuffle split".split()
+EXACT = "conv2d max_pool2d avg_pool2d pad relu identity dropout channel_shuffle split".split()
 """Kinds of which every output position sees the same stretch, moved; the other kinds are in tests/test_kinds.py."""
 
 

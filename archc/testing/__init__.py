@@ -13,9 +13,22 @@ except ImportError as error:
 from archc.testing.agreement import assert_agreement
 from archc.testing.arguments import LIKELY, layers, sound_arguments
 from archc.testing.coverage import FEATURES, Coverage
+from archc.testing.faults import WrongSpec, wrong_specs
 from archc.testing.specs import Draft, specs
 from archc.testing.text import dump
 
 del _hypothesis
 
-__all__ = ["FEATURES", "LIKELY", "Coverage", "Draft", "assert_agreement", "dump", "layers", "sound_arguments", "specs"]
+__all__ = [
+    "FEATURES",
+    "LIKELY",
+    "Coverage",
+    "Draft",
+    "WrongSpec",
+    "assert_agreement",
+    "dump",
+    "layers",
+    "sound_arguments",
+    "specs",
+    "wrong_specs",
+]

@@ -360,7 +360,7 @@ class _Writer:
         alone: bool = False,
     ) -> tuple[Any, Outputs]:
         """An entry for an input with its results; `alone` in lists and branches, where it gives one result."""
-        before = self.left
+        before, reads = self.left, set(self.reads)
         sorts = ["layer"] * 6 + (["block"] * 3 if depth < 4 else [])
         if depth < 3 and before > 1:
             sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
@@ -381,7 +381,7 @@ class _Writer:
             entry = self.conditional(entry, scope)
         made, count = self.read(entry, x, scope, names)
         if not made or count > max(before, 4):
-            self.left = before - 1
+            self.left, self.reads = before - 1, reads
             return self.fallback(x)
         self.left = before - count
         return entry, made
