@@ -1,0 +1,208 @@
+# ruff: noqa: E501 - a fault is a row of the table
+"""Does the property suite notice faults? Each mutant is the package with one line made wrong.
+
+    python benchmarks/mutants.py [NUMBER…]      # all of them, or some
+
+For each, a copy of the package is changed, and the properties are run against it in a process of their own
+until one fails. What is printed: which property killed the mutant, and how many lines the shrunk spec has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+MUTANTS = [
+    # (file, what stands there, what is put there instead, the fault in words)
+    ("kinds/pooling.py", "if (size - 1) * stride >= x[1 + i] + padding:", "if False:", "ceil_mode keeps a last window that starts in the padding"),
+    ("kinds/pooling.py", "size = -(-span // stride) + 1", "size = span // stride + 1", "ceil_mode ignored"),
+    ("kinds/pooling.py", "size = span // stride + 1\n", "size = -(-span // stride) + 1\n", "floor taken for ceil"),
+    ("kinds/pooling.py", "span = x[1 + i] + 2 * padding - dilation * (kernel - 1) - 1", "span = x[1 + i] + 2 * padding - (kernel - 1) - 1", "dilation of a pooling ignored"),
+    ("kinds/pooling.py", "stride = kernel if self.stride is None else pair(self.stride)", "stride = (1, 1) if self.stride is None else pair(self.stride)", "a wrong default: stride 1 instead of the kernel"),
+    ("kinds/pooling.py", "if padding > kernel // 2:", "if padding > kernel:", "padding of a pooling up to the whole kernel"),
+    ("kinds/convolution.py", "(x[1 + i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for", "(x[1 + i] + 2 * padding[i] - (kernel[i] - 1) - 1) // stride[i] + 1 for", "dilation of a convolution ignored"),
+    ("kinds/convolution.py", "weights = int(self.out_channels) * (int(x[0]) // int(self.groups)) * kernel[0] * kernel[1]", "weights = int(self.out_channels) * int(x[0]) * kernel[0] * kernel[1]", "groups ignored in the parameter count"),
+    ("kinds/convolution.py", "return weights + (int(self.out_channels) if self.bias else 0)\n\n    def macs(self, x: Shape, y: Shape) -> int:\n        kernel = pair(self.kernel_size)\n        return int(y[0])", "return weights + int(self.out_channels)\n\n    def macs(self, x: Shape, y: Shape) -> int:\n        kernel = pair(self.kernel_size)\n        return int(y[0])", "a bias counted that is not there"),
+    ("kinds/convolution.py", "return int(y[0]) * int(y[1]) * int(y[2]) * (int(x[0]) // int(self.groups))", "return int(y[0]) * int(y[1]) * int(y[2]) * int(x[0])", "groups ignored in the multiply-adds"),
+    ("kinds/convolution.py", "return spread * (kernel - 1) // 2", "return spread * kernel // 2", "`same` by k/2"),
+    ("kinds/convolution.py", "+ extra[i] + 1 for i in (0, 1)", "+ 1 for i in (0, 1)", "output_padding ignored"),
+    ("kinds/convolution.py", "if extra[i] >= max(stride[i], dilation[i]):", "if extra[i] >= stride[i]:", "output_padding refused below the dilation"),
+    ("kinds/convolution.py", "if channels % count:", "if channels % count and which == 'input':", "groups checked on the input alone"),
+    ("kinds/convolution.py", "if extent > size:", "if extent > size + 1:", "a window one larger than the map accepted"),
+    ("kinds/convolution.py", "least = padding[axis] + (self.padding_mode == \"reflect\")", "least = padding[axis]", "reflect padding as large as the map"),
+    ("kinds/normalization.py", "return 2 * int(x[0]) if self.affine else 0\n\n\nclass BatchNorm2d", "return 2 * int(x[0])\n\n\nclass BatchNorm2d", "batch norm without affine counted"),
+    ("kinds/normalization.py", "return volume(self._over(x)) * (1 + bool(self.bias))", "return volume(self._over(x)) * 2", "layer norm's missing bias counted"),
+    ("kinds/linear.py", "return int(self.out_features) * (int(x[0]) + bool(self.bias))", "return int(self.out_features) * int(x[0])", "bias of a linear layer not counted"),
+    ("kinds/spatial.py", "return (x[0], x[1] + top + bottom, x[2] + left + right)", "return (x[0], x[1] + left + right, x[2] + top + bottom)", "pad's height and width exchanged"),
+    ("kinds/spatial.py", "return (x[0], int(x[1] * factor), int(x[2] * factor))", "return (x[0], round(x[1] * factor), round(x[2] * factor))", "upsample rounds"),
+    ("kinds/join.py", "odd = _odd_one(sizes)\n        if odd", "odd = None\n        if odd", "unequal maps joined"),
+    ("inference/receptive.py", "Field(self.jump * window.step, first, last)", "Field(self.jump, first, last)", "the stride lost for receptive fields"),
+    ("inference/receptive.py", "min(self.first, other.first), max(self.last, other.last)", "self.first, self.last", "the receptive field of the first branch alone"),
+    ("inference/receptive.py", "first = self.first - window.before * self.jump", "first = self.first - window.before", "padding not scaled by the stride before"),
+    ("inference/sizes.py", "if built == now:", "if True:", "a linear layer that takes any size"),
+    ("inference/sizes.py", "if self.legal(least, across):\n            return (least, across)", "if True:\n            return (least, across)", "smallest height and width not tried together"),
+    ("inference/cost.py", "training += cost.training_parameters", "training += cost.parameters", "heads within the totals lost"),
+    ("build/body.py", "free += [slot_of[value] for value in read if last[value] == position]", "free += [slot_of[value] for value in read if last[value] <= position + 1]", "a slot reused while it is still read"),
+    ("build/body.py", "return results | {name: values[slot] for name, slot in self._heads}", "return results", "heads missing from the built module's outputs"),
+    ("build/modules.py", "return torch.cat(inputs, dim=1)", "return torch.cat(inputs[::-1], dim=1)", "branches joined in the wrong order"),
+    ("build/builder.py", "initialize(model, network.init)", "pass", "init ignored in the build"),
+    ("build/initialize.py", "            break\n", "            continue\n", "every rule of init applied, not the first"),
+    ("graph/elaborate.py", "for i in range(count):\n", "for i in range(max(count - 1, 0)):\n", "a repeat one short"),
+    ("graph/elaborate.py", "turn[index] = i", "turn[index] = i + 1", "the index of a for-each counts from 1"),
+    ("graph/elaborate.py", "flow = given if body.form == \"branches\" else current", "flow = current", "branches run one after another"),
+    ("graph/elaborate.py", "current = last = values\n            previous", "current = last = given if entry.source else values\n            previous", "an entry with `from` forgotten by the next"),
+    ("graph/graph.py", "return self.in_shapes[INPUT - ref.node]", "return self.in_shapes[0]", "a captured value taken for the input"),
+    ("emit/source.py", "range({end - start})", "range({end - start - 1})", "folded rows one short in the source"),
+    ("emit/forward.py", "part = ref.output if several.layer", "part = 0 if several.layer", "always the first part in the source"),
+    ("emit/forward.py", "Group(\"[\", inputs, \"]\") if step.many", "Group(\"[\", inputs[::-1], \"]\") if step.many", "concat's inputs reversed in the source"),
+    ("kinds/base.py", "if type(value) is Symbol or value != fields[name].default", "if value != fields[name].default", "an argument left out that happens to equal the default"),
+    ("emit/initialization.py", "if not given.get(\"bias\", True):", "if given.get(\"bias\", True):", "biases that are not there initialised in the source"),
+]  # fmt: skip
+"""Faults of inference, build and emission."""
+
+MOST_SECONDS = 12
+"""For shrinking: a spec of a few lines is found well before."""
+
+
+def worker() -> int:
+    """Run the properties until one fails; print which, and the shrunk spec, as JSON."""
+    import warnings
+
+    import torch
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis.internal.conjecture import engine
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    engine.MAX_SHRINKING_SECONDS = MOST_SECONDS
+    settings.register_profile(
+        "mutants",
+        max_examples=300,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    os.environ["HYPOTHESIS_PROFILE"] = "mutants"
+    settings.load_profile("mutants")
+    sys.path.insert(0, str(ROOT / "tests"))
+    import test_layers
+    import test_sizes
+    import test_wrong_specs
+    from kind_cases import CASES
+
+    from archc.testing import assert_agreement, dump, specs
+
+    last = ""
+
+    @settings(max_examples=1000)
+    @given(specs(most=24))
+    def networks(draft: object) -> None:
+        nonlocal last
+        last = draft.text  # type: ignore[attr-defined]
+        assert_agreement(draft.load(), gradients=False)  # type: ignore[attr-defined]
+
+    def layers() -> None:
+        nonlocal last
+        for case in CASES.values():
+
+            @given(test_layers.arguments_and_inputs(case))
+            def check(drawn: tuple[dict[str, object], list[tuple[int, ...]]], case: object = case) -> None:
+                nonlocal last
+                arguments, inputs = drawn
+                for x in inputs:
+                    last = dump({"input": list(x), "layers": [{case.name: arguments}]})  # type: ignore[attr-defined]
+                    test_layers.assert_judged(case, arguments, [x])  # type: ignore[arg-type]
+
+            check()
+
+    suite = {
+        "networks": networks,
+        "layers": layers,
+        "same": test_layers.test_same_keeps_height_and_width,
+        "sizes": test_sizes.test_archc_says_where_the_real_network_runs,
+        "smallest input": test_sizes.test_min_input_is_the_smallest_size_at_which_the_real_network_runs,
+        "receptive fields": test_sizes.test_receptive_fields_are_what_gradients_show,
+        "wrong specs": test_wrong_specs.test_exactly_the_planted_fault_is_reported_at_its_line,
+    }
+    for name, check in suite.items():
+        last = ""
+        try:
+            check()
+        except BaseException as error:
+            spec = last or _spec_in(error)
+            print(json.dumps({"killed by": name, "spec": spec, "error": f"{type(error).__name__}: {error}"[:200]}))
+            return 0
+    print(json.dumps({"killed by": "", "spec": "", "error": ""}))
+    return 0
+
+
+def _spec_in(error: BaseException) -> str:
+    """The spec of a failing example, as Hypothesis notes it."""
+    lines = "\n".join(getattr(error, "__notes__", [])).splitlines()
+    begin = next((number for number, line in enumerate(lines) if line.startswith("name: ")), None)
+    if begin is None:
+        return ""
+    end = next((number for number in range(begin, len(lines)) if lines[number].strip() in (",", ")")), len(lines))
+    return "\n".join(lines[begin:end])
+
+
+def killed(number: int) -> dict[str, object]:
+    """Run the suite against one mutant."""
+    file, old, new, _ = MUTANTS[number]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "archc"
+        shutil.copytree(ROOT / "archc", copy, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("specs", "templates"):
+            shutil.copytree(ROOT / name, copy / name)
+        path = copy / file
+        text = path.read_text("utf-8")
+        if text.count(old) != 1:
+            raise SystemExit(f"mutant {number}: {text.count(old)} places in {file} read {old!r}")
+        path.write_text(text.replace(old, new), "utf-8")
+        done = subprocess.run(
+            [sys.executable, __file__, "--worker"],
+            env={**os.environ, "PYTHONPATH": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    try:
+        found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        found = {"killed by": "does not even start", "spec": "", "error": done.stderr[-200:]}
+    return found
+
+
+def main() -> int:
+    """Every mutant, or those given by number; 1 if one survives."""
+    if sys.argv[1:] == ["--worker"]:
+        return worker()
+    survivors, sizes = 0, []
+    print("| # | file | fault | killed by | lines of the shrunk spec |\n| ---: | --- | --- | --- | ---: |")
+    for number in map(int, sys.argv[1:]) if sys.argv[1:] else range(len(MUTANTS)):
+        start = time.perf_counter()
+        found = killed(number)
+        by, lines = found["killed by"], len(str(found["spec"]).splitlines())
+        survivors += not by
+        sizes += [lines] if lines else []
+        file, _, _, fault = MUTANTS[number]
+        print(f"| {number} | `{file}` | {fault} | {by or '**survived**'} | {lines or ''} |", flush=True)
+        print(f"{time.perf_counter() - start:.0f} s {found['error']}\n{found['spec']}", file=sys.stderr, flush=True)
+    if sizes:
+        print(f"\n{survivors} survived; median of the shrunk specs: {statistics.median(sizes):.0f} lines")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
