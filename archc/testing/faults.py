@@ -69,7 +69,7 @@ def _unreadable(kind: type[Kind]) -> Iterator[tuple[Any, str]]:
     yield {f"{name}3": None}, "E0204"
     yield {name: {**sound, "strid": 1}}, "E0205"
     yield {name: sound or None, "form": 1}, "E0201"
-    yield {name: sound or None, "sigmoid": None}, "E0217"
+    yield {name: sound or None, "tanh" if name == "sigmoid" else "sigmoid": None}, "E0217"
     yield {name: sound or None, "when": True}, "E0203"
     yield {name: sound or None, "when": "$(nobody > 1)"}, "E0212"
     yield {name: sound or None, "when": "$(print(1))"}, "E0211"
@@ -120,6 +120,7 @@ def _insert(entries: Any, path: Path, entry: Any, position: int) -> Path:
 
 def _in_the_network(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     data = _copied(draft.data)
+    data.pop("init", None)  # its paths count the entries of lists
     entries = data["layers"]
     position = draw(st.integers(0, len(entries))) if isinstance(entries, list) else 0
     x = _shape_at(data, position)
