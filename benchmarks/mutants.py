@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 
@@ -107,24 +108,25 @@ def worker(file: str) -> int:
 
     @settings(max_examples=600)
     @given(specs(most=24))
-    def networks(draft: object) -> None:
+    def networks(draft: Any) -> None:
         nonlocal last
-        last = draft.text  # type: ignore[attr-defined]
-        assert_agreement(draft.load(), gradients=False)  # type: ignore[attr-defined]
+        last = draft.text
+        assert_agreement(draft.load(), gradients=False)
 
     def layers() -> None:
-        nonlocal last
         for case in CASES.values():
+            one_kind(case)
 
-            @given(test_layers.arguments_and_inputs(case))
-            def check(drawn: tuple[dict[str, object], list[tuple[int, ...]]], case: object = case) -> None:
-                nonlocal last
-                arguments, inputs = drawn
-                for x in inputs:
-                    last = dump({"input": list(x), "layers": [{case.name: arguments}]})  # type: ignore[attr-defined]
-                    test_layers.assert_judged(case, arguments, [x])  # type: ignore[arg-type]
+    def one_kind(case: Any) -> None:
+        @given(test_layers.arguments_and_inputs(case))
+        def check(drawn: tuple[dict[str, Any], list[tuple[int, ...]]]) -> None:
+            nonlocal last
+            arguments, inputs = drawn
+            for x in inputs:
+                last = dump({"input": list(x), "layers": [{case.name: arguments}]})
+                test_layers.assert_judged(case, arguments, [x])
 
-            check()
+        check()
 
     suite = {
         "networks": networks,
