@@ -223,7 +223,7 @@ def test_python_that_uses_archc_runs(
     monkeypatch.chdir(folders[document])
     names: dict[str, object] = {"__name__": "example"}
     for block in SCRIPTS[document]:
-        exec(compile(block.text, block.place, "exec"), names)
+        exec(compile(block.text, block.place, "exec", dont_inherit=True), names)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from archc.build.builder import _layer
+from archc.build.builder import make_layer
 from archc.expressions import Symbol, evaluate_text, names_of, plain, text_of
 from archc.inference.receptive import Field
 from archc.kinds import KINDS, Call, Fault, Join, Kind, Shape
@@ -55,7 +55,7 @@ allow_warnings = pytest.mark.filterwarnings(
 
 def built(kind: Kind, x: Any) -> nn.Module:
     """The module that a build makes, in evaluation mode: archc's shapes are those of inference."""
-    return _layer(kind.call(x)).eval()
+    return make_layer(kind.call(x)).eval()
 
 
 def outputs(module: nn.Module, *inputs: Tensor) -> list[Tensor]:
@@ -206,7 +206,7 @@ def test_every_argument_may_be_a_parameter(name: str) -> None:
         assert not list(symbolic.requirements(x))
         assert inferred(symbolic, x) == inferred(kind, x)
         assert symbolic.parameters(x) == kind.parameters(x)
-        assert public(_layer(values(symbolic.call(x), given)).eval()) == public(built(kind, x))
+        assert public(make_layer(values(symbolic.call(x), given)).eval()) == public(built(kind, x))
 
     check()
 

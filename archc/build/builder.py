@@ -30,7 +30,7 @@ def _graph(graph: Graph, title: str) -> nn.Module:
             continue
         element = node.element
         if isinstance(element, Kind):
-            children[node.name] = _layer(element.call(node.in_shapes if element.many else node.in_shapes[0]))
+            children[node.name] = make_layer(element.call(node.in_shapes if element.many else node.in_shapes[0]))
         elif isinstance(element, Instance):
             children[node.name] = _graph(element.graph, element.block.name)
         else:
@@ -54,7 +54,8 @@ class _Chain(nn.Sequential):
         return self._title
 
 
-def _layer(call: Call) -> nn.Module:
+def make_layer(call: Call) -> nn.Module:
+    """The module of one layer: a class of torch.nn, or one of archc's own."""
     space, _, name = call.target.partition(".")
     made = getattr(nn if space == "nn" else modules, name)(*call.positional, **dict(call.keywords))
     assert isinstance(made, nn.Module)

@@ -1,8 +1,8 @@
 """Property tests of architectures, layer kinds and passes: strategies of specs, and checks against PyTorch.
 
-`specs` draws sound specs of the whole language, `layers` the layers of one kind for an input's shape;
-`assert_agreement` holds archc, the built module and the emitted source against each other. Needs Hypothesis:
-`pip install 'archc[testing]'`.
+`specs` draws sound specs of the whole language, `wrong_specs` specs with one known fault, `layers` the layers of one
+kind for an input's shape; `assert_agreement` and `assert_layer` hold archc, its modules and its source against
+PyTorch. Needs Hypothesis: `pip install 'archc[testing]'`.
 """
 
 try:
@@ -10,7 +10,7 @@ try:
 except ImportError as error:
     raise ImportError("archc.testing needs Hypothesis: pip install 'archc[testing]'") from error
 
-from archc.testing.agreement import assert_agreement
+from archc.testing.agreement import assert_agreement, assert_layer
 from archc.testing.arguments import LIKELY, layers, sound_arguments
 from archc.testing.coverage import FEATURES, Coverage
 from archc.testing.faults import WrongSpec, wrong_specs
@@ -26,6 +26,7 @@ __all__ = [
     "Draft",
     "WrongSpec",
     "assert_agreement",
+    "assert_layer",
     "dump",
     "layers",
     "sound_arguments",

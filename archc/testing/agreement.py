@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from archc import Architecture
+from archc.expressions import plain
+from archc.kinds import Kind, Shape
 
 
 def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> None:
@@ -142,3 +144,24 @@ def _gradients(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     found = {name: parameter.grad for name, parameter in module.named_parameters()}
     found["the input"] = x.grad
     return {name: value for name, value in found.items() if value is not None}
+
+
+def assert_layer(layer: Kind, x: Shape) -> None:
+    """A layer's output shape, parameters and multiply-adds for an input of shape x are those of its torch module.
+
+    x is (channels, height, width) or (features,). Runs on the meta device: nothing is computed.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from archc.build.builder import make_layer
+
+    with torch.device("meta"):
+        module = make_layer(layer.call(x)).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        result = module(torch.empty(1, *x, device="meta"))
+    y = layer.output(x)
+    expected = list(y.values()) if isinstance(y, dict) else [y]
+    real = [tuple(part.shape[1:]) for part in (result if isinstance(result, tuple) else (result,))]
+    assert real == [tuple(map(plain, shape)) for shape in expected], (layer, x, real, expected)
+    assert layer.parameters(x) == sum(parameter.numel() for parameter in module.parameters()), (layer, x)
+    assert 2 * layer.macs(x, expected[0]) == counter.get_total_flops(), (layer, x)

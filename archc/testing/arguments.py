@@ -20,6 +20,9 @@ from archc.kinds import KINDS, Kind, Shape, volume
 LARGEST = 2048
 """The most elements of one image that a drawn layer makes of a smaller input: a test has many to run."""
 
+HEAVIEST = 10_000
+"""The most parameters that a drawn layer has, for the same reason."""
+
 Arguments = dict[str, Any]
 Goal = Callable[[Kind], bool]
 
@@ -128,7 +131,9 @@ def _is_sound(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | Non
     made = kind(**arguments)
     y = made.output(x)
     largest = max(map(volume, y.values() if isinstance(y, dict) else [y]))
-    return largest <= max(LARGEST, volume(x)) and (goal is None or goal(made))
+    if largest > max(LARGEST, volume(x)) or made.parameters(x) > max(HEAVIEST, 2 * volume(x)):
+        return False
+    return goal is None or goal(made)
 
 
 def _candidates(kind: type[Kind], name: str, wish: Any, x: Shape) -> list[Any]:

@@ -147,7 +147,7 @@ class Meaning:
             raise Unsound(fault.message)
         y = kind.output(x)
         made: Outputs = {part: plain(shape) for part, shape in (y if isinstance(y, dict) else {None: y}).items()}
-        if max(map(volume, made.values())) > self.largest:
+        if max(map(volume, made.values())) > self.largest or kind.parameters(x) > self.largest:
             raise Unsound("too large to test")
         if len(self.layers) >= self.most:
             raise Unsound("too many layers to test")

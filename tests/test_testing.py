@@ -1,0 +1,67 @@
+"""archc.testing as others use it: what it needs, what it prints, what it costs those who do not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archc
+from archc.kinds import KINDS, Shape
+from archc.testing import LIKELY, Draft, assert_layer, dump, layers, sound_arguments, specs, wrong_specs
+from archc.testing.arguments import fault_of, kinds_for
+
+SHAPES: list[Shape] = [(4, 6, 5), (1, 1, 1), (6, 12, 12), (3,), (12,)]
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_archc_itself_imports_neither_hypothesis_nor_its_own_testing() -> None:
+    code = "import sys, archc.cli.main, archc.architecture; print({'hypothesis', 'torch'} & {*sys.modules})"
+    assert python(code).stdout == "set()\n"
+
+
+def test_without_hypothesis_it_says_what_to_install() -> None:
+    done = python("import sys; sys.modules['hypothesis'] = None; import archc.testing")
+    assert "ImportError: archc.testing needs Hypothesis: pip install 'archc[testing]'" in done.stderr
+
+
+@given(st.data(), st.sampled_from(SHAPES))
+def test_layers_of_every_kind_are_drawn_sound(data: st.DataObject, x: Shape) -> None:
+    """Arguments are legal by the kind's own rules, and torch agrees."""
+    kind = data.draw(st.sampled_from(kinds_for(x)))
+    assert fault_of(kind, data.draw(sound_arguments(kind, x)), x) is None
+    assert_layer(data.draw(layers(kind, x)), x)
+
+
+def test_a_kind_that_takes_no_such_input_is_said_to_be_so() -> None:
+    @settings(max_examples=1)
+    @given(layers(KINDS["conv2d"], (8,)))
+    def check(_layer: object) -> None:
+        raise AssertionError("nothing should be drawn")
+
+    with pytest.raises(ValueError, match="`conv2d` takes no input of shape"):
+        check()
+
+
+def test_likely_values_name_arguments_that_there_are() -> None:
+    assert all(argument in KINDS[kind].model_fields for kind, argument in LIKELY)
+
+
+@settings(max_examples=20)
+@given(specs(most=10), wrong_specs(most=10))
+def test_examples_print_as_specs(draft: Draft, wrong: archc.testing.WrongSpec) -> None:
+    """What a failing test shows can be saved and checked."""
+    assert repr(draft) == f"\n{draft.text}"
+    assert archc.loads(repr(draft)).outputs == draft.load().outputs
+    assert repr(wrong).startswith(f"\n# {wrong.code} in line {wrong.line}")
+
+
+def test_dumped_texts_are_quoted_where_they_must_be() -> None:
+    data = {"description": "a: b # c", "name": "true", "paper": "it's", "layers": ["relu", {"relu": None}]}
+    assert dump(data) == "description: 'a: b # c'\nname: 'true'\npaper: 'it''s'\nlayers:\n  - relu\n  - {relu: }\n"
