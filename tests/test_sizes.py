@@ -86,7 +86,7 @@ def test_archc_says_where_the_real_network_runs(draft: Draft, data: st.DataObjec
 
 
 @pytest.mark.slow
-@settings(max_examples=max(4, settings().max_examples // 20))
+@settings(max_examples=max(3, settings().max_examples // 20))
 @given(specs(most=6))
 def test_archc_says_where_the_real_network_runs_at_every_size(draft: Draft) -> None:
     """The same for each of the 300 lengths of each axis and of the diagonal, without exception."""
