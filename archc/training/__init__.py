@@ -1,8 +1,28 @@
-"""The shared trainer: one loop for any spec, emitted file or nn.Module. Importing it imports torch."""
+"""The shared trainer: one loop for any spec, emitted file or nn.Module. Its names import torch when they are used."""
 
-from archc.training.data import Data, Images
-from archc.training.events import Interrupted
+from typing import TYPE_CHECKING, Any
+
 from archc.training.recipe import Recipe, load_recipe
-from archc.training.run import Result, resume_run, train
+
+if TYPE_CHECKING:
+    from archc.training.data import Data, Images
+    from archc.training.events import Interrupted
+    from archc.training.run import Result, resume_run, train
 
 __all__ = ["Data", "Images", "Interrupted", "Recipe", "Result", "load_recipe", "resume_run", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Data", "Images"):
+        from archc.training import data
+
+        return getattr(data, name)
+    if name == "Interrupted":
+        from archc.training.events import Interrupted
+
+        return Interrupted
+    if name in ("Result", "resume_run", "train"):
+        from archc.training import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module 'archc.training' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -30,7 +31,7 @@ _LOOK = 0.5
 _DRAW = 30.0
 """Seconds between two drawings of the curves while a run goes on."""
 
-_SIGNALS = {Wish.INTERRUPT: 2, Wish.TERMINATE: 15}
+_SIGNALS = {Wish.INTERRUPT: signal.SIGINT, Wish.TERMINATE: signal.SIGTERM}
 
 
 def best_of(rows: list[dict[str, float]]) -> dict[str, float]:

@@ -274,6 +274,12 @@ def test_train_is_reachable_from_archc_without_importing_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_help_and_recipes_import_no_torch() -> None:
+    """The option that keeps threads from spinning must be set before torch is imported."""
+    code = "import sys; from archc.cli.main import parser; parser('train'); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_outputs_of_every_sort() -> None:
     """Named outputs are all trained; a tuple's second entry is a head; a head's loss has its weight."""
     from archc.training.loss import Loss
