@@ -44,11 +44,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output["covered"] = [COVERED.to_dict(), dict(CASES)]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """The counts of a worker that is done."""
-    covered, cases = node.workeroutput["covered"]
-    COVERED.merge(Coverage.from_dict(covered))
-    CASES.update(cases)
+    """The counts of a worker of pytest-xdist that is done; one that crashed has none."""
+    if hasattr(node, "workeroutput"):
+        covered, cases = node.workeroutput["covered"]
+        COVERED.merge(Coverage.from_dict(covered))
+        CASES.update(cases)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
