@@ -160,7 +160,10 @@ class _Writer:
             body = {"layers": self.chain(x, scope, depth)}
         else:
             body = self.mapping(x, scope, names, depth, network=network)
-        return body, self.whole().body(body, x, scope, names)
+        try:
+            return body, self.whole().body(body, x, scope, names)
+        except Unsound:  # the layers that join and fit branches have made it too large
+            return {"layers": ["relu"]}, {None: x}
 
     def chain(self, x: Shape, scope: Data, depth: int) -> list[Any]:
         """The entries of a list."""
@@ -338,7 +341,7 @@ class _Writer:
         entries = [entry] if y is not None and len(y) >= len(wanted) else []
         y = y if entries and y is not None else x
         if len(wanted) == 1:
-            entries += ["flatten"] if len(y) == 3 else []
+            entries += ["mean"] if len(y) == 3 else []
             entries += [{"linear": wanted[0]}]
         else:
             entries += [{"conv2d": {"out_channels": wanted[0], "kernel_size": 1}}] if y[0] != wanted[0] else []
