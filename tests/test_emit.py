@@ -145,6 +145,28 @@ layers:
     assert_equal_modules(built, emitted, torch.rand(1, 3, 32, 32))
 
 
+def test_an_expression_that_grows_too_long_becomes_its_number() -> None:
+    """Channels that are halved and joined again and again: the source has numbers, and works."""
+    text = """
+name: Net
+input: [3, 16, 16]
+parameters: {width: 16}
+blocks:
+  Half:
+    branches:
+      skip: identity
+      new: {conv2d: {out_channels: $(in_channels // 2), kernel_size: 1}}
+    join: concat
+layers:
+  - {conv2d: {out_channels: $width, kernel_size: 1}}
+  - {Half: , repeat: 10}
+  - batch_norm2d
+"""
+    architecture = archc.loads(text)
+    built, emitted = seeded(architecture.build), seeded(emitted_class(architecture))
+    assert_equal_modules(built, emitted, torch.rand(2, 3, 16, 16))
+
+
 def test_an_optional_branch_names_its_classes() -> None:
     """A shortcut that only some instances have: a plain `+ x` in the one class, told by its absence in the other."""
     text = """

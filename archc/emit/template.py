@@ -111,7 +111,7 @@ Scope = dict[str, Any]
 def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
     """The one template (or part of one) that serves every instance. Raises Different.
 
-    A value may be any of the instances' expressions that gives every instance its own value.
+    A value may be any of the instances' expressions that gives every instance its own value, or their number.
     """
     first = parts[0]
     if any(type(part) is not type(first) for part in parts) and not all(_is_value(part) for part in parts):
@@ -139,7 +139,7 @@ def _is_value(part: Any) -> bool:
 
 
 def _merge_values(values: Sequence[Any], scopes: Sequence[Scope]) -> Any:
-    for candidate in (*values, *_by_turn(values, scopes)):
+    for candidate in (*values, *_by_turn(values, scopes), plain(values[0])):
         if all(_gives(candidate, value, scope) for value, scope in zip(values, scopes, strict=True)):
             return candidate
     raise Different

@@ -116,6 +116,7 @@ class _Elaborator:
         self.cache = cache
         self.problems = Problems()
         self.where: list[str] = []
+        self.reports = 0
         self.count = 0
         self.depth = 0
         self.decided: list[set[str]] = []  # by body: the names that its structure was read from
@@ -123,6 +124,7 @@ class _Elaborator:
     # Problems and values
 
     def report(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> None:
+        self.reports += 1
         self.problems.add(Problem(code, message, mark, label, self.trail(), help))
 
     def trail(self) -> tuple[str, ...]:
@@ -154,6 +156,17 @@ class _Elaborator:
         if isinstance(value, tuple):
             return tuple([self.value(item, scope, mark) for item in value])
         return value
+
+    def known(self, value: Any, scope: Scope, mark: Mark, what: str) -> Any:
+        """A value that the structure is read from; None (and a problem) also where it is nothing."""
+        before = self.reports
+        found = self.value(value, scope, mark)
+        if plain(found) is not None:
+            return found
+        if self.reports == before:
+            at = value.mark if isinstance(value, Expression) else mark
+            self.report("E0213", f"{what} has no value: it is nothing (`null`)", at)
+        return None
 
     def decide(self, value: Any) -> Any:
         """The plain value of what the structure of the current body is read from."""
@@ -285,9 +298,9 @@ class _Elaborator:
             if isinstance(entry, Entry):
                 yield entry, scope, None
                 continue
-            if entry.when is not None and not self.decide(self.value(entry.when, scope, entry.mark)):
+            if entry.when is not None and not self.decide(self.known(entry.when, scope, entry.mark, "`when`")):
                 continue
-            count = None if entry.count is None else self.value(entry.count, scope, entry.mark)
+            count = None if entry.count is None else self.known(entry.count, scope, entry.mark, "`repeat`")
             if not plain(count) and count is not None:
                 self.decide(count)  # no turn, so no entry shows that the structure was read from it
             for index, names in enumerate(self.turns(entry, count, scope)):
@@ -310,7 +323,7 @@ class _Elaborator:
                 self.grow(1, splice.mark)
                 yield {index: i} if index else {}
             return
-        rows = self.value(splice.rows, scope, splice.mark)
+        rows = self.known(splice.rows, scope, splice.mark, "`in`")
         if type(rows) is Symbol:
             rows = self.decide(rows)  # a row of a parameter is part of the structure: resolved
         if not isinstance(rows, tuple):
@@ -344,7 +357,7 @@ class _Elaborator:
             if isinstance(part, str):
                 text += part
                 continue
-            value = self.decide(self.value(part, scope, name.mark))
+            value = self.decide(self.known(part, scope, name.mark, f"`{part.text}`"))
             if value is None:
                 return None
             text += str(value)
@@ -446,7 +459,7 @@ class _Elaborator:
             return None
         condition: Any = True
         if entry.when is not None:
-            condition = self.value(entry.when, scope, entry.mark)
+            condition = self.known(entry.when, scope, entry.mark, "`when`")
             if condition is None:
                 return None
         if not isinstance(plain(condition), bool):
