@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation, epoch_draws, epoch_order
-from archc.training.batches import MISSING, Batch, Batches, epoch_rows
+from archc.training.batches import MISSING, Batch, Batches, FolderBatches, epoch_rows
 from archc.training.checkpoint import save_checkpoint
 from archc.training.distributed import World
 from archc.training.ema import Ema
@@ -63,7 +63,7 @@ class Loop:
         self.model = model.to(world.device, memory_format=layout)  # type: ignore[call-overload]
         self.forward = parallel(self.model, recipe, world)
         self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
-        self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs)
+        self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs, isinstance(train, FolderBatches))
         self.steps = len(self._rows(0))
         self.optimizer = make_optimizer(self.model, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.steps)

@@ -23,6 +23,8 @@ class Loss:
     smoothing: float
     auxiliary: float
     outputs: tuple[str, ...] = ("output",)
+    partial: bool = False
+    """Whether images may lack a label: all of a batch then count as nothing, not as no number."""
 
     def __call__(self, result: Any, labels: Tensor) -> tuple[Tensor, Tensor]:
         """The loss, a mean over the batch, and the scores (batch, classes)."""
@@ -36,7 +38,11 @@ class Loss:
 
     def of(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy; images without a label do not count."""
-        return F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
+        if not self.partial:
+            return F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
+        some = (labels != MISSING).any()
+        labels = labels.where(some, 0)  # a mean over no image would be 0/0
+        return some * F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
 
 
 def heads_of(result: Any, outputs: tuple[str, ...]) -> tuple[list[Tensor], list[Tensor]]:

@@ -42,7 +42,8 @@ class Meter:
         best = scores.topk(min(5, scores.shape[1])).indices
         hits = (best == labels[:, None]).any(1) & known
         count = known.sum()
-        self._sums += torch.stack([loss.detach().double() * count, hit.sum(), hits.sum(), count])
+        whole = (loss.detach().double() * count).where(count > 0, 0)  # the mean over no image is no number
+        self._sums += torch.stack([whole, hit.sum(), hits.sum(), count])
 
     def step(self, loss: Tensor) -> None:
         """Keep the loss of a step: this process's share of the mean over the whole batch."""

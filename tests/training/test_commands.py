@@ -296,3 +296,25 @@ def test_outputs_of_every_sort() -> None:
         assert main_scores is scores
     both, _ = Loss(0.0, 0.3, ("one", "two"))({"one": scores, "two": head}, labels)
     assert both.item() == pytest.approx((cross(scores, labels) + cross(head, labels)).item(), rel=1e-6)
+
+
+def test_a_batch_of_unreadable_images_counts_as_nothing() -> None:
+    """No label in a whole batch: loss and gradients are 0, where a mean would be 0/0; and no trace in the figures."""
+    from archc.training.loss import Loss
+    from archc.training.meter import Meter
+
+    torch.manual_seed(0)
+    scores, none, some = torch.randn(4, 3, requires_grad=True), torch.full((4,), -100), torch.tensor([0, -100, 2, 1])
+    loss, _ = Loss(0.1, 0.3, partial=True)(scores, none)
+    loss.backward()
+    assert loss.item() == 0
+    assert scores.grad is not None
+    assert scores.grad.abs().max().item() == 0
+    for smoothing in (0.0, 0.1):
+        whole, partial = (Loss(smoothing, 0.3, partial=partial)(scores, some)[0] for partial in (False, True))
+        assert torch.equal(whole, partial)
+    meter = Meter(torch.device("cpu"), 2)
+    meter.add(whole, scores, some)
+    before = meter.read()
+    meter.add(torch.tensor(float("nan")), scores, none)
+    assert meter.read() == before
