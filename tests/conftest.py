@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from shell import Shell
 
 from archc.testing import Coverage
 
@@ -25,6 +26,11 @@ COVERED = Coverage()
 
 CASES: Counter[str] = Counter()
 """Single-layer cases by kind: one is a layer with its arguments on one input."""
+
+
+@pytest.fixture
+def sh(capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ from urllib.parse import unquote
 import jsonschema
 import pytest
 import torch
+from shell import Shell
 
 import archc
-from archc.cli.main import COMMANDS, main
+from archc.cli.main import COMMANDS
 from archc.kinds import KINDS
 from archc.language.schema import spec_schema
 from archc.library import bundled
@@ -41,28 +42,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "good.yaml").write_text(GOOD)
     (tmp_path / "bad.yaml").write_text(BAD)
     return tmp_path
-
-
-class Shell:
-    """Runs commands in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        self.capsys.readouterr()
-        try:
-            code = main(words)
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        out, err = self.capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-
-@pytest.fixture
-def sh(capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(capsys)
 
 
 def test_check_says_sound(sh: Shell) -> None:

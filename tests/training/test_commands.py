@@ -12,38 +12,16 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from shell import Shell
 from torch import nn
 
 import archc
-from archc.cli.main import main
 from archc.problems import SpecError
 from archc.reading import read_text
 from archc.training import load_recipe
 from archc.training.recipe import Recipe, bundled_recipes, parse_recipe, recipe_text
 
 SHORT = ["--epochs", "2", "--limit", "64", "--batch-size", "32"]
-
-
-class Shell:
-    """Runs commands in this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        self.capsys.readouterr()
-        try:
-            code = main(words)
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        out, err = self.capsys.readouterr()
-        assert "Traceback" not in err
-        return code, out, err
-
-
-@pytest.fixture
-def sh(capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(capsys)
 
 
 def test_the_default_recipe_learns_digits() -> None:
