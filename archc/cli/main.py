@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     given = parser(words[0] if words else "").parse_args(words)
     code = _run(given.command, given)
-    if arguments is None:
-        gc.freeze()  # the process ends here: nothing is worth collecting on the way out
+    if arguments is None and "torch" not in sys.modules:
+        gc.freeze()  # the process ends here: nothing is worth collecting; extension modules of torch's would complain
     return code
 
 
