@@ -77,7 +77,7 @@ LARGE = pytest.mark.slow
         ("googlenet", 64, {"init_weights": True}),
         pytest.param("alexnet", 64, {}, marks=LARGE),
         pytest.param("vgg11", 32, {}, marks=LARGE),
-        pytest.param("inception_v3", 107, {"init_weights": True}, marks=LARGE),
+        pytest.param("inception_v3", 299, {"init_weights": True}, marks=LARGE),
     ],
 )
 def test_spec_file_and_torchvision_give_one_curve(name: str, size: int, settings: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def test_spec_file_and_torchvision_give_one_curve(name: str, size: int, settings
         ("squeezenet1_1", 64),
         ("googlenet", 64),
         pytest.param("vgg11", 32, marks=LARGE),
-        pytest.param("inception_v3", 107, marks=LARGE),
+        pytest.param("inception_v3", 299, marks=LARGE),
     ],
 )
 def test_networks_learn(name: str, size: int) -> None:
