@@ -48,11 +48,15 @@ class Body(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         """Run the children in order; inputs are (batch, channels, height, width) or (batch, features)."""
         values: list[Any] = [*inputs, *([None] * (self._slots - len(inputs)))]
+        children: dict[str, Any] = self._modules
         for child, sources, target, auxiliary in self._steps:
             if auxiliary and not self.training:
                 continue
-            arguments = [values[slot] if part is None else values[slot][part] for slot, part in sources]
-            values[target] = getattr(self, child)(*arguments)
+            if len(sources) == 1 and sources[0][1] is None:  # nearly always
+                values[target] = children[child](values[sources[0][0]])
+            else:
+                given = [values[slot] if part is None else values[slot][part] for slot, part in sources]
+                values[target] = children[child](*given)
         results = {name: values[slot] if part is None else values[slot][part] for name, (slot, part) in self._results}
         if self.training and self._heads:
             return results | {name: values[slot] for name, slot in self._heads}
