@@ -42,21 +42,33 @@ class Body(nn.Module):
         self._results = results
         self._heads = heads
         self._named = named
+        # Each child takes what the one before gave: the wiring need not be looked at.
+        self._chain = (
+            slots == 1
+            and not (named or heads)
+            and [step.child for step in steps] == list(children)
+            and all(step.sources == ((0, None),) for step in steps)
+        )
         for name, child in children.items():
             self.add_module(name, child)
 
     def forward(self, *inputs: Tensor) -> Any:
         """Run the children in order; inputs are (batch, channels, height, width) or (batch, features)."""
+        if self._chain:
+            (x,) = inputs
+            for child in self._modules.values():
+                x = child(x)  # type: ignore[misc]  # no child is None
+            return x
         values: list[Any] = [*inputs, *([None] * (self._slots - len(inputs)))]
         children: dict[str, Any] = self._modules
-        for child, sources, target, auxiliary in self._steps:
+        for name, sources, target, auxiliary in self._steps:
             if auxiliary and not self.training:
                 continue
             if len(sources) == 1 and sources[0][1] is None:  # nearly always
-                values[target] = children[child](values[sources[0][0]])
+                values[target] = children[name](values[sources[0][0]])
             else:
                 given = [values[slot] if part is None else values[slot][part] for slot, part in sources]
-                values[target] = children[child](*given)
+                values[target] = children[name](*given)
         results = {name: values[slot] if part is None else values[slot][part] for name, (slot, part) in self._results}
         if self.training and self._heads:
             return results | {name: values[slot] for name, slot in self._heads}
