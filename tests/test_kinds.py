@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import reduce
@@ -25,6 +26,7 @@ from archc.build.builder import make_layer
 from archc.expressions import Symbol, evaluate_text, names_of, plain, text_of
 from archc.inference.receptive import Field
 from archc.kinds import KINDS, Call, Fault, Join, Kind, Shape
+from archc.kinds.arguments import meanings
 from archc.language.names import MODULE_ATTRIBUTES
 from archc.problems.codes import codes
 
@@ -114,6 +116,14 @@ def test_every_kind_says_what_it_does(name: str) -> None:
     assert kind.kind == name
     assert kind.__doc__
     assert kind.__doc__ != Kind.__doc__
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_argument_says_what_it_means(name: str) -> None:
+    """In a sentence under its field, which editors and the reference pages show."""
+    said = meanings(KINDS[name])
+    assert list(said) == list(KINDS[name].model_fields)
+    assert [text for text in said.values() if not re.fullmatch(r"[A-Z`].{10,104}\.", text)] == []
 
 
 @every_kind

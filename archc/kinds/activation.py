@@ -14,6 +14,7 @@ class ReLU(Kind):
     torch: ClassVar[str] = "nn.ReLU"
 
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
     @property
     def needs_output(self) -> bool:
@@ -27,6 +28,7 @@ class ReLU6(Kind):
     torch: ClassVar[str] = "nn.ReLU6"
 
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
 
 class LeakyReLU(Kind):
@@ -37,7 +39,9 @@ class LeakyReLU(Kind):
     positional: ClassVar[tuple[str, ...]] = ("negative_slope",)
 
     negative_slope: Real = 0.01
+    """Factor of negative values."""
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
     @property
     def needs_output(self) -> bool:
@@ -52,7 +56,9 @@ class ELU(Kind):
     positional: ClassVar[tuple[str, ...]] = ("alpha",)
 
     alpha: Real = 1.0
+    """Large negative values become -α."""
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
     @property
     def needs_output(self) -> bool:
@@ -66,6 +72,7 @@ class GELU(Kind):
     torch: ClassVar[str] = "nn.GELU"
 
     approximate: Annotated[Literal["none", "tanh"], Word] = "none"
+    """`tanh` approximates Φ."""
 
 
 class SiLU(Kind):
@@ -75,6 +82,7 @@ class SiLU(Kind):
     torch: ClassVar[str] = "nn.SiLU"
 
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
 
 class Sigmoid(Kind):
@@ -106,6 +114,7 @@ class Hardswish(Kind):
     torch: ClassVar[str] = "nn.Hardswish"
 
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
 
 class Hardsigmoid(Kind):
@@ -115,6 +124,7 @@ class Hardsigmoid(Kind):
     torch: ClassVar[str] = "nn.Hardsigmoid"
 
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
 
 def _dim(value: Any) -> Any:
@@ -128,6 +138,7 @@ class Softmax(Kind):
     torch: ClassVar[str] = "nn.Softmax"
 
     dim: Annotated[int, PlainValidator(_dim), WithJsonSchema({"const": 1})] = 1
+    """The channels or features: the only choice."""
 
     def written(self) -> dict[str, Any]:
         return {"dim": 1}  # torch's own default depends on the rank and warns

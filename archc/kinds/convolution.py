@@ -89,13 +89,21 @@ class Conv2d(Kind):
     positional: ClassVar[tuple[str, ...]] = ("in_channels", "out_channels")
 
     out_channels: Count
+    """Channels of the output: the number of filters."""
     kernel_size: Pair
+    """Height and width of the window."""
     stride: Pair = 1
+    """Step of the window."""
     padding: PaddingOrSame = 0
+    """Positions added at each side of the map; `same` keeps the size at stride 1: p = d(k - 1)/2."""
     dilation: Pair = 1
+    """Distance between neighbouring taps of the kernel."""
     groups: Count = 1
+    """Parts of the channels, each with filters of its own; as many as input channels: a depthwise convolution."""
     bias: Flag = True
+    """Add a learned number to each output channel."""
     padding_mode: Annotated[Literal["zeros", "reflect", "replicate", "circular"], Word] = "zeros"
+    """What the padding holds: zeros, mirrored, repeated or wrapped values."""
 
     def _padding(self) -> Any:
         return same_padding(self.kernel_size, self.dilation) if self.padding == "same" else self.padding
@@ -187,13 +195,21 @@ class ConvTranspose2d(Kind):
     positional: ClassVar[tuple[str, ...]] = ("in_channels", "out_channels")
 
     out_channels: Count
+    """Channels of the output."""
     kernel_size: Pair
+    """Height and width of the window."""
     stride: Pair = 1
+    """Step of the window on the output: the factor by which a map grows."""
     padding: NaturalPair = 0
+    """Positions taken off at each side of the output."""
     output_padding: NaturalPair = 0
+    """Added to the output's size at one side: the stride leaves several sizes open."""
     groups: Count = 1
+    """Parts of the channels, each with filters of its own."""
     bias: Flag = True
+    """Add a learned number to each output channel."""
     dilation: Pair = 1
+    """Distance between neighbouring taps of the kernel."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         if len(x) != 3:

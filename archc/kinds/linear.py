@@ -15,7 +15,9 @@ class Linear(Kind):
     positional: ClassVar[tuple[str, ...]] = ("in_features", "out_features")
 
     out_features: Count
+    """Features of the output."""
     bias: Flag = True
+    """Add a learned number to each output feature."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_vector(x, self.kind)

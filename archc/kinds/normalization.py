@@ -32,9 +32,13 @@ class _BatchNorm(Kind):
     positional: ClassVar[tuple[str, ...]] = ("num_features",)
 
     eps: Positive = 1e-5  # torch trains with no other
+    """Added to the variance, so that nothing is divided by zero."""
     momentum: Annotated[float | None, Symbolic] = 0.1
+    """Weight of the newest batch in the running statistics; `null`: all batches count the same."""
     affine: Flag = True
+    """Learn a scale and a shift for each channel or feature."""
     track_running_stats: Flag = True
+    """Keep running statistics, which evaluation uses."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         if not self.track_running_stats and volume(x[1:]) == 1:
@@ -81,8 +85,11 @@ class GroupNorm(Kind):
     positional: ClassVar[tuple[str, ...]] = ("num_groups", "num_channels")
 
     num_groups: Count
+    """Parts of the channels, each with statistics of its own; they divide the channels."""
     eps: Real = 1e-5
+    """Added to the variance, so that nothing is divided by zero."""
     affine: Flag = True
+    """Learn a scale and a shift for each channel."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         for fault in group_faults(x[0], x[0], self.num_groups):
@@ -135,9 +142,13 @@ class LayerNorm(Kind):
             }
         ),
     ] = None
+    """The last dimensions, over which the statistics are taken."""
     eps: Real = 1e-5
+    """Added to the variance, so that nothing is divided by zero."""
     elementwise_affine: Flag = True
+    """Learn a scale and a shift for each element."""
     bias: Flag = True
+    """Learn the shift too."""
 
     def _over(self, x: Shape) -> tuple[Any, ...]:
         if self.normalized_shape is None:
@@ -175,9 +186,13 @@ class LocalResponseNorm(Kind):
     positional: ClassVar[tuple[str, ...]] = ("size",)
 
     size: Count
+    """Neighbouring channels that are summed over."""
     alpha: Real = 1e-4
+    """Factor of the mean of their squares."""
     beta: Real = 0.75
+    """Exponent of the divisor."""
     k: Real = 1.0
+    """The divisor, before its exponent, where all of them are zero."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)

@@ -27,8 +27,11 @@ class _Pool(Kind):
     """What max and average pooling share; every pooling argument is written by name."""
 
     kernel_size: Pair
+    """Height and width of the window."""
     stride: OptionalPair = None
+    """Step of the window; the kernel's size if left out."""
     padding: NaturalPair = 0
+    """Positions added at each side of the map, at most half of the kernel."""
 
     def _axes(self) -> Iterator[tuple[int, int, int, int, int]]:
         """(axis, kernel, stride, padding, dilation) of each axis; the stride defaults to the kernel."""
@@ -80,7 +83,9 @@ class MaxPool2d(_Pool):
     torch: ClassVar[str] = "nn.MaxPool2d"
 
     dilation: Pair = 1
+    """Distance between neighbouring positions of the window."""
     ceil_mode: Flag = False
+    """Round output sizes up: a last window may reach beyond the padded map."""
 
 
 class AvgPool2d(_Pool):
@@ -90,8 +95,11 @@ class AvgPool2d(_Pool):
     torch: ClassVar[str] = "nn.AvgPool2d"
 
     ceil_mode: Flag = False
+    """Round output sizes up: a last window may reach beyond the padded map."""
     count_include_pad: Flag = True
+    """Count the zeros of the padding as values."""
     divisor_override: Annotated[Count | None, Symbolic] = None
+    """What the sum of a window is divided by, instead of its number of values."""
 
 
 class _AdaptivePool(Kind):
@@ -100,6 +108,7 @@ class _AdaptivePool(Kind):
     positional: ClassVar[tuple[str, ...]] = ("output_size",)
 
     output_size: OutputSize
+    """Height and width of the output; `null` in a pair keeps the input's."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)

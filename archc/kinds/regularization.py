@@ -15,7 +15,9 @@ class Dropout(Kind):
     keeps_storage: ClassVar[bool] = True
 
     p: Probability = 0.5
+    """The probability with which a value becomes zero."""
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
 
 class Dropout2d(Kind):
@@ -27,7 +29,9 @@ class Dropout2d(Kind):
     keeps_storage: ClassVar[bool] = True
 
     p: Probability = 0.5
+    """The probability with which a channel becomes zero."""
     inplace: Flag = False
+    """Overwrite the input's memory; refused where something else reads it."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)
@@ -45,4 +49,6 @@ class StochasticDepth(Kind):
     keeps_storage: ClassVar[bool] = True
 
     p: Probability
+    """The probability with which the branch is dropped."""
     mode: Annotated[Literal["row", "batch"], Word] = "row"
+    """Draw once for each image (`row`), or once for the batch."""

@@ -71,8 +71,11 @@ class Pad(Kind):
             }
         ),
     ]
+    """Positions added at every side, or `[left, right, top, bottom]`."""
     mode: Annotated[Literal["constant", "reflect", "replicate", "circular"], Word] = "constant"
+    """What they hold: `value`, or mirrored, repeated or wrapped values of the map."""
     value: Real = 0.0
+    """What the mode `constant` puts there."""
 
     def _lengths(self) -> tuple[int, int, int, int]:
         sides = plain(self.padding)
@@ -121,9 +124,13 @@ class Upsample(Kind):
     torch: ClassVar[str] = "nn.Upsample"
 
     size: OptionalPair = None
+    """Height and width of the output; either this or `scale_factor`."""
     scale_factor: Annotated[float | None, Symbolic] = None
+    """Output size over input size; either this or `size`."""
     mode: Annotated[Literal["nearest", "nearest-exact", "bilinear", "bicubic"], Word] = "nearest"
+    """How a value between positions is found."""
     align_corners: Annotated[bool | None, Symbolic] = None
+    """Let the outermost positions of both maps coincide; for `bilinear` and `bicubic`."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         if len(x) != 3:
@@ -172,6 +179,7 @@ class ChannelShuffle(Kind):
     positional: ClassVar[tuple[str, ...]] = ("groups",)
 
     groups: Count
+    """Groups that are interleaved; they divide the channels."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         if len(x) != 3:
@@ -189,6 +197,7 @@ class Chunk(Kind):
     keeps_storage: ClassVar[bool] = True
 
     chunks: Annotated[int, *integer_type(1, MAX_OUTPUTS)]
+    """How many parts; they divide the channels."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         for fault in group_faults(x[0], x[0], self.chunks):
@@ -225,6 +234,7 @@ class Split(Kind):
         PlainValidator(_sections),
         WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1}),
     ]
+    """Channels of each part; they add up to the input's."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         total = sum(map(int, self.sections))
@@ -254,6 +264,7 @@ class Mean(Kind):
     torch: ClassVar[str] = "archc.Mean"
 
     keepdim: Flag = False
+    """Give 1×1 maps instead of a vector."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)

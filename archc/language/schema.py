@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from archc.kinds import KINDS
+from archc.kinds.arguments import meanings
 from archc.language.header import ExpectKeys, ExtendKeys, InitKeys, SpecKeys
 from archc.language.initialization import INITIALIZERS
 
@@ -115,6 +116,7 @@ def _kind(kind: Any) -> dict[str, Any]:
     if kind.many:
         return {"type": "array", "items": _REFERENCE, "minItems": 2, "description": doc}
     schema = kind.model_json_schema()
+    said = meanings(kind)
     fields = {}
     for name, field in schema.get("properties", {}).items():
         for option in (field, *field.get("anyOf", [])):
@@ -122,7 +124,7 @@ def _kind(kind: Any) -> dict[str, Any]:
                 option["items"] = {"anyOf": [option["items"], _EXPRESSION]}
         shown = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
         default = {"default": field["default"]} if "default" in field else {}
-        fields[name] = {"anyOf": [*field.get("anyOf", [shown]), _EXPRESSION], **default}
+        fields[name] = {"description": said[name], "anyOf": [*field.get("anyOf", [shown]), _EXPRESSION], **default}
     named = {
         "type": "object",
         "properties": fields,
