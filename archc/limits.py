@@ -1,33 +1,54 @@
-"""Bounds on what a spec may ask for: a spec is untrusted input, and each bound has its own error."""
+"""Bounds on what a spec may ask for: a spec is untrusted input, and each bound has its own error.
 
+Where a large spec is meant, the environment variable ARCHC_ + the bound's name sets another, as in
+`ARCHC_MAX_LAYERS=500000`. It is read when archc is imported; a value that archc could not keep to raises ValueError.
+"""
+
+import os
 from typing import Final
 
-MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+
+def _bound(name: str, usual: int, most: int) -> int:
+    """The usual bound, or what the environment sets: at most what archc's own recursion and arithmetic bear."""
+    text = os.environ.get(f"ARCHC_{name}", "")
+    if not text:
+        return usual
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:20]) <= most):
+        raise ValueError(f"the environment variable ARCHC_{name} is a number from 1 to {most}, got {text!r}")
+    return int(text)
+
+
+MAX_FILE_BYTES: Final = _bound("MAX_FILE_BYTES", 16 * 1024 * 1024, 2**31 - 1)
 """Largest spec file that is read."""
 
-MAX_YAML_DEPTH: Final = 64
+MAX_YAML_DEPTH: Final = _bound("MAX_YAML_DEPTH", 64, 96)
 """Deepest nesting of YAML collections; checked event by event, before anything is built."""
 
-MAX_BLOCK_DEPTH: Final = 48
+MAX_BLOCK_DEPTH: Final = _bound("MAX_BLOCK_DEPTH", 48, 96)
 """Deepest nesting of bodies (blocks in blocks, lists in lists) once the blocks are unfolded."""
 
-MAX_LAYERS: Final = 100_000
+MAX_LAYERS: Final = _bound("MAX_LAYERS", 100_000, 10_000_000)
 """Most entries a network may have once repeats and blocks are unfolded."""
 
-MAX_INTEGER: Final = 2**31 - 1
+MAX_INTEGER: Final = _bound("MAX_INTEGER", 2**31 - 1, 2**53)
 """Largest integer in a spec; products of sizes are checked against 2**63 - 1."""
 
-MAX_EXPRESSION: Final = 500
+MAX_EXPRESSION: Final = _bound("MAX_EXPRESSION", 500, 4000)
 """Longest expression, in characters."""
+
+MAX_EXPONENT: Final = _bound("MAX_EXPONENT", 64, 1024)
+"""Largest exponent in an expression, and most digits that `round` takes."""
+
+MAX_OUTPUTS: Final = _bound("MAX_OUTPUTS", 4096, 65_536)
+"""Outputs of one layer."""
 
 MAX_COMPOSED: Final = 4000
 """Longest expression that archc composes from those of a spec for the emitted source."""
 
-MAX_EXPONENT: Final = 64
-"""Largest exponent in an expression."""
-
-MAX_OUTPUTS: Final = 4096
-"""Outputs of one layer."""
-
 MAX_SIZES_TRIED: Final = 65_536
 """Input sizes tried, one after the other, for the smallest legal one; behind them the declared size is told."""
+
+
+def how_to_raise(name: str) -> str:
+    """The help of a problem that says that a bound is exceeded."""
+    return f"if it is meant, raise the bound: `ARCHC_{name}=…` in the environment"

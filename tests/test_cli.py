@@ -159,6 +159,21 @@ def test_check_tells_a_shared_fault_once(sh: Shell, folder: Path) -> None:
     assert err.endswith("\n\n4 specs: 1 sound, 3 with 1 problem\n")
 
 
+def test_check_with_settings(sh: Shell, folder: Path) -> None:
+    """As summary, build and emit have them, for each of the specs; a library has nothing to set."""
+    (folder / "blocks.yaml").write_text("blocks: {A: {layers: [relu]}}\n")
+    code, out, err = sh("check", "vgg11", "resnet18", "--set", "num_classes=10", "--input", "3x64x64")
+    assert (code, err) == (0, "2 specs: 2 sound\n")
+    assert [line.split(",")[0] for line in out.splitlines()] == [
+        "vgg11: sound: 3×64×64 → 10",
+        "resnet18: sound: 3×64×64 → 10",
+    ]
+    assert sh("check", "good.yaml", "--input", "3x2x2")[0] == 1
+    code, out, err = sh("check", "resnet18", "good.yaml", "blocks.yaml", "--set", "num_classes=10")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert "error[E0216]: Tiny has no parameter `num_classes`" in err
+
+
 def test_check_of_a_folder_without_specs(sh: Shell, folder: Path) -> None:
     (folder / "empty").mkdir()
     code, out, err = sh("check", "empty")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from archc.architecture import load
+from archc.cli.options import configured
 from archc.cli.text import figures
 from archc.problems import Problem, SpecError
 
 
 def run(given: Any) -> int:
     """Build the module, load weights if given, run it once and hold its shapes against the inferred ones."""
-    architecture = load(given.spec).configure(given.input, **dict(given.settings))
+    architecture = configured(given.spec, given)
     from archc.build import load_weights, save_weights, shape_problems
 
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from archc import __version__
-from archc.architecture import load
+from archc.cli.options import configured
 from archc.cli.text import counted, figures
 from archc.language import load_library, source_files
 from archc.library import bundled, find_spec, folder_specs
@@ -24,11 +24,11 @@ def run(given: Any) -> int:
         print("archc check: --watch reports to people: leave --format away", file=sys.stderr)
         return 2
     if given.watch:
-        _watch(given.specs)
-    return _check(_names(given.specs), given.format)
+        _watch(given)
+    return _check(given)
 
 
-def _watch(specs: list[str]) -> NoReturn:
+def _watch(given: Any) -> NoReturn:
     import gc
     import time
 
@@ -36,10 +36,10 @@ def _watch(specs: list[str]) -> NoReturn:
 
     def again() -> None:
         print(f"── {time.strftime('%H:%M:%S')} {'─' * 40}", file=sys.stderr, flush=True)
-        _check(_names(specs), "text")
+        _check(given)
 
     gc.enable()  # it rests in commands that end soon
-    watch(lambda: _watched(specs), again)
+    watch(lambda: _watched(given.specs), again)
 
 
 def _watched(specs: list[str]) -> Iterator[Path]:
@@ -59,12 +59,13 @@ def _names(specs: list[str]) -> list[str]:
     return list(found)
 
 
-def _check(names: list[str], form: str) -> int:
+def _check(given: Any) -> int:
+    names, form = _names(given.specs), given.format
     problems: dict[tuple[object, ...], Problem] = {}  # a fault in a file that several specs import is told once
     wrong = 0
     for name in names:
         try:
-            line = _line(name)
+            line = _line(name, given)
         except SpecError as error:
             wrong += 1
             for problem in error.problems:
@@ -95,13 +96,13 @@ def _document(problems: Iterable[Problem], form: str) -> Any:
     return sarif_report(problems, __version__)
 
 
-def _line(name: str) -> str:
+def _line(name: str, given: Any) -> str:
     path, shown = find_spec(name)
     if os.path.isdir(path):
         what, help = f"the folder `{name}` holds no spec", "the name of a spec ends in `.yaml` or `.yml`"
         raise SpecError([Problem("E0101", what, file=name, help=help)])
     try:
-        return f"{name}: sound: {figures(load(name).network)}"
+        return f"{name}: sound: {figures(configured(name, given).network)}"
     except SpecError:
         blocks = load_library(path, shown) if os.path.isfile(path) else None
         if blocks is None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from archc.architecture import load
+from archc.cli.options import configured
 from archc.emit import body_digest
 from archc.files import make_folder, write_text
 from archc.language import load_library
@@ -36,7 +36,7 @@ def _sources(names: list[str], given: Any) -> dict[Path, str]:
     sources: dict[Path, str] = {}
     for name in names:
         try:
-            architecture = load(name).configure(given.input, **dict(given.settings))
+            architecture = configured(name, given)
             source = architecture.emit()
         except SpecError as error:
             problems += error.problems

@@ -58,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"archc: no command is called `{words[0]}`", file=sys.stderr)
         print(did_you_mean(words[0], COMMANDS), file=sys.stderr)
         return 2
+    try:
+        import_module("archc.limits")
+    except ValueError as error:
+        print(f"archc: {error}", file=sys.stderr)
+        return 2
     given = parser(words[0] if words else "").parse_args(words)
     code = _run(given.command, given)
     if arguments is None and "torch" not in sys.modules:

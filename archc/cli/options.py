@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+if TYPE_CHECKING:
+    from archc.architecture import Architecture
 
 
 def add(name: str, command: argparse.ArgumentParser) -> None:
@@ -19,6 +22,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument(
                 "--watch", action="store_true", help="check again whenever a file changes, until Ctrl-C"
             )
+            _settings(command)
         case "summary":
             _spec(command)
             command.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
@@ -159,6 +163,13 @@ def _set(command: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter's value",
     )
+
+
+def configured(spec: str, given: Any) -> Architecture:
+    """The architecture of a spec with the command's `--set` and `--input`. Raises SpecError."""
+    from archc.architecture import load
+
+    return load(spec).configure(given.input, **dict(given.settings))
 
 
 def input_size(text: str) -> tuple[int, int, int]:

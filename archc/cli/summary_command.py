@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from archc.architecture import load
+from archc.cli.options import configured
 from archc.cli.text import engineering, form
 from archc.inference import Row, Summary
 
@@ -16,7 +16,7 @@ _HEADER = ("layer", "kind", "output", "parameters", "multiply-adds", "receptive 
 
 def run(given: Any) -> int:
     """Print the figures of one spec."""
-    summary = load(given.spec).configure(given.input, **dict(given.settings)).summary()
+    summary = configured(given.spec, given).summary()
     match given.format:
         case "json":
             json.dump(summary.to_dict(), sys.stdout, indent=2)

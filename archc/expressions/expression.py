@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from archc.expressions.symbol import Level, Symbol, Value, binary, names_of, plain, text_of
-from archc.limits import MAX_COMPOSED, MAX_EXPONENT, MAX_EXPRESSION, MAX_INTEGER
+from archc.limits import MAX_COMPOSED, MAX_EXPONENT, MAX_EXPRESSION, MAX_INTEGER, how_to_raise
 from archc.problems import Mark
 
 _NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
@@ -39,7 +39,7 @@ CONSTANTS = {"true": True, "false": False}
 
 def _round(value: float, digits: int = 0) -> float:
     if abs(digits) > MAX_EXPONENT:
-        raise ExpressionError("E0213", f"`round` takes up to {MAX_EXPONENT} digits")
+        raise ExpressionError("E0213", f"`round` takes up to {MAX_EXPONENT} digits", how_to_raise("MAX_EXPONENT"))
     return round(value, digits) if digits else round(value)
 
 
@@ -63,9 +63,9 @@ _LARGEST = MAX_INTEGER**2
 class ExpressionError(Exception):
     """An expression that cannot be parsed or has no value; the message says why."""
 
-    def __init__(self, code: str, message: str, name: str | None = None) -> None:
+    def __init__(self, code: str, message: str, help: str = "") -> None:
         self.code = code
-        self.name = name
+        self.help = help
         super().__init__(message)
 
 
@@ -105,7 +105,9 @@ def parse_expression(text: str, mark: Mark) -> Expression:
 @lru_cache(maxsize=4096)
 def _parse(body: str, longest: int = MAX_EXPRESSION) -> tuple[ast.expr, frozenset[str]]:
     if len(body) > longest:
-        raise ExpressionError("E0211", f"the expression is longer than {longest} characters")
+        raise ExpressionError(
+            "E0211", f"the expression is longer than {longest} characters", how_to_raise("MAX_EXPRESSION")
+        )
     try:
         tree = ast.parse(body, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -155,6 +157,8 @@ def evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
         raise ExpressionError("E0213", f"`{ast.unparse(node)}` divides by zero") from None
     except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise ExpressionError("E0213", f"`{ast.unparse(node)}` has no value: {error}") from None
+    except RecursionError:
+        raise ExpressionError("E0213", "the expression is too complex: too many operations within each other") from None
 
 
 def _evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
@@ -164,7 +168,7 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
                 return scope[name]
             if name in CONSTANTS:
                 return CONSTANTS[name]
-            raise ExpressionError("E0212", f"`{name}` is not known here", name)
+            raise ExpressionError("E0212", f"`{name}` is not known here")
         case ast.Constant(value=value):
             return _bounded(value)
         case ast.BinOp(left=left_node, op=op, right=right_node):
@@ -220,7 +224,8 @@ def _numbers(sign: str, *values: Value) -> None:
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, int) and abs(value) > _LARGEST:
-        raise ExpressionError("E0213", "the result is beyond archc's bound for integers")
+        help = how_to_raise("MAX_INTEGER")
+        raise ExpressionError("E0213", "the result is beyond archc's bound for integers", help)
     if isinstance(value, float) and not math.isfinite(value):
         raise ExpressionError("E0213", "the result is not a finite number")
     if isinstance(value, complex):
@@ -231,7 +236,7 @@ def _bounded(value: Any) -> Any:
 def _binary(left: Value, sign: str, right: Value) -> Value:
     _numbers(sign, left, right)
     if sign == "**" and abs(plain(right)) > MAX_EXPONENT:
-        raise ExpressionError("E0213", f"exponents go up to {MAX_EXPONENT}")
+        raise ExpressionError("E0213", f"exponents go up to {MAX_EXPONENT}", how_to_raise("MAX_EXPONENT"))
     if type(left) is not Symbol and type(right) is not Symbol:
         return _bounded(binary(left, sign, right))
     match sign:

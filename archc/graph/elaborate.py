@@ -31,7 +31,7 @@ from archc.language import Spec
 from archc.language.names import layer_name_fault
 from archc.language.parse import make_kind
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
-from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS
+from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS, how_to_raise
 from archc.problems import Mark, Problem, Problems, SpecError
 
 Scope = dict[str, Any]
@@ -151,7 +151,7 @@ class _Elaborator:
             try:
                 return value.evaluate(scope)
             except ExpressionError as error:
-                self.report(error.code, str(error), value.mark)
+                self.report(error.code, str(error), value.mark, help=error.help)
                 return None
         if isinstance(value, tuple):
             return tuple([self.value(item, scope, mark) for item in value])
@@ -180,7 +180,7 @@ class _Elaborator:
     ) -> Graph | None:
         """The graph of a body for its input; None where a fault leaves its result unknown."""
         if self.depth >= MAX_BLOCK_DEPTH:
-            help = "a long chain is a list or a mapping of entries, not a nest"
+            help = f"a long chain is a list or a mapping of entries, not a nest; {how_to_raise('MAX_BLOCK_DEPTH')}"
             self.report("E0107", f"bodies nest deeper than {MAX_BLOCK_DEPTH} levels", body.mark, help=help)
             return None
         self.depth += 1
@@ -347,7 +347,8 @@ class _Elaborator:
         """Count entries; a network beyond the bound is given up at once."""
         self.count += entries
         if self.count > MAX_LAYERS:
-            raise SpecError([Problem("E0220", f"the network unfolds to more than {MAX_LAYERS:,} entries", mark)])
+            what, help = f"the network unfolds to more than {MAX_LAYERS:,} entries", how_to_raise("MAX_LAYERS")
+            raise SpecError([Problem("E0220", what, mark, help=help)])
 
     def name(self, name: Name, scope: Scope) -> str | None:
         if len(name.parts) == 1 and isinstance(name.parts[0], str):

@@ -6,7 +6,7 @@ from typing import Any
 
 from archc.graph import Network
 from archc.inference.cost import graph_cost
-from archc.inference.sizes import Sizes
+from archc.inference.sizes import Sizes, Stop
 from archc.inference.summary import network_outputs
 from archc.problems import Problem
 
@@ -26,18 +26,22 @@ def expectation_problems(network: Network) -> list[Problem]:
         "output": next(iter(outputs.values())) if len(outputs) == 1 else outputs,
     }
     if "min_input" in claims:
-        actual["min_input"] = list(Sizes(network).minimum())
-    return [
-        Problem(
-            "E0401",
-            f"`{name}: {_shown(claim)}` does not hold: it is {_shown(actual[name])}",
-            marks[name],
-            label=f"is {_shown(actual[name])}",
-            help="mend the layers, or the claim",
-        )
-        for name, claim in claims.items()
-        if claim != actual[name]
-    ]
+        sizes = Sizes(network)
+        actual["min_input"] = list(sizes.minimum())
+    problems = []
+    for name, claim in claims.items():
+        shown = _shown(actual[name])
+        if claim == actual[name]:
+            continue
+        code, why, help = "E0401", f"it is {shown}", "mend the layers, or the claim"
+        if name == "min_input" and len(claim) == 2:
+            stop = sizes.outputs(*claim)
+            if isinstance(stop, Stop):
+                code, help = "E0402", stop.fault.help
+                why = f"there `{stop.path}` (line {stop.node.mark.line}) stops: {stop.fault.message}"
+        what = f"`{name}: {_shown(claim)}` does not hold: {why}"
+        problems.append(Problem(code, what, marks[name], label=f"is {shown}", help=help))
+    return problems
 
 
 def _shown(value: Any) -> str:

@@ -128,7 +128,7 @@ class Hardsigmoid(Kind):
 
 
 def _dim(value: Any) -> Any:
-    return integer(value, 1, 1)
+    return integer(value, 1, 1, "")
 
 
 class Softmax(Kind):

@@ -75,8 +75,8 @@ Word = BeforeValidator(opened)
 """A word that is a parameter's value becomes itself: the source writes it out, where a type checker knows it."""
 
 
-def integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
-    """The value, if it is an integer within the bounds. Raises PydanticCustomError."""
+def integer(value: Any, least: int, most: int = MAX_INTEGER, bound: str = "MAX_INTEGER") -> Any:
+    """The value, if it is an integer from `least` to `most`, which is archc's `bound`. Raises PydanticCustomError."""
     number = plain(value)
     if number == "same":
         raise PydanticCustomError("same", "`same` is for stride-1 convolutions: write p = (k - 1) / 2 as a number")
@@ -88,7 +88,7 @@ def integer(value: Any, least: int, most: int = MAX_INTEGER) -> Any:
         )
     if number > most:
         raise PydanticCustomError(
-            "too_large", "must be at most {most}, got {shown}", {"most": most, "shown": shown(number)}
+            "too_large", "must be at most {most}, got {shown}", {"most": most, "shown": shown(number), "bound": bound}
         )
     return value
 
@@ -104,10 +104,10 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def integer_type(least: int, most: int = MAX_INTEGER) -> Any:
+def integer_type(least: int, most: int = MAX_INTEGER, bound: str = "MAX_INTEGER") -> Any:
     """Validator and JSON Schema of an integer within bounds."""
     schema = {"type": "integer", "minimum": least} | ({"maximum": most} if most < MAX_INTEGER else {})
-    return (PlainValidator(lambda value: integer(value, least, most)), WithJsonSchema(schema))
+    return (PlainValidator(lambda value: integer(value, least, most, bound)), WithJsonSchema(schema))
 
 
 def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False) -> Any:

@@ -196,7 +196,7 @@ class Chunk(Kind):
     positional: ClassVar[tuple[str, ...]] = ("chunks",)
     keeps_storage: ClassVar[bool] = True
 
-    chunks: Annotated[int, *integer_type(1, MAX_OUTPUTS)]
+    chunks: Annotated[int, *integer_type(1, MAX_OUTPUTS, "MAX_OUTPUTS")]
     """How many parts; they divide the channels."""
 
     def requirements(self, x: Shape) -> Iterator[Fault]:

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from archc.limits import MAX_INTEGER
+from archc.kinds.base import integer_type
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
-Size = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+Size = Annotated[int, *integer_type(1)]
 InputSize = Annotated[list[Size], Field(min_length=3, max_length=3)]
 
 
@@ -43,7 +43,7 @@ class ExpectKeys(_Strict):
     macs: int | None = Field(None, description="Multiply-adds for one image.")
     output: list[int] | None = Field(None, description="Shape of the only output.")
     outputs: dict[str, list[int]] | None = Field(None, description="Shapes of the named outputs.")
-    min_input: list[int] | None = Field(None, description="Smallest legal [height, width].")
+    min_input: list[Size] | None = Field(None, description="Smallest legal [height, width].")
 
 
 class InitKeys(_Strict):

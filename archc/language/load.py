@@ -69,10 +69,7 @@ class _Loader:
         init = parse_init(root.get("init"), self.problems)
         expect = _expectations(root.get("expect"))
         if keys is None or keys.input is None or body is None:
-            self.problems.raise_any()
-        assert keys is not None
-        assert keys.input is not None
-        assert body is not None
+            raise SpecError(self.problems.sorted())
         return Spec(
             name=name,
             stem=stem,
@@ -107,8 +104,8 @@ class _Loader:
     def _extension(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
         mark = _top(root)
         keys = validate(ExtendKeys, root, root, mark, self.problems, "a spec that extends another")
-        self.problems.raise_any()
-        assert keys is not None
+        if keys is None:
+            raise SpecError(self.problems.sorted())
         base_root = self._file(root["extends"], root.values_at["extends"], trail)
         base = self.spec(base_root, Path(root["extends"]).stem, (*trail, root["extends"]))
         parameters = dict(base.parameters)

@@ -81,7 +81,7 @@ class Parser:
         try:
             expression = parse_expression(text, mark)
         except ExpressionError as error:
-            self.fail(error.code, str(error), mark)
+            self.fail(error.code, str(error), mark, help=error.help)
         for name in sorted(expression.names - scope):
             self.fail("E0212", f"`{name}` is not known here", mark, help=self.problems.suggest(name, sorted(scope)))
         return expression

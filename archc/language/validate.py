@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from archc.kinds.base import shown
+from archc.limits import how_to_raise
 from archc.problems import Mark, Problem, Problems
 from archc.reading import mark_at
 
@@ -41,7 +42,7 @@ def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Pro
 
 def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: str, problems: Problems) -> Problem:
     path = tuple(step for step in fault["loc"] if not _is_union_tag(step))
-    last = str(path[-1]) if path else ""
+    last, help = str(path[-1]) if path else "", ""
     match fault["type"]:
         case "extra_forbidden":
             known = _fields(model, path[:-1])
@@ -55,13 +56,16 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             return Problem("E0202", f"{owner} lacks the key `{last}`", place, help=f"add `{last}:`")
         case "too_short" | "too_long":
             message = f"expected [channels, height, width], got {shown(fault['input'])}"
+        case "too_large":
+            message = fault["msg"]
+            help = how_to_raise(fault["ctx"]["bound"]) if fault["ctx"]["bound"] else ""
         case kind if kind in _TYPES:
             message = f"{_TYPES[kind]}, got {shown(fault['input'])}"
         case _:
             message = str(fault["msg"][0]).lower() + fault["msg"][1:]
             if "got" not in message:
                 message += f", got {shown(fault['input'])}"
-    return Problem("E0203", f"`{last}`: {message}" if last else message, mark_at(root, path, mark))
+    return Problem("E0203", f"`{last}`: {message}" if last else message, mark_at(root, path, mark), help=help)
 
 
 def _is_union_tag(step: Any) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archc.limits import MAX_FILE_BYTES, MAX_YAML_DEPTH
+from archc.limits import MAX_FILE_BYTES, MAX_YAML_DEPTH, how_to_raise
 from archc.problems import Mark, Problem, Source, SpecError
 from archc.reading.scalars import plain_scalar
 from archc.reading.tree import Map, Seq
@@ -37,7 +37,8 @@ def read_file(path: Path, name: str, what: str = "spec") -> Map:
     except ValueError:
         raise _error("E0101", f"`{name!r}` is no path", file=name) from None
     if len(data) > MAX_FILE_BYTES:
-        raise _error("E0108", f"the file is larger than {MAX_FILE_BYTES:,} bytes", file=name)
+        help = how_to_raise("MAX_FILE_BYTES")
+        raise _error("E0108", f"the file is larger than {MAX_FILE_BYTES:,} bytes", file=name, help=help)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -195,7 +196,7 @@ def _build(source: Source) -> Any:
 
 
 _INSTEAD = "name what repeats as a block with parameters, or use `repeat`"
-_FLATTEN = "name the inner parts as blocks and use them by name"
+_FLATTEN = f"name the inner parts as blocks and use them by name; {how_to_raise('MAX_YAML_DEPTH')}"
 
 
 def _refuse_extras(event: Any, mark: Mark) -> None:
