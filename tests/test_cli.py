@@ -77,7 +77,7 @@ def test_check_sarif_is_one_log_for_all_files(sh: Shell, folder: Path) -> None:
     for rule in driver["rules"]:
         assert rule["help"]["markdown"].startswith(f"# {rule['id']}: {rule['shortDescription']['text']}\n")
         assert rule["help"]["text"].startswith(f"{rule['id']}: ")
-    seen = set()
+    seen, fixed = set(), set()
     for result in run["results"]:
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["level"] == "error"
@@ -96,6 +96,15 @@ def test_check_sarif_is_one_log_for_all_files(sh: Shell, folder: Path) -> None:
         assert 1 <= region["startLine"] <= region["endLine"] <= len(lines) + 1
         assert region["startColumn"] >= 1
         assert region["endColumn"] >= (region["startColumn"] if region["startLine"] == region["endLine"] else 1)
+        for fix in result.get("fixes", ()):
+            fixed.add(result["ruleId"])
+            (change,) = fix["artifactChanges"]
+            assert change["artifactLocation"] == physical["artifactLocation"]
+            (replacement,) = change["replacements"]
+            deleted, text = replacement["deletedRegion"], replacement["insertedContent"]["text"]
+            assert 1 <= deleted["startLine"] <= deleted["endLine"] <= len(lines)
+            assert fix["description"]["text"] == (f"write `{text.lstrip(', ')}`" if text else "remove it")
+    assert fixed >= {"E0204", "E0205", "E0212", "E0304", "E0312", "E0401"}
     assert seen == {folder / "bad.yaml", *(Path("wrong specs") / path.name for path in ERRORS)}
     assert json.loads(sh("check", "bad.yaml", "--format", "sarif")[1])["runs"][0]["results"] == [
         {

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from archc.graph.graph import Network, Node, flow, walk
 from archc.kinds import Kind
-from archc.problems import Problem
+from archc.problems import Fix, Problem
 
 _CALLER = -1
 """The reader of the network's input and outputs."""
@@ -92,5 +92,6 @@ def overwrite_problems(network: Network) -> list[Problem]:
         call = node.call
         mark = call.marks.get("inplace", node.mark) if call is not None else node.mark
         message = f"an in-place layer overwrites what {who}"
-        problems.append(Problem("E0320", message, mark, where=(path,), help="leave out `inplace` here"))
+        fix = Fix(mark, "false") if mark != node.mark else None
+        problems.append(Problem("E0320", message, mark, where=(path,), help="leave out `inplace` here", fix=fix))
     return problems

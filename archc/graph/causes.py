@@ -8,7 +8,8 @@ from archc.graph.graph import Node, Ref
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import pair
 from archc.language.spec import BlockCall
-from archc.problems import Mark
+from archc.problems import Fix, Mark
+from archc.problems.fix import addition
 
 
 class Cause(NamedTuple):
@@ -16,7 +17,20 @@ class Cause(NamedTuple):
 
     mark: Mark
     path: tuple[str, ...]
-    help: str
+    rule: str
+    number: str
+    same: bool
+    fix: Fix | None = None
+
+    @property
+    def padding(self) -> str:
+        """What to write."""
+        return "same" if self.same else self.number
+
+    @property
+    def help(self) -> str:
+        """What to write, and why."""
+        return f"{self.rule}: write `padding: {self.padding}`"
 
 
 def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
@@ -50,18 +64,16 @@ def _shrinking(node: Node) -> Cause | None:
         if isinstance(node.element, KINDS["conv_transpose2d"]) or not _takes(node, wanted):
             return None
         k, p = max(kernels), max(wanted)
-        rule = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
-        same = "`padding: same`" if isinstance(node.element, KINDS["conv2d"]) else f"`padding: {p}`"
-        help = (
-            f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {rule}: write {same}"
-        )
-        return Cause(_argument_mark(node), (), help)
+        half = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
+        rule = f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {half}"
+        number = str(p) if wanted[0] == wanted[1] else f"[{wanted[0]}, {wanted[1]}]"
+        return _at(node, Cause(node.mark, (), rule, number, isinstance(node.element, KINDS["conv2d"])))
     for child in below.nodes:
         cause = _shrinking(child) if child.present else None
         if cause is not None:
-            if isinstance(node.call, BlockCall) and node.call.marks.keys() & {"kernel_size", "padding"}:
-                # The block only hands the padding on: the call is to blame.
-                return Cause(_argument_mark(node), (), cause.help)
+            if isinstance(node.call, BlockCall) and "padding" in node.call.block.parameters:
+                # The block only hands it on: the call is to blame.
+                return _at(node, cause._replace(same=cause.same and "kernel_size" in node.call.block.parameters))
             return cause._replace(path=(child.name, *cause.path))
     return None
 
@@ -73,6 +85,12 @@ def _takes(node: Node, padding: tuple[int, ...]) -> bool:
     return not any(changed.requirements(node.in_shapes[0]))
 
 
-def _argument_mark(node: Node) -> Mark:
+def _at(node: Node, cause: Cause) -> Cause:
+    """A cause with its place and its fix in a call: at the padding, or where that is missing."""
     marks = node.call.marks if node.call is not None else {}
-    return marks.get("padding") or marks.get("kernel_size") or node.mark
+    if "padding" in marks:
+        return cause._replace(mark=marks["padding"], path=(), fix=Fix(marks["padding"], cause.padding))
+    if "kernel_size" in marks:
+        fix = addition(marks["kernel_size"], "kernel_size", f"padding: {cause.padding}")
+        return cause._replace(mark=marks["kernel_size"], path=(), fix=fix)
+    return cause._replace(mark=node.mark, path=(), fix=None)

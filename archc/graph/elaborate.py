@@ -32,7 +32,7 @@ from archc.language.names import layer_name_fault
 from archc.language.parse import make_kind
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Name, Parameter, Reference, Splice
 from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS, how_to_raise
-from archc.problems import Mark, Problem, Problems, SpecError
+from archc.problems import Fix, Mark, Problem, Problems, SpecError
 
 Scope = dict[str, Any]
 
@@ -116,6 +116,7 @@ class _Elaborator:
         self.cache = cache
         self.problems = Problems()
         self.where: list[str] = []
+        self.calls: list[Mark] = []
         self.reports = 0
         self.count = 0
         self.depth = 0
@@ -123,9 +124,16 @@ class _Elaborator:
 
     # Problems and values
 
-    def report(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> None:
+    def report(
+        self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "", fix: Fix | None = None
+    ) -> None:
         self.reports += 1
-        self.problems.add(Problem(code, message, mark, label, self.trail(), help))
+        self.problems.add(self.placed(Problem(code, message, mark, label, help=help, fix=fix)))
+
+    def placed(self, problem: Problem) -> Problem:
+        """A problem with the way to the current place."""
+        problem.where, problem.calls = self.trail(), tuple(self.calls)
+        return problem
 
     def trail(self) -> tuple[str, ...]:
         """The way to the current place; names within one body are a path: `branch3.1`."""
@@ -138,10 +146,14 @@ class _Elaborator:
         return tuple(steps)
 
     @contextmanager
-    def inside(self, *places: str) -> Iterator[None]:
+    def inside(self, *places: str, call: Mark | None = None) -> Iterator[None]:
+        """The way leads on to places, the last of them a block that is used at `call`."""
         self.where += places
+        self.calls += [call] if call else []
         yield
         del self.where[-len(places) :]
+        if call:
+            self.calls.pop()
 
     def value(self, value: Any, scope: Scope, mark: Mark) -> Any:
         """An argument's value; None (and a problem) where an expression has none."""
@@ -389,10 +401,12 @@ class _Elaborator:
             crossed.append(outer)
             outer = outer.parent
         if outer is None:
-            help = self.problems.suggest(reference.name, dict.fromkeys(n for f in crossed for n in f.values))
-            if any(reference.name in f.all_names for f in crossed):
-                help = f"`{reference.name}` stands below: an entry can read only what stands before it"
-            self.report("E0210", f"`{reference.name}` is no earlier entry of this body", reference.mark, help=help)
+            names = dict.fromkeys(name for within in crossed for name in within.values)
+            help, fix = self.problems.suggest(reference.name, names, reference.mark)
+            if any(reference.name in within.all_names for within in crossed):
+                help, fix = f"`{reference.name}` stands below: an entry can read only what stands before it", None
+            what = f"`{reference.name}` is no earlier entry of this body"
+            self.report("E0210", what, reference.mark, help=help, fix=fix)
             return None
         if reference.name in outer.hidden:
             help = "it exists in training only; what runs always cannot depend on it"
@@ -408,10 +422,9 @@ class _Elaborator:
                     "E0221", f"`{reference.name}` has a single output", reference.mark, help=f"write `{reference.name}`"
                 )
             else:
-                help = self.problems.suggest(reference.output, [f"{reference.name}.{name}" for name in outputs])
-                self.report(
-                    "E0221", f"`{reference.name}` has no output `{reference.output}`", reference.mark, help=help
-                )
+                help, _ = self.problems.suggest(reference.output, [f"{reference.name}.{name}" for name in outputs])
+                what = f"`{reference.name}` has no output `{reference.output}`"
+                self.report("E0221", what, reference.mark, help=help)
             return None
         value = (
             values[reference.output]
@@ -537,8 +550,7 @@ class _Elaborator:
             kind = make_kind(call, arguments, faults)
             for problem in faults.sorted():
                 with self.inside(name):
-                    problem.where = self.trail()
-                self.problems.add(problem)
+                    self.problems.add(self.placed(problem))
             if kind is None:
                 return None
         x: Any = shapes if kind.many else shapes[0]
@@ -562,12 +574,13 @@ class _Elaborator:
             found = {name: (plain(shape[0]), *shape[1:]) for name, shape in found.items()}
         for shape in found.values():
             if volume(shape) >= 2**63:
-                raise SpecError([Problem("E0315", "the output has more than 2**63 elements", mark, where=self.trail())])
+                raise SpecError([self.placed(Problem("E0315", "the output has more than 2**63 elements", mark))])
         return found
 
     def fault(self, fault: Fault, call: LayerCall, name: str, mark: Mark) -> None:
+        fix = Fix(mark, fault.value) if fault.value and fault.argument in call.marks else None
         with self.inside(name):
-            self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
+            self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help, fix=fix)
 
     def join_fault(self, fault: Fault, name: str, odd: list[_Value], nodes: list[Node | None], mark: Mark) -> None:
         """Tell of a join that does not fit; where a padding is the cause, there."""
@@ -577,7 +590,7 @@ class _Elaborator:
                 self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
             return
         with self.inside(*cause.path):
-            self.report(fault.code, fault.message, cause.mark, label=fault.label, help=cause.help)
+            self.report(fault.code, fault.message, cause.mark, label=fault.label, help=cause.help, fix=cause.fix)
 
     def join(self, body: Body, parts: list[_Value], marks: list[tuple[str, Mark]], nodes: list[Node | None]) -> _Values:
         """The join of a body's branches, as its last node."""
@@ -637,7 +650,7 @@ class _Elaborator:
             seen, before = len(self.problems), self.count
             graph = None
             own_input = (inner["in_channels"], *x[1:])
-            with self.inside(f"block {block.name}"):
+            with self.inside(f"block {block.name}", call=call.mark):
                 if block.body is not None:
                     graph = self.body(block.body, (own_input,), inner, None, block)
             self.cache[key] = _Elaborated(graph, self.problems.since(seen), self.count - before)
@@ -682,12 +695,12 @@ class _Elaborator:
         faults = Problems()
         window = make_kind(LayerCall(Conv2d, at, given, marks), given, faults)
         for problem in faults.sorted():
-            problem.where = self.trail()
-            self.problems.add(problem)
+            self.problems.add(self.placed(problem))
         if window is None:
             return None
         for fault in same_faults(given["kernel_size"], given.get("stride", 1), given.get("dilation", 1)):
-            self.report(fault.code, fault.message, at, label=fault.label, help=fault.help)
+            fix = Fix(at, fault.value) if fault.value else None
+            self.report(fault.code, fault.message, at, label=fault.label, help=fault.help, fix=fix)
             return None
         return same_padding(given["kernel_size"], given.get("dilation", 1))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archc.graph.graph import Network, walk
 from archc.language.initialization import INITIALIZED
-from archc.problems import Problem, did_you_mean
+from archc.problems import Problem, suggest
 
 
 def init_problems(network: Network) -> Iterator[Problem]:
@@ -26,5 +26,5 @@ def init_problems(network: Network) -> Iterator[Problem]:
                 f"`{path}` is a `{kinds[path]}` and has no weights" if path in kinds else f"no layer is called `{path}`"
             )
             found += 1
-            help = did_you_mean(path, kinds) if path not in kinds and found <= 20 else ""
-            yield Problem("E0222", what, mark, help=help)
+            help, fix = suggest(path, kinds, mark) if path not in kinds and found <= 20 else ("", None)
+            yield Problem("E0222", what, mark, help=help, fix=fix)

@@ -8,7 +8,7 @@ from archc.graph import Network
 from archc.inference.cost import graph_cost
 from archc.inference.sizes import Sizes, Stop
 from archc.inference.summary import network_outputs
-from archc.problems import Problem
+from archc.problems import Fix, Problem
 
 
 def expectation_problems(network: Network) -> list[Problem]:
@@ -40,7 +40,8 @@ def expectation_problems(network: Network) -> list[Problem]:
                 code, help = "E0402", stop.fault.help
                 why = f"there `{stop.path}` (line {stop.node.mark.line}) stops: {stop.fault.message}"
         what = f"`{name}: {_shown(claim)}` does not hold: {why}"
-        problems.append(Problem(code, what, marks[name], label=f"is {shown}", help=help))
+        fix = None if isinstance(actual[name], dict) else Fix(marks[name], str(actual[name]))
+        problems.append(Problem(code, what, marks[name], label=f"is {shown}", help=help, fix=fix))
     return problems
 
 

@@ -21,13 +21,14 @@ element may be a Symbol; the others are plain integers."""
 
 
 class Fault(NamedTuple):
-    """Why a kind refuses its input: `argument` is the one to blame, if there is one."""
+    """Why a kind refuses its input: `argument` is the one to blame, if there is one, and `value` what mends it."""
 
     code: str
     message: str
     argument: str | None = None
     label: str = ""
     help: str = ""
+    value: str = ""
 
 
 class Call(NamedTuple):

@@ -40,14 +40,14 @@ def same_faults(kernel_size: Any, stride: Any, dilation: Any) -> Iterator[Fault]
     """Why `same` has no padding here: an even d(k - 1) is needed, and stride 1."""
     kernels, strides, dilations = pair(kernel_size), pair(stride), pair(dilation)
     if strides != (1, 1):
-        k = max(kernels)
+        half = max(dilations) * (max(kernels) - 1) // 2
         yield Fault(
             "E0304",
             f"`padding: same` means out = in, but stride {max(strides)} makes the output smaller",
             "padding",
             label="needs stride 1",
-            help=f"write the padding as a number: `padding: {max(dilations) * (k - 1) // 2}` halves an even size at"
-            " stride 2",
+            help=f"write the padding as a number: `padding: {half}` halves an even size at stride 2",
+            value=str(half),
         )
         return
     for k, d in zip(kernels, dilations, strict=True):

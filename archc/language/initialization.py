@@ -163,8 +163,8 @@ def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[s
         ((name, arguments),) = node.items()
         mark = node.keys_at[name]
     if not isinstance(name, str) or name not in INITIALIZERS:
-        help = problems.suggest(str(name), INITIALIZERS)
-        problems.add(Problem("E0203", f"{shown(name)} is no initialiser", mark, help=help))
+        help, fix = problems.suggest(str(name), INITIALIZERS, mark)
+        problems.add(Problem("E0203", f"{shown(name)} is no initialiser", mark, help=help, fix=fix))
         return None
     root = arguments if isinstance(arguments, Map) else None
     model = validate(INITIALIZERS[name], arguments or {}, root, mark, problems, f"`{name}`")

@@ -13,7 +13,7 @@ from archc.language.names import class_name_fault, parameter_name_fault
 from archc.language.parse import Parser, parse_blocks
 from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import validate
-from archc.problems import Mark, Problem, Problems, SpecError, did_you_mean
+from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, read_file, read_text
 
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
@@ -114,8 +114,8 @@ class _Loader:
             if parameter_name_fault(name):
                 continue  # reported when it was read
             if name not in parameters:
-                help = self.problems.suggest(name, parameters)
-                self._report("E0216", f"`{root['extends']}` has no parameter `{name}`", parameter.mark, help)
+                help, fix = self.problems.suggest(name, parameters, parameter.mark)
+                self._report("E0216", f"`{root['extends']}` has no parameter `{name}`", parameter.mark, help, fix)
             else:
                 if not _same_type(parameter.default, parameters[name].default):
                     message = f"the parameter `{name}` takes {_type(parameters[name].default)}"
@@ -160,8 +160,8 @@ class _Loader:
             known = self.blocks(library, (*trail, file))
             for name, mark in zip(names, names.items_at, strict=True):
                 if name not in known:
-                    help = self.problems.suggest(str(name), known)
-                    self._report("E0215", f"`{file}` has no block `{name}`", mark, help)
+                    help, fix = self.problems.suggest(str(name), known, mark)
+                    self._report("E0215", f"`{file}` has no block `{name}`", mark, help, fix)
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
                 else:
@@ -180,17 +180,16 @@ class _Loader:
         path = self.folder / file
         if not path.is_file():
             known = sorted(other.name for other in self.folder.glob("*.y*ml"))
-            raise SpecError(
-                [Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=did_you_mean(file, known))]
-            )
+            help, fix = self.problems.suggest(file, known, mark)
+            raise SpecError([Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=help, fix=fix)])
         if path.resolve().parent != self.folder.resolve():
             raise SpecError([Problem("E0215", f"`{file}` leads out of the spec's folder", mark)])
         # Shown beside the spec that names it, as that was shown.
         shown = str(Path(mark.source.name).parent / file) if "/" in mark.source.name else file
         return read_file(path, shown)
 
-    def _report(self, code: str, message: str, mark: Mark, help: str = "") -> None:
-        self.problems.add(Problem(code, message, mark, help=help))
+    def _report(self, code: str, message: str, mark: Mark, help: str = "", fix: Fix | None = None) -> None:
+        self.problems.add(Problem(code, message, mark, help=help, fix=fix))
 
 
 def _size(sizes: list[int]) -> tuple[int, int, int]:
@@ -209,7 +208,7 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
     for name, value in settings.items():
         known = parameters.get(name)
         if known is None:
-            help = problems.suggest(name, parameters) or f"{spec.name} has no parameters"
+            help = problems.suggest(name, parameters)[0] or f"{spec.name} has no parameters"
             problems.add(Problem("E0216", f"{spec.name} has no parameter `{name}`", file=spec.source.name, help=help))
             continue
         value = _tuples(value)

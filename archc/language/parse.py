@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 from archc.expressions import Expression, ExpressionError, has_expression, is_expression, parse_expression
@@ -23,8 +23,8 @@ from archc.language.spec import (
 )
 from archc.language.validate import validate
 from archc.limits import MAX_BLOCK_DEPTH
-from archc.problems import Mark, Problem, Problems
-from archc.reading import Map, Seq
+from archc.problems import Fix, Mark, Problem, Problems
+from archc.reading import Map, Seq, removal
 
 MODIFIERS = ("from", "when", "auxiliary")
 TURNS = ("repeat", "for", "in", "index")
@@ -47,14 +47,19 @@ class Parser:
 
     # Reporting
 
-    def report(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> None:
+    def report(self, code: str, message: str, mark: Mark, *, help: str = "", fix: Fix | None = None) -> None:
         """Note a problem and go on."""
-        self.problems.add(Problem(code, message, mark, label=label, help=help))
+        self.problems.add(Problem(code, message, mark, help=help, fix=fix))
 
-    def fail(self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "") -> NoReturn:
+    def fail(self, code: str, message: str, mark: Mark, *, help: str = "", fix: Fix | None = None) -> NoReturn:
         """Note a problem and leave the part out."""
-        self.report(code, message, mark, label=label, help=help)
+        self.report(code, message, mark, help=help, fix=fix)
         raise _Skip
+
+    def unknown(self, node: Map, key: str, known: Iterable[str]) -> tuple[str, Fix | None]:
+        """The help for a key that does not belong in a mapping, and the fix."""
+        help, fix = self.problems.suggest(key, known, node.keys_at[key])
+        return help, removal(node, key) if fix and fix.text in node else fix
 
     # Values
 
@@ -66,7 +71,8 @@ class Parser:
             if node.startswith("$"):
                 help = "write `$name` or `$(width * 2)`"
                 if node.startswith("$("):
-                    help = "quote an expression with a comma or a bracket: `'$(max(8, width))'`"
+                    opened = node.count("(") > node.count(")")
+                    help = "close the parenthesis" if opened else "put all of it into the parentheses: `$(width * 2)`"
                 self.fail("E0211", f"`{node}` is no expression", mark, help=help)
         if isinstance(node, Seq):
             return tuple(self.value(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
@@ -83,7 +89,8 @@ class Parser:
         except ExpressionError as error:
             self.fail(error.code, str(error), mark, help=error.help)
         for name in sorted(expression.names - scope):
-            self.fail("E0212", f"`{name}` is not known here", mark, help=self.problems.suggest(name, sorted(scope)))
+            help, fix = self.problems.suggest(name, sorted(scope), mark)
+            self.fail("E0212", f"`{name}` is not known here", mark, help=help, fix=fix)
         return expression
 
     def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
@@ -306,12 +313,12 @@ class Parser:
             self.fail("E0201", f"unknown key `{strange[0]}` in an entry", node.keys_at[strange[0]], help=help)
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
-                help = self.problems.suggest(key, [*MODIFIERS, *TURNS, *BODY])
+                help, fix = self.unknown(node, key, [*MODIFIERS, *TURNS, *BODY])
                 if known:
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
-                        help = f"arguments stand inside the layer: `{known[0]}: {{{key}: …}}`"
-                self.report("E0201", f"unknown key `{key}` in an entry", node.keys_at[key], help=help)
+                        help, fix = f"arguments stand inside the layer: `{known[0]}: {{{key}: …}}`", None
+                self.report("E0201", f"unknown key `{key}` in an entry", node.keys_at[key], help=help, fix=fix)
             raise _Skip
         names = [*calls, *structure]
         self.fail(
@@ -371,8 +378,8 @@ class Parser:
         if "layers" in node:
             for key in node:
                 if key not in (*TURNS, "layers", "when"):
-                    help = self.problems.suggest(key, TURNS)
-                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help)
+                    help, fix = self.unknown(node, key, TURNS)
+                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help, fix=fix)
             parts = node["layers"]
             if not isinstance(parts, Map | Seq) or not parts:
                 self.fail("E0217", f"`layers` of the loop holds no layers: {shown(parts)}", node.values_at["layers"])
@@ -394,10 +401,9 @@ class Parser:
             return self.block_call(self.blocks[target], mark, node, node_mark, scope)
         kind = KINDS.get(target)
         if kind is None:
-            help = self.problems.suggest(target, [*self.blocks, *KINDS])
-            self.fail(
-                "E0204", f"no layer kind or block is called `{target}`", mark, help=help or "`archc list --kinds`"
-            )
+            help, fix = self.problems.suggest(target, [*self.blocks, *KINDS], mark)
+            help = help or "`archc list --kinds`"
+            self.fail("E0204", f"no layer kind or block is called `{target}`", mark, help=help, fix=fix)
         if kind.many:
             operands = self._operands(kind, node, node_mark, scope)
             return LayerCall(kind, mark, {}, {}, operands, kind())
@@ -432,10 +438,11 @@ class Parser:
         for name, item in node.items():
             if name not in fields:
                 wrong = True
-                help = self.problems.suggest(name, fields)
+                help, fix = self.unknown(node, name, fields)
                 if name in ("in_channels", "in_features", "num_features", "num_channels"):
                     help = "input channels are never written: they follow from the layer before"
-                self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help)
+                    fix = removal(node, name)
+                self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help, fix=fix)
                 continue
             try:
                 arguments[name] = self.value(item, node.values_at[name], scope)
@@ -455,10 +462,9 @@ class Parser:
             for name, item in node.items():
                 if name not in block.parameters:
                     wrong = True
-                    help = self.problems.suggest(name, names) or f"`{block.name}` takes no arguments"
-                    self.report(
-                        "E0205", f"block `{block.name}` has no parameter `{name}`", node.keys_at[name], help=help
-                    )
+                    help, fix = self.unknown(node, name, names)
+                    help, what = help or f"`{block.name}` takes no arguments", f"block `{block.name}` has no parameter"
+                    self.report("E0205", f"{what} `{name}`", node.keys_at[name], help=help, fix=fix)
                     continue
                 try:
                     arguments[name] = self.value(item, node.values_at[name], scope)

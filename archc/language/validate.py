@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from archc.kinds.base import shown
 from archc.limits import how_to_raise
 from archc.problems import Mark, Problem, Problems
-from archc.reading import mark_at
+from archc.reading import Map, mark_at, node_at, removal
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -48,7 +48,11 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             known = _fields(model, path[:-1])
             owner = f"`{path[-2]}`" if len(path) > 1 else what
             place = mark_at(root, path, mark, key=True)
-            return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=problems.suggest(last, known))
+            help, fix = problems.suggest(last, known, place)
+            holder = node_at(root, path[:-1])
+            if fix and isinstance(holder, Map) and fix.text in holder:
+                fix = removal(holder, last)
+            return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)
         case "missing":
             place = mark_at(root, path[:-1], mark)
             names = [step for step in path[:-1] if isinstance(step, str)]

@@ -1,10 +1,13 @@
 """Faults of a spec: records, codes and reports."""
 
-from archc.problems.problem import Mark, Problem, Problems, Source, SpecError
+from archc.problems.fix import Fix
+from archc.problems.mark import Mark, Source
+from archc.problems.problem import Problem, Problems, SpecError
 from archc.problems.report import json_report, text_report
-from archc.problems.suggest import did_you_mean
+from archc.problems.suggest import did_you_mean, suggest
 
 __all__ = [
+    "Fix",
     "Mark",
     "Problem",
     "Problems",
@@ -12,5 +15,6 @@ __all__ = [
     "SpecError",
     "did_you_mean",
     "json_report",
+    "suggest",
     "text_report",
 ]

@@ -5,46 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
 
-from archc.problems.suggest import did_you_mean
-
-
-class Source:
-    """One file (or text) that was read: its name as the user wrote it, and its lines."""
-
-    __slots__ = ("_lines", "name", "text")
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.text = text
-        self._lines: list[str] = []
-
-    def line(self, number: int) -> str | None:
-        """The text of line `number`, counted from 1; None beyond the end."""
-        if not self._lines:
-            self._lines = self.text.split("\n")
-        lines = self._lines
-        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else None
-
-
-class Mark(NamedTuple):
-    """A stretch of a source; lines and columns count from 1, the end is exclusive."""
-
-    source: Source
-    line: int
-    column: int
-    end_line: int
-    end_column: int
+from archc.problems.fix import Fix
+from archc.problems.mark import Mark
+from archc.problems.suggest import suggest
 
 
 @dataclass(slots=True)
 class Problem:
     """One thing wrong, told so that its author can mend it.
 
-    `label` stands beside the caret, `where` leads from the network to the place through the blocks,
-    `help` says what to write instead. `repeats` counts further places where the same line has the
-    same fault (a block used nine times).
+    `label` stands beside the caret, `where` leads from the network to the place through the blocks, and `calls` are
+    the places where these are used; `help` says what to write instead, `fix` the same to an editor. `repeats` counts
+    further places where the same line has the same fault (a block used nine times).
     """
 
     code: str
@@ -55,6 +28,8 @@ class Problem:
     help: str = ""
     repeats: int = field(default=0, compare=False)
     file: str = ""
+    fix: Fix | None = None
+    calls: tuple[Mark, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mark is not None:
@@ -92,9 +67,9 @@ class Problems:
         if seen is not problem:
             seen.repeats += 1
 
-    def suggest(self, word: str, known: Iterable[str]) -> str:
-        """What `did_you_mean` says; nothing behind many problems: looking for a likely word takes time."""
-        return did_you_mean(word, known) if len(self._found) < _SUGGESTIONS else ""
+    def suggest(self, word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[str, Fix | None]:
+        """What `suggest` says; nothing behind many problems: looking for a likely word takes time."""
+        return suggest(word, known, mark) if len(self._found) < _SUGGESTIONS else ("", None)
 
     def __bool__(self) -> bool:
         return bool(self._found)

@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from archc.problems.codes import codes, page, plain_page, rule
-from archc.problems.problem import Mark, Problem
+from archc.problems.fix import Fix
+from archc.problems.mark import Mark
+from archc.problems.problem import Problem
 
 
 def sarif_report(problems: Iterable[Problem], version: str) -> dict[str, Any]:
@@ -46,13 +48,20 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
     physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file)}}
     if problem.mark is not None:
         physical["region"] = _region(problem.mark)
-    return {
+    result = {
         "ruleId": problem.code,
         "ruleIndex": index,
         "level": "error",
         "message": {"text": "\n".join(parts)},
         "locations": [{"physicalLocation": physical}],
     }
+    return result | ({"fixes": [_fix(problem.fix)]} if problem.fix else {})
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    replacement = {"deletedRegion": _region(fix.mark), "insertedContent": {"text": fix.text}}
+    change = {"artifactLocation": {"uri": _uri(fix.mark.source.name)}, "replacements": [replacement]}
+    return {"description": {"text": fix.title}, "artifactChanges": [change]}
 
 
 def _uri(file: str) -> str:

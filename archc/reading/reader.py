@@ -12,6 +12,7 @@ from typing import Any
 
 from archc.limits import MAX_FILE_BYTES, MAX_YAML_DEPTH, how_to_raise
 from archc.problems import Mark, Problem, Source, SpecError
+from archc.problems.fix import quotation
 from archc.reading.scalars import plain_scalar
 from archc.reading.tree import Map, Seq
 
@@ -112,6 +113,7 @@ def _build(source: Source) -> Any:
     root: Any = _MISSING
     stack: list[Map | Seq] = []
     keys: list[tuple[str, Mark] | None] = []  # the pending key of each open mapping
+    flow: list[bool] = []  # whether each is in brackets
     documents = 0
     problems: list[Problem] = []
 
@@ -158,6 +160,8 @@ def _build(source: Source) -> Any:
                     raise _error("E0106", "merge keys (`<<`) are not part of the language", mark, help=_INSTEAD)
                 keys[-1] = (text, mark)
                 continue
+            if event.implicit[0] and flow[-1:] == [True] and text.startswith("$(") and _is_open(text):
+                problems.append(_cut_short(text, mark))
             if event.implicit[0]:
                 try:
                     place(plain_scalar(text), mark)
@@ -174,9 +178,11 @@ def _build(source: Source) -> Any:
             place(node, mark)
             stack.append(node)
             keys.append(None)
+            flow.append(event.flow_style)
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
             closed = stack.pop()
             keys.pop()
+            flow.pop()
             closed.mark = closed.mark._replace(end_line=end.line + 1, end_column=end.column + 1)
             if stack and isinstance(stack[-1], Seq):
                 stack[-1].items_at[-1] = closed.mark
@@ -196,7 +202,19 @@ def _build(source: Source) -> Any:
 
 
 _INSTEAD = "name what repeats as a block with parameters, or use `repeat`"
+_QUOTED = "'$(max(8, width))'"
 _FLATTEN = f"name the inner parts as blocks and use them by name; {how_to_raise('MAX_YAML_DEPTH')}"
+
+
+def _is_open(text: str) -> bool:
+    """Whether a parenthesis is not closed."""
+    return text.count("(") > text.count(")")
+
+
+def _cut_short(text: str, mark: Mark) -> Problem:
+    fix = quotation(mark)
+    help = f"quote it: `{fix.text if fix else _QUOTED}`"
+    return Problem("E0211", f"a comma or a bracket ends this expression: `{text}`", mark, help=help, fix=fix)
 
 
 def _refuse_extras(event: Any, mark: Mark) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archc.problems import Mark
+from archc.problems import Fix, Mark
 
 
 class Map(dict[str, Any]):
@@ -42,3 +42,30 @@ def mark_at(root: Any, path: tuple[int | str, ...], fallback: Mark, *, key: bool
         else:
             break
     return mark
+
+
+def node_at(root: Any, path: tuple[int | str, ...]) -> Any:
+    """What `path` leads to below `root`; None where it leads nowhere."""
+    node = root
+    for step in path:
+        if isinstance(node, Map):
+            node = node.get(str(step))
+        elif isinstance(node, Seq) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            return None
+    return node
+
+
+def removal(node: Map, key: str) -> Fix | None:
+    """The fix that takes an entry out of a mapping, whatever its style; None if it is the only one."""
+    keys = list(node)
+    at = keys.index(key)
+    here = node.keys_at[key]
+    if at + 1 < len(keys):
+        behind = node.keys_at[keys[at + 1]]
+        return Fix(here._replace(end_line=behind.line, end_column=behind.column), "")
+    if at == 0:
+        return None
+    before, own = node.values_at[keys[at - 1]], node.values_at[key]
+    return Fix(Mark(own.source, before.end_line, before.end_column, own.end_line, own.end_column), "")

@@ -1,0 +1,76 @@
+"""Mends that an editor can make: a text in the place of a stretch of the file."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from archc.problems.mark import Mark
+
+
+class Fix(NamedTuple):
+    """`text` in the place of `mark`, which is empty where text is put in between."""
+
+    mark: Mark
+    text: str
+
+    @property
+    def title(self) -> str:
+        """What it does, as editors list it."""
+        text = self.text.strip(", \n")
+        return f"write `{text}`" if text else "remove it"
+
+
+def correction(mark: Mark, wrong: str, right: str) -> Fix | None:
+    """`right` in the place of the word `wrong` within a place; None where the word is not written there as it is."""
+    line = mark.source.line(mark.line) or ""
+    end = mark.end_column - 1 if mark.end_line == mark.line else len(line)
+    found = re.compile(rf"(?<!\w){re.escape(wrong)}(?!\w)").search(line, mark.column - 1, end)
+    return Fix(_within(mark, found.start(), found.end()), right) if found else None
+
+
+def addition(mark: Mark, key: str, pair: str) -> Fix | None:
+    """`pair` (such as `padding: same`) as a further entry of the mapping that has the value at `mark` under `key`.
+
+    None where the value is no entry of a mapping, or stands on another line than its key.
+    """
+    line = mark.source.line(mark.end_line) or ""
+    named = re.search(rf"(?:^|[\s{{,]){re.escape(key)}\s*:\s+$", line[: mark.column - 1])
+    if named is None or mark.line != mark.end_line:
+        return None
+    if _next(mark) in ("}", ","):
+        return Fix(_within(mark, mark.end_column - 1, mark.end_column - 1), f", {pair}")
+    column = line.index(key, named.start())
+    if line[:column].strip(" -"):
+        return None
+    end = len(line.rstrip())
+    return Fix(_within(mark, end, end), f"\n{' ' * column}{pair}")
+
+
+def quotation(mark: Mark) -> Fix | None:
+    """Quotes around the parenthesis that begins at a place; None if its end is not on the line."""
+    line, depth = mark.source.line(mark.line) or "", 0
+    for at in range(mark.column - 1, len(line)):
+        depth += (line[at] == "(") - (line[at] == ")")
+        if line[at] == ")" and depth == 0:
+            text = line[mark.column - 1 : at + 1]
+            return None if "'" in text else Fix(_within(mark, mark.column - 1, at + 1), f"'{text}'")
+    return None
+
+
+def _within(mark: Mark, start: int, end: int) -> Mark:
+    return mark._replace(column=start + 1, end_line=mark.line, end_column=end + 1)
+
+
+def _next(mark: Mark) -> str:
+    """The first character behind a place that is neither space nor comment."""
+    number, rest = mark.end_line, (mark.source.line(mark.end_line) or "")[mark.end_column - 1 :]
+    while True:
+        rest = re.sub(r"(^|\s)#.*", "", rest).strip()
+        if rest:
+            return rest[0]
+        number += 1
+        line = mark.source.line(number)
+        if line is None:
+            return ""
+        rest = line

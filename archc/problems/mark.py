@@ -1,0 +1,33 @@
+"""Places: a stretch of a file that was read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Source:
+    """One file (or text) that was read: its name as the user wrote it, and its lines."""
+
+    __slots__ = ("_lines", "name", "text")
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self._lines: list[str] = []
+
+    def line(self, number: int) -> str | None:
+        """The text of line `number`, counted from 1; None beyond the end."""
+        if not self._lines:
+            self._lines = self.text.split("\n")
+        lines = self._lines
+        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else None
+
+
+class Mark(NamedTuple):
+    """A stretch of a source; lines and columns count from 1, the end is exclusive."""
+
+    source: Source
+    line: int
+    column: int
+    end_line: int
+    end_column: int
