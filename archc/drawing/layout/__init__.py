@@ -1,0 +1,6 @@
+"""Where boxes stand and lines run: any acyclic graph of boxes of given sizes, without knowing what is in them."""
+
+from archc.drawing.layout.arrange import BEGIN, END, Arrangement, Plan, straightened
+from archc.drawing.layout.piece import Point, Size2
+
+__all__ = ["BEGIN", "END", "Arrangement", "Plan", "Point", "Size2", "straightened"]

@@ -1,0 +1,93 @@
+"""What a picture shows, before anything has a place: boxes, opened bodies, and the edges between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Size = tuple[int, ...]
+"""A shape of plain numbers: (channels, height, width) or (features,)."""
+
+BEGIN = -1
+"""Source of an edge: the input of the body."""
+END = -2
+"""Target of an edge: the result of the body."""
+
+
+@dataclass(slots=True)
+class Box:
+    """One box. `paths` are the `state_dict` paths of all entries that it stands for, the first one first.
+
+    `x` and `shape` are what it reads and gives; `tags` are layers that follow within the box (`BN`, `ReLU`); `times`
+    counts equal ones in a row, of which the name tells the first and the last. `role` gives the colour; `aside` is an
+    auxiliary head.
+    """
+
+    paths: tuple[str, ...]
+    name: str
+    what: str
+    role: str
+    x: Size
+    shape: Size
+    tags: tuple[str, ...] = ()
+    times: int = 1
+    block: str | None = None
+    aside: bool = False
+
+
+@dataclass(slots=True)
+class Terminal:
+    """Where the picture's data comes in or goes out."""
+
+    name: str
+    shape: Size
+
+
+@dataclass(slots=True)
+class Group:
+    """A body that is drawn opened, with a frame around it: a block, or `times` turns of a longer repeat."""
+
+    paths: tuple[str, ...]
+    name: str
+    what: str
+    body: Body
+    shape: Size
+    times: int = 1
+    block: str | None = None
+    aside: bool = False
+
+
+Item = Box | Group | Terminal
+
+
+class Edge(NamedTuple):
+    """From an item's position to another's; `label` is told where the shape changes or an output has a name."""
+
+    source: int
+    target: int
+    shape: Size
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Body:
+    """Items in the order of running, and the edges between them; positions may be BEGIN and END."""
+
+    items: list[Item] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Picture:
+    """One architecture, or one of its blocks: the heading and the body. `description` is for screen readers."""
+
+    title: str
+    subtitle: str
+    figures: str
+    description: str
+    body: Body
+
+
+def form(size: Size) -> str:
+    """`64×112×112`."""
+    return "×".join(map(str, size))

@@ -1,0 +1,155 @@
+"""From the checked graph to boxes and edges, at the level that was asked for.
+
+Bodies without a name are no boxes: their entries stand in the body around them, under their full names. A block is a
+box, unless it is opened. Layers that follow a convolution (its norm, its activation) stand in its box, and so does a
+block that is no more than that. Equal neighbours fold into one box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+from archc.drawing import labels
+from archc.drawing.entries import Collector, Level, Unit, Value, scope, single, size
+from archc.drawing.folding import MOST_UNITS, Run, Wire, elide, fold
+from archc.drawing.labels import Text
+from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Item, Size, form
+from archc.graph import Graph
+
+
+def body_of(
+    graph: Graph, prefixes: tuple[str, ...], level: Level, text: Text = labels.number, *, fused: bool = True
+) -> Body:
+    """The boxes of a body, which may stand for several equal ones: `prefixes` lead to each.
+
+    `fused`: layers may share a box. `text` is how values are written.
+    """
+    collector = Collector(level, prefixes, fused and not level.everything)
+    given = tuple(Value(BEGIN, None, size(shape)) for shape in graph.in_shapes)
+    results = collector.unfold(graph, given, text)
+    units = collector.units(results)
+    entries = collector.entries
+    owner = {id(entry): position for position, unit in enumerate(units) for entry in unit.entries}
+
+    def wire(value: Value) -> Wire:
+        return Wire(BEGIN if value.entry == BEGIN else owner[id(entries[value.entry])], *value[1:])
+
+    wires = [[wire(value) for value in unit.lead.inputs] for unit in units]
+    ends = [wire(value) for value in results.values()]
+    return _Assembly(units, wires, ends, level).body()
+
+
+class _Assembly:
+    """The items and edges of a body, from its units and what each of them reads."""
+
+    def __init__(self, units: list[Unit], wires: list[list[Wire]], ends: list[Wire], level: Level) -> None:
+        self.units = units
+        self.wires = wires
+        self.ends = ends
+        self.level = level
+
+    def body(self) -> Body:
+        """The whole body."""
+        runs = [Run(position, 1, 1) for position in range(len(self.units))]
+        if not self.level.everything:
+            runs = fold([self.content(unit) for unit in self.units], self.wires, self.ends)
+            runs = elide(runs, MOST_UNITS)
+        body = Body([self.run(run) for run in runs])
+        place = {unit: place for place, run in enumerate(runs) for unit in range(run.start, run.end)}
+        place[BEGIN] = BEGIN
+        edges: dict[Edge, None] = {}
+        for target, run in enumerate(runs):
+            for unit in range(run.start, run.end if run.hidden else run.start + run.period):
+                for wire in self.wires[unit]:
+                    if place[wire.source] != target:
+                        edges[self.edge(wire, place[wire.source], target)] = None
+        for wire in self.ends:
+            edges[Edge(place[wire.source], END, wire.shape)] = None
+        body.edges = list(edges)
+        return body
+
+    def content(self, unit: Unit) -> tuple[Any, ...]:
+        """What makes a unit equal to its neighbour."""
+        lead = unit.lead
+        below = None if unit.layers else (id(lead.node.graph), unit.opened, self.level.within(lead))
+        layers = [(layer.kind.kind, layer.kind.__dict__) for layer in unit.layers]
+        return (unit.entries[-1].node.shapes, lead.block, lead.node.auxiliary, layers, below)
+
+    def edge(self, wire: Wire, source: int, target: int) -> Edge:
+        """An edge, with the shape where the box that it leaves has changed it."""
+        changed = wire.source != BEGIN and wire.shape != self.units[wire.source].x
+        words = [wire.output or "", form(wire.shape) if changed else ""]
+        return Edge(source, target, wire.shape, " ".join(word for word in words if word))
+
+    def run(self, run: Run) -> Item:
+        """The item of a run of units."""
+        units = self.units[run.start : run.end]
+        if run.hidden:
+            return _hidden(units)
+        if run.period == 1:
+            return self.item(units)
+        body = Body([self.item(units[place :: run.period]) for place in range(run.period)])
+        edges: dict[Edge, None] = {}
+        for target in range(run.period):
+            for wire in self.wires[run.start + target]:
+                source = wire.source - run.start if wire.source >= run.start else BEGIN
+                edge = self.edge(wire, source, target)
+                edges[edge if source != BEGIN else edge._replace(label="")] = None
+        last = units[run.period - 1].shape
+        body.edges = [*edges, Edge(run.period - 1, END, last)]
+        name = _span(units[0].lead.name, units[-1].lead.name)
+        return Group((), name, "", body, last, run.times)
+
+    def item(self, units: Sequence[Unit]) -> Item:
+        """The box or the opened body of equal units in a row."""
+        first = units[0]
+        lead, node, x, shape = first.lead, first.lead.node, first.x, first.shape
+        paths = tuple(path for unit in units for entry in unit.entries for path in entry.paths)
+        name = _span(lead.name, units[-1].lead.name)
+        aside = node.auxiliary
+        if first.layers:
+            main = first.layers[0]
+            what = labels.short_form(main.kind, main.x, main.text)
+            tags = tuple(labels.tag(layer.kind, layer.text) for layer in first.layers[1:])
+            return Box(paths, name, what, labels.role(main.kind), x, shape, tags, len(units), lead.block, aside)
+        graph = node.graph
+        assert graph is not None
+        called = lead.block or ("auxiliary head" if aside else "layers")
+        if first.opened:
+            text = scope(node, lead.text)
+            prefixes = tuple(f"{path}." for path in paths)
+            inner = body_of(graph, prefixes, self.level.below(), text, fused=not single(graph, text))
+            return Group(paths, name, called, inner, shape, len(units), lead.block, aside)
+        role = "head" if aside else "block"
+        return Box(paths, name, _called(called, x, shape), role, x, shape, (), len(units), lead.block, aside)
+
+
+def _called(name: str, x: Size, shape: Size) -> str:
+    """What a closed block does: `Inception, 256`, `Bottleneck, 512, /2`."""
+    what = f"{name}, {shape[0]}"
+    if len(x) != 3 or len(shape) != 3 or x[1:] == shape[1:]:
+        return what
+    for big, small, sign in ((x, shape, "/"), (shape, x, "×")):
+        factors = {-(-big[axis] // small[axis]) for axis in (1, 2)}
+        if len(factors) == 1 and (factor := factors.pop()) > 1:
+            return f"{what}, {sign}{factor}"
+    return what
+
+
+def _hidden(units: Sequence[Unit]) -> Box:
+    """The box that stands for those that are too many to look at."""
+    paths = tuple(path for unit in units for entry in unit.entries for path in entry.paths)
+    name = _span(units[0].lead.name, units[-1].lead.name)
+    return Box(paths, name, f"{len(units):,} more", "block", units[0].x, units[-1].shape)
+
+
+def _span(first: str, last: str) -> str:
+    """The names of a run: `layer1.1–2`."""
+    if first == last:
+        return first
+    common = next(place for place, pair in enumerate(zip_longest(first, last)) if pair[0] != pair[1])
+    while common and first[common - 1].isdigit():
+        common -= 1  # a number is told whole
+    return f"{first}–{last[common:]}"
