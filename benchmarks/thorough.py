@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import test_layers
 from kind_cases import CASES
 
-from archc.testing import Coverage, Draft, assert_agreement, specs
+from archc.testing import Coverage, Folder, assert_agreement, folders, specs
 
 ROUND = settings(
     max_examples=300, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
@@ -40,15 +40,15 @@ def networks(number: int) -> tuple[Coverage, Counter[str], int]:
 
     @seed(number)
     @settings(ROUND)
-    @given(specs())
-    def check(draft: Draft) -> None:
+    @given(folders(specs()))
+    def check(folder: Folder) -> None:
         nonlocal failed
-        covered.add(draft)
+        covered.add(folder)
         try:
-            assert_agreement(draft.load(), gradients=covered.networks % 8 == 0)
+            assert_agreement(folder.load(), gradients=covered.networks % 8 == 0)
         except Exception as error:
             failed += 1
-            print(f"seed {number}: {type(error).__name__}: {str(error)[:500]}\n{draft.text}", flush=True)
+            print(f"seed {number}: {type(error).__name__}: {str(error)[:500]}\n{folder}", flush=True)
 
     check()
     return covered, Counter(), failed

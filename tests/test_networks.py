@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 
 from archc import SpecError
-from archc.testing import Coverage, Draft, assert_agreement, specs
+from archc.testing import Coverage, Folder, assert_agreement, folders, specs
 
 MANY = settings().max_examples * 5
 
@@ -35,10 +35,10 @@ def test_built_and_emitted_are_one_network(covered: Coverage) -> None:
     """
 
     @settings(max_examples=MANY)
-    @given(specs())
-    def check(draft: Draft) -> None:
-        covered.add(draft)
-        assert_agreement(draft.load(), gradients=covered.networks % 8 == 0)
+    @given(folders(specs()))
+    def check(folder: Folder) -> None:
+        covered.add(folder)
+        assert_agreement(folder.load(), gradients=covered.networks % 8 == 0)
 
     check()
 
@@ -49,20 +49,20 @@ def test_drawn_specs_are_sound_and_cover_the_language() -> None:
     count = Counter[str]()
 
     @st.composite
-    def counted(draw: st.DrawFn) -> Draft:
+    def counted(draw: st.DrawFn) -> Folder:
         try:
-            return draw(specs())
+            return draw(folders(specs()))
         except UnsatisfiedAssumption:
             count["filtered"] += 1
             raise
 
     @settings(max_examples=1500)
     @given(counted())
-    def check(draft: Draft) -> None:
+    def check(folder: Folder) -> None:
         count["drawn"] += 1
         with suppress(SpecError):
-            draft.load()
-            seen.add(draft)
+            folder.load()
+            seen.add(folder)
 
     check()
     assert count["filtered"] == 0

@@ -12,7 +12,7 @@ import archc
 from archc.formatting import format_text
 from archc.library import bundled
 from archc.reading import read_file, read_text
-from archc.testing import Draft, dump, specs
+from archc.testing import Draft, Folder, dump, folders, specs
 from archc.testing.formula import Formula
 
 MANY = settings().max_examples * 2
@@ -77,6 +77,13 @@ def _shuffled(node: Any, random: Any, *, entries: bool) -> Any:
     if not entries:
         random.shuffle(items)
     return dict(items)
+
+
+@settings(max_examples=MANY)
+@given(folders(specs(most=24)))
+def test_a_spec_in_several_files_is_the_spec_in_one(folder: Folder) -> None:
+    """Blocks that are imported and parameters that an extension gives: emission gives the same bytes."""
+    assert folder.load().emit() == folder.draft.load().emit()
 
 
 @settings(max_examples=MANY)

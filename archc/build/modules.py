@@ -1,4 +1,4 @@
-"""The modules that torch.nn lacks. `Mean` and `StochasticDepth` are also copied into emitted files that use them."""
+"""The modules that torch.nn lacks; those that an emitted file uses are copied into it."""
 
 from __future__ import annotations
 

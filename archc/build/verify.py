@@ -36,8 +36,8 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
         if network.graph.has_auxiliary:
             for node in network.graph.nodes:
                 if node.auxiliary and node.present:
-                    shape = [plain(size) for size in node.in_shapes[0]]
-                    model.get_submodule(node.name)(torch.zeros(1, *shape, device=device))
+                    inputs = [torch.zeros(1, *map(plain, shape), device=device) for shape in node.in_shapes]
+                    model.get_submodule(node.name)(*inputs)
     model.train(training)
     for handle in handles:
         handle.remove()

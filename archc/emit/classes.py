@@ -433,7 +433,12 @@ def _function(node: Node, graph: Graph) -> Call | None:
 
 def _needs_child(node: Node, graph: Graph) -> bool:
     kind = node.element
-    return not (isinstance(kind, Kind) and (kind.infix or (node.present and _function(node, graph) is not None)))
+    return not (isinstance(kind, Kind) and (_infix(node) or (node.present and _function(node, graph) is not None)))
+
+
+def _infix(node: Node) -> str:
+    """The operator between a join's inputs; a head is a child, so that `forward` can skip it."""
+    return node.element.infix if isinstance(node.element, Kind) and not node.auxiliary else ""
 
 
 def _attribute(node: Node, plan: _Plan, graph: Graph, shapes: bool, loops: bool) -> Attribute:
@@ -463,8 +468,7 @@ def _item(node: Node, plan: _Plan, graph: Graph, shapes: bool, loops: bool) -> I
 def _step(node: Node, graph: Graph) -> Step:
     kind = node.element
     many = isinstance(kind, Kind) and kind.many
-    infix = kind.infix if isinstance(kind, Kind) else ""
     several = None not in node.shapes
     function = _function(node, graph) if node.present else None
     layer = isinstance(kind, Kind)
-    return Step(node.name, node.inputs, function, infix, many, several, layer, node.present, node.auxiliary)
+    return Step(node.name, node.inputs, function, _infix(node), many, several, layer, node.present, node.auxiliary)

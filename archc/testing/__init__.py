@@ -13,8 +13,9 @@ except ImportError as error:
 from archc.testing.agreement import assert_agreement, assert_layer
 from archc.testing.arguments import LIKELY, layers, sound_arguments
 from archc.testing.coverage import FEATURES, Coverage
+from archc.testing.draft import Draft, Folder, folders
 from archc.testing.faults import WrongSpec, wrong_specs
-from archc.testing.specs import Draft, specs
+from archc.testing.specs import specs
 from archc.testing.text import dump
 
 del _hypothesis
@@ -24,10 +25,12 @@ __all__ = [
     "LIKELY",
     "Coverage",
     "Draft",
+    "Folder",
     "WrongSpec",
     "assert_agreement",
     "assert_layer",
     "dump",
+    "folders",
     "layers",
     "sound_arguments",
     "specs",

@@ -33,11 +33,16 @@ def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> N
 
 def modules(architecture: Architecture, **settings: Any) -> tuple[nn.Module, nn.Module]:
     """The built and the emitted module, made under the same seed."""
-    torch.manual_seed(0)
+    _seed(0)
     built = architecture.build(**settings)
     made = emitted_class(architecture)
-    torch.manual_seed(0)
+    _seed(0)
     return built, made(**settings)
+
+
+def _seed(number: int) -> None:
+    """Seed the CPU's generator alone: `torch.manual_seed` visits every kind of device, a quarter of the time."""
+    torch.default_generator.manual_seed(number)
 
 
 def emitted_class(architecture: Architecture) -> Callable[..., nn.Module]:
@@ -56,7 +61,7 @@ def images(architecture: Architecture, count: int = 2) -> Tensor:
 
 def run(module: nn.Module, x: Tensor, *, training: bool = False) -> dict[str, Tensor]:
     """The outputs by name under a seed; an only output is called `output`."""
-    torch.manual_seed(2)
+    _seed(2)
     with torch.no_grad():
         return _named(module.train(training)(x.clone()))
 
@@ -136,7 +141,7 @@ def assert_same_gradients(one: nn.Module, other: nn.Module, x: Tensor) -> None:
 
 def _gradients(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     module = copy.deepcopy(module).double().train()
-    torch.manual_seed(3)
+    _seed(3)
     x = x.double().requires_grad_()
     total = sum((value * value).sum() for value in _named(module(x * 1)).values())
     assert isinstance(total, Tensor)

@@ -84,25 +84,25 @@ def mended(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None =
     """The arguments with as few changes as it takes to be legal for x (and to reach `goal`); None if none are found."""
     fields = kind.model_fields
     for wish in (arguments, {name: value for name, value in arguments.items() if fields[name].is_required()}):
-        if _is_sound(kind, wish, x, goal):
+        if is_sound(kind, wish, x, goal):
             return wish
         fault = fault_of(kind, wish, x)
         blamed = [name for name in fields if fault is not None and name == fault[1]]
         for name in blamed or fields:
             for value in _candidates(kind, name, wish.get(name), x):
                 trial = {**wish, name: value}
-                if _is_sound(kind, trial, x, goal):
+                if is_sound(kind, trial, x, goal):
                     return trial
     if goal is not None:
         return None
     simplest = {
         name: _simplest(schema_of(kind)[name]) for name, field in kind.model_fields.items() if field.is_required()
     }
-    if _is_sound(kind, simplest, x, None):
+    if is_sound(kind, simplest, x, None):
         return simplest
     for name in kind.model_fields:
         for value in _candidates(kind, name, None, x):
-            if _is_sound(kind, {**simplest, name: value}, x, None):
+            if is_sound(kind, {**simplest, name: value}, x, None):
                 return {**simplest, name: value}
     return None
 
@@ -125,7 +125,8 @@ def fault_of(kind: type[Kind], arguments: Arguments, x: Shape) -> tuple[str, str
     return None if fault is None else (fault.code, fault.argument)
 
 
-def _is_sound(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None) -> bool:
+def is_sound(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None) -> bool:
+    """Whether a layer takes inputs of shape x, is small enough to test, and reaches the goal."""
     if fault_of(kind, arguments, x) is not None:
         return False
     made = kind(**arguments)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archc.kinds import KINDS
+from archc.testing.draft import Draft, Folder
 from archc.testing.formula import Formula
 from archc.testing.meaning import MODIFIERS, IndexedName
-from archc.testing.specs import Draft
 
 FEATURES = (
     "chain: list",
@@ -21,6 +21,8 @@ FEATURES = (
     "branches: join concat",
     "branches: join add",
     "branches: join multiply",
+    "branches: one with a condition",
+    "branches: a loop among them",
     "join by name",
     "from",
     "from: input",
@@ -41,6 +43,8 @@ FEATURES = (
     "block: default",
     "block: default is an expression",
     "parameters of the network",
+    "parameters of the network: a word",
+    "parameters of the network: a list",
     "expression",
     "expression: of in_channels",
     "expression: choice",
@@ -50,6 +54,7 @@ FEATURES = (
     "repeat: count is an expression",
     "for",
     "for: several variables",
+    "for: rows by name",
     "index",
     "name with an index",
     "when: true",
@@ -57,10 +62,13 @@ FEATURES = (
     "when: on a loop",
     "outputs",
     "auxiliary",
+    "auxiliary: a join",
     "init",
     "expect",
     "description",
     "inplace",
+    "import",
+    "extends",
 )
 """The features of the language that are counted."""
 
@@ -75,8 +83,11 @@ class Coverage:
     kinds: Counter[str] = field(default_factory=Counter)
     features: Counter[str] = field(default_factory=Counter)
 
-    def add(self, draft: Draft) -> None:
+    def add(self, drawn: Draft | Folder) -> None:
         """Count one network."""
+        draft = drawn.draft if isinstance(drawn, Folder) else drawn
+        if isinstance(drawn, Folder):
+            self.features.update({key for data in drawn.files.values() for key in ("import", "extends") if key in data})
         self.networks += 1
         self.layers += len(draft.layers)
         self.largest = max(self.largest, len(draft.layers))
@@ -119,8 +130,10 @@ def features_of(draft: Draft) -> Iterator[str]:
     data = draft.data
     yield from (key for key in ("init", "expect", "description") if key in data)
     yield from (f"when: {str(value).lower()}" for value in draft.decided)
-    if data.get("parameters"):
+    for value in data.get("parameters", {}).values():
         yield "parameters of the network"
+        if isinstance(value, str | tuple):
+            yield f"parameters of the network: a {'word' if isinstance(value, str) else 'list'}"
     if any(layer.kind.overwrites for layer in draft.layers):
         yield "inplace"
     yield from _body(data, data.get("blocks", {}), 0, set())
@@ -158,6 +171,11 @@ def _body(body: Any, blocks: Any, depth: int, around: set[str]) -> Iterator[str]
     if "branches" in body:
         yield "branches"
         yield f"branches: join {body['join']}"
+        mappings = [entry for entry in parts.values() if isinstance(entry, dict)]
+        if any("when" in entry for entry in mappings):
+            yield "branches: one with a condition"
+        if any("repeat" in entry or "for" in entry for entry in mappings):
+            yield "branches: a loop among them"
     else:
         yield f"chain: {'nested ' if depth else ''}{'list' if isinstance(parts, list) else 'mapping'}"
     yield from _entries(parts, blocks, depth, around)
@@ -193,6 +211,8 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
             yield "repeat: count is an expression"
     if "for" in entry:
         yield "for: several variables" if isinstance(entry["for"], list) else "for"
+        if isinstance(entry["in"], Formula):
+            yield "for: rows by name"
     if "from" in entry:
         yield from _reference(entry["from"], names, around)
     if loop and "layers" in entry:
@@ -204,6 +224,8 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
     target, given = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
     if target in KINDS and KINDS[target].many:
         yield "join by name"
+        if "auxiliary" in entry:
+            yield "auxiliary: a join"
         for reference in given:
             yield from _reference(reference, names, around)
         return

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from archc.kinds import KINDS, Kind, Shape
 from archc.testing.arguments import Arguments, fault_of, kinds_for, mended, schema_of
+from archc.testing.draft import Draft
 from archc.testing.meaning import Meaning, single
-from archc.testing.specs import Draft, specs
+from archc.testing.specs import specs
 from archc.testing.text import Path, dump, lines_of
 
 
@@ -90,14 +91,22 @@ def _unreadable(kind: type[Kind]) -> Iterator[tuple[Any, str]]:
 
 
 def _bodies(node: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """The lists and mappings of entries of a spec, with their paths."""
-    for key, item in node.items() if isinstance(node, dict) else enumerate(node):
-        if key in ("layers", "branches") and isinstance(item, dict | list) and item and _holds_entries(node):
-            yield (*path, key), item
-        if isinstance(item, dict | list) and key not in ("init", "expect", "parameters", "in", "outputs"):
-            if isinstance(item, list) and isinstance(node, list) and item:
-                yield (*path, key), item
-            yield from _bodies(item, (*path, key))
+    """The lists and mappings of entries below a mapping, with their paths."""
+    for name, block in node.get("blocks", {}).items():
+        yield from _bodies(block, (*path, "blocks", name))
+    for key in ("layers", "branches"):
+        if node.get(key):
+            yield from _entries(node[key], (*path, key), _holds_entries(node))
+
+
+def _entries(entries: Any, path: Path, wanted: bool = True) -> Iterator[tuple[Path, Any]]:
+    if wanted:
+        yield path, entries
+    for key, entry in entries.items() if isinstance(entries, dict) else enumerate(entries):
+        if isinstance(entry, list) and entry:
+            yield from _entries(entry, (*path, key))
+        elif isinstance(entry, dict):
+            yield from _bodies(entry, (*path, key))
 
 
 def _holds_entries(node: Any) -> bool:

@@ -66,14 +66,14 @@ class Meaning:
             made = self.entry(entry, source, inner, names if named else {})
             self.path = self.path[:-1]
             if not named:
-                absent += not _present(entry, inner)
+                absent += not is_present(entry, inner)
                 single(made)
             if is_mapping(entry) and entry.get("auxiliary"):
                 single(made)
                 continue
             if named:
                 names[called] = made
-            if not branches or _present(entry, inner):
+            if not branches or is_present(entry, inner):
                 results.append(made)
             current = made
         if branches:
@@ -96,7 +96,7 @@ class Meaning:
                 yield name, entry, scope
                 continue
             loops = "layers" in entry
-            if loops and not _present(entry, scope):
+            if loops and not is_present(entry, scope):
                 continue
             for turn in turns(entry, scope):
                 if loops:
@@ -112,8 +112,8 @@ class Meaning:
             entry = {entry: None}
         given = value_of(entry["from"], names) if "from" in entry else None
         if "when" in entry:
-            self.decided.add(_present(entry, scope))
-        if not _present(entry, scope):
+            self.decided.add(is_present(entry, scope))
+        if not is_present(entry, scope):
             return {None: single(x) if given is None else given}
         around, self.auxiliary = self.auxiliary, self.auxiliary or bool(entry.get("auxiliary"))
         try:
@@ -174,6 +174,8 @@ def turns(loop: Mapping[str, Any], scope: Names) -> Iterator[Names]:
     variables = [loop["for"]] if isinstance(loop["for"], str) else loop["for"]
     for turn, row in enumerate(evaluated(loop["in"], scope)):
         row = row if len(variables) > 1 else (row,)
+        if not isinstance(row, tuple) or len(row) != len(variables):
+            raise Unsound(f"a row of {row}")
         yield {**scope, **dict(zip(variables, row, strict=True)), **({index: turn} if index else {})}
 
 
@@ -201,7 +203,8 @@ def named_arguments(parameters: list[str], given: Any, scope: Names, *, many: bo
     return {name: evaluated(value, scope) for name, value in given.items()}
 
 
-def _present(entry: Any, scope: Names) -> bool:
+def is_present(entry: Any, scope: Names) -> bool:
+    """Whether an entry's condition holds, if it has one."""
     return not is_mapping(entry) or "when" not in entry or bool(evaluated(entry["when"], scope))
 
 

@@ -8,53 +8,28 @@ outgrows its input gets fewer turns, a second call of a block falls back to the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import strategies as st
 
 from archc.kinds import KINDS, Kind, Shape, volume
 from archc.language.initialization import INITIALIZED, INITIALIZERS
-from archc.testing.arguments import draw_arguments, kinds_for, mended
-from archc.testing.formula import evaluated, formulas_of, named
-from archc.testing.meaning import IndexedName, Layer, Meaning, Outputs, Unsound, turns, value_of
-from archc.testing.text import dump
-
-if TYPE_CHECKING:
-    from archc import Architecture
-
-Data = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A drawn spec: plain data, and what it means by `Meaning`; prints as a file that can be saved and run.
-
-    `decided` are the values that its conditions took.
-    """
-
-    data: Data
-    layers: tuple[Layer, ...]
-    outputs: Outputs
-    decided: frozenset[bool] = frozenset()
-
-    @property
-    def text(self) -> str:
-        """The spec as YAML."""
-        return dump(self.data)
-
-    def load(self) -> Architecture:
-        """The checked architecture. Raises SpecError, which for a drawn sound spec is a fault of archc."""
-        from archc import loads
-
-        return loads(self.text)
-
-    def __repr__(self) -> str:
-        return f"\n{self.text}"
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(repr(self))  # Hypothesis would print the fields
+from archc.testing.arguments import draw_arguments, is_sound, kinds_for, mended
+from archc.testing.draft import Data, Draft
+from archc.testing.formula import Formula, evaluated, formulas_of, named
+from archc.testing.meaning import (
+    IndexedName,
+    Layer,
+    Meaning,
+    Outputs,
+    Unsound,
+    is_present,
+    named_arguments,
+    turns,
+    value_of,
+)
 
 
 @st.composite
@@ -72,7 +47,12 @@ _PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2")
 _VARIABLES = ("i", "j", "row", "t")
 _BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B")
 _JOINS = tuple(kind for kind in KINDS.values() if kind.many)
-_WORDS = st.sampled_from(["A network.", "é × “quoted” \\ and 'single'", 'ends with a quote"', "# not a comment: text"])
+_VALUES: tuple[Any, ...] = (1, 2, 3, 4, 6, True, False, 0.25)
+_LISTS: tuple[Any, ...] = ((1, 1), (3, 3), (2, 1), (1, 2, 3), ((4, 1), (2, 2)))
+_TERMS = ("zeros", "reflect", "nearest", "bilinear", "tanh")  # values of arguments that are words
+_SENTENCES = st.sampled_from(
+    ["A network.", "é × “quoted” \\ and 'single'", 'ends with a quote"', "# not a comment: text"]
+)
 
 
 @dataclass
@@ -119,7 +99,7 @@ class _Writer:
         meaning = self.whole()
         outputs = meaning.body(data, x, scope, {})
         if self.chance(4):
-            data["description"] = self.draw(_WORDS)
+            data["description"] = self.draw(_SENTENCES)
         if self.chance(4):
             data |= self.init(meaning.layers)
         if self.chance(6):
@@ -144,7 +124,7 @@ class _Writer:
     def parameters(self) -> Data:
         found: Data = {}
         for name in self.draw(st.lists(st.sampled_from(_PARAMETERS), min_size=1, max_size=3, unique=True)):
-            found[name] = self.choose([1, 2, 3, 4, 6, True, False, 0.25])
+            found[name] = self.choose([*_VALUES, *_LISTS, *_TERMS] if self.chance(2) else _VALUES)
         return found
 
     # Bodies
@@ -173,7 +153,7 @@ class _Writer:
             entry, made = self.entry(x, scope, {}, depth, alone=True, inplace=fresh)
             if None not in made:
                 entry, made = self.fallback(x)
-            fresh = _is_fresh(entry)
+            fresh = _is_fresh(entry, scope)
             entries.append(entry)
             x = made[None]
             if self.left <= 0:
@@ -210,21 +190,28 @@ class _Writer:
             name = self.name(taken)
             around, self.reads = self.reads, set()
             action = self.choose(["next", "next", "next", "from", "join", "head" if network else "join", "loop"])
-            if action == "join" and self.left > 0:
+            if self.left > 0 and (action == "join" or (action == "head" and name != "output" and self.chance(3))):
                 joined = self.joined(at, known)
                 if joined is not None:
-                    inner, self.reads = self.reads, around
+                    self.reads = around
                     self.left -= 1
-                    place(name, *joined)
+                    if action == "head":
+                        entries[name] = {**joined[0], "auxiliary": True}
+                        local.add(name)
+                    else:
+                        place(name, *joined)
                     continue
             if action == "loop" and None in known[at] and depth < 3:
                 loop = self.named_loop(known[at][None], scope, depth, name)
                 if loop is not None:
-                    inner, self.reads = self.reads, around
+                    self.reads = around
                     last, made = loop[2:]
                     entries[loop[0]] = loop[1]
                     if last is not None:
                         unread[:] = [other for other in unread if other != at]
+                        if isinstance(loop[1].get("repeat", loop[1].get("in")), Formula):
+                            last = self.name(taken)  # which turn is the last one differs from call to call
+                            entries[last] = self.choose(["relu", "tanh", "identity"])
                         known[last] = made
                         local.add(last)
                         unread.append(last)
@@ -321,20 +308,38 @@ class _Writer:
         join = self.choose(_JOINS)()
         parts: Data = {}
         shapes: list[Shape] = []
+
+        def fits(y: Shape) -> bool:
+            return not shapes or not list(join.requirements([*shapes, y]))
+
         for _ in range(self.draw(st.integers(2, 3))):
-
-            def fits(y: Shape) -> bool:
-                return not shapes or not list(join.requirements([*shapes, y]))
-
             goal = fits if shapes else None
             entry, made = self.entry(x, scope, names, depth + 1, goal=goal, optional=False, alone=True)
             entry = [entry] if _is_loop(entry) else entry
             y = made.get(None)
             if y is None or not fits(y):
                 entry, y = self.fitted(entry, x, y, max(shapes, key=volume) if shapes else x)
+            if shapes and self.chance(4):
+                entry = self.conditional(entry, scope)
             parts[self.name([*parts, "join"])] = entry
-            shapes.append(y)
-        return {"branches": parts, "join": join.kind}
+            if is_present(entry, scope):
+                shapes.append(y)
+        body = {"branches": parts, "join": join.kind}
+        return self.with_loop(body, x, scope, fits) if depth < 3 and self.chance(4) else body
+
+    def with_loop(self, body: Data, x: Shape, scope: Data, fits: Any) -> Data:
+        """Branches with a loop among them, whose turns are branches too; as they were where that is not sound."""
+        head, inner = self.turns(scope)
+        index = head.get("index") or next((name for name in _VARIABLES if name not in inner), None)
+        if index is None:
+            return body
+        entry = {**_as_mapping(self.layer(x, {**inner, index: 0}, fits)), **head, "index": index}
+        key = IndexedName(f"{self.name([*body['branches'], 'join'])}_", named(index))
+
+        def longer(loop: Any) -> Data:
+            return {**body, "branches": {**body["branches"], key: loop}}
+
+        return longer(self.shortened(entry, x, scope, longer))
 
     def fitted(self, entry: Any, x: Shape, y: Shape | None, wanted: Shape) -> tuple[Any, Shape]:
         """A branch with layers behind it that give the wanted shape."""
@@ -417,13 +422,15 @@ class _Writer:
         if inplace and overwriting and self.chance(2):
             kind = self.choose(overwriting)
         wish = draw_arguments(self.draw, kind, x, integers)
+        reaches = None if goal is None else lambda made: goal(made.output(x))
         arguments = None
         if goal is not None:
-            arguments = mended(kind, wish, x, lambda made: goal(made.output(x)))
+            arguments = mended(kind, wish, x, reaches)
         elif self.chance(2):  # most layers of real networks keep the map's size
             arguments = mended(kind, wish, x, lambda made: _size(made, x) == x[1:])
         arguments = arguments if arguments is not None else mended(kind, wish, x)
         assert arguments is not None, (kind, x)
+        arguments = self.taking(kind, arguments, x, scope, reaches)
         if "inplace" in kind.model_fields:
             arguments = {**arguments, "inplace": True} if inplace else arguments
             arguments = {name: value for name, value in arguments.items() if inplace or name != "inplace"}
@@ -436,8 +443,21 @@ class _Writer:
             return {kind.kind: next(iter(written.values()))}
         return {kind.kind: written}
 
+    def taking(self, kind: type[Kind], arguments: Data, x: Shape, scope: Data, goal: Any) -> Data:
+        """The arguments with one that is a word or a list in scope, where the layer takes it."""
+        for value in (value for value in scope.values() if isinstance(value, str | tuple)):
+            for name in kind.model_fields:
+                trial = {**arguments, name: value}
+                if is_sound(kind, trial, x, goal) and self.chance(2):
+                    return trial
+        return arguments
+
     def written(self, value: Any, scope: Data) -> Any:
         """A value as it is, or as it follows from a name in scope."""
+        if isinstance(value, str | tuple):
+            ways = [named(name) for name, other in scope.items() if type(other) is type(value) and other == value]
+            if ways and self.chance(2):
+                return self.choose(ways)
         if isinstance(value, list | tuple):
             return [self.written(item, scope) for item in value]
         if not isinstance(value, int | float) or not scope:
@@ -458,7 +478,7 @@ class _Writer:
             entry = {**head, "layers": self.chain(x, inner, depth + 1)}
         else:
             entry = {**_as_mapping(self.layer(x, inner)), **head}
-        return self.shortened(entry, x, scope)
+        return self.shortened(entry, x, scope, lambda loop: {"layers": [loop]})
 
     def named_loop(self, x: Shape, scope: Data, depth: int, name: str) -> tuple[str, Any, str | None, Outputs] | None:
         """A loop among named entries: its key, itself, and the name and results of its last entry."""
@@ -483,7 +503,7 @@ class _Writer:
                 y = made.get(None, y)
             entry = {**head, "layers": parts}
         key = f"loop_{name}" if "layers" in entry else IndexedName(f"{name}_", index)
-        entry = self.shortened(entry, x, scope, key)
+        entry = self.shortened(entry, x, scope, lambda loop: {"layers": {key: loop}})
         try:
             made = Meaning(self.blocks).body({"layers": {key: entry}}, x, scope, {})
         except Unsound:
@@ -500,20 +520,31 @@ class _Writer:
             if free and self.chance(3):
                 head["index"] = free[0]
             return head, {**scope, **({free[0]: 0} if "index" in head else {})}
+        known = [(name, value) for name, value in scope.items() if isinstance(value, tuple)]
+        if known:
+            name, value = self.choose(known)
+            pairs = isinstance(value[0], tuple)
+            variables = free[:2] if pairs else free[:1]
+            return {"for": variables if pairs else free[0], "in": named(name)}, {
+                **scope,
+                **dict(zip(variables, value[0] if pairs else value, strict=False)),
+            }
         rows = self.draw(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 3)), min_size=1, max_size=3))
         if self.chance(2):
             head = {"for": free[0], "in": [row[0] for row in rows]}
             return head, {**scope, free[0]: rows[0][0]}
         return {"for": free[:2], "in": [list(row) for row in rows]}, {**scope, free[0]: rows[0][0], free[1]: rows[0][1]}
 
-    def shortened(self, entry: Any, x: Shape, scope: Data, key: str = "") -> Any:
-        """A loop with fewer turns, where the next one would not be sound."""
-        for most in range(len(list(turns(entry, scope))), -1, -1):
-            if most < len(list(turns(entry, scope))):
-                entry = {**entry, **({"repeat": most} if "repeat" in entry else {"in": entry["in"][:most]})}
+    def shortened(self, entry: Any, x: Shape, scope: Data, within: Callable[[Any], Data]) -> Any:
+        """A loop with fewer turns, where the next one would not be sound in the body that `within` puts it in."""
+        count = len(list(turns(entry, scope)))
+        for most in range(count, -1, -1):
+            if most < count:
+                fewer = {"repeat": most} if "repeat" in entry else {"in": list(evaluated(entry["in"], scope)[:most])}
+                entry = {**entry, **fewer}
             try:
                 meaning = Meaning(self.blocks, most=max(self.left, 1))
-                meaning.body({"layers": {key: entry} if key else [entry]}, x, scope, {})
+                meaning.body(within(entry), x, scope, {})
             except Unsound:
                 continue
             return entry
@@ -544,7 +575,9 @@ class _Writer:
             return self.draw(st.booleans())
         if isinstance(value, int):
             return self.choose([1, 2, 3, 4, 5, 6, 8])
-        return value if isinstance(value, str | tuple | list) else self.choose([0.5, 0.25, value])
+        if isinstance(value, str | tuple):
+            return self.choose([value, *(_TERMS if isinstance(value, str) else _LISTS)])
+        return self.choose([0.5, 0.25, value])
 
     def called(self, name: str, given: Data, scope: Data) -> Any:
         """A block's call with its arguments by name or by position."""
@@ -570,7 +603,7 @@ class _Writer:
         body, _ = self.body(x, inner, {}, depth + 1)
         self.blocks[name] = {**({"parameters": parameters} if parameters else {}), **body}
         if self.chance(8):
-            self.blocks[name] = {"description": self.draw(_WORDS), **self.blocks[name]}
+            self.blocks[name] = {"description": self.draw(_SENTENCES), **self.blocks[name]}
         self.blocks[name].setdefault("parameters", parameters)
         needed = {key: value for key, value in values.items() if parameters[key] is None}
         return self.called(name, needed, scope)
@@ -605,13 +638,15 @@ def _is_join(entry: Data) -> bool:
     return any(name in KINDS and KINDS[name].many for name in entry)
 
 
-def _is_fresh(entry: Any) -> bool:
-    """Whether an entry is a layer with weights: its result is new memory, and its backward pass does not read it."""
+def _is_fresh(entry: Any, scope: Data) -> bool:
+    """Whether an entry is a layer whose result is new memory that its backward pass does not read."""
     entry = _as_mapping(entry)
-    if len(entry) != 1:
+    target, given = next(iter(entry.items()))
+    kind = KINDS.get(target)
+    if len(entry) != 1 or kind is None or kind.many or kind.keeps_storage:
         return False
-    kind = KINDS.get(next(iter(entry)))
-    return kind is not None and kind.derived is not Kind.derived
+    made = kind(**named_arguments(list(kind.model_fields), given, scope))
+    return not (made.overwrites or made.needs_output)
 
 
 def _size(kind: Kind, x: Shape) -> Any:
