@@ -163,10 +163,10 @@ def inputs(rng: random.Random) -> Any:
             yield text
 
 
-def verdict(text: str, *, emit: bool) -> tuple[str, int]:
-    """`accepted`, or `refused`, and the layers of the network. Raises whatever should not happen."""
+def verdict(spec: str | Path, *, emit: bool) -> tuple[str, int]:
+    """`accepted`, or `refused`, and the layers of the network; of a text or a file. Raises what should not happen."""
     try:
-        architecture = archc.loads(text, "fuzz.yaml")
+        architecture = archc.loads(spec, "fuzz.yaml") if isinstance(spec, str) else archc.load(spec)
     except archc.SpecError as error:
         return _refused(error), 0
     layers = sum(1 for _ in walk(architecture.network.graph))

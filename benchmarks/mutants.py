@@ -70,7 +70,7 @@ MUTANTS = [
 ]  # fmt: skip
 """Faults of inference, build and emission."""
 
-MOST_SECONDS = 60
+MOST_SECONDS = 30
 """For shrinking: a spec of a few lines is found well before."""
 
 
