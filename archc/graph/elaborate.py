@@ -262,7 +262,7 @@ class _Elaborator:
             return None
         found = tuple(node for node in nodes if node is not None)
         if body.form != "list":
-            self.unread(found, results)
+            self.unread(found, results, body)
         # Sequential unless it must be wired by hand.
         anonymous = block is None and parent is not None and not body.outputs
         sequential = body.form == "list" or (body.form == "mapping" and anonymous and _plain_chain(found))
@@ -281,12 +281,14 @@ class _Elaborator:
             frozenset(self.decided[-1]),
         )
 
-    def unread(self, nodes: tuple[Node, ...], results: dict[str | None, Ref]) -> None:
+    def unread(self, nodes: tuple[Node, ...], results: dict[str | None, Ref], body: Body) -> None:
         """Report what is computed for nothing."""
         read = {ref.node for node in nodes for ref in node.inputs} | {ref.node for ref in results.values()}
         for position, node in enumerate(nodes):
             if position not in read and node.present and not node.auxiliary:
                 help = "name it in a join, in `from` or in `outputs`, or remove it"
+                if node.name in _mentioned(body.entries):
+                    help = "the entry that reads it is left out by its `when`: give both the same `when`"
                 self.report("E0223", f"nothing uses what `{node.name}` computes", node.mark, help=help)
 
     def results(self, body: Body, frame: _Frame, last: _Values, previous: str) -> dict[str | None, Ref] | None:
@@ -709,6 +711,20 @@ _NAME_THEM = "give the entries names: write a mapping instead of the list"
 
 
 _ABSENT = KINDS["identity"]()
+
+
+def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:
+    """The names that entries and the bodies within them read."""
+    for entry in entries:
+        if isinstance(entry, Splice):
+            yield from _mentioned(entry.entries)
+            continue
+        if entry.source is not None:
+            yield entry.source.name
+        if isinstance(entry.element, LayerCall):
+            yield from (reference.name for reference in entry.element.operands)
+        elif isinstance(entry.element, Body):
+            yield from _mentioned(entry.element.entries)
 
 
 def _plain_chain(nodes: tuple[Node, ...]) -> bool:
