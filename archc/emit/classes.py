@@ -407,7 +407,7 @@ def _attributes(graph: Graph, plan: _Plan, shapes: bool, loops: bool) -> tuple[A
     for splice, run in groupby(graph.nodes, lambda node: node.turn and node.turn.splice):
         nodes = list(run)
         if not (loops and splice and graph.form == "list"):
-            found += [_attribute(node, plan, graph, shapes, loops) for node in nodes if _needs_child(node, graph)]
+            found += [_attribute(node, plan, graph, shapes, loops) for node in nodes if needs_child(node, graph)]
             continue
         rows = [
             tuple(_attribute(node, plan, graph, shapes, loops) for node in row)
@@ -431,7 +431,8 @@ def _function(node: Node, graph: Graph) -> Call | None:
     return None if any(names_of(value) for value in given) else call
 
 
-def _needs_child(node: Node, graph: Graph) -> bool:
+def needs_child(node: Node, graph: Graph) -> bool:
+    """Whether an entry is an attribute of its class; else it is an expression in `forward`."""
     kind = node.element
     return not (isinstance(kind, Kind) and (_infix(node) or (node.present and _function(node, graph) is not None)))
 

@@ -11,7 +11,7 @@ import keyword
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from archc.emit.layout import Doc, Group, flat
+from archc.emit.layout import Doc, Group, Marked, flat
 from archc.emit.template import Step, Template
 from archc.expressions import text_of
 from archc.graph import INPUT, Ref
@@ -22,13 +22,14 @@ END = 1 << 60
 
 @dataclass(slots=True)
 class Statement:
-    """`target = value`, or `return value` where the target is empty."""
+    """`target = value`, or `return value` where the target is empty; `steps` are the ids of those that it runs."""
 
     target: str
     value: Doc
     annotated: bool = False
     auxiliary: bool = False
     names: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -93,7 +94,8 @@ class _Namer:
         for position, step in enumerate(self.steps):
             if self.runs(step):
                 target = self.names[position]
-                statements.append(Statement(target, self.value(step), False, step.auxiliary, (step.name,)))
+                value = self.value(step)
+                statements.append(Statement(target, value, False, step.auxiliary, (step.name,), (id(step),)))
         results = [(name, self.read(ref)) for name, ref in self.template.results]
         heads = [self.names[p] for p, step in enumerate(self.steps) if step.auxiliary and self.runs(step)]
         self.finish(statements, results, bool(heads))
@@ -135,16 +137,16 @@ class _Namer:
         *branches, join = present
         if any(ref.node != INPUT for step in branches for ref in step.inputs) or any(s.several for s in branches):
             return None
-        operands: tuple[Doc, ...] = tuple(
-            "x"
-            if not self.runs(step)
-            else Group(f"self.{step.name}(", ("x",), ")")
-            if step.function is None
-            else self.value(step, ("x",))
-            for step in branches
-        )
+        operands = tuple(Marked(self.operand(step), (id(step),)) for step in branches)
         value = self.value(join, operands)
-        return Statement("" if join.function is not None else "x", value)
+        steps = tuple(map(id, present)) if join.infix else (id(join),)
+        return Statement("" if join.function is not None else "x", value, steps=steps)
+
+    def operand(self, step: Step) -> Doc:
+        """A branch of the input within an expression."""
+        if not self.runs(step):
+            return "x"
+        return Group(f"self.{step.name}(", ("x",), ")") if step.function is None else self.value(step, ("x",))
 
     # Names
 

@@ -36,13 +36,57 @@ class Each(NamedTuple):
     clauses: tuple[Doc, ...]
 
 
-Doc = str | Group | Optional | Each
+class Marked(NamedTuple):
+    """An item whose lines bear the numbers of what they stand for; `unmarked` takes them away again."""
+
+    item: Doc
+    parts: tuple[int, ...]
+
+
+Doc = str | Group | Optional | Each | Marked
+
+_MARK = "\0"  # no line of a source holds it
+
+
+def marked(lines: list[str], parts: tuple[int, ...]) -> list[str]:
+    """The lines, each with the numbers behind it."""
+    end = "".join(f"{_MARK}{part}" for part in parts)
+    return [line + end for line in lines] if end else lines
+
+
+def unmarked(text: str) -> tuple[str, dict[int, list[int]]]:
+    """The text without its marks, and the lines (from 1) that bore each number."""
+    found: dict[int, list[int]] = {}
+    lines = []
+    for number, marked_line in enumerate(text.split("\n"), 1):
+        line, *parts = marked_line.split(_MARK)
+        lines.append(line)
+        for part in dict.fromkeys(parts):
+            found.setdefault(int(part), []).append(number)
+    return "\n".join(lines), found
+
+
+def _parts(doc: Doc) -> tuple[int, ...]:
+    """The numbers of what stands on the one line of a document."""
+    match doc:
+        case str():
+            return ()
+        case Marked(item, parts):
+            return (*parts, *_parts(item))
+        case Optional(item):
+            return _parts(item)
+        case Each(item, clauses):
+            return tuple(part for inner in (item, *clauses) for part in _parts(inner))
+        case Group():
+            return tuple(part for item in doc.items for part in _parts(item))
 
 
 def flat(doc: Doc) -> str | None:
     """The text on one line; None where the lines are forced."""
     if isinstance(doc, str):
         return doc
+    if isinstance(doc, Marked):
+        return flat(doc.item)
     if isinstance(doc, Optional):
         item = flat(doc.item)
         return None if item is None else f"*([{item}] if {doc.condition} else [])"
@@ -75,7 +119,9 @@ def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment
     if line is not None and len(pad + before + line + after) <= WIDTH:
         text = pad + before + line + after
         with_comment = f"{text}  # {comment}"
-        return [with_comment if comment and len(with_comment) <= WIDTH else text]
+        return marked([with_comment if comment and len(with_comment) <= WIDTH else text], _parts(doc))
+    if isinstance(doc, Marked):
+        return marked(lay_out(doc.item, indent, before=before, after=after, comment=comment), doc.parts)
     if isinstance(doc, str):
         parts = operands(doc) if not before else [doc]
         return [pad + part for part in parts[:-1]] + [pad + before + parts[-1] + after]
@@ -92,7 +138,7 @@ def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment
     if not doc.tall and not any(doc.comments) and all(item is not None for item in items):
         joined = ", ".join(item for item in items if item is not None)
         if inner + len(joined) <= WIDTH:
-            return [*lines, " " * inner + joined, pad + doc.close + after]
+            return [*lines, *marked([" " * inner + joined], _parts(doc)), pad + doc.close + after]
     comments: Sequence[str] = doc.comments or ("",) * len(doc.items)
     for item, note in zip(doc.items, comments, strict=True):
         lines += lay_out(item, inner, after=",", comment=note)

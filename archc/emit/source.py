@@ -13,7 +13,7 @@ from archc.emit.arguments import network_classes
 from archc.emit.classes import ClassDef, ClassParameter, values_of
 from archc.emit.forward import Forward, Statement, forward
 from archc.emit.initialization import init_lines
-from archc.emit.layout import WIDTH, Doc, Each, Group, Optional, flat, lay_out
+from archc.emit.layout import WIDTH, Doc, Each, Group, Marked, Optional, flat, lay_out, marked, unmarked
 from archc.emit.template import Attribute, Chain, Item, Loop, Make, MakeClass
 from archc.expressions import names_of, plain, text_of
 from archc.graph import Network
@@ -44,15 +44,23 @@ def emit_source(network: Network) -> str:
 
     Raises SpecError where names clash.
     """
-    classes, served = network_classes(network)
+    return source_and_lines(network, *network_classes(network))[0]
+
+
+def source_and_lines(
+    network: Network, classes: list[ClassDef], served: list[Network]
+) -> tuple[str, dict[int, list[int]]]:
+    """The source of a network's classes, and its lines (from 1) by the id of the attribute or step they stand for."""
     texts = [_class_text(made, init_lines(served) if made.root else []) for made in classes]
     helpers = _helpers(classes)
-    body = template_text("module.py.jinja", imports=_imports(texts, helpers), helpers=helpers, classes=texts)
+    marked_body = template_text("module.py.jinja", imports=_imports(texts, helpers), helpers=helpers, classes=texts)
+    body, lines = unmarked(marked_body)
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     header = template_text(
         "header.py.jinja", title=_title(network), source=_docstring_text(f"{network.spec.stem}.yaml"), digest=digest
     )
-    return f"{header}\n{body}"
+    before = header.count("\n") + 1
+    return f"{header}\n{body}", {part: [before + line for line in found] for part, found in lines.items()}
 
 
 def body_digest(source: str) -> tuple[str | None, str]:
@@ -249,7 +257,7 @@ def _constructor(attributes: tuple[Attribute, ...], heads: dict[str, _Head]) -> 
             continue
         if not attribute.conditional:
             inside = ""
-            lines += lay_out(_item(attribute.item), 8, before=f"self.{attribute.name} = ", comment=_comment(attribute))
+            lines += lay_out(_child(attribute), 8, before=f"self.{attribute.name} = ", comment=_comment(attribute))
             continue
         condition = text_of(attribute.when)
         head = heads.get(attribute.name)
@@ -263,12 +271,17 @@ def _constructor(attributes: tuple[Attribute, ...], heads: dict[str, _Head]) -> 
         if inside != condition:
             lines.append(f"        if {condition}:")
             inside = condition
-        lines += lay_out(_item(attribute.item), 12, before=f"self.{attribute.name} = ", comment=_comment(attribute))
+        lines += lay_out(_child(attribute), 12, before=f"self.{attribute.name} = ", comment=_comment(attribute))
     return lines
 
 
 def _comment(attribute: Attribute) -> str:
     return "" if isinstance(attribute.item, Chain) else attribute.shape
+
+
+def _child(attribute: Attribute) -> Doc:
+    assert attribute.item is not None
+    return Marked(_item(attribute.item), (id(attribute),))
 
 
 def _item(item: Item) -> Doc:
@@ -287,11 +300,11 @@ def _item(item: Item) -> Doc:
 
 def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tuple[Doc, ...], tuple[str, ...]]:
     """A chain's entries, one a line; equal neighbours folded."""
-    rows: list[tuple[Doc, str]] = []
+    rows: list[tuple[Marked, str]] = []
     texts: list[str | None] = []
     for attribute in attributes:
         if isinstance(attribute, Loop):
-            rows.append((_loop(attribute), ""))
+            rows.append((Marked(_loop(attribute), ()), ""))
             texts.append(None)
             continue
         if not attribute.present or attribute.item is None:
@@ -302,7 +315,7 @@ def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tu
             doc, text = Optional(doc, text_of(attribute.when)), None
         elif named:
             doc, text = Group("(", (f'"{attribute.name}"', doc), ")"), None
-        rows.append((doc, _comment(attribute)))
+        rows.append((Marked(doc, (id(attribute),)), _comment(attribute)))
         texts.append(text)
     folded: list[tuple[Doc, str]] = []
     start = 0
@@ -311,7 +324,9 @@ def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tu
         while texts[start] is not None and end < len(rows) and texts[end] == texts[start]:
             end += 1
         if end - start >= _FOLD:
-            folded.append((Each(rows[start][0], (f"for _ in range({end - start})",)), rows[end - 1][1]))
+            each = Each(rows[start][0].item, (f"for _ in range({end - start})",))
+            parts = tuple(part for row, _ in rows[start:end] for part in row.parts)
+            folded.append((Marked(each, parts), rows[end - 1][1]))
         else:
             folded += rows[start:end]
         start = end
@@ -367,7 +382,7 @@ def _forward_lines(made: Forward, heads: dict[str, _Head], named: bool) -> list[
                 lines.append(f"        {_training(flag)}:")
                 open_flag = flag
             target = f'heads["{statement.names[0]}"]' if several else statement.target
-            lines += lay_out(statement.value, 12, before=f"{target} = ")
+            lines += lay_out(Marked(statement.value, statement.steps), 12, before=f"{target} = ")
             continue
         open_flag = None
         lines += _statement(statement)
@@ -397,12 +412,13 @@ def _training(flag: str) -> str:
 
 
 def _statement(statement: Statement) -> list[str]:
+    value = Marked(statement.value, statement.steps)
     if not statement.target:
-        return lay_out(statement.value, 8, before="return ")
-    annotation = ": Tensor" if statement.annotated else ""
-    lines = lay_out(statement.value, 8, before=f"{statement.target}{annotation} = ")
-    if len(lines) == 1 and len(lines[0]) > WIDTH and isinstance(statement.value, str):
+        return lay_out(value, 8, before="return ")
+    target = f"{statement.target}{': Tensor' if statement.annotated else ''} = "
+    if isinstance(statement.value, str) and len(target) + len(statement.value) + 8 > WIDTH:
         # A long sum or product: one operand a line, as the formatter breaks it.
         parts = re.split(r" (?=[+*] )", statement.value)
-        return [f"        {statement.target}{annotation} = (", *(f"            {part}" for part in parts), "        )"]
-    return lines
+        first = marked([f"        {target}("], statement.steps)
+        return [*first, *(f"            {part}" for part in parts), "        )"]
+    return lay_out(value, 8, before=target)

@@ -2,12 +2,15 @@
 
 from archc.inference.cost import Cost, graph_cost
 from archc.inference.expect import expectation_problems
+from archc.inference.scan import Scan, Scanned
 from archc.inference.sizes import Sizes, Stop
 from archc.inference.summary import Row, Summary, network_outputs, summarize
 
 __all__ = [
     "Cost",
     "Row",
+    "Scan",
+    "Scanned",
     "Sizes",
     "Stop",
     "Summary",

@@ -81,13 +81,21 @@ class Sizes:
                     return Stop(f"{node.name}.{made.path}", made.node, made.fault)
                 values.append(made)
                 continue
-            x = shapes if kind.many else shapes[0]
-            fault = next(kind.requirements(x), None) or _frozen(kind, node, shapes)
-            if fault is not None:
-                return Stop(node.name, node, fault)
-            y = kind.output(x)
-            values.append(dict(y) if isinstance(y, dict) else {None: y})
+            reached = reach(node, kind, shapes)
+            if isinstance(reached, Fault):
+                return Stop(node.name, node, reached)
+            values.append(reached)
         return {name: inputs[-1 - at] if at < 0 else values[at][output] for name, (at, output) in graph.results.items()}
+
+
+def reach(node: Node, kind: Kind, shapes: tuple[Shape, ...]) -> dict[str | None, Shape] | Fault:
+    """The output shapes of a layer of the built network for inputs of other sizes, or why it refuses them."""
+    x = shapes if kind.many else shapes[0]
+    fault = next(kind.requirements(x), None) or _frozen(kind, node, shapes)
+    if fault is not None:
+        return fault
+    y = kind.output(x)
+    return y if isinstance(y, dict) else {None: y}
 
 
 def _smallest(outputs: Callable[[int], dict[str | None, Shape] | Stop], declared: int) -> int:

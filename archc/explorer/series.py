@@ -1,0 +1,52 @@
+"""Figures over many input sizes, small enough to travel: equal stretches are kept once.
+
+A figure that depends on the input's size is a list of integers, one a size. Divided by what all of them have in
+common, the lists of a whole network are few: its 28×28 maps of 32 and of 192 channels grow alike. So a figure
+travels as [factor, curve], and a curve as `value, how often, value, how often, …`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from math import gcd
+
+from archc.inference.scan import Series
+
+Figure = list[int]
+"""[factor, number of the curve]."""
+
+
+class SeriesTable:
+    """The curves of a page and the shapes made of them, each once."""
+
+    def __init__(self) -> None:
+        self.curves: list[list[int]] = []
+        self.shapes: list[list[Figure]] = []
+        self._curves: dict[tuple[int, ...], int] = {}
+        self._shapes: dict[int, tuple[int, Series]] = {}
+
+    def figure(self, values: Iterable[int]) -> Figure:
+        """A figure, 0 where it does not come to be."""
+        known = tuple(values)
+        factor = gcd(*known) or 1
+        curve = known if factor == 1 else tuple(value // factor for value in known)
+        number = self._curves.setdefault(curve, len(self.curves))
+        if number == len(self.curves):
+            self.curves.append(run_lengths(curve))
+        return [factor, number]
+
+    def shape(self, series: Series) -> int:
+        """The number of a shape over the sizes; [] is one that never comes to be."""
+        seen = self._shapes.get(id(series))
+        if seen is None:
+            rank = max((len(shape) for shape in series if shape is not None), default=0)
+            axes = (tuple(0 if shape is None else int(shape[axis]) for shape in series) for axis in range(rank))
+            seen = self._shapes[id(series)] = (len(self.shapes), series)  # held: its id stays its own
+            self.shapes.append([self.figure(axis) for axis in axes])
+        return seen[0]
+
+
+def run_lengths(values: Iterable[int]) -> list[int]:
+    """`value, how often, value, how often, …`."""
+    return [part for value, run in groupby(values) for part in (value, sum(1 for _ in run))]
