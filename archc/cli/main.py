@@ -18,6 +18,7 @@ COMMANDS = {
     "summary": "show shapes, parameters, multiply-adds and receptive fields by layer",
     "build": "build the nn.Module and run one forward pass",
     "emit": "write PyTorch source",
+    "draw": "draw architectures",
     "train": "train a network on images",
     "eval": "loss and accuracy of a trained network",
     "predict": "what a trained network sees in images",

@@ -39,6 +39,8 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             )
             command.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
             _settings(command)
+        case "draw":
+            _draw(command)
         case "train":
             _train(command)
         case "eval":
@@ -66,6 +68,22 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("name", metavar="NAME", help="the network's name; the file is NAME.yaml")
         case "explain":
             command.add_argument("code", nargs="?", metavar="CODE", help="such as E0312; default: list all codes")
+
+
+def _draw(command: argparse.ArgumentParser) -> None:
+    command.add_argument("specs", nargs="+", metavar="SPEC", help="a spec file or a bundled spec's name; side by side")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="its ending is the format: .svg .png .mmd .dot"
+    )
+    command.add_argument(
+        "--expand", action="append", default=[], metavar="NAME", help="open a block, by its name or an entry's path"
+    )
+    command.add_argument(
+        "--depth", type=natural, default=1, metavar="N", help="open N - 1 levels of blocks; default: 1"
+    )
+    command.add_argument("--all", action="store_true", help="open everything, down to single layers")
+    command.add_argument("--block", metavar="NAME", help="draw one block alone, by its name or an entry's path")
+    _settings(command)
 
 
 def _train(command: argparse.ArgumentParser) -> None:
@@ -141,6 +159,11 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
         raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
     return int(text)
+
+
+def natural(text: str) -> int:
+    """A number from 0 on."""
+    return 0 if text == "0" else count(text)
 
 
 def _spec(command: argparse.ArgumentParser) -> None:

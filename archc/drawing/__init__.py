@@ -25,11 +25,12 @@ def draw_svg(
 
     `depth` - 1 levels of blocks are opened, and those that `expand` names by block or path; `everything` opens all,
     down to single layers. `block` draws one block alone, by its name or the path of an instance. Ids begin with
-    `prefix`. Raises LookupError for a name that is not there.
+    `prefix`. Raises LookupError for a name that is not there, with a message of one line.
     """
     from archc.drawing.figure import sheet_of
     from archc.drawing.pictures import pictures_of
     from archc.drawing.svg import render
 
-    found = pictures_of(architectures, expand=expand, depth=depth, everything=everything, block=block)
-    return render(sheet_of(found), prefix)
+    found = architectures if isinstance(architectures, Iterable) else [architectures]
+    pictures = pictures_of(found, expand=expand, depth=depth, everything=everything, block=block)
+    return render(sheet_of(pictures), prefix)

@@ -82,7 +82,7 @@ def short_form(kind: Kind, x: Shape, text: Text = number) -> str:
         case "stochastic_depth":
             return f"drop path {text(values.p)}"
         case "pad":
-            return f"pad {_list(values.padding, text)}"
+            return f"pad {_list(values.padding, text, ', ')}"
         case "upsample":
             return (
                 f"upsample to {_window(values.size, text)}" if values.size else f"upsample ×{text(values.scale_factor)}"
@@ -95,6 +95,8 @@ def short_form(kind: Kind, x: Shape, text: Text = number) -> str:
             return f"split {' + '.join(map(text, values.sections))}"
         case "mean":
             return "mean over H×W"
+        case "flatten":
+            return "to a vector"
     if name in _NORMS:
         return _NORMS[name][0]
     return _ACTIVATIONS.get(name, name.replace("_", " "))
@@ -139,5 +141,5 @@ def _window(size: Any, text: Text) -> str:
     return "×".join("·" if plain(side) is None else text(side) for side in sides)
 
 
-def _list(value: Any, text: Text) -> str:
-    return "×".join(map(text, value)) if isinstance(value, tuple) else text(value)
+def _list(value: Any, text: Text, between: str = "×") -> str:
+    return between.join(map(text, value)) if isinstance(value, tuple) else text(value)

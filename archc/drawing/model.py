@@ -61,17 +61,24 @@ Item = Box | Group | Terminal
 
 
 class Edge(NamedTuple):
-    """From an item's position to another's; `label` is told where the shape changes or an output has a name."""
+    """From an item's position to another's, with the shape of what it carries.
+
+    `label` is told where the shape changes; where the source has several outputs they are `named` in it.
+    """
 
     source: int
     target: int
     shape: Size
     label: str = ""
+    named: bool = False
 
 
 @dataclass(slots=True)
 class Body:
-    """Items in the order of running, and the edges between them; positions may be BEGIN and END."""
+    """Items in the order of running, and the edges between them; positions may be BEGIN and END.
+
+    Edges to END come last, one for each result, in the order of the results.
+    """
 
     items: list[Item] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)

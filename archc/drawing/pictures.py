@@ -3,92 +3,140 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archc.drawing.entries import Level, expression, size
-from archc.drawing.labels import number
-from archc.drawing.model import BEGIN, END, Body, Edge, Item, Picture, Terminal, form
+from archc.drawing.labels import Text, number
+from archc.drawing.model import BEGIN, END, Body, Edge, Item, Picture, Size, Terminal, form
 from archc.drawing.view import body_of
-from archc.graph import Graph, Instance, Network, elaborate
-from archc.inference import graph_cost, network_outputs
+from archc.graph import Graph, Instance, Network, Node, elaborate
+from archc.inference import graph_cost
+from archc.problems import did_you_mean
 
 if TYPE_CHECKING:
     from archc.architecture import Architecture
 
 
+class UnknownName(LookupError):
+    """A block or path that an architecture does not have; says so in one line."""
+
+
 def pictures_of(
-    architectures: Architecture | Iterable[Architecture],
+    architectures: Iterable[Architecture],
     *,
     expand: Iterable[str] = (),
     depth: int = 1,
     everything: bool = False,
     block: str | None = None,
 ) -> list[Picture]:
-    """A picture of each architecture. Raises LookupError for a name that is not there."""
-    networks = [one.network for one in ([architectures] if hasattr(architectures, "network") else architectures)]
-    level = Level(depth, frozenset(expand), everything)
+    """A picture of each architecture, or of its `block`. Raises UnknownName."""
+    networks = [architecture.network for architecture in architectures]
+    names = frozenset(expand)
+    _check(networks, names)
+    level = Level(depth, names, everything)
     return [_block(network, block, level) if block else _whole(network, level) for network in networks]
 
 
+def _check(networks: list[Network], names: frozenset[str]) -> None:
+    """Raise UnknownName for a name that is nothing to open in any of the networks."""
+    if not names:
+        return
+    known: dict[str, None] = {}
+    layers: set[str] = set()
+    for network in networks:
+        for path, node in _nodes(network.graph):
+            if node.graph is None:
+                layers.add(path)
+                continue
+            if isinstance(node.element, Instance):
+                known[node.element.block.name] = None
+            known[path] = None
+    for name in sorted(names - known.keys()):
+        if name in layers:
+            raise UnknownName(f"`{name}` is a single layer: there is nothing in it to open")
+        raise UnknownName(_unknown(name, known, networks))
+
+
+def _unknown(name: str, known: Iterable[str], networks: list[Network]) -> str:
+    where = " or ".join(network.spec.name for network in networks)
+    hint = did_you_mean(name, known)
+    return f"no block and no path of {where} is called `{name}`" + (f": {hint}" if hint else "")
+
+
+def _nodes(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    """Every entry that is present, with its path."""
+    for node in graph.nodes:
+        if node.present:
+            yield prefix + node.name, node
+            if node.graph is not None:
+                yield from _nodes(node.graph, f"{prefix}{node.name}.")
+
+
 def _whole(network: Network, level: Level) -> Picture:
-    body = body_of(network.graph, ("",), level)
-    outputs = network_outputs(network)
-    cost = graph_cost(network.graph)
+    spec, cost = network.spec, graph_cost(network.graph)
+    outputs = _outputs(network.graph)
     shapes = ", ".join(form(shape) for shape in outputs.values())
     figures = (
         f"{form(network.input)} → {shapes} · {amount(cost.parameters)} parameters · {amount(cost.macs)} multiply-adds"
     )
-    spec = network.spec
-    description = f"{spec.name}: {figures}."
-    return Picture(spec.name, spec.description, figures, description, _with_terminals(body, network.input, outputs))
+    body = _with_terminals(body_of(network.graph, ("",), level), network.input, outputs)
+    description = f"{spec.name}, a neural network: {spec.description.rstrip('.') or 'layers and shapes'}. {figures}."
+    return Picture(spec.name, spec.description, figures, description, body)
 
 
 def _block(network: Network, name: str, level: Level) -> Picture:
-    symbolic = elaborate(network.spec, network.declared, network.input, symbolic=True)
-    found = [(path, instance) for path, instance in _instances(symbolic.graph) if instance.block.name == name]
-    if not found:
-        raise LookupError(name)
-    path, instance = found[0]
-    arguments = ", ".join(
-        f"{key} = {number(value)}" for key, value in instance.arguments.items() if key != "in_channels"
-    )
-    body = body_of(instance.graph, (f"{path}.",), level, expression, fused=True)
-    which = f"as {path}, the first of {len(found)}" if len(found) > 1 else f"as {path}"
-    figures = f"{which}: {arguments}" if arguments else which
-    x = size(instance.graph.in_shapes[0])
-    outputs = {key or "output": size(instance.graph.shape(ref)) for key, ref in instance.graph.results.items()}
-    return Picture(name, instance.block.description, figures, f"{name}: {figures}", _with_terminals(body, x, outputs))
+    """A block by its name, with its parameters in place of numbers; or what stands at a path, with its numbers."""
+    if name in network.spec.blocks:
+        network = elaborate(network.spec, network.declared, network.input, symbolic=True)
+    nodes = [(path, node) for path, node in _nodes(network.graph) if node.graph is not None]
+    calls = [(path, node.element) for path, node in nodes if isinstance(node.element, Instance)]
+    named = [(path, call) for path, call in calls if call.block.name == name]
+    if named:
+        (path, call), *others = named
+        given = [f"{key} = {number(value)}" for key, value in call.arguments.items() if key != "in_channels"]
+        which = f"as {path}, the first of {len(named)}" if others else f"as {path}"
+        figures = f"{which}: {', '.join(given)}" if given else which
+        return _inner(name, call.block.description, figures, path, call.graph, level, expression)
+    for path, node in nodes:
+        if path == name and node.graph is not None:
+            block = node.element.block if isinstance(node.element, Instance) else None
+            title = f"{path} · {block.name}" if block else path
+            return _inner(title, block.description if block else "", "", path, node.graph, level, number)
+    known = dict.fromkeys([*(call.block.name for _, call in calls), *(path for path, _ in nodes)])
+    raise UnknownName(_unknown(name, known, [network]))
 
 
-def _instances(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Instance]]:
-    for node in graph.nodes:
-        if not node.present:
-            continue
-        if isinstance(node.element, Instance):
-            yield prefix + node.name, node.element
-        if node.graph is not None:
-            yield from _instances(node.graph, f"{prefix}{node.name}.")
+def _inner(title: str, subtitle: str, figures: str, path: str, graph: Graph, level: Level, text: Text) -> Picture:
+    body = body_of(graph, (f"{path}.",), level, text)
+    outputs = _outputs(graph)
+    given = size(graph.in_shapes[0])
+    description = f"{title}: {form(given)} to {', '.join(form(shape) for shape in outputs.values())}. {figures}"
+    return Picture(title, subtitle, figures, description.strip(), _with_terminals(body, given, outputs))
 
 
-def _with_terminals(body: Body, x: tuple[int, ...], outputs: dict[str, Any]) -> Body:
-    """The body between boxes for its input and its outputs."""
-    items: list[Item] = [Terminal("input", x), *body.items]
+def _outputs(graph: Graph) -> dict[str, Size]:
+    return {name or "output": size(graph.shape(ref)) for name, ref in graph.results.items()}
+
+
+def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
+    """The body between what comes in and what goes out."""
+    items: list[Item] = [Terminal("input", given), *body.items]
+    edges = [Edge(BEGIN, 0, given)]
     names = iter(outputs.items())
-    edges = [Edge(BEGIN, 0, x)]
     for edge in body.edges:
-        source = edge.source + 1
-        if edge.target != END:
-            edges.append(edge._replace(source=source, target=edge.target + 1))
-            continue
-        name, shape = next(names)
-        items.append(Terminal(name, shape))
-        edges += [edge._replace(source=source, target=len(items) - 1), Edge(len(items) - 1, END, shape)]
+        target = edge.target + 1
+        if edge.target == END:
+            items.append(Terminal(*next(names)))
+            target = len(items) - 1
+            edge = edge._replace(label="")  # the terminal tells it
+            edges.append(Edge(target, END, edge.shape))
+        edges.append(edge._replace(source=edge.source + 1, target=target))
     return Body(items, edges)
 
 
 def amount(count: int) -> str:
-    """`6.62 M`."""
+    """`6.62 M`: a count in three digits."""
     for unit, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= unit:
-            return f"{count / unit:.3g} {sign}"
+            return f"{count / unit:#.3g} {sign}".replace(". ", " ")
     return str(count)

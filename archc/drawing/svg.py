@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from html import escape
 from math import sqrt
 
-from archc.drawing import figure as measures
-from archc.drawing.figure import Figure, Line, Placed, Sheet
+from archc.drawing import measure
+from archc.drawing.figure import Figure, Line, Placed, Sheet, boxes_of
 from archc.drawing.layout import Point
-from archc.drawing.model import Box, Group, Terminal, form
+from archc.drawing.model import Box, Group, Size, Terminal, form
 from archc.drawing.style import style_sheet
 from archc.drawing.text import cut
 
@@ -29,8 +29,8 @@ def num(value: float) -> str:
     )
 
 
-def render(sheet: Sheet, prefix: str = "archc") -> str:
-    """The SVG document. Ids begin with `prefix`, so that several can stand in one page."""
+def render(sheet: Sheet, prefix: str = "archc", *, fixed: bool = False) -> str:
+    """The SVG document. Ids begin with `prefix`, so that several can stand in one page; `fixed`: in light colours."""
     title = " and ".join(figure.picture.title for figure in sheet.figures)
     description = " ".join(figure.picture.description for figure in sheet.figures)
     width, height = num(sheet.width), num(sheet.height)
@@ -42,31 +42,35 @@ def render(sheet: Sheet, prefix: str = "archc") -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="archc" viewBox="0 0 {width} {height}" {size} {labelled}>',
         f'<title id="{prefix}-title">{xml(title)}</title>',
         f'<desc id="{prefix}-desc">{xml(description)}</desc>',
-        f"<style>{style_sheet()}</style>",
+        f"<style>{style_sheet(fixed=fixed)}</style>",
         f'<defs><marker {tip}><path class="tip" d="M0 .8 7.4 4 0 7.2Z"/></marker></defs>',
         f'<rect class="paper" {size}/>',
     ]
     for figure in sheet.figures:
         parts += _figure(figure, scale, prefix)
+    parts += _legend(sheet)
     parts.append("</svg>\n")
     return "\n".join(parts)
 
 
 class Scale:
-    """How large a shape is drawn: one scale for all boxes of a sheet."""
+    """How large a shape is drawn: one scale for all boxes of a sheet, one for maps and one for vectors."""
 
     def __init__(self, sheet: Sheet) -> None:
-        shapes = [placed.item.shape for figure in sheet.figures for placed in figure.boxes]
-        self.channels = max(shape[0] for shape in shapes)
-        self.side = max((max(shape[1:]) for shape in shapes if len(shape) == 3), default=1)
+        shapes = [placed.item.shape for placed in boxes_of(sheet)]
+        maps = [shape for shape in shapes if len(shape) == 3]
+        self.channels = max((shape[0] for shape in maps), default=1)
+        self.side = max((max(shape[1:]) for shape in maps), default=1)
+        self.features = max((shape[0] for shape in shapes if len(shape) == 1), default=1)
 
-    def length(self, channels: int) -> float:
-        """The length of a solid."""
-        return 2.5 + 23.5 * sqrt(channels / self.channels)
+    def solid(self, shape: Size) -> tuple[float, float, float]:
+        """Length, height and depth of a map."""
+        height, depth = (3 + 25 * sqrt(side / self.side) for side in shape[1:])
+        return (2.5 + 23.5 * sqrt(shape[0] / self.channels), height, 0.36 * depth)
 
-    def height(self, side: int) -> float:
-        """The height of a solid."""
-        return 3.0 + 25.0 * sqrt(side / self.side)
+    def bar(self, features: int) -> float:
+        """Length of a vector."""
+        return 4 + 28 * sqrt(features / self.features)
 
 
 def _figure(figure: Figure, scale: Scale, prefix: str) -> Iterable[str]:
@@ -74,7 +78,7 @@ def _figure(figure: Figure, scale: Scale, prefix: str) -> Iterable[str]:
     yield '<g class="figure">'
     y = figure.y + 18
     yield _text("title", figure.x, y, picture.title)
-    for text in (measures.heading_subtitle(picture, figure.width), picture.figures):
+    for text in (cut(picture.subtitle, figure.width, measure.WHAT), cut(picture.figures, figure.width, measure.WHAT)):
         if text:
             y += 18
             yield _text("figures", figure.x, y, text)
@@ -87,11 +91,24 @@ def _figure(figure: Figure, scale: Scale, prefix: str) -> Iterable[str]:
     yield "</g>"
 
 
+def _legend(sheet: Sheet) -> Iterable[str]:
+    yield '<g class="legend">'
+    for role, words, (x, y) in sheet.legend:
+        if role == "solid":
+            yield f'<g class="reshape">{_prism(8, 8, 4, x + 6, y - 4)}</g>'
+        else:
+            swatch = f'<rect class="card" x="{num(x)}" y="{num(y - 9)}" width="11" height="11" rx="3"/>'
+            yield f'<g class="{role}">{swatch}</g>'
+        yield _text("shape", x + 17, y, words)
+    yield "</g>"
+
+
 def _frame(placed: Placed) -> Iterable[str]:
     group = placed.item
     assert isinstance(group, Group)
     yield f'<g class="frame{" aside" if group.aside else ""}"{_data(group)}>{_rect(placed, 10)}'
-    yield _text("name", placed.x + measures.FRAME_PAD, placed.y + 19, measures.frame_title(group)) + "</g>"
+    title = placed.head.title if placed.head else measure.FRAME_PAD
+    yield _text("name", placed.x + title, placed.y + 19, measure.frame_title(group)) + "</g>"
 
 
 def _rect(placed: Placed, radius: float, shift: float = 0.0, css: str = "card") -> str:
@@ -123,28 +140,33 @@ def _box(placed: Placed, scale: Scale) -> Iterable[str]:
     box = placed.item
     assert isinstance(box, Box)
     x, y, width = placed.x, placed.y, placed.width
-    left, right = x + measures.GLYPH, x + width - measures.PAD * 0.75
-    room = width - measures.GLYPH - measures.PAD / 2
+    left, right = x + measure.SOLID, x + width - measure.PAD * 0.75
+    room = width - measure.SOLID - measure.PAD / 2
     yield f'<g class="box {box.role}{" aside" if box.aside else ""}"{_data(box)}>'
     yield f"<title>{xml(_spoken(box))}</title>"
-    yield "".join(_rect(placed, 7, 3.0 * behind) for behind in reversed(range(min(box.times, 3))))
-    yield _glyph(box.shape, x + measures.GLYPH / 2 + 1, y + placed.height / 2, scale)
-    yield _text("name", left, y + 19, cut(box.name, room, measures.NAME, bold=True))
-    yield _text("what", left, y + 34, cut(box.what, room, measures.WHAT))
+    yield "".join(
+        _rect(placed, 7, measure.CARD_SHIFT * behind) for behind in reversed(range(min(box.times, measure.MOST_CARDS)))
+    )
+    yield _solid(box.shape, x + measure.SOLID / 2, y + placed.height / 2, scale)
+    yield _text("name", left, y + 19, cut(box.name, room, measure.NAME, bold=True))
+    yield _text("what", left, y + 34, cut(box.what, room, measure.WHAT))
     yield _text("shape", left, y + 49, form(box.shape))
     if box.times > 1:
         yield _text("times", right, y + 19, f"×{box.times}")
     if box.tags:
-        yield _text("tags", right, y + 49, " · ".join(box.tags))
+        yield _text("tags", right, y + 49, measure.tag_text(box))
     yield "</g>"
 
 
-def _glyph(shape: tuple[int, ...], x: float, y: float, scale: Scale) -> str:
-    """The output as a solid: as long as it has channels, as high and deep as the map; a bar for a vector."""
-    length = scale.length(shape[0])
+def _solid(shape: Size, x: float, y: float, scale: Scale) -> str:
+    """The output around (x, y): as long as it has channels, as high and deep as the map; a vector is a bar."""
     if len(shape) == 1:
+        length = scale.bar(shape[0])
         return f'<path class="front" d="M{num(x - length / 2)} {num(y - 2)}h{num(length)}v4h{num(-length)}Z"/>'
-    height, depth = scale.height(shape[1]), 0.36 * scale.height(shape[2])
+    return _prism(*scale.solid(shape), x, y)
+
+
+def _prism(length: float, height: float, depth: float, x: float, y: float) -> str:
     left, top = x - (length + depth) / 2, y - (height - depth) / 2
     front = f"M{num(left)} {num(top)}h{num(length)}v{num(height)}h{num(-length)}Z"
     roof = f"M{num(left)} {num(top)}l{num(depth)} {num(-depth)}h{num(length)}l{num(-depth)} {num(depth)}Z"

@@ -59,15 +59,15 @@ class _Assembly:
         body = Body([self.run(run) for run in runs])
         place = {unit: place for place, run in enumerate(runs) for unit in range(run.start, run.end)}
         place[BEGIN] = BEGIN
-        edges: dict[Edge, None] = {}
+        links: dict[tuple[int, int], list[Wire]] = {}
         for target, run in enumerate(runs):
             for unit in range(run.start, run.end if run.hidden else run.start + run.period):
                 for wire in self.wires[unit]:
                     if place[wire.source] != target:
-                        edges[self.edge(wire, place[wire.source], target)] = None
-        for wire in self.ends:
-            edges[Edge(place[wire.source], END, wire.shape)] = None
-        body.edges = list(edges)
+                        links.setdefault((place[wire.source], target), []).append(wire)
+        before = [self.units[run.start].x for run in runs]
+        body.edges = [_edge(*link, wires, before) for link, wires in links.items()]
+        body.edges += [_edge(place[wire.source], END, [wire], before) for wire in self.ends]
         return body
 
     def content(self, unit: Unit) -> tuple[Any, ...]:
@@ -77,12 +77,6 @@ class _Assembly:
         layers = [(layer.kind.kind, layer.kind.__dict__) for layer in unit.layers]
         return (unit.entries[-1].node.shapes, lead.block, lead.node.auxiliary, layers, below)
 
-    def edge(self, wire: Wire, source: int, target: int) -> Edge:
-        """An edge, with the shape where the box that it leaves has changed it."""
-        changed = wire.source != BEGIN and wire.shape != self.units[wire.source].x
-        words = [wire.output or "", form(wire.shape) if changed else ""]
-        return Edge(source, target, wire.shape, " ".join(word for word in words if word))
-
     def run(self, run: Run) -> Item:
         """The item of a run of units."""
         units = self.units[run.start : run.end]
@@ -90,30 +84,32 @@ class _Assembly:
             return _hidden(units)
         if run.period == 1:
             return self.item(units)
-        body = Body([self.item(units[place :: run.period]) for place in range(run.period)])
-        edges: dict[Edge, None] = {}
+        body = Body([self.item(units[place :: run.period], turns=True) for place in range(run.period)])
+        links: dict[tuple[int, int], list[Wire]] = {}
         for target in range(run.period):
             for wire in self.wires[run.start + target]:
                 source = wire.source - run.start if wire.source >= run.start else BEGIN
-                edge = self.edge(wire, source, target)
-                edges[edge if source != BEGIN else edge._replace(label="")] = None
+                links.setdefault((source, target), []).append(wire)
         last = units[run.period - 1].shape
-        body.edges = [*edges, Edge(run.period - 1, END, last)]
+        before = [unit.x for unit in units[: run.period]]
+        body.edges = [_edge(*link, wires, before) for link, wires in links.items()]
+        body.edges.append(Edge(run.period - 1, END, last))
         name = _span(units[0].lead.name, units[-1].lead.name)
         return Group((), name, "", body, last, run.times)
 
-    def item(self, units: Sequence[Unit]) -> Item:
-        """The box or the opened body of equal units in a row."""
+    def item(self, units: Sequence[Unit], *, turns: bool = False) -> Item:
+        """The box or the opened body of equal units in a row, or of those at one place of all turns of a repeat."""
         first = units[0]
         lead, node, x, shape = first.lead, first.lead.node, first.x, first.shape
         paths = tuple(path for unit in units for entry in unit.entries for path in entry.paths)
-        name = _span(lead.name, units[-1].lead.name)
+        name = lead.name if turns else _span(lead.name, units[-1].lead.name)
+        times = 1 if turns else len(units)
         aside = node.auxiliary
         if first.layers:
             main = first.layers[0]
             what = labels.short_form(main.kind, main.x, main.text)
             tags = tuple(labels.tag(layer.kind, layer.text) for layer in first.layers[1:])
-            return Box(paths, name, what, labels.role(main.kind), x, shape, tags, len(units), lead.block, aside)
+            return Box(paths, name, what, labels.role(main.kind), x, shape, tags, times, lead.block, aside)
         graph = node.graph
         assert graph is not None
         called = lead.block or ("auxiliary head" if aside else "layers")
@@ -121,9 +117,19 @@ class _Assembly:
             text = scope(node, lead.text)
             prefixes = tuple(f"{path}." for path in paths)
             inner = body_of(graph, prefixes, self.level.below(), text, fused=not single(graph, text))
-            return Group(paths, name, called, inner, shape, len(units), lead.block, aside)
+            return Group(paths, name, called, inner, shape, times, lead.block, aside)
         role = "head" if aside else "block"
-        return Box(paths, name, _called(called, x, shape), role, x, shape, (), len(units), lead.block, aside)
+        return Box(paths, name, _called(called, x, shape), role, x, shape, (), times, lead.block, aside)
+
+
+def _edge(source: int, target: int, wires: list[Wire], before: list[Size]) -> Edge:
+    """An edge for all values that one item takes of another; it tells the shape where the source changes it."""
+    shape = wires[0].shape
+    outputs = dict.fromkeys(wire.output for wire in wires if wire.output)
+    words = [", ".join(outputs)] if outputs else []
+    if source != BEGIN and shape != before[source]:
+        words.append(form(shape))
+    return Edge(source, target, shape, " ".join(words), bool(outputs))
 
 
 def _called(name: str, x: Size, shape: Size) -> str:
@@ -132,7 +138,7 @@ def _called(name: str, x: Size, shape: Size) -> str:
     if len(x) != 3 or len(shape) != 3 or x[1:] == shape[1:]:
         return what
     for big, small, sign in ((x, shape, "/"), (shape, x, "×")):
-        factors = {-(-big[axis] // small[axis]) for axis in (1, 2)}
+        factors = {round(big[axis] / small[axis]) for axis in (1, 2)}
         if len(factors) == 1 and (factor := factors.pop()) > 1:
             return f"{what}, {sign}{factor}"
     return what

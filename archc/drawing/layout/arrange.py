@@ -11,6 +11,9 @@ from archc.drawing.layout.piece import Piece, Point, Size2
 from archc.drawing.layout.structure import Branches, Chain, Graph, Link, Part
 from archc.drawing.layout.tangle import tangle
 
+Row = tuple[int | None, Piece]
+"""A node's piece, with the node; without, what lies between two."""
+
 BEGIN: Final = -1
 END: Final = -2
 
@@ -37,6 +40,8 @@ class Plan:
     exit: float
     places: dict[int, Point]
     lines: dict[Link, list[Point]]
+    ragged: float
+    """How far the heights of the columns lie apart: 0 where they are equal."""
 
 
 class Arrangement:
@@ -67,13 +72,13 @@ class Arrangement:
         """The drawing, in columns no higher than `room` where that is possible."""
         piece = self._stack(self.chain, self.rows, room, outermost=True)
         lines = {link: self._line(link, piece) for link in self.links}
-        return Plan(piece.width, piece.height, piece.entry, piece.exit, piece.places, lines)
+        return Plan(piece.width, piece.height, piece.entry, piece.exit, piece.places, lines, self._ragged(room))
 
     # Pieces
 
-    def _rows(self, chain: Chain, begin: int, end: int) -> list[tuple[int | None, Piece]]:
+    def _rows(self, chain: Chain, begin: int, end: int) -> list[Row]:
         """A chain's nodes and what lies between them, each as a piece with its node."""
-        rows: list[tuple[int | None, Piece]] = []
+        rows: list[Row] = []
         ends = [*chain.nodes, end]
         for place, part in enumerate(chain.between):
             before = chain.nodes[place - 1] if place else begin
@@ -122,14 +127,13 @@ class Arrangement:
     def _stack(
         self,
         chain: Chain,
-        rows: list[tuple[int | None, Piece]],
+        rows: list[Row],
         room: float = float("inf"),
         *,
         outermost: bool = False,
     ) -> Piece:
         """A chain's rows one below the other, and the columns side by side."""
-        good = [node in self.starts for node, _ in rows]
-        columns = split([piece.height for _, piece in rows], GAP, good, room)
+        columns = self._columns(rows, room)
         ends = COLUMN_END if len(columns) > 1 else 0.0
         whole = Piece(0.0, 0.0, 0.0, 0.0)
         x = 0.0
@@ -166,6 +170,15 @@ class Arrangement:
         whole.exit = leave[0][0] if leave else whole.entry
         return whole
 
+    def _columns(self, rows: Sequence[Row], room: float) -> list[range]:
+        return split([piece.height for _, piece in rows], GAP, [node in self.starts for node, _ in rows], room)
+
+    def _ragged(self, room: float) -> float:
+        columns = self._columns(self.rows, room)
+        heights = [sum(self.rows[place][1].height + GAP for place in column) for column in columns]
+        mean = sum(heights) / len(heights)
+        return sum((height / mean - 1) ** 2 for height in heights) / len(heights) if mean else 0.0
+
     def _beside(self, node: int | None, piece: Piece, first: bool) -> list[int]:
         """The nodes that stand aside of a row."""
         nodes = [node] if node is not None else [place for place in piece.places if place in self.aside]
@@ -187,9 +200,7 @@ class Arrangement:
         middle = y + (enter[1] - y) / 2
         return [(x, middle), (enter[0], middle)]
 
-    def _lay(
-        self, whole: Piece, way: list[Point], before: int | None, node: int | None, rows: list[tuple[int | None, Piece]]
-    ) -> None:
+    def _lay(self, whole: Piece, way: list[Point], before: int | None, node: int | None, rows: list[Row]) -> None:
         """Let the edges between two rows take a way: they leave one node, or reach one."""
         if not way:
             return

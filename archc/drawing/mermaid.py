@@ -1,0 +1,52 @@
+"""Pictures as Mermaid flowcharts, which code hosts draw in READMEs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from archc.drawing.model import Picture
+from archc.drawing.style import INKS, ROLES
+from archc.drawing.wiring import Cluster, Wiring
+
+
+def render_mermaid(pictures: list[Picture]) -> str:
+    """The flowchart; several pictures are subgraphs of one."""
+    wiring = Wiring(pictures)
+    lines = ["flowchart TD"]
+    for cluster in wiring.clusters:
+        lines += _cluster(cluster, 1) if len(wiring.clusters) > 1 else _content(cluster, 1)
+    for arrow in wiring.arrows:
+        label = f'|"{_text(arrow.label)}"|' if arrow.label else ""
+        lines.append(f"    {arrow.source} {'-.->' if arrow.aside else '-->'}{label} {arrow.target}")
+    for role, ((fill, ink), _) in ROLES.items():
+        if role not in wiring.roles:
+            continue
+        dashes = ",stroke-dasharray:4 3" if role == "head" else ""
+        lines.append(f"    classDef {role} fill:{fill},stroke:{ink},color:{INKS['ink'][0]}{dashes}")
+    return "\n".join(lines) + "\n"
+
+
+def _cluster(cluster: Cluster, depth: int) -> Iterator[str]:
+    indent = "    " * depth
+    yield f'{indent}subgraph {cluster.id}["{_text(cluster.title)}"]'
+    yield from _content(cluster, depth + 1)
+    yield f"{indent}end"
+
+
+def _content(cluster: Cluster, depth: int) -> Iterator[str]:
+    indent = "    " * depth
+    for item in cluster.content:
+        if isinstance(item, Cluster):
+            yield from _cluster(item, depth)
+            continue
+        name, *rest = map(_text, item.lines)
+        if item.role == "terminal":
+            yield f'{indent}{item.id}(["{name}"])'
+        else:
+            yield f'{indent}{item.id}["<b>{name}</b><br/>{"<br/>".join(rest)}"]:::{item.role}'
+
+
+def _text(text: str) -> str:
+    """A text within double quotes: whatever could end it or be read as markup becomes a character's number."""
+    return re.sub(r"[^\w ×·–/.,+()-]|`", lambda char: f"#{ord(char[0])};", text)

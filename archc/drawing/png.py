@@ -1,0 +1,46 @@
+"""A sheet as PNG, by resvg: no browser, no system program, and the fonts that come with matplotlib."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from archc.drawing.figure import Sheet
+from archc.drawing.svg import render
+
+ZOOM: Final = 2.0
+"""Pixels by CSS pixel: sharp on dense screens and on paper."""
+MOST_PIXELS: Final = 16_000
+"""Width and height from which the zoom is less."""
+
+
+def available() -> bool:
+    """Whether resvg is installed."""
+    return find_spec("resvg_py") is not None
+
+
+def render_png(sheet: Sheet) -> bytes:
+    """The image, on light paper. Raises ImportError without resvg."""
+    import resvg_py
+
+    zoom = min(ZOOM, MOST_PIXELS / max(sheet.width, sheet.height))
+    return bytes(
+        resvg_py.svg_to_bytes(
+            render(sheet, fixed=True).replace("sans-serif", "DejaVu Sans"),
+            width=max(1, round(sheet.width * zoom)),
+            skip_system_fonts=True,
+            font_files=[str(path) for path in _fonts()],
+            font_family="DejaVu Sans",
+            sans_serif_family="DejaVu Sans",
+        )
+    )
+
+
+def _fonts() -> list[Path]:
+    """DejaVu Sans, regular and bold, found without importing matplotlib."""
+    spec = find_spec("matplotlib")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return [folder / "DejaVuSans.ttf", folder / "DejaVuSans-Bold.ttf"]
