@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from archc import Architecture
+from archc.testing.agreement import assert_same_outputs, assert_same_state, run
 
 
 def emitted_class(architecture: Architecture, **settings: Any) -> type[nn.Module]:
@@ -42,24 +43,10 @@ def seeded(make: Any, seed: int = 0) -> nn.Module:
     return module
 
 
-def run(module: nn.Module, x: Tensor, *, training: bool, seed: int = 1) -> dict[str, Tensor]:
-    """The outputs by name, under a seed; an only output is called `output`."""
-    torch.manual_seed(seed)
-    module.train(training)
-    with torch.no_grad():
-        result = module(x.clone())
-    return result if isinstance(result, dict) else {"output": result}
-
-
 def assert_equal_modules(one: nn.Module, other: nn.Module, x: Tensor) -> None:
-    """Same keys in the same order, same weights bit for bit, bit-equal outputs in eval and training mode."""
-    first, second = one.state_dict(), other.state_dict()
-    assert list(first) == list(second)
-    for key, value in first.items():
-        assert torch.equal(value, second[key]), key
+    """Same keys in the same order, same weights bit for bit, bit-equal finite outputs in eval and training mode."""
+    assert_same_state(one, other)
     for training in (False, True):
-        outputs, others = run(one, x, training=training), run(other, x, training=training)
-        assert list(outputs) == list(others)
-        for name, value in outputs.items():
-            assert value.isfinite().all(), name
-            assert torch.equal(value, others[name]), (name, training)
+        outputs = run(one, x, training=training)
+        assert all(value.isfinite().all() for value in outputs.values())
+        assert_same_outputs(outputs, run(other, x, training=training))

@@ -9,7 +9,7 @@ import inspect
 import operator
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
@@ -34,13 +34,7 @@ REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
 """What torch raises for arguments or inputs that it does not take."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Small tensors: handing them to threads takes longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 every_kind = pytest.mark.parametrize("name", CASES)

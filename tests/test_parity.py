@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from parity import assert_equal_modules, class_of, emitted_class, run, seeded
+from parity import assert_equal_modules, class_of, emitted_class, seeded
 from torch import nn
 
 import archc
 from archc.build import shape_problems
 from archc.library import bundled
+from archc.testing.agreement import run
 
 NETWORKS = sorted((Path(__file__).parent / "networks").glob("*.yaml"))
 HEAVY = ("vgg13", "vgg16", "vgg19")  # of one spec and more rows: vgg11 stands for them here

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 import torchvision.models as tv
-from parity import emitted_class, run, seeded
+from parity import emitted_class, seeded
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import archc
+from archc.testing.agreement import run
 
 
 @dataclass(frozen=True)
