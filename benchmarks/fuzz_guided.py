@@ -2,9 +2,9 @@
 
     python benchmarks/fuzz_guided.py CORPUS [-runs=N] [libFuzzer's options]
 
-CORPUS is a folder that keeps what reached new code; the specs and wrong specs of this repository are put into it. Each
-input is accepted or refused with problems that have a line. Anything else, more than a second of the CPU or more than 512
-MiB ends the run and leaves the input in a file `crash-…` or `oom-…`.
+CORPUS is a folder that keeps what reached new code; the specs and wrong specs of this repository are put into it.
+Each input is accepted or refused with problems that have a line. Anything else, more than a second of the CPU or more
+than 512 MiB ends the run and leaves the input in a file `crash-…` or `oom-…`.
 """
 
 from __future__ import annotations
