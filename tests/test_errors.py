@@ -95,6 +95,21 @@ layers:
     assert "3 more places" in text_report([problem])
 
 
+@pytest.mark.parametrize(
+    ("uses", "note"), [(2, "line 5"), (3, "lines 5, 6"), (12, "lines 5, 6, 7, 8, 9, 10, 11, 12 and 3 more")]
+)
+def test_an_unknown_name_is_told_once_with_its_lines(uses: int, note: str) -> None:
+    """A block that was renamed where it is defined: every use is a problem to programs, people read of one mistake."""
+    text = "input: [3, 32, 32]\nblocks: {Unit: {layers: [relu]}}\nlayers:\n" + "  - Unity\n" * uses
+    with pytest.raises(SpecError) as caught:
+        archc.loads(text)
+    assert [problem.mark and problem.mark.line for problem in caught.value.problems] == list(range(4, 4 + uses))
+    report = text_report(caught.value.problems)
+    assert report.count("error[E0204]") == 1
+    assert f"= note: also in {note}\n" in report
+    assert "help: did you mean `Unit`?" in report
+
+
 def test_one_fault_causes_no_follow_up_messages() -> None:
     """What comes after a faulty layer is unknown, and nothing is said of it."""
     text = """

@@ -10,12 +10,22 @@ from archc.problems.problem import Problem
 _CONTROL = {i: "�" for i in range(32) if i != 9} | {127: "�"}
 
 
+_NAMES = ("E0204", "E0212")
+"""What is unknown under its name is one mistake, however often the name is used."""
+
+_LINES_SHOWN = 8
+
+
 def text_report(problems: Iterable[Problem]) -> str:
     """The report for people: message, place, the line with a caret, the way there, the mend."""
-    return "\n\n".join(_text(problem) for problem in problems)
+    told: dict[object, list[Problem]] = {}
+    for problem in problems:
+        once = problem.code in _NAMES and problem.mark is not None
+        told.setdefault((problem.code, problem.file, problem.message) if once else id(problem), []).append(problem)
+    return "\n\n".join(_text(first, again) for first, *again in told.values())
 
 
-def _text(problem: Problem) -> str:
+def _text(problem: Problem, again: list[Problem]) -> str:
     lines = [f"error[{problem.code}]: {problem.message}"]
     mark = problem.mark
     margin = " "
@@ -37,6 +47,11 @@ def _text(problem: Problem) -> str:
     if problem.repeats:
         places = "place" if problem.repeats == 1 else "places"
         lines.append(f"{margin} = note: the same line is wrong in {problem.repeats} more {places}")
+    others = list(dict.fromkeys(other.mark.line for other in again if other.mark is not None))
+    if others:
+        more = f" and {len(others) - _LINES_SHOWN} more" if len(others) > _LINES_SHOWN else ""
+        shown = ", ".join(map(str, others[:_LINES_SHOWN]))
+        lines.append(f"{margin} = note: also in line{'s' if others[1:] else ''} {shown}{more}")
     if problem.help:
         lines.append(f"{margin} = help: {problem.help}")
     if lines[-1] == f"{margin} |":
