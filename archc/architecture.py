@@ -13,6 +13,7 @@ from archc.library import find_spec
 from archc.problems import Problem, SpecError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from torch import nn
 
 InputSize = tuple[int, int, int]
@@ -105,6 +106,24 @@ class Architecture:
     def summary(self, input: InputSize | None = None) -> Summary:
         """Shapes, parameters, multiply-adds and receptive fields of every layer, and the totals."""
         return summarize(self.configure(input)._network)
+
+    def to_pandas(self, input: InputSize | None = None) -> DataFrame:
+        """A pandas.DataFrame, a row a layer by its path. Raises ImportError where pandas is not installed."""
+        from archc.presentation.frame import data_frame
+
+        return data_frame(self.summary(input))
+
+    def _repr_svg_(self) -> str:
+        """The picture that a notebook shows."""
+        from archc.presentation.notebook import picture
+
+        return picture(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the picture, and below it the summary, to be opened."""
+        from archc.presentation.notebook import page
+
+        return page(self)
 
     def build(self, input: InputSize | None = None, **parameters: Any) -> nn.Module:
         """The nn.Module, initialised as the spec says. Raises SpecError for settings that do not fit."""

@@ -311,7 +311,7 @@ def test_summary_formats_tell_the_same(sh: Shell) -> None:
     for text in (table, markdown):
         assert "4×6×6" in text
         assert "112" in text
-        assert "3,888" in text
+        assert "3.888 k" in text
         assert "3×3" in text  # the smallest input
 
 
@@ -562,7 +562,7 @@ def test_a_closed_pipe_is_no_error() -> None:
     """`archc list | head -1` ends quietly."""
     command = f"{sys.executable} -m archc summary googlenet | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
-    assert done.stdout == "GoogLeNet\n"
+    assert done.stdout == "GoogLeNet: Going Deeper with Convolutions\n"
     assert done.stderr == ""
 
 

@@ -235,7 +235,10 @@ def test_costs_are_what_torch_counts(name: str) -> None:
     def check(layer: tuple[Kind, Shape]) -> None:
         kind, x = layer
         module = built(kind, x)
-        assert kind.parameters(x) == sum(parameter.numel() for parameter in module.parameters())
+        trained = dict(module.named_parameters())
+        stored = {name: (tuple(tensor.shape), name in trained) for name, tensor in module.state_dict().items()}
+        assert dict(kind.tensors(x)) == stored
+        assert kind.parameters(x) == sum(parameter.numel() for parameter in trained.values())
         with FlopCounterMode(display=False) as counter:
             outputs(module, noise(1, *x))
         assert 2 * kind.macs(x, inferred(kind, x)[0]) == counter.get_total_flops()
@@ -279,6 +282,46 @@ def test_what_the_backward_pass_reads_of_the_output(name: str) -> None:
         assert ("modified" in refusal) == kind.needs_output, refusal
 
     check()
+
+
+@every_kind
+def test_memory_is_what_torch_keeps_for_the_backward_pass(name: str) -> None:
+    """Input and output where a kind says so, and as many bytes beside them as it says."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        assert_kept(kind, x, [noise(2, *x).requires_grad_() * 1.0])
+
+    check()
+
+
+def assert_kept(kind: Kind, x: Any, inputs: list[Tensor]) -> None:
+    module = built(kind, x).train()
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[memory(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        result = module(*inputs)
+    own = {memory(tensor) for tensor in module.state_dict().values()}
+    made = {memory(part) for part in (result if isinstance(result, tuple) else (result,))}
+    read = {memory(tensor) for tensor in inputs}
+    by_output = kind.needs_output and not kind.keeps_storage  # parts of a split are views: nobody keeps them
+    if made & read:
+        assert bool(kept.keys() & made) == (kind.needs_input or by_output)
+    else:
+        assert kept.keys() & read == (read if kind.needs_input else set())
+        assert kept.keys() & made == (made if by_output else set())
+    beside = sum(size for place, size in kept.items() if place not in own | made | read)
+    assert beside == kind.kept(x, inputs[0].shape[0])
+
+
+def memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def called(call: Call, first: Any) -> list[Tensor]:
@@ -394,6 +437,14 @@ def test_a_join_is_legal_where_torch_joins(name: str) -> None:
     check()
     assert seen["legal"] >= seen.total() * 0.2
     assert seen["illegal"] >= seen.total() * 0.2
+
+
+@pytest.mark.parametrize("name", JOINS)
+@given(x=shapes_to_join())
+def test_what_a_join_keeps_for_the_backward_pass(name: str, x: tuple[Shape, ...]) -> None:
+    kind = KINDS[name]()
+    if not list(kind.requirements(x)):
+        assert_kept(kind, x, [noise(2, *shape).requires_grad_() * 1.0 for shape in x])
 
 
 @pytest.mark.parametrize("name", JOINS)

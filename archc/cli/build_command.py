@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archc.cli.options import configured
-from archc.cli.text import figures
+from archc.presentation.text import figures
 from archc.problems import Problem, SpecError
 
 

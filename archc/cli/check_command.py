@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 from archc import __version__
 from archc.cli.options import configured
-from archc.cli.text import counted, figures
 from archc.language import load_library, source_files
 from archc.library import bundled, find_spec, folder_specs
+from archc.presentation.text import counted, figures
 from archc.problems import Problem, SpecError, json_report, text_report
 
 

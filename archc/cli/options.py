@@ -26,6 +26,14 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
         case "summary":
             _spec(command)
             command.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
+            command.add_argument(
+                "--depth",
+                type=depth,
+                default="blocks",
+                metavar="N",
+                help="levels of names that a table opens, `blocks` (default: a line a block) or `all`",
+            )
+            command.add_argument("--batch", type=count, default=1, metavar="N", help="images at once, for the memory")
         case "build":
             _spec(command)
             command.add_argument(
@@ -164,6 +172,11 @@ def count(text: str) -> int:
 def natural(text: str) -> int:
     """A number from 0 on."""
     return 0 if text == "0" else count(text)
+
+
+def depth(text: str) -> Any:
+    """Levels to open: a number, or `blocks`, or `all`."""
+    return text if text in ("blocks", "all") else count(text)
 
 
 def _spec(command: argparse.ArgumentParser) -> None:

@@ -2,12 +2,17 @@
 
 from archc.inference.cost import Cost, graph_cost
 from archc.inference.expect import expectation_problems
+from archc.inference.memory import Memory, network_memory
+from archc.inference.outline import Depth, Line, outline
 from archc.inference.scan import Scan, Scanned
 from archc.inference.sizes import Sizes, Stop
 from archc.inference.summary import Row, Summary, network_outputs, summarize
 
 __all__ = [
     "Cost",
+    "Depth",
+    "Line",
+    "Memory",
     "Row",
     "Scan",
     "Scanned",
@@ -16,6 +21,8 @@ __all__ = [
     "Summary",
     "expectation_problems",
     "graph_cost",
+    "network_memory",
     "network_outputs",
+    "outline",
     "summarize",
 ]

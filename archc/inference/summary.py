@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from archc.expressions import plain
 from archc.graph import Network, Node, walk
 from archc.inference.cost import graph_cost, layer_cost
+from archc.inference.memory import Memory, network_memory
+from archc.inference.outline import Depth, Line, outline
 from archc.inference.receptive import receptive_fields
 from archc.inference.sizes import Sizes
 
@@ -43,9 +45,24 @@ class Summary:
     macs: int
     min_input: tuple[int, int]
     layers: tuple[Row, ...]
+    network: Network = field(repr=False, compare=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The object that `archc summary --format json` prints."""
+    def outline(self, depth: Depth = "blocks") -> list[Line]:
+        """The layers as a reader wants them: a line a block, or a level of names, or (`all`) a line a layer."""
+        return outline(self.network, self.layers, depth)
+
+    def memory(self, images: int = 1) -> Memory:
+        """Bytes for inference and training with a batch of `images`."""
+        return network_memory(self.network, images)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from archc.presentation import summary_html
+
+        return summary_html(self)
+
+    def to_dict(self, images: int = 1) -> dict[str, Any]:
+        """The object that `archc summary --format json` prints; its memory is that of a batch of `images`."""
         return {
             "name": self.name,
             "input": list(self.input),
@@ -54,6 +71,7 @@ class Summary:
             "training_parameters": self.training_parameters,
             "macs": self.macs,
             "min_input": list(self.min_input),
+            "memory": self.memory(images).to_dict(),
             "layers": [_row_dict(row) for row in self.layers],
         }
 
@@ -116,4 +134,5 @@ def summarize(network: Network) -> Summary:
         cost.macs,
         Sizes(network).minimum(),
         tuple(rows),
+        network,
     )

@@ -4,7 +4,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archc.kinds.base import Flag, Kind, Real, Word, integer
+from archc.kinds.base import FLOAT, Flag, Kind, Real, Shape, Word, integer, volume
+
+
+class _OfInput(Kind):
+    """An activation whose derivative is computed from the input; where that is overwritten, from a copy."""
+
+    @property
+    def needs_input(self) -> bool:
+        return not self.overwrites
+
+    def kept(self, x: Shape, images: int) -> int:
+        return FLOAT * images * volume(x) if self.overwrites else 0
 
 
 class ReLU(Kind):
@@ -21,7 +32,7 @@ class ReLU(Kind):
         return True
 
 
-class ReLU6(Kind):
+class ReLU6(_OfInput):
     """min(max(0, x), 6) (MobileNets)."""
 
     kind: ClassVar[str] = "relu6"
@@ -44,6 +55,10 @@ class LeakyReLU(Kind):
     """Overwrite the input's memory; refused where something else reads it."""
 
     @property
+    def needs_input(self) -> bool:
+        return not self.inplace
+
+    @property
     def needs_output(self) -> bool:
         return bool(self.inplace)
 
@@ -61,11 +76,15 @@ class ELU(Kind):
     """Overwrite the input's memory; refused where something else reads it."""
 
     @property
+    def needs_input(self) -> bool:
+        return not self.inplace
+
+    @property
     def needs_output(self) -> bool:
         return bool(self.inplace)
 
 
-class GELU(Kind):
+class GELU(_OfInput):
     """x Φ(x) (https://arxiv.org/abs/1606.08415)."""
 
     kind: ClassVar[str] = "gelu"
@@ -75,7 +94,7 @@ class GELU(Kind):
     """`tanh` approximates Φ."""
 
 
-class SiLU(Kind):
+class SiLU(_OfInput):
     """x σ(x), also called swish."""
 
     kind: ClassVar[str] = "silu"
@@ -107,7 +126,7 @@ class Tanh(Kind):
         return True
 
 
-class Hardswish(Kind):
+class Hardswish(_OfInput):
     """x · relu6(x + 3) / 6 (MobileNet v3, https://arxiv.org/abs/1905.02244)."""
 
     kind: ClassVar[str] = "hardswish"
@@ -117,7 +136,7 @@ class Hardswish(Kind):
     """Overwrite the input's memory; refused where something else reads it."""
 
 
-class Hardsigmoid(Kind):
+class Hardsigmoid(_OfInput):
     """relu6(x + 3) / 6."""
 
     kind: ClassVar[str] = "hardsigmoid"

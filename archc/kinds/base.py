@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 from archc.expressions.symbol import Symbol, plain
 from archc.limits import MAX_INTEGER
 
+FLOAT = 4
+"""Bytes of a number in float32."""
+
 Shape = tuple[Any, ...]
 """A tensor's shape without its batch dimension: (channels, height, width) or (features,). The first
 element may be a Symbol; the others are plain integers."""
@@ -52,6 +55,13 @@ class Window(NamedTuple):
     extent: int | None
     step: float = 1.0
     before: float = 0.0
+
+
+class Stored(NamedTuple):
+    """A tensor of a layer's state: its shape, and whether it is trained or a statistic that is only kept."""
+
+    shape: tuple[int, ...]
+    trained: bool = True
 
 
 def _symbolic(value: Any, handler: Any) -> Any:
@@ -231,9 +241,13 @@ class Kind(BaseModel):
         """The function that does the same without a module, if a person would rather call it."""
         return None
 
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        """What it holds, under the names of its state dict."""
+        return {}
+
     def parameters(self, x: Shape) -> int:
         """How many trained numbers it has."""
-        return 0
+        return sum(volume(tensor.shape) for tensor in self.tensors(x).values() if tensor.trained)
 
     def macs(self, x: Shape, y: Shape) -> int:
         """Multiply-adds for one image; counted for convolutions and linear layers."""
@@ -249,9 +263,22 @@ class Kind(BaseModel):
         return bool(self.__dict__.get("inplace", False))  # pydantic's getattr is slow where there is none
 
     @property
+    def needs_input(self) -> bool:
+        """Whether the backward pass reads its input, which is kept for it."""
+        return False
+
+    @property
     def needs_output(self) -> bool:
         """Whether the backward pass reads its output, so that nothing may overwrite it."""
         return False
+
+    def kept(self, x: Shape, images: int) -> int:
+        """Bytes that are kept for the backward pass beside input and output: masks, indices, statistics."""
+        return 0
+
+    def scratch(self, x: Shape, images: int) -> int:
+        """Bytes that it takes beside input and output while it runs in inference, as far as they are tensors."""
+        return 0
 
 
 def need_map(x: Shape, kind: str) -> Iterator[Fault]:

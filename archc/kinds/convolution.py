@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from archc.expressions.symbol import Symbol, plain
 from archc.kinds.base import (
+    FLOAT,
     Count,
     Fault,
     Flag,
@@ -14,11 +15,13 @@ from archc.kinds.base import (
     PaddingOrSame,
     Pair,
     Shape,
+    Stored,
     Window,
     Word,
     form,
     need_map,
     pair,
+    volume,
 )
 
 AXES = ("height", "width")
@@ -79,6 +82,14 @@ def kernel_faults(x: Shape, kernel_size: Any, padding: Any, dilation: Any, kind:
                 help="use a smaller kernel, more padding, or a larger input",
             )
             return
+
+
+def _weights(channels: tuple[int, int], kernel_size: Any, layer: "Conv2d | ConvTranspose2d") -> dict[str, Stored]:
+    kernel = pair(kernel_size)
+    found = {"weight": Stored((*channels, int(kernel[0]), int(kernel[1])))}
+    if layer.bias:
+        found["bias"] = Stored((int(layer.out_channels),))
+    return found
 
 
 class Conv2d(Kind):
@@ -154,14 +165,25 @@ class Conv2d(Kind):
                 del given["padding"]
         return given
 
-    def parameters(self, x: Shape) -> int:
-        kernel = pair(self.kernel_size)
-        weights = int(self.out_channels) * (int(x[0]) // int(self.groups)) * kernel[0] * kernel[1]
-        return weights + (int(self.out_channels) if self.bias else 0)
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        return _weights((int(self.out_channels), int(x[0]) // int(self.groups)), self.kernel_size, self)
 
     def macs(self, x: Shape, y: Shape) -> int:
         kernel = pair(self.kernel_size)
         return int(y[0]) * int(y[1]) * int(y[2]) * (int(x[0]) // int(self.groups)) * kernel[0] * kernel[1]
+
+    @property
+    def needs_input(self) -> bool:
+        return self.padding_mode != "circular"  # which is copied piece by piece
+
+    def kept(self, x: Shape, images: int) -> int:
+        if self.padding_mode == "zeros":
+            return 0
+        padding = pair(self._padding())  # torch pads before it convolves: the padded map is what it keeps
+        return FLOAT * images * volume((x[0], x[1] + 2 * padding[0], x[2] + 2 * padding[1]))
+
+    def scratch(self, x: Shape, images: int) -> int:
+        return self.kept(x, images)
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
         kernel, stride = pair(self.kernel_size), pair(self.stride)
@@ -242,14 +264,16 @@ class ConvTranspose2d(Kind):
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"in_channels": x[0]}
 
-    def parameters(self, x: Shape) -> int:
-        kernel = pair(self.kernel_size)
-        weights = int(x[0]) * (int(self.out_channels) // int(self.groups)) * kernel[0] * kernel[1]
-        return weights + (int(self.out_channels) if self.bias else 0)
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        return _weights((int(x[0]), int(self.out_channels) // int(self.groups)), self.kernel_size, self)
 
     def macs(self, x: Shape, y: Shape) -> int:
         kernel = pair(self.kernel_size)
         return int(x[0]) * int(x[1]) * int(x[2]) * (int(y[0]) // int(self.groups)) * kernel[0] * kernel[1]
+
+    @property
+    def needs_input(self) -> bool:
+        return True
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
         kernel, stride = pair(self.kernel_size), pair(self.stride)

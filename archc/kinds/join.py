@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from archc.expressions.symbol import plain
-from archc.kinds.base import Call, Fault, Kind, Shape, form
+from archc.kinds.base import FLOAT, Call, Fault, Kind, Shape, form, volume
 
 
 class Join(Kind):
@@ -104,6 +104,11 @@ class Concat(Join):
         return Call("torch.cat", (), (("dim", 1),))
 
 
+def _partial(kind: Join, inputs: Any, images: int) -> int:
+    """Bytes of the result so far, while the last of three inputs or more is joined to it."""
+    return FLOAT * images * volume(kind.output(inputs[:-1])) if len(inputs) > 2 else 0
+
+
 class Add(Join):
     """The sum of equal shapes, element by element."""
 
@@ -113,6 +118,9 @@ class Add(Join):
 
     def output(self, x: Any) -> Shape:
         return (x[0][0], *x[0][1:])
+
+    def scratch(self, x: Any, images: int) -> int:
+        return _partial(self, x, images)
 
 
 class Multiply(Join):
@@ -126,3 +134,14 @@ class Multiply(Join):
     def output(self, x: Any) -> Shape:
         largest = max(x, key=lambda part: part[1:])
         return (x[0][0], *largest[1:])
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, x: Any, images: int) -> int:
+        products = (self.output(x[:count]) for count in range(2, len(x)))  # from left to right; the last is the output
+        return FLOAT * images * sum(map(volume, products))
+
+    def scratch(self, x: Any, images: int) -> int:
+        return _partial(self, x, images)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from archc.expressions.symbol import product_of
-from archc.kinds.base import Call, Count, Fault, Flag, Kind, Shape, Window, need_vector
+from archc.kinds.base import Call, Count, Fault, Flag, Kind, Shape, Stored, Window, need_vector
 
 
 class Linear(Kind):
@@ -28,11 +28,18 @@ class Linear(Kind):
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"in_features": x[0]}
 
-    def parameters(self, x: Shape) -> int:
-        return int(self.out_features) * (int(x[0]) + bool(self.bias))
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        found = {"weight": Stored((int(self.out_features), int(x[0])))}
+        if self.bias:
+            found["bias"] = Stored((int(self.out_features),))
+        return found
 
     def macs(self, x: Shape, y: Shape) -> int:
         return int(x[0]) * int(y[0])
+
+    @property
+    def needs_input(self) -> bool:
+        return True
 
 
 class Flatten(Kind):

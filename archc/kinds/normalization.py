@@ -7,6 +7,7 @@ from pydantic import PlainValidator, WithJsonSchema
 
 from archc.expressions.symbol import plain
 from archc.kinds.base import (
+    FLOAT,
     Count,
     Fault,
     Flag,
@@ -14,6 +15,7 @@ from archc.kinds.base import (
     Positive,
     Real,
     Shape,
+    Stored,
     Symbolic,
     form,
     integer,
@@ -24,6 +26,10 @@ from archc.kinds.base import (
     volume,
 )
 from archc.kinds.convolution import group_faults
+
+
+def _affine(shape: tuple[int, ...]) -> dict[str, Stored]:
+    return {"weight": Stored(shape), "bias": Stored(shape)}
 
 
 class _BatchNorm(Kind):
@@ -53,8 +59,23 @@ class _BatchNorm(Kind):
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"num_features": x[0]}
 
-    def parameters(self, x: Shape) -> int:
-        return 2 * int(x[0]) if self.affine else 0
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        channels = (int(x[0]),)
+        found = _affine(channels) if self.affine else {}
+        if self.track_running_stats:
+            found["running_mean"] = found["running_var"] = Stored(channels, False)
+            found["num_batches_tracked"] = Stored((), False)
+        return found
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, x: Shape, images: int) -> int:
+        return FLOAT * 2 * int(x[0])  # the batch's mean and deviation of each channel
+
+    def scratch(self, x: Shape, images: int) -> int:
+        return 0 if self.track_running_stats else self.kept(x, images)
 
 
 class BatchNorm2d(_BatchNorm):
@@ -106,8 +127,18 @@ class GroupNorm(Kind):
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"num_channels": x[0]}
 
-    def parameters(self, x: Shape) -> int:
-        return 2 * int(x[0]) if self.affine else 0
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        return _affine((int(x[0]),)) if self.affine else {}
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, x: Shape, images: int) -> int:
+        return FLOAT * 2 * images * int(self.num_groups)
+
+    def scratch(self, x: Shape, images: int) -> int:
+        return self.kept(x, images)
 
 
 def _shape(value: Any) -> Any:
@@ -174,8 +205,21 @@ class LayerNorm(Kind):
         given.pop("normalized_shape", None)
         return given
 
-    def parameters(self, x: Shape) -> int:
-        return volume(self._over(x)) * (1 + bool(self.bias)) if self.elementwise_affine else 0
+    def tensors(self, x: Shape) -> dict[str, Stored]:
+        if not self.elementwise_affine:
+            return {}
+        shape = tuple(int(size) for size in self._over(x))
+        return _affine(shape) if self.bias else {"weight": Stored(shape)}
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, x: Shape, images: int) -> int:
+        return FLOAT * 2 * images * (volume(x) // volume(self._over(x)))
+
+    def scratch(self, x: Shape, images: int) -> int:
+        return self.kept(x, images)
 
 
 class LocalResponseNorm(Kind):
@@ -196,3 +240,15 @@ class LocalResponseNorm(Kind):
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, x: Shape, images: int) -> int:
+        channels = 3 * int(x[0]) + int(self.size) - 1  # the squares of the padded map, their mean, its power
+        return FLOAT * images * channels * volume(x[1:])
+
+    def scratch(self, x: Shape, images: int) -> int:
+        channels = int(x[0])
+        return FLOAT * images * max(2 * channels, channels + int(self.size) - 1) * volume(x[1:])

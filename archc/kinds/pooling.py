@@ -19,8 +19,12 @@ from archc.kinds.base import (
     Window,
     need_map,
     pair,
+    volume,
 )
 from archc.kinds.convolution import kernel_faults
+
+_INDEX = 8
+"""Bytes of the place of a largest value, an int64."""
 
 
 class _Pool(Kind):
@@ -75,6 +79,10 @@ class _Pool(Kind):
         first, second = (Window(d * (k - 1) + 1, s, p) for _, k, s, p, d in self._axes())
         return (first, second)
 
+    @property
+    def needs_input(self) -> bool:
+        return True
+
 
 class MaxPool2d(_Pool):
     """The largest value of each window."""
@@ -86,6 +94,12 @@ class MaxPool2d(_Pool):
     """Distance between neighbouring positions of the window."""
     ceil_mode: Flag = False
     """Round output sizes up: a last window may reach beyond the padded map."""
+
+    def kept(self, x: Shape, images: int) -> int:
+        return _INDEX * images * volume(self.output(x))
+
+    def scratch(self, x: Shape, images: int) -> int:
+        return self.kept(x, images)
 
 
 class AvgPool2d(_Pool):
@@ -125,6 +139,10 @@ class _AdaptivePool(Kind):
             result.append(Window(None) if m == 1 else Window(widest, n / m))
         return (result[0], result[1])
 
+    @property
+    def needs_input(self) -> bool:
+        return True
+
 
 class AdaptiveAvgPool2d(_AdaptivePool):
     """The mean of each of output_size × output_size regions, whatever the input's size."""
@@ -132,9 +150,19 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     kind: ClassVar[str] = "adaptive_avg_pool2d"
     torch: ClassVar[str] = "nn.AdaptiveAvgPool2d"
 
+    @property
+    def needs_input(self) -> bool:
+        return plain(self.output_size) not in (1, (1, 1))  # which is a mean
+
 
 class AdaptiveMaxPool2d(_AdaptivePool):
     """The largest value of each of output_size × output_size regions, whatever the input's size."""
 
     kind: ClassVar[str] = "adaptive_max_pool2d"
     torch: ClassVar[str] = "nn.AdaptiveMaxPool2d"
+
+    def kept(self, x: Shape, images: int) -> int:
+        return _INDEX * images * volume(self.output(x))
+
+    def scratch(self, x: Shape, images: int) -> int:
+        return self.kept(x, images)

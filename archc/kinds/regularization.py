@@ -1,9 +1,14 @@
 """Layers that act in training only."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from archc.kinds.base import Fault, Flag, Kind, Probability, Shape, Word, need_map
+from archc.kinds.base import FLOAT, Fault, Flag, Kind, Probability, Shape, Word, need_map, volume
+
+
+def _noise(p: Any, numbers: int) -> int:
+    """Bytes of the numbers that were drawn; nothing is drawn where the outcome is sure."""
+    return FLOAT * (0 if p == 0 else 1 if p == 1 else numbers)
 
 
 class Dropout(Kind):
@@ -18,6 +23,9 @@ class Dropout(Kind):
     """The probability with which a value becomes zero."""
     inplace: Flag = False
     """Overwrite the input's memory; refused where something else reads it."""
+
+    def kept(self, x: Shape, images: int) -> int:
+        return _noise(self.p, images * volume(x))
 
 
 class Dropout2d(Kind):
@@ -36,6 +44,9 @@ class Dropout2d(Kind):
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)
 
+    def kept(self, x: Shape, images: int) -> int:
+        return _noise(self.p, images * int(x[0]))
+
 
 class StochasticDepth(Kind):
     """Drops whole residual branches with probability p in training (https://arxiv.org/abs/1603.09382).
@@ -52,3 +63,6 @@ class StochasticDepth(Kind):
     """The probability with which the branch is dropped."""
     mode: Annotated[Literal["row", "batch"], Word] = "row"
     """Draw once for each image (`row`), or once for the batch."""
+
+    def kept(self, x: Shape, images: int) -> int:
+        return FLOAT * (0 if self.p == 0 else images if self.mode == "row" else 1)

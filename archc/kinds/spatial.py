@@ -116,6 +116,10 @@ class Pad(Kind):
         left, _, top, _ = self._lengths()
         return (Window(1, 1, top), Window(1, 1, left))
 
+    @property
+    def needs_input(self) -> bool:
+        return self.mode in ("reflect", "replicate")
+
 
 class Upsample(Kind):
     """A map resized to `size`, or by `scale_factor`: out = floor(in · scale_factor)."""

@@ -111,7 +111,7 @@ INITIALIZERS: dict[str, type[_Init]] = {
 }
 """The initialisers by their name in specs."""
 
-INITIALIZED = {name: kind.torch for name, kind in KINDS.items() if kind.parameters is not Kind.parameters}
+INITIALIZED = {name: kind.torch for name, kind in KINDS.items() if kind.tensors is not Kind.tensors}
 """The kinds that have weights, with their classes."""
 
 

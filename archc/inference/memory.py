@@ -1,0 +1,185 @@
+"""The memory that a network needs: what it stores, what it computes, what it keeps for the backward pass.
+
+Tensors in float32, counted as PyTorch holds them: one memory for a value and its views, none for what works in
+place. What an operation needs while it runs (a convolution's workspace), optimizer state and what an allocator
+keeps in reserve are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from archc.graph import Graph, Network, Node, Ref, flow, walk
+from archc.kinds import Kind, Shape, volume
+from archc.kinds.base import FLOAT
+
+_COUNTER = 8
+"""Bytes of the counters of batch norms, which are int64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes for a batch of `images`.
+
+    `weights` is the whole state dict, auxiliary heads and running statistics among it; `gradients` are those of the
+    trained part of it. `kept` is what a training step keeps from the forward pass for the backward pass, the input
+    among it. `peak` is the most that the values of a forward pass in inference take at once, if each is freed after
+    its last reader; it is reached at the layer `peak_at`.
+    """
+
+    images: int
+    weights: int
+    gradients: int
+    kept: int
+    peak: int
+    peak_at: str
+
+    @property
+    def training(self) -> int:
+        """Weights, their gradients and what is kept; a plain SGD has no more. Momentum adds `gradients`, Adam twice."""
+        return self.weights + self.gradients + self.kept
+
+    @property
+    def inference(self) -> int:
+        """Weights and the largest set of values."""
+        return self.weights + self.peak
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `archc summary --format json` prints it."""
+        return {**asdict(self), "training": self.training, "inference": self.inference}
+
+
+def network_memory(network: Network, images: int = 1) -> Memory:
+    """The memory of a checked network."""
+    weights = gradients = 0
+    for layer in walk(network.graph):
+        for tensor in layer.kind.tensors(_inputs(layer.node, layer.kind)).values():
+            weights += (FLOAT if tensor.shape else _COUNTER) * volume(tensor.shape)
+            gradients += FLOAT * volume(tensor.shape) if tensor.trained else 0
+    peak = _Peak(images)
+    peak.run(network.graph, (peak.hold(_Held(peak.size(network.input))),), "")
+    return Memory(images, weights, gradients, _kept(network, images), peak.most, peak.at)
+
+
+def _inputs(node: Node, kind: Kind) -> Shape:
+    return node.in_shapes if kind.many else node.in_shapes[0]
+
+
+# Training
+
+
+@dataclass(slots=True, eq=False)
+class _Value:
+    """A tensor's memory; `trained` if a gradient flows through it, `kept` once the backward pass reads it."""
+
+    size: int
+    trained: bool
+    kept: bool = False
+
+
+def _kept(network: Network, images: int) -> int:
+    values: list[_Value] = []
+    beside = 0
+
+    def value(shape: Shape, trained: bool) -> _Value:
+        values.append(_Value(FLOAT * images * volume(shape), trained))
+        return values[-1]
+
+    def layer(node: Node, kind: Kind, given: tuple[_Value, ...], _path: str) -> dict[str | None, _Value]:
+        nonlocal beside
+        x = _inputs(node, kind)
+        own = kind.kept(x, images)
+        trained = any(one.trained for one in given) or any(one.trained for one in kind.tensors(x).values())
+        # A dropout that draws makes a new tensor; one that does not hands its input on.
+        if kind.overwrites or (kind.keeps_storage and not own):
+            given[0].trained |= trained
+            made = dict.fromkeys(node.shapes, given[0])
+        else:
+            made = {name: value(shape, trained) for name, shape in node.shapes.items()}
+        if trained:
+            beside += own
+            for place, one in enumerate(given):
+                # A product's gradient for one factor reads the others.
+                read = not kind.many or any(other.trained for i, other in enumerate(given) if i != place)
+                one.kept |= kind.needs_input and read
+            for one in made.values():
+                one.kept |= kind.needs_output and not kind.keeps_storage
+        return made
+
+    flow(network.graph, (value(network.input, False),), layer)
+    return beside + sum(one.size for one in values if one.kept)
+
+
+# Inference
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """A tensor's memory, and how many values are in it that are still to be read."""
+
+    size: int
+    holders: int = 0
+
+
+_Results = dict[str | None, _Held]
+
+
+class _Peak:
+    """Runs a network value by value, as its module does, and remembers the most that was held at once."""
+
+    def __init__(self, images: int) -> None:
+        self.images = images
+        self.now = self.most = 0
+        self.at = "input"
+
+    def size(self, shape: Shape) -> int:
+        return FLOAT * self.images * volume(shape)
+
+    def hold(self, memory: _Held) -> _Held:
+        memory.holders += 1
+        if memory.holders == 1:
+            self.now += memory.size
+        return memory
+
+    def free(self, memory: _Held) -> None:
+        memory.holders -= 1
+        if not memory.holders:
+            self.now -= memory.size
+
+    def run(self, graph: Graph, inputs: tuple[_Held, ...], prefix: str) -> _Results:
+        """The results of a body, held for the caller, who holds the inputs."""
+        end = len(graph.nodes)
+        last = {ref: position for position, node in enumerate(graph.nodes) for ref in node.inputs}
+        last |= dict.fromkeys(graph.results.values(), end)
+        due: dict[int, list[Ref]] = {}
+        values: dict[Ref, _Held] = {Ref(-1 - i): memory for i, memory in enumerate(inputs)}
+        for position, node in enumerate(graph.nodes):
+            if node.auxiliary:
+                continue
+            given = tuple(values[ref] for ref in node.inputs)
+            for name, memory in self.made(node, given, prefix).items():
+                ref = Ref(position, name)
+                values[ref] = memory
+                due.setdefault(last.get(ref, position), []).append(ref)
+            for ref in due.pop(position, ()):
+                self.free(values[ref])
+        results = {name: self.hold(values[ref]) for name, ref in graph.results.items()}
+        for ref in due.pop(end, ()):
+            self.free(values[ref])
+        return results
+
+    def made(self, node: Node, given: tuple[_Held, ...], prefix: str) -> _Results:
+        """What an entry gives, held."""
+        path = prefix + node.name
+        if not node.present:
+            return {None: self.hold(given[0])}
+        if node.graph is not None:
+            return self.run(node.graph, given, f"{path}.")
+        assert isinstance(node.element, Kind)
+        shares = node.element.keeps_storage or node.element.overwrites
+        made = {name: self.hold(given[0] if shares else _Held(self.size(shape))) for name, shape in node.shapes.items()}
+        now = self.now + node.element.scratch(_inputs(node, node.element), self.images)
+        if now > self.most:
+            self.most, self.at = now, path
+        return made

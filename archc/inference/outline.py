@@ -1,0 +1,141 @@
+"""A network's layers as a reader wants them: blocks as one line each, equal neighbours as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from archc.expressions import plain
+from archc.graph import Graph, Instance, Network, Node, walk
+from archc.kinds import Kind
+
+if TYPE_CHECKING:
+    from archc.inference.summary import Row
+
+Depth = int | Literal["blocks", "all"]
+"""How far bodies are opened: `blocks` opens all but the blocks that have a name, a number counts levels of names."""
+
+_MOST_EQUAL: Final = 2
+"""More equal neighbours than these are one line."""
+
+_MOST_MARKED: Final = 3
+_LEAST_SHARE: Final = 0.1
+"""The lines that are marked as the largest: so many and their equals, of at least this share of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A layer, or all layers of a body together; `count` of them in a row where they are equal, up to `last`.
+
+    `kind` is the layer's, or the block's name; `node` is the (first) entry of the graph.
+    `output` and `receptive_field` are those of the last layer. `parameter_share` and `mac_share` are given for the few
+    lines that have most of the network's.
+    """
+
+    path: str
+    last: str
+    count: int
+    kind: str
+    layers: int
+    output: tuple[int, ...]
+    parameters: int
+    macs: int
+    receptive_field: tuple[int, int]
+    line: int
+    training: bool
+    node: Node = field(repr=False, compare=False)
+    parameter_share: float | None = None
+    mac_share: float | None = None
+
+
+def outline(network: Network, rows: Sequence[Row], depth: Depth = "blocks") -> list[Line]:
+    """The lines of a network whose layers are `rows`, in the order of running.
+
+    A network that is a single block shows the inside of it.
+    """
+    start, prefix = network.graph, ""
+    while depth == "blocks" and len(start.nodes) == 1 and start.nodes[0].graph is not None:
+        prefix, start = f"{prefix}{start.nodes[0].name}.", start.nodes[0].graph
+    return _marked(list(_lines(start, prefix, iter(rows), depth, 1, training=False)))
+
+
+def _lines(
+    graph: Graph, prefix: str, rows: Iterator[Row], depth: Depth, level: int, *, training: bool
+) -> Iterator[Line]:
+    present = [node for node in graph.nodes if node.present]
+    for _, equal in groupby(present, key=_content):
+        nodes = list(equal)
+        opened = [node.graph for node in nodes if node.graph is not None and _opens(node, depth, level)]
+        if opened:
+            for node, below in zip(nodes, opened, strict=True):
+                inner = training or node.auxiliary
+                yield from _lines(below, f"{prefix}{node.name}.", rows, depth, level + 1, training=inner)
+            continue
+        lines = [_line(node, prefix, rows, training=training) for node in nodes]
+        yield from lines if len(lines) <= _MOST_EQUAL else [_together(lines)]
+
+
+def _content(node: Node) -> Any:
+    """What makes neighbours equal: the layer or block, what goes in and what comes out."""
+    element = node.element if isinstance(node.element, Kind) else id(node.graph)
+    return type(element), element, plain(node.in_shapes), tuple(map(plain, node.shapes.values())), node.auxiliary
+
+
+def _opens(node: Node, depth: Depth, level: int) -> bool:
+    if isinstance(depth, int):
+        return level < depth
+    return depth == "all" or not isinstance(node.element, Instance)
+
+
+def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Line:
+    below = node.graph
+    layers = list(islice(rows, 1 if below is None else sum(1 for _ in walk(below))))
+    return Line(
+        path=prefix + node.name,
+        last=prefix + node.name,
+        count=1,
+        kind=_kind(node),
+        layers=len(layers),
+        output=tuple(plain(next(iter(node.shapes.values())))),
+        parameters=sum(row.parameters for row in layers),
+        macs=sum(row.macs for row in layers),
+        receptive_field=layers[-1].receptive_field if layers else (1, 1),
+        line=node.mark.line,
+        training=training or node.auxiliary,
+        node=node,
+    )
+
+
+def _kind(node: Node) -> str:
+    """A layer's kind, a block's name, or the form of a body that has none."""
+    match node.element:
+        case Kind() as kind:
+            return kind.kind
+        case Instance() as instance:
+            return instance.block.name
+        case Graph() as body:
+            return "Sequential" if body.sequential else "branches" if body.form == "branches" else "layers"
+
+
+def _together(lines: list[Line]) -> Line:
+    return replace(
+        lines[0],
+        last=lines[-1].path,
+        count=len(lines),
+        layers=sum(line.layers for line in lines),
+        parameters=sum(line.parameters for line in lines),
+        macs=sum(line.macs for line in lines),
+        receptive_field=lines[-1].receptive_field,
+    )
+
+
+def _marked(lines: list[Line]) -> list[Line]:
+    """The lines, the largest of those that run in inference with their shares."""
+    shares: tuple[dict[int, float], dict[int, float]] = ({}, {})
+    for share, sizes in zip(shares, ([line.parameters for line in lines], [line.macs for line in lines]), strict=True):
+        sizes = [0 if line.training else size for line, size in zip(lines, sizes, strict=True)]
+        least = max(sorted(sizes)[-_MOST_MARKED:][0], _LEAST_SHARE * sum(sizes), 1)
+        share.update({i: size / sum(sizes) for i, size in enumerate(sizes) if size >= least})
+    return [replace(line, parameter_share=shares[0].get(i), mac_share=shares[1].get(i)) for i, line in enumerate(lines)]

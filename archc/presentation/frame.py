@@ -1,0 +1,32 @@
+"""The layers of a network as a table of pandas'."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archc.inference import Summary
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def data_frame(summary: Summary) -> DataFrame:
+    """A row a layer, by its path: the columns of `archc summary --format csv`. Raises ImportError without pandas."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("to_pandas needs pandas: pip install 'archc[pandas]'") from error
+    rows = [
+        {
+            "kind": row.kind,
+            "input": row.input,
+            "output": row.output,
+            "parameters": row.parameters,
+            "macs": row.macs,
+            "receptive_field": max(row.receptive_field),
+            "line": row.line,
+            "training": row.training,
+        }
+        for row in summary.layers
+    ]
+    return pandas.DataFrame(rows, index=pandas.Index([row.path for row in summary.layers], name="path"))
