@@ -68,6 +68,7 @@ EXPECTED_CLASSES = {
     "mobilenet_v2": ["ConvNormActivation", "InvertedResidual", "Residual", "MobileNetV2"],
     "mobilenet_v3": ["StochasticDepth", "SqueezeExcitation", "Bneck", "MobileNetV3"],
     "multi_output": ["Mean", "Down", "Mixed", "TwoHeads"],
+    "part_handed_on": ["PartHandedOn"],
     "shufflenet": ["Unit", "ShuffleNetV2"],
     "structure": ["Opt", "Conv", "Structure"],
     "unet": ["DoubleConv", "UNet"],

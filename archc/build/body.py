@@ -44,8 +44,9 @@ class Body(nn.Module):
         self._named = named
         # Each child takes what the one before gave: the wiring need not be looked at.
         self._chain = (
-            slots == 1
-            and not (named or heads)
+            not (named or heads)
+            and [place for _, place in results] == [(0, None)]
+            and slots == 1
             and [step.child for step in steps] == list(children)
             and all(step.sources == ((0, None),) for step in steps)
         )
