@@ -25,29 +25,21 @@ def load(spec: str | Path) -> Architecture:
     Raises SpecError, with every problem found, for a spec that is not sound or claims (`expect`) what
     does not hold.
     """
-    architecture, problems = load_and_claims(spec)
-    if problems:
-        raise SpecError(problems)
-    return architecture
-
-
-def load_and_claims(spec: str | Path) -> tuple[Architecture, list[Problem]]:
-    """The sound architecture of a spec, as `load` takes it, and what it claims of itself that does not hold.
-
-    Raises SpecError for a spec that is not sound.
-    """
     path, shown = find_spec(spec)
-    network = elaborate(load_file(path, shown))
-    return Architecture(network, {}, path), expectation_problems(network)
+    return _checked(load_file(path, shown), path)
 
 
 def loads(text: str, name: str = "<text>") -> Architecture:
     """The checked architecture of a spec's text; `name` is what messages call it. Raises SpecError."""
-    network = elaborate(load_text(text, name))
+    return _checked(load_text(text, name))
+
+
+def _checked(spec: Spec, path: Path | None = None) -> Architecture:
+    network = elaborate(spec)
     problems = expectation_problems(network)
     if problems:
         raise SpecError(problems)
-    return Architecture(network, {})
+    return Architecture(network, {}, path)
 
 
 class Architecture:

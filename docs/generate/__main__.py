@@ -1,0 +1,74 @@
+"""`python -m docs.generate FOLDER`: everything that the site is built from, in FOLDER.
+
+FOLDER/docs/        the pages
+FOLDER/mkdocs.yml   docs/mkdocs.yml with the navigation
+FOLDER/site/        where `mkdocs build --config-file FOLDER/mkdocs.yml` puts the site
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from .commands import command_page
+from .errors import error_groups, error_pages
+from .gallery import gallery_pages
+from .kinds import kind_pages
+from .page import Page
+from .tree import DOCS, written_pages
+
+NAVIGATION: dict[str, list[str]] = {
+    "Tutorial": ["tutorial.md"],
+    "Guides": ["python.md", "training.md"],
+    "Gallery": ["gallery/"],
+    "Reference": ["language/", "kinds/", "errors/", "commands.md"],
+    "Inside archc": ["extending.md", "architecture.md", "testing.md", "verification.md", "decisions.md"],
+}
+"""The tabs of the site. A folder stands for its pages; a document that is named nowhere is a guide."""
+
+
+def main(folder: Path) -> None:
+    """Write the tree of pages."""
+    pages = {
+        page.path: page
+        for pages in (written_pages(), kind_pages(), error_pages(), gallery_pages(), [command_page()])
+        for page in pages
+    }
+    shutil.rmtree(folder / "docs", ignore_errors=True)
+    shutil.copytree(DOCS / "assets", folder / "docs" / "assets")
+    for page in pages.values():
+        path = folder / "docs" / page.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page.text, "utf-8")
+    settings = (DOCS / "mkdocs.yml").read_text("utf-8")
+    (folder / "mkdocs.yml").write_text(f"{settings}\nnav: {json.dumps(navigation(pages))}\n", "utf-8")
+
+
+def navigation(pages: dict[str, Page]) -> list[Any]:
+    """The tabs with their pages."""
+    named = {path for entries in NAVIGATION.values() for path in entries}
+    others = [path for path in pages if "/" not in path and path not in {*named, "index.md"}]
+    tabs: list[Any] = [{"Start": "index.md"}]
+    for title, entries in NAVIGATION.items():
+        found = [_entry(path, pages) for path in entries + (others if title == "Guides" else [])]
+        (only, *more) = found
+        ((_, inside),) = only.items()
+        tabs.append({title: found if more else inside})
+    return tabs
+
+
+def _entry(path: str, pages: dict[str, Page]) -> dict[str, Any]:
+    if path == "errors/":
+        groups = [{title: [{code: f"errors/{code}.md"} for code in codes]} for title, codes in error_groups().items()]
+        return {"Errors": ["errors/index.md", *groups]}
+    if path.endswith("/"):
+        inside = [page for page in pages.values() if page.path.startswith(path)]
+        return {inside[0].title: [inside[0].path, *({page.title: page.path} for page in inside[1:])]}
+    return {pages[path].title: path}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,156 @@
+"""A page a bundled spec: picture, figures beside the published ones, table of its blocks, spec and source."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+
+import archc
+from archc.architecture import Architecture
+from archc.drawing.labels import short_form
+from archc.inference import Line
+from archc.kinds import Kind
+from archc.language.sources import source_files
+from archc.library import bundled
+from archc.presentation.text import engineering, form
+
+from .page import WIDE, Page, fence, prose, table
+from .pictures import picture
+from .plot import accuracy_plot
+from .published import PUBLISHED, Published
+
+
+@cache
+def architectures() -> dict[str, Architecture]:
+    """The bundled networks by name."""
+    return {name: archc.load(name) for name in bundled()}
+
+
+def gallery_pages() -> list[Page]:
+    """The overview and a page for each spec."""
+    return [
+        Page("gallery/index.md", "Gallery", _overview()),
+        *(Page(f"gallery/{name}.md", name, _text(name, found)) for name, found in architectures().items()),
+    ]
+
+
+_INTRO = """# Gallery
+
+The specs that come with archc. Each page has the network's picture, its figures beside the published ones, its spec
+and the source that archc emits.
+
+{known}
+Accuracies are those published for ImageNet; each page names the source. Parameters and multiply-adds are what archc
+infers, in inference.
+
+{plot}
+## For teaching
+
+{teaching}"""
+
+
+def _overview() -> str:
+    known, teaching, points = [], [], []
+    for name, architecture in architectures().items():
+        summary, published = architecture.summary(), PUBLISHED.get(name)
+        link, costs = f"[{name}]({name}.md)", (f"{summary.parameters:,}", engineering(summary.macs))
+        if published is None:
+            teaching.append((link, architecture.network.spec.description, form(summary.input), *costs))
+            continue
+        top1 = f"{published.top1:.1f} %" if published.top1 else "–"
+        known.append((link, *costs, form(summary.min_input), top1, f"{published.top5:.1f} %"))
+        if published.top1:
+            points.append((name, summary.macs / 1e9, published.top1, summary.parameters))
+    return _INTRO.format(
+        known=table("network | parameters | multiply-adds | smallest input | top-1 | top-5", known, "lrrrrr"),
+        plot=accuracy_plot(points),
+        teaching=table("network | is | input | parameters | multiply-adds", teaching, "lllrr"),
+    )
+
+
+def _text(name: str, architecture: Architecture) -> str:
+    spec = architecture.network.spec
+    path = bundled()[name]
+    paper = f" ([paper](<{spec.paper}>))" if spec.paper else ""
+    parts = [
+        WIDE,
+        f"# {spec.name}\n",
+        f"{spec.description}{paper}.\n",
+        f"{_remark(path)}\n",
+        "[Figures](#figures) · [Blocks](#blocks) · [Spec](#spec) · [Source](#source)\n",
+        picture([architecture]),
+        "## Figures\n",
+        _figures(architecture, PUBLISHED.get(name)),
+        f"## Blocks\n\n{_blocks(architecture.summary().outline())}",
+        f"`archc summary {name} --depth all` lists every layer.\n",
+        "## Spec\n",
+        *(fence(file.read_text("utf-8"), "yaml", f"specs/{file.name}") for file in source_files(path)[:2]),
+        "## Source\n",
+        f"What `archc emit {name}` writes:\n",
+        fence(architecture.emit(), "python", f"generated/{name}.py"),
+    ]
+    return "\n".join(parts)
+
+
+def _remark(path: Path) -> str:
+    """The comment at the top of a spec; other specs that it names are links."""
+    lines = takewhile(lambda line: line.startswith("#"), path.read_text("utf-8").splitlines())
+    text = prose("\n".join(line.removeprefix("#") for line in lines if "yaml-language-server" not in line))
+    names = "|".join(sorted(bundled(), key=len, reverse=True))
+    return re.sub(rf"\b({names})\.yaml", r"[\1](\1.md)", text)
+
+
+def _figures(architecture: Architecture, published: Published | None) -> str:
+    summary = architecture.summary()
+    own = {
+        "input": form(summary.input),
+        "output": ", ".join(form(shape) for shape in summary.outputs.values()),
+        "parameters": f"{summary.parameters:,}",
+        "parameters with auxiliary heads": f"{summary.training_parameters:,}",
+        "multiply-adds": f"{summary.macs:,}",
+        "smallest input": form(summary.min_input),
+    }
+    if summary.training_parameters == summary.parameters:
+        del own["parameters with auxiliary heads"]
+    if published is None:
+        return table("figure | archc infers", own.items(), "lr")
+    theirs = {}
+    if published.parameters is not None:
+        counted = "parameters with auxiliary heads" if published.with_heads else "parameters"
+        theirs[counted] = f"{published.parameters:,}"
+    if published.gmacs is not None:
+        theirs["multiply-adds"] = f"{published.gmacs:.3f} G"
+    if published.min_input is not None:
+        theirs["smallest input"] = form((published.min_input, published.min_input))
+    rows = [(name, value, theirs.get(name, "")) for name, value in own.items()]
+    for which, accuracy in (("top-1", published.top1), ("top-5", published.top5)):
+        if accuracy is not None:
+            rows.append((f"{which} accuracy on ImageNet", "", f"{accuracy:.5g} %"))
+    shown = table("figure | archc infers | published", rows, "lrr")
+    return f"{shown}\nPublished: [{published.source}](<{published.link}>).\n"
+
+
+def _blocks(lines: list[Line]) -> str:
+    """The network at the level of its blocks, as `archc summary` lists it; a layer's name leads to its kind."""
+    rows = []
+    for line in lines:
+        name = f"`{line.path}`" if line.count == 1 else f"`{line.path}` … `{line.last}`"
+        what, element = line.kind, line.node.element
+        if isinstance(element, Kind):
+            what = f"[{short_form(element, line.node.in_shapes[0])}](../kinds/{element.kind}.md)"
+        rows.append(
+            (
+                f"{name} (training)" if line.training else name,
+                what if line.count == 1 else f"{line.count} × {what}",
+                form(line.output),
+                f"{line.parameters:,}" if line.parameters else "–",
+                "" if line.parameter_share is None else f"{line.parameter_share:.0%}",
+                f"{line.macs:,}" if line.macs else "–",
+                "" if line.mac_share is None else f"{line.mac_share:.0%}",
+                form(line.receptive_field),
+            )
+        )
+    head = "name | layer or block | output | parameters | share | multiply-adds | share | receptive field"
+    return table(head, rows, "lllrrrrr")
