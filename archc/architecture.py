@@ -25,21 +25,29 @@ def load(spec: str | Path) -> Architecture:
     Raises SpecError, with every problem found, for a spec that is not sound or claims (`expect`) what
     does not hold.
     """
+    architecture, problems = load_and_claims(spec)
+    if problems:
+        raise SpecError(problems)
+    return architecture
+
+
+def load_and_claims(spec: str | Path) -> tuple[Architecture, list[Problem]]:
+    """The sound architecture of a spec, as `load` takes it, and what it claims of itself that does not hold.
+
+    Raises SpecError for a spec that is not sound.
+    """
     path, shown = find_spec(spec)
-    return _checked(load_file(path, shown), path)
+    network = elaborate(load_file(path, shown))
+    return Architecture(network, {}, path), expectation_problems(network)
 
 
 def loads(text: str, name: str = "<text>") -> Architecture:
     """The checked architecture of a spec's text; `name` is what messages call it. Raises SpecError."""
-    return _checked(load_text(text, name))
-
-
-def _checked(spec: Spec, path: Path | None = None) -> Architecture:
-    network = elaborate(spec)
+    network = elaborate(load_text(text, name))
     problems = expectation_problems(network)
     if problems:
         raise SpecError(problems)
-    return Architecture(network, {}, path)
+    return Architecture(network, {})
 
 
 class Architecture:

@@ -72,11 +72,14 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     expected = {"archc/py.typed"}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.py")}
     expected |= {f"archc/specs/{path.name}" for path in (ROOT / "specs").iterdir() if path.is_file()}
-    expected |= {f"archc/templates/{path.name}" for path in (ROOT / "templates").iterdir() if path.is_file()}
+    templates = [path for path in (ROOT / "templates").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    expected |= {f"archc/{path.relative_to(ROOT)}" for path in templates}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.yaml")}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.gz")}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.md")}
-    assert {Path(name).suffix for name in expected} == {".py", ".yaml", ".jinja", ".typed", ".gz", ".md"}
+    assert {Path(name).suffix for name in expected} == {
+        *(".py", ".yaml", ".jinja", ".css", ".js", ".typed", ".gz", ".md")
+    }
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
         metadata = file.read(f"archc-{archc.__version__}.dist-info/METADATA").decode()

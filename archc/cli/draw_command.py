@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from archc.architecture import load
+from archc.architecture import Architecture, load
 from archc.drawing.model import Picture
 from archc.drawing.pictures import UnknownName, pictures_of
 from archc.files import write_bytes
@@ -16,9 +16,14 @@ from archc.problems import Problem, SpecError, did_you_mean
 def run(given: Any) -> int:
     """Draw the specs side by side into one file."""
     suffix = given.output.suffix.lower()
-    if suffix not in FORMATS:
-        hint = did_you_mean(suffix, FORMATS)
-        return _usage(f"`{given.output}` has no ending that tells a format ({hint or ', '.join(FORMATS)})")
+    endings = [*FORMATS, EXPLORER]
+    if suffix not in endings:
+        hint = did_you_mean(suffix, endings)
+        return _usage(f"`{given.output}` has no ending that tells a format ({hint or ', '.join(endings)})")
+    if suffix == EXPLORER and len(given.specs) > 1:
+        return _usage("an .html explores one architecture: draw several as .svg")
+    if suffix == EXPLORER and (given.expand or given.block or given.all or given.depth != 1):
+        return _usage("in an .html every block can be opened: leave --expand, --depth, --all and --block away")
     if suffix == ".png" and not _has_resvg():
         return _usage("a .png needs resvg: pip install 'archc[png]'")
     problems: list[Problem] = []
@@ -30,13 +35,17 @@ def run(given: Any) -> int:
             problems += error.problems
     if problems:
         raise SpecError(problems)
-    try:
-        pictures = pictures_of(
-            architectures, expand=given.expand, depth=given.depth, everything=given.all, block=given.block
-        )
-    except UnknownName as error:
-        return _usage(str(error))
-    content = FORMATS[suffix](pictures)
+    content: str | bytes
+    if suffix == EXPLORER:
+        content = _explorer(architectures[0])
+    else:
+        try:
+            pictures = pictures_of(
+                architectures, expand=given.expand, depth=given.depth, everything=given.all, block=given.block
+            )
+        except UnknownName as error:
+            return _usage(str(error))
+        content = FORMATS[suffix](pictures)
     write_bytes(given.output, content if isinstance(content, bytes) else content.encode())
     print(given.output)
     return 0
@@ -45,6 +54,12 @@ def run(given: Any) -> int:
 def _usage(message: str) -> int:
     print(f"archc draw: {message}", file=sys.stderr)
     return 2
+
+
+def _explorer(architecture: Architecture) -> str:
+    from archc.explorer import html
+
+    return html(architecture)
 
 
 def _svg(pictures: list[Picture]) -> str:
@@ -85,4 +100,7 @@ FORMATS: dict[str, Callable[[list[Picture]], str | bytes]] = {
     ".mmd": _mermaid,
     ".dot": _dot,
 }
-"""What an ending stands for."""
+"""What an ending stands for: pictures, of any number of architectures."""
+
+EXPLORER = ".html"
+"""The page that opens every block of one architecture."""

@@ -16,6 +16,7 @@ from archc.cli import options
 COMMANDS = {
     "check": "validate specs and infer every shape",
     "summary": "show shapes, parameters, multiply-adds and receptive fields by layer",
+    "view": "explore an architecture in the browser, live while its spec is edited",
     "build": "build the nn.Module and run one forward pass",
     "emit": "write PyTorch source",
     "draw": "draw architectures",

@@ -34,6 +34,10 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
                 help="levels of names that a table opens, `blocks` (default: a line a block) or `all`",
             )
             command.add_argument("--batch", type=count, default=1, metavar="N", help="images at once, for the memory")
+        case "view":
+            _spec(command)
+            command.add_argument("--port", type=port, default=0, metavar="N", help="default: a free one")
+            command.add_argument("--no-open", action="store_true", help="open no browser, only tell the address")
         case "build":
             _spec(command)
             command.add_argument(
@@ -177,6 +181,13 @@ def natural(text: str) -> int:
 def depth(text: str) -> Any:
     """Levels to open: a number, or `blocks`, or `all`."""
     return text if text in ("blocks", "all") else count(text)
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    if not (text.isascii() and text.isdigit() and int(text[:12]) < 65536):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)
 
 
 def _spec(command: argparse.ArgumentParser) -> None:

@@ -87,23 +87,24 @@ class Sheet:
     legend: list[tuple[str, str, Point]]
 
 
-def sheet_of(pictures: Sequence[Picture]) -> Sheet:
+def sheet_of(pictures: Sequence[Picture], *, aspect: float = ASPECT, legend: bool = True) -> Sheet:
     """The pictures side by side, in columns of a height that gives the sheet a good shape."""
     laid = [_Laid(picture.body) for picture in pictures]
     figures: list[Figure] = []
     x = MARGIN
-    for picture, one, plan in zip(pictures, laid, _best_plans(laid), strict=True):
+    for picture, one, plan in zip(pictures, laid, _best_plans(laid, aspect), strict=True):
         head = heading_height(picture)
         figure = Figure(picture, x, MARGIN, max(plan.width, heading_width(picture)), head + plan.height)
         one.draw(plan, x, MARGIN + head, figure)
         figures.append(figure)
         x += figure.width + PICTURE_GAP
     width = x - PICTURE_GAP + MARGIN
-    legend, height = _legend(figures, width - 2 * MARGIN, MARGIN + max(figure.height for figure in figures))
-    return Sheet(width, height + MARGIN, figures, legend)
+    height = MARGIN + max(figure.height for figure in figures)
+    rows, height = _legend(figures, width - 2 * MARGIN, height) if legend else ([], height)
+    return Sheet(width, height + MARGIN, figures, rows)
 
 
-def _best_plans(laid: list[_Laid]) -> list[Plan]:
+def _best_plans(laid: list[_Laid], aspect: float) -> list[Plan]:
     """Of plans with more and more columns, those that come nearest to the shape aimed at and leave the least empty."""
     plans = [one.plan(inf) for one in laid]
     tallest = max(plan.height for plan in plans)
@@ -115,7 +116,7 @@ def _best_plans(laid: list[_Laid]) -> list[Plan]:
         if parts > 1 and width > PAGE - 2 * MARGIN:
             break
         height = max(plan.height for plan in plans) + 60
-        cost = abs(log(width / height / ASPECT)) + sum(plan.ragged for plan in plans) / len(plans)
+        cost = abs(log(width / height / aspect)) + sum(plan.ragged for plan in plans) / len(plans)
         if cost < least:
             least, best = cost, plans
     return best

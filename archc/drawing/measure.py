@@ -100,7 +100,7 @@ def frame_head(group: Group, width: float, entry: float) -> Head:
 
 def heading_height(picture: Picture) -> float:
     """Room for the title and the lines below it."""
-    return 36.0 + 18.0 * bool(picture.subtitle) + 18.0 * bool(picture.figures)
+    return 36.0 * bool(picture.title) + 18.0 * bool(picture.subtitle) + 18.0 * bool(picture.figures)
 
 
 def heading_width(picture: Picture) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from archc.drawing.entries import Level, expression, size
+from archc.drawing.entries import Level, expression, single, size
 from archc.drawing.labels import Text, number
 from archc.drawing.model import BEGIN, END, Body, Edge, Item, Picture, Size, Terminal, form
 from archc.drawing.view import body_of
@@ -112,6 +112,12 @@ def _inner(title: str, subtitle: str, figures: str, path: str, graph: Graph, lev
     given = size(graph.in_shapes[0])
     description = f"{title}: {form(given)} to {', '.join(form(shape) for shape in outputs.values())}. {figures}"
     return Picture(title, subtitle, figures, description.strip(), _with_terminals(body, given, outputs))
+
+
+def inside(graph: Graph) -> Picture:
+    """What is in a body, for a page that has the heading: without a title, and its paths begin there."""
+    body = body_of(graph, ("",), Level(), fused=not single(graph, number))
+    return Picture("", "", "", "", _with_terminals(body, size(graph.in_shapes[0]), _outputs(graph)))
 
 
 def _outputs(graph: Graph) -> dict[str, Size]:

@@ -81,8 +81,8 @@ def style_sheet(*, fixed: bool = False) -> str:
     text = "".join(f"{_within(selectors)}{{{declarations}}}" for selectors, declarations in rules)
     if fixed:
         return text
-    dark = f"@media (prefers-color-scheme:dark){{.archc{{{_properties(1)}}}}}"
-    return f".archc{{{_properties(0)}}}{dark}{text}"
+    dark = f"@media (prefers-color-scheme:dark){{.archc{{{properties(1)}}}}}"
+    return f".archc{{{properties(0)}}}{dark}{text}"
 
 
 def _within(selectors: str) -> str:
@@ -96,5 +96,6 @@ def _colours(mode: int) -> dict[str, str]:
     return colours
 
 
-def _properties(mode: int) -> str:
+def properties(mode: int) -> str:
+    """The colours as custom properties, in light (0) or dark (1)."""
     return ";".join(f"--archc-{name}:{colour}" for name, colour in _colours(mode).items())

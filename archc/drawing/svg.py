@@ -29,8 +29,11 @@ def num(value: float) -> str:
     )
 
 
-def render(sheet: Sheet, prefix: str = "archc", *, fixed: bool = False) -> str:
-    """The SVG document. Ids begin with `prefix`, so that several can stand in one page; `fixed`: in light colours."""
+def render(sheet: Sheet, prefix: str = "archc", *, fixed: bool = False, styled: bool = True) -> str:
+    """The SVG document. Ids begin with `prefix`, so that several can stand in one page.
+
+    `fixed`: in light colours. Without a style of its own (`styled`) the page around it has `style_sheet`.
+    """
     title = " and ".join(figure.picture.title for figure in sheet.figures)
     description = " ".join(figure.picture.description for figure in sheet.figures)
     width, height = num(sheet.width), num(sheet.height)
@@ -42,7 +45,7 @@ def render(sheet: Sheet, prefix: str = "archc", *, fixed: bool = False) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="archc" viewBox="0 0 {width} {height}" {size} {labelled}>',
         f'<title id="{prefix}-title">{xml(title)}</title>',
         f'<desc id="{prefix}-desc">{xml(description)}</desc>',
-        f"<style>{style_sheet(fixed=fixed)}</style>",
+        *([f"<style>{style_sheet(fixed=fixed)}</style>"] if styled else []),
         f'<defs><marker {tip}><path class="tip" d="M0 .8 7.4 4 0 7.2Z"/></marker></defs>',
         f'<rect class="paper" {size}/>',
     ]
@@ -186,7 +189,9 @@ def _line(line: Line, prefix: str) -> Iterable[str]:
     aside = getattr(line.target, "aside", False)
     tip = "" if line.target is None else f' marker-end="url(#{prefix}-arrow)"'
     text = _text("label", *line.at, line.label) if line.label else ""
-    yield f'<g class="edge{" aside" if aside else ""}"><path d="{_path(line.points)}"{tip}/>{text}</g>'
+    origin = getattr(line.source, "paths", ())[-1:]
+    data = f' data-from="{xml(origin[0])}"' if origin else ""
+    yield f'<g class="edge{" aside" if aside else ""}"{data}><path d="{_path(line.points)}"{tip}/>{text}</g>'
 
 
 def _path(points: list[Point], radius: float = 7.0) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from archc.architecture import Architecture
+from archc.drawing.labels import role, short_form
 from archc.emit import source_places
+from archc.explorer.insides import draw_insides
 from archc.explorer.series import SeriesTable, run_lengths
 from archc.explorer.sizes import offered_sizes
 from archc.expressions import text_of
@@ -77,8 +79,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
     seen = receptive_fields(network.graph)
 
     def stop_numbers(found: list[Stop | None]) -> list[int]:
-        told = [-1 if stop is None else stops.number((numbers[stop.path], *stop.fault)) for stop in found]
-        return run_lengths(told)
+        return run_lengths(-1 if stop is None else stops.number(_stop(stop, numbers)) for stop in found)
 
     def field(path: str) -> int:
         if path not in seen:
@@ -86,6 +87,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         height, width = seen[path]
         return fields.number((height.size, width.size, height.jump, width.jump))
 
+    drawings, numbers_of_drawings = draw_insides(network, [entry.node for entry in placed])
     scanned = [scan.entries[entry.path] for entry in placed]
     columns = {
         "name": [entry.node.name for entry in placed],
@@ -100,6 +102,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "field": [field(entry.path) for entry in placed],
         "spec": [files.place(entry.node.mark) for entry in placed],
         "source": [places.get(entry.path) for entry in placed],
+        "drawing": numbers_of_drawings,
     }
     sizes = {
         "heights": [height for height, _ in scan.sizes],
@@ -108,42 +111,58 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "stops": stop_numbers(scan.stops),
         "heads": stop_numbers(scan.heads),
     }
-    stop_keys = ("entry", "code", "message", "argument", "label", "help")
     return {
         "name": network.spec.name,
         "description": network.spec.description,
         "paper": network.spec.paper,
         "input": list(network.input),
-        "outputs": {name: list(shape) for name, shape in summary.outputs.items()},
+        "results": {name or "output": series.shape(made) for name, made in scan.outputs.items()},
         "settings": {name: text_of(value) for name, value in architecture.parameters.items()},
         "parameters": summary.parameters,
         "training_parameters": summary.training_parameters,
         "macs": summary.macs,
         "min_input": list(summary.min_input),
+        "memory": summary.memory().to_dict(),
         "columns": columns,
-        "calls": [dict(zip(("kind", "form", "text"), call, strict=True)) for call in calls.values],
+        "calls": [
+            dict(zip(("kind", "form", "short", "role", "text", "shares"), call, strict=True)) for call in calls.values
+        ],
         "fields": fields.values,
         "shapes": series.shapes,
         "curves": series.curves,
         "sizes": sizes,
-        "stops": [dict(zip(stop_keys, stop, strict=True)) for stop in stops.values],
+        "stops": [dict(zip(("entry", "code", "message", "label", "help"), stop, strict=True)) for stop in stops.values],
+        "drawings": drawings,
         "files": files.told(),
         "source": {"name": f"{network.spec.stem}.py", "text": source, "problems": problems},
     }
 
 
-def _call(node: Node) -> tuple[str, str, str]:
-    """What an entry is: the name of its kind or block, what sort of thing that is, and the call with its arguments."""
+def _stop(stop: Stop, numbers: dict[str, int]) -> tuple[int, str, str, str, str]:
+    """What is told of a layer that refuses its input."""
+    fault = stop.fault
+    return numbers[stop.path], fault.code, fault.message, fault.label, fault.help
+
+
+def _call(node: Node) -> tuple[str, str, str, str, str, bool]:
+    """What an entry is: kind or block, the sort of thing that is, its short form and role, the call with arguments.
+
+    And whether its output shares its input's memory.
+    """
     element = node.element
     if isinstance(element, Kind):
         call = element.call(node.in_shapes if element.many else node.in_shapes[0])
         given = [text_of(value) for value in call.positional]
         given += [f"{name}={text_of(value)}" for name, value in call.keywords]
-        return element.kind, "layer", f"{call.target.removeprefix('archc.')}({', '.join(given)})"
+        text = f"{call.target.removeprefix('archc.')}({', '.join(given)})"
+        shares = element.keeps_storage or element.overwrites
+        return element.kind, "layer", short_form(element, node.in_shapes[0]), role(element), text, shares
     if isinstance(element, Instance):
         given = [f"{name}={text_of(value)}" for name, value in element.arguments.items()]
-        return element.block.name, "block", f"{element.block.name}({', '.join(given)})"
-    return ("branches" if element.form == "branches" else "layers"), "body", ""
+        name = element.block.name
+        return name, "block", name, "head" if node.auxiliary else "block", f"{name}({', '.join(given)})", False
+    name = "branches" if element.form == "branches" else "layers"
+    return name, "body", name, "block", "", False
 
 
 def _result(entry: Entry, numbers: dict[str, int]) -> int:

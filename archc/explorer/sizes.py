@@ -9,7 +9,7 @@ from archc.graph import Network, walk
 LEAST_RANGE: Final = 256
 """The slider reaches at least so far, and to twice the declared height."""
 
-MAX_COMPUTED: Final = 400_000
+MAX_COMPUTED: Final = 150_000
 """So many shapes are computed at most: a network with more different layers gets fewer sizes, further apart."""
 
 

@@ -3,7 +3,7 @@
 from archc.problems.fix import Fix
 from archc.problems.mark import Mark, Source
 from archc.problems.problem import Problem, Problems, SpecError
-from archc.problems.report import json_report, text_report
+from archc.problems.report import excerpt, json_report, text_report
 from archc.problems.suggest import did_you_mean, suggest
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Source",
     "SpecError",
     "did_you_mean",
+    "excerpt",
     "json_report",
     "suggest",
     "text_report",

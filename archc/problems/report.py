@@ -36,11 +36,11 @@ def _text(problem: Problem, again: list[Problem]) -> str:
         number = str(mark.line)
         margin = " " * len(number)
         lines.append(f"{margin}--> {mark.source.name}:{mark.line}:{mark.column}")
-        source = mark.source.line(mark.line)
-        if source is not None and source.strip():
-            lines.append(f"{margin} |")
-            lines += _excerpt(source, mark.column, _end_column(problem, source), number, margin, problem.label)
-            lines.append(f"{margin} |")
+        parts = excerpt(problem)
+        if parts is not None:
+            before, wrong, after = parts
+            caret = f"{' ' * len(before)}{'^' * max(1, len(wrong))} {problem.label}"
+            lines += [f"{margin} |", f"{number} | {before}{wrong}{after}", f"{margin} | {caret}", f"{margin} |"]
     if problem.where:
         way = problem.where if len(problem.where) <= 8 else (*problem.where[:4], "…", *problem.where[-3:])
         lines.append(f"{margin} = in: {' → '.join(way)}")
@@ -59,22 +59,18 @@ def _text(problem: Problem, again: list[Problem]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _end_column(problem: Problem, source: str) -> int:
+def excerpt(problem: Problem) -> tuple[str, str, str] | None:
+    """The problem's line: what stands before the fault, the fault, what stands behind; None where there is no line."""
     mark = problem.mark
-    assert mark is not None
-    return mark.end_column if mark.end_line == mark.line else len(source.rstrip()) + 1
-
-
-def _excerpt(source: str, start: int, end: int, number: str, margin: str, label: str) -> list[str]:
+    source = mark.source.line(mark.line) if mark else None
+    if mark is None or source is None or not source.strip():
+        return None
     # A minified spec can be one line of a megabyte: show the part around the place.
-    cut = max(0, start - 60)
+    cut = max(0, mark.column - 60)
     shown = source[cut : cut + 140].translate(_CONTROL).replace("\t", " ")
-    column = start - 1 - cut
-    width = max(1, min(end - start, len(shown) - column))
-    ellipsis = "…" if cut else ""
-    pad = " " * (column + len(ellipsis))
-    caret = f"{margin} | {pad}{'^' * width} {label}"
-    return [f"{number} | {ellipsis}{shown}", caret.rstrip()]
+    start = mark.column - 1 - cut
+    end = (mark.end_column if mark.end_line == mark.line else len(source.rstrip()) + 1) - 1 - cut
+    return f"{'…' if cut else ''}{shown[:start]}", shown[start : max(end, start + 1)], shown[max(end, start + 1) :]
 
 
 def json_report(problems: Iterable[Problem]) -> list[dict[str, Any]]:

@@ -1,0 +1,60 @@
+"""`archc view`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from archc.architecture import Architecture, load_and_claims
+from archc.cli.watch import watch
+from archc.explorer.server import Server
+from archc.explorer.state import Live
+from archc.language import source_files
+from archc.library import find_spec
+from archc.problems import Problem, SpecError
+
+
+def run(given: Any) -> NoReturn:
+    """Serve the explorer of a spec and look at its files, until the process is interrupted."""
+
+    def read() -> tuple[Architecture, list[Problem]]:
+        architecture, problems = load_and_claims(given.spec)
+        return architecture.configure(given.input, **dict(given.settings)), problems
+
+    live = Live(read, given.spec)
+    try:
+        server = Server(live, given.port)
+    except OSError as error:
+        print(f"archc view: port {given.port} cannot be used: {str(error.strerror).lower()}", file=sys.stderr)
+        sys.exit(2)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.url, flush=True)
+    if not given.no_open and _has_screen():
+        import webbrowser
+
+        webbrowser.open(server.url)
+    _follow(live, given.spec)
+
+
+def _follow(live: Live, spec: str) -> NoReturn:
+    """Look whenever a file has changed that the spec is made of."""
+    import gc
+
+    def files() -> Iterator[Path]:
+        yield Path(spec)
+        with suppress(SpecError):  # no such spec: its path is watched for one to come
+            yield from source_files(find_spec(spec)[0])
+
+    gc.enable()  # it rests in commands that end soon
+    watch(files, live.look)
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window rather than take the terminal."""
+    windows = sys.platform in ("win32", "darwin")
+    return windows or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,36 @@
+"""A picture of the network and of the inside of every block: equal instances share one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from archc.drawing.figure import sheet_of
+from archc.drawing.pictures import inside
+from archc.drawing.svg import render
+from archc.graph import Graph, Instance, Network, Node
+
+ASPECT: Final = 1.0
+"""Width by height that is aimed at: the page shows it beside the figures."""
+
+MOST: Final = 400
+"""So many pictures at most; the blocks behind them are shown within the block around them."""
+
+
+def draw_insides(network: Network, nodes: Sequence[Node]) -> tuple[list[str], list[int]]:
+    """The pictures as SVG, the network's own first, and the number of each node's, or -1.
+
+    Paths in them begin at the block whose inside they show, so that they hold for each of its instances.
+    """
+    pictures = [_inside(network.graph)]
+    numbers: dict[int, int] = {}
+    for node in nodes:
+        block = node.element
+        if isinstance(block, Instance) and id(block.graph) not in numbers and len(pictures) < MOST:
+            numbers[id(block.graph)] = len(pictures)
+            pictures.append(_inside(block.graph))
+    return pictures, [numbers.get(id(node.graph), -1) for node in nodes]
+
+
+def _inside(graph: Graph) -> str:
+    return render(sheet_of([inside(graph)], aspect=ASPECT, legend=False), styled=False)
