@@ -47,7 +47,7 @@ CHECK = [
 
 DOCS = [
     ["python", "-m", "docs.generate", "build"],
-    ["mkdocs", "build", "--strict", "--quiet", "--config-file", "build/mkdocs.yml"],
+    ["mkdocs", "build", "--strict", "--config-file", "build/mkdocs.yml"],
 ]
 """The documentation as a site: open build/site/index.html."""
 

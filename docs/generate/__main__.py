@@ -15,7 +15,7 @@ from typing import Any
 
 from .commands import command_page
 from .errors import error_groups, error_pages
-from .gallery import gallery_pages
+from .gallery import explorers, gallery_pages
 from .kinds import kind_pages
 from .page import Page
 from .tree import DOCS, written_pages
@@ -39,10 +39,10 @@ def main(folder: Path) -> None:
     }
     shutil.rmtree(folder / "docs", ignore_errors=True)
     shutil.copytree(DOCS / "assets", folder / "docs" / "assets")
-    for page in pages.values():
-        path = folder / "docs" / page.path
+    for place, text in ({path: page.text for path, page in pages.items()} | explorers()).items():
+        path = folder / "docs" / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page.text, "utf-8")
+        path.write_text(text, "utf-8")
     settings = (DOCS / "mkdocs.yml").read_text("utf-8")
     (folder / "mkdocs.yml").write_text(f"{settings}\nnav: {json.dumps(navigation(pages))}\n", "utf-8")
 

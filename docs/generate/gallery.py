@@ -10,6 +10,7 @@ from pathlib import Path
 import archc
 from archc.architecture import Architecture
 from archc.drawing.labels import short_form
+from archc.explorer import html
 from archc.inference import Line
 from archc.kinds import Kind
 from archc.language.sources import source_files
@@ -36,10 +37,15 @@ def gallery_pages() -> list[Page]:
     ]
 
 
+def explorers() -> dict[str, str]:
+    """The page of each network in the explorer, by its path in the tree."""
+    return {f"gallery/explorer/{name}.html": html(found) for name, found in architectures().items()}
+
+
 _INTRO = """# Gallery
 
 The specs that come with archc. Each page has the network's picture, its figures beside the published ones, its spec
-and the source that archc emits.
+and the source that archc emits; in the explorer its blocks open, and every layer leads to its line.
 
 {known}
 Accuracies are those published for ImageNet; each page names the source. Parameters and multiply-adds are what archc
@@ -49,6 +55,9 @@ infers, in inference.
 ## For teaching
 
 {teaching}"""
+
+
+_PARTS = "[Figures](#figures) · [Blocks](#blocks) · [Spec](#spec) · [Source](#source)"
 
 
 def _overview() -> str:
@@ -79,7 +88,7 @@ def _text(name: str, architecture: Architecture) -> str:
         f"# {spec.name}\n",
         f"{spec.description}{paper}.\n",
         f"{_remark(path)}\n",
-        "[Figures](#figures) · [Blocks](#blocks) · [Spec](#spec) · [Source](#source)\n",
+        f"{_PARTS} · [Explorer](explorer/{name}.html)\n",
         picture([architecture]),
         "## Figures\n",
         _figures(architecture, PUBLISHED.get(name)),

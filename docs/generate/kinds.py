@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import sys
 from functools import cache
 from textwrap import dedent
@@ -68,11 +69,11 @@ def groups() -> dict[str, list[type[Kind]]]:
     found: dict[str, list[type[Kind]]] = {}
     for kind in KINDS.values():
         doc = sys.modules[kind.__module__].__doc__ or ""
-        found.setdefault(doc.partition(".")[0].partition(" (")[0], []).append(kind)
+        found.setdefault(re.split(r"[:.(]", doc)[0].strip(), []).append(kind)
     return found
 
 
-_INTRO = """# Layer kinds
+_INTRO = f"""{WIDE}# Layer kinds
 
 Each kind stands for one class or function of PyTorch, with PyTorch's names and defaults. Input channels are never
 written: they follow from the layer before. These pages follow from the classes in `archc/kinds/`.

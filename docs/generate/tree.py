@@ -52,7 +52,9 @@ def written_pages() -> list[Page]:
     """Every document of docs/, as the site has it."""
     found = []
     for document in sorted(DOCS.glob("*.md")):
-        text = with_pictures(document.read_text("utf-8").replace(_GENERATED, file_tables()))
+        text = with_pictures(document.read_text("utf-8"))
+        if _GENERATED in text:
+            text = text.replace(_GENERATED, file_tables())
         path = MOVED.get(document.name, document.name)
         pages = _sections(text) if document.name == LANGUAGE else [Page(path, _title(text), text)]
         found += [page._replace(text=_tidy(page)) for page in pages]
