@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 @contextmanager
-def chromium() -> Iterator[object]:
+def chromium() -> Iterator[Any]:
     """A browser; skips the test where there is none."""
     if CHROMIUM is None:
         pytest.skip("no chromium is installed")
@@ -23,3 +24,60 @@ def chromium() -> Iterator[object]:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+WIDE = {"width": 1440, "height": 900}
+
+
+class Tab:
+    """A page, and everything that it said or asked for."""
+
+    def __init__(self, browser: Any, url: str, **options: Any) -> None:
+        self.context = browser.new_context(viewport=WIDE, **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.said.append("a dialog"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(url)
+
+    def text(self, selector: str) -> str:
+        return " ".join(str(self.page.locator(selector).first.text_content()).split())
+
+    @property
+    def crumbs(self) -> list[str]:
+        return [str(text) for text in self.page.locator("#crumbs li").all_inner_texts()]
+
+    @property
+    def chosen(self) -> str:
+        """The heading of the card."""
+        return self.text("#card h2")
+
+    @property
+    def focus(self) -> str:
+        """What the focused element is called."""
+        return str(
+            self.page.evaluate("(e => e.dataset.path ?? (e.id || e.textContent.trim()))(document.activeElement)")
+        )
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def line(self, pane: str, text: str) -> Any:
+        """A line of the spec or the source, scrolled into being."""
+        self.page.evaluate(
+            "([pane, text]) => { const lines = app.code[pane].lines;"
+            " app.code[pane].list.reveal(lines.findIndex((line) => line.includes(text)), false); }",
+            [pane, text],
+        )
+        return self.page.locator(f"#{pane}-text .line", has_text=text)
+
+    def box(self, path: str) -> Any:
+        return self.page.locator(f'#stage .box[data-path="{path}"]')
+
+    def shape(self, path: str) -> str:
+        return str(self.box(path).locator(".shape").text_content())

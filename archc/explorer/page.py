@@ -12,6 +12,7 @@ from typing import Any, Final
 from archc.drawing.style import ROLES, properties, style_sheet
 from archc.emit import template_text
 
+STYLES: Final = ("page.css", "top.css", "drawing.css", "panels.css", "layers.css", "code.css")
 SCRIPTS: Final = (
     "dom.js",
     "model.js",
@@ -28,7 +29,7 @@ SCRIPTS: Final = (
     "live.js",
     "app.js",
 )
-"""The page's script, in parts: one concept a file."""
+"""The page's style and script, in parts: one concept a file."""
 
 
 def page(state: str, title: str, *, live: bool = False) -> str:
@@ -37,7 +38,7 @@ def page(state: str, title: str, *, live: bool = False) -> str:
     A live page may ask the server that it came from for changes; any other may connect to nothing.
     """
     script = '"use strict";\n' + "\n".join(_part(name) for name in SCRIPTS)
-    style = _part("page.css") + _drawing_style()
+    style = "\n".join(_part(name) for name in STYLES) + _drawing_style()
     connect = "'self'" if live else "'none'"
     policy = "; ".join(
         (

@@ -10,9 +10,13 @@ class App {
     this.chosen = NETWORK;
     this.size = 0;
     this.tip = new Tip(this);
-    this.report = new Report();
+    this.report = new Problems();
+    this.slider = new Slider(this);
+    this.drawing = new Drawing(this);
+    this.card = new Card(this);
+    this.layers = new Layers(this);
     this.code = new Code(this);
-    this.views = [new Slider(this), new Drawing(this), new Card(this), new Layers(this), this.code];
+    this.views = [this.slider, this.drawing, this.code, this.card, this.layers];
     this.search = new Search(this);
     new Keys(this);
     window.addEventListener("hashchange", () => this.followAddress());
@@ -104,7 +108,7 @@ class App {
   /** Show a layer that was looked for: the block that holds it, with the layer chosen and its box in focus. */
   find(entry) {
     this.open(this.model.home(entry), entry);
-    this.views[1].focus();
+    this.drawing.focus();
   }
 
   resize(size) {
@@ -148,4 +152,4 @@ class App {
   }
 }
 
-const app = new App(JSON.parse(byId("state").textContent));
+window.app = new App(JSON.parse(byId("state").textContent)); // for whoever opens the console

@@ -133,7 +133,7 @@ class Pane {
     const code = el("code", {}, ...tokens.map(([kind, part]) => (kind ? el("span", { class: `t-${kind}` }, part) : part)));
     return el(
       "div",
-      { class: classes.join(" "), role: "option", id: `${this.name}-${number}`, "aria-selected": String(classes.includes("chosen")), "aria-setsize": this.lines.length, "aria-posinset": number, onclick: () => this.pick(number) },
+      { class: classes.join(" "), role: "option", id: `${this.name}-${number}`, "aria-selected": String(classes.includes("chosen")), "aria-label": text.trim() ? null : `${number}, empty line`, "aria-setsize": this.lines.length, "aria-posinset": number, onclick: () => this.pick(number) },
       el("span", { class: "number", "aria-hidden": "true" }, number),
       code,
     );

@@ -33,12 +33,13 @@ function share(part, whole) {
   return percent < 0.1 ? "< 0.1 %" : `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
-/** A list of any length of which only the rows in sight exist. `render(index)` makes a row. */
+/** A list of any length of which only the rows in sight exist. `render(index)` makes a row; a head stays above. */
 class VirtualList {
-  constructor(viewport, rowHeight, render) {
+  constructor(viewport, rowHeight, render, head = 0) {
     this.viewport = viewport;
     this.rowHeight = rowHeight;
     this.render = render;
+    this.head = head;
     this.count = 0;
     this.space = el("div", { class: "space", role: "presentation" });
     viewport.append(this.space);
@@ -54,7 +55,7 @@ class VirtualList {
 
   refresh() {
     const { scrollTop, clientHeight } = this.viewport;
-    const first = Math.max(0, Math.floor(scrollTop / this.rowHeight) - 8);
+    const first = Math.max(0, Math.floor((scrollTop - this.head) / this.rowHeight) - 8);
     const last = Math.min(this.count, Math.ceil((scrollTop + clientHeight) / this.rowHeight) + 8);
     const rows = [];
     for (let index = first; index < last; index++) {
@@ -67,18 +68,18 @@ class VirtualList {
 
   /** Bring a row into sight; `calm`: only if it is out of sight. */
   reveal(index, calm = true) {
-    const { scrollTop, clientHeight } = this.viewport;
+    const { scrollTop } = this.viewport;
+    const room = this.viewport.clientHeight - this.head;
     const top = index * this.rowHeight;
-    if (calm && top >= scrollTop && top + this.rowHeight <= scrollTop + clientHeight) return;
-    const margin = calm ? this.rowHeight : clientHeight / 3;
-    if (calm && top > scrollTop) this.viewport.scrollTop = top - clientHeight + 2 * margin;
-    else this.viewport.scrollTop = top - margin;
+    if (calm && top >= scrollTop && top + this.rowHeight <= scrollTop + room) return;
+    if (!calm) this.viewport.scrollTop = top - room / 3;
+    else this.viewport.scrollTop = top > scrollTop ? top - room + 2 * this.rowHeight : top - this.rowHeight;
     this.refresh();
   }
 
   /** How many rows a page has. */
   get page() {
-    return Math.max(1, Math.floor(this.viewport.clientHeight / this.rowHeight) - 1);
+    return Math.max(1, Math.floor((this.viewport.clientHeight - this.head) / this.rowHeight) - 1);
   }
 }
 

@@ -37,6 +37,10 @@ class Drawing {
     const number = scope === NETWORK ? 0 : columns.drawing[scope];
     const parsed = new DOMParser().parseFromString(drawings[number], "image/svg+xml").documentElement;
     this.svg = document.importNode(parsed, true);
+    for (const told of this.svg.querySelectorAll("title, desc")) told.remove(); // the page tells it, and more
+    this.svg.setAttribute("role", "group");
+    this.svg.setAttribute("aria-label", scope === NETWORK ? model.data.name : model.path[scope]);
+    this.svg.removeAttribute("aria-labelledby");
     this.stage.replaceChildren(this.svg);
     const prefix = scope === NETWORK ? "" : `${model.path[scope]}.`;
     this.boxes = [];
@@ -60,7 +64,7 @@ class Drawing {
     element.setAttribute("role", "button");
     element.setAttribute("tabindex", "-1");
     if (opens) element.classList.add("opens");
-    element.querySelector("title")?.remove(); // it would stand over the tip
+    element.setAttribute("aria-description", opens ? `${model.call(first).kind}, Enter opens it` : model.path[first]);
     element.addEventListener("focus", () => this.focused(element, first));
     element.addEventListener("pointerenter", (event) => this.app.tip.show(first, event));
     element.addEventListener("pointermove", (event) => this.held?.moved || this.app.tip.show(first, event));
@@ -73,7 +77,7 @@ class Drawing {
     const { app } = this;
     const { model, size, scope } = app;
     const prefix = scope === NETWORK ? "" : `${model.path[scope]}.`;
-    for (const { element, entries, first, last, opens } of this.boxes) {
+    for (const { element, entries, last } of this.boxes) {
       const states = new Set(entries.map((entry) => model.state(entry, size)));
       const state = states.has("stops") ? "stops" : states.has("missing") ? "missing" : "runs";
       element.classList.toggle("stops", state === "stops");
@@ -81,9 +85,6 @@ class Drawing {
       const shape = state === "runs" ? form(model.output(last, size)) : state === "stops" ? "stops here" : "—";
       const text = element.querySelector(":scope > .shape");
       if (text) text.textContent = shape;
-      const call = model.call(first);
-      const what = state === "runs" ? `gives ${shape}` : state === "stops" ? "stops here" : "does not run";
-      element.setAttribute("aria-label", `${model.path[first]}, ${call.short}, ${what}${opens ? "; Enter opens" : ""}`);
     }
     for (const label of this.svg.querySelectorAll("[data-from] .label")) {
       const from = model.byPath.get(prefix + label.parentElement.dataset.from);

@@ -25,17 +25,17 @@ class Keys {
     const go = {
       "/": () => byId("search").focus(),
       "?": () => byId("keys").showModal(),
-      d: () => app.views[1].focus(),
+      d: () => app.drawing.focus(),
       l: () => (app.showTab("layers"), byId("grid").focus()),
       c: () => app.showCode("spec"),
       i: () => byId("size").focus(),
       t: () => this.theme(),
       "[": () => app.resize(app.size - 1),
       "]": () => app.resize(app.size + 1),
-      "+": () => app.views[1].zoom(1.25),
-      "=": () => app.views[1].zoom(1.25),
-      "-": () => app.views[1].zoom(0.8),
-      0: () => app.views[1].fit(),
+      "+": () => app.drawing.zoom(1.25),
+      "=": () => app.drawing.zoom(1.25),
+      "-": () => app.drawing.zoom(0.8),
+      0: () => app.drawing.fit(),
       Escape: () => app.close(),
     }[event.key];
     if (!go || !app.model) return;

@@ -19,10 +19,10 @@ class Layers {
     ];
     this.profile = new Profile(app);
     this.head = el("div", { role: "row", class: "columns" });
-    this.body = el("div", { class: "body", role: "rowgroup", tabindex: -1 });
     this.grid = el("div", { role: "grid", id: "grid", tabindex: 0, "aria-label": "Layers", onkeydown: (event) => this.key(event) });
-    this.grid.append(el("div", { role: "rowgroup", class: "heads" }, this.head), this.body);
-    this.list = new VirtualList(this.body, ROW, (index) => this.row(index));
+    this.grid.append(el("div", { role: "rowgroup", class: "heads" }, this.head));
+    this.list = new VirtualList(this.grid, ROW, (index) => this.row(index), ROW);
+    this.list.space.setAttribute("role", "rowgroup");
     this.levels = el("div", { class: "levels", role: "group", "aria-label": "Rows" });
     this.note = el("span", { class: "note" });
     const tools = el("div", { class: "tools" }, this.levels, this.note);

@@ -1,5 +1,5 @@
 /** The problems of a spec that is being edited, above its last good drawing. */
-class Report {
+class Problems {
   constructor() {
     this.root = byId("report");
   }

@@ -36,16 +36,18 @@ class Slider {
 
   tell(stop, isHead) {
     const { model, size } = this.app;
-    const line = byId("stop");
-    line.hidden = !stop;
-    line.classList.toggle("head", Boolean(isHead));
-    if (!stop) return;
+    const line = byId("status");
+    const at = form(model.imageSize(size));
+    line.className = stop ? (isHead ? "warns" : "stops") : "";
+    if (!stop) {
+      line.replaceChildren(`Every layer runs at ${at}. A click or Enter opens a block, `, el("kbd", {}, "?"), " tells the keys.");
+      return;
+    }
     const path = model.path[stop.entry];
     const go = el("button", { type: "button", class: "link", onclick: () => this.app.choose(stop.entry) }, path);
-    const at = form(model.imageSize(size));
-    const what = isHead ? [`At ${at} the network runs, but its training head does not: `, go] : [`At ${at} the network stops at `, go];
-    const help = stop.help ? ` — ${stop.help}.` : ".";
-    line.replaceChildren(...what, `: ${stop.message}${stop.label ? ` (${stop.label})` : ""}${help} `, el("span", { class: "code" }, stop.code));
+    const what = isHead ? `At ${at} the network runs, but its training head does not: ` : `At ${at} the network stops at `;
+    const help = stop.help ? ` — ${stop.help}` : "";
+    line.replaceChildren(what, go, `: ${stop.message}${stop.label ? ` (${stop.label})` : ""}${help}. `, el("span", { class: "code" }, stop.code));
   }
 
   draw() {
