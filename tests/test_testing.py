@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,15 @@ def test_a_kind_that_takes_no_such_input_is_said_to_be_so() -> None:
 
 def test_likely_values_name_arguments_that_there_are() -> None:
     assert all(argument in KINDS[kind].model_fields for kind, argument in LIKELY)
+
+
+def test_the_mutants_change_lines_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """benchmarks/mutants.py plants each of its faults in exactly one place of the package."""
+    root = Path(archc.__file__).parent
+    monkeypatch.syspath_prepend(root.parent / "benchmarks")
+    from mutants import MUTANTS
+
+    assert [fault for file, old, _, fault in MUTANTS if (root / file).read_text("utf-8").count(old) != 1] == []
 
 
 @settings(max_examples=20)

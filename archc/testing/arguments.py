@@ -32,7 +32,13 @@ def _sections(x: Shape) -> list[list[int]]:
     return [[b - a for a, b in pairwise(cut)] for cut in cuts]
 
 
+def _divisors(x: Shape) -> list[int]:
+    return [count for count in range(1, x[0] + 1) if x[0] % count == 0]
+
+
 LIKELY: dict[tuple[str, str], Callable[[Shape], list[Any]]] = {
+    ("conv2d", "groups"): _divisors,
+    ("conv_transpose2d", "groups"): _divisors,
     ("split", "sections"): _sections,
     ("layer_norm", "normalized_shape"): lambda x: [list(x[i:]) for i in range(len(x))] + [x[-1]],
 }
