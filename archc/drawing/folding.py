@@ -15,11 +15,12 @@ MOST_PERIOD: Final = 12
 
 
 class Wire(NamedTuple):
-    """A value that a box reads: from which box (or BEGIN), which of its outputs, and the shape."""
+    """A value that a box reads: from which box (or BEGIN), which of its outputs, the shape, and as which input."""
 
     source: int
     output: str | None
     shape: Size
+    slot: int = 0
 
 
 class Run(NamedTuple):

@@ -20,6 +20,8 @@ SOLID: Final = 50.0
 PAD: Final = 12.0
 LEAST_BOX: Final = 120.0
 MOST_TEXT: Final = 320.0
+MOST_LABEL: Final = 130.0
+"""Widths to which texts are cut: those of boxes and those of edges."""
 TERMINAL_HEIGHT: Final = 26.0
 FRAME_PAD: Final = 16.0
 FRAME_HEAD: Final = 30.0
@@ -63,10 +65,15 @@ def common_width(body: Body) -> float:
     return next((width for width in reversed(widths) if width <= 1.3 * widths[len(widths) // 2]), 0.0)
 
 
+def terminal_name(terminal: Terminal) -> str:
+    """The name, cut to a readable length."""
+    return cut(terminal.name, MOST_TEXT, SMALL, bold=True)
+
+
 def terminal_width(terminal: Terminal) -> float:
     """As wide as its text needs."""
-    text = f"{terminal.name} {form(terminal.shape)}"
-    return even(max(LEAST_BOX, min(text_width(text, SMALL, bold=True), MOST_TEXT) + 2 * PAD))
+    name, shape = text_width(terminal_name(terminal), SMALL, bold=True), text_width(f" {form(terminal.shape)}", SMALL)
+    return even(max(LEAST_BOX, name + shape + 2 * PAD))
 
 
 class Head(NamedTuple):

@@ -63,25 +63,34 @@ Item = Box | Group | Terminal
 class Edge(NamedTuple):
     """From an item's position to another's, with the shape of what it carries.
 
-    `label` is told where the shape changes; where the source has several outputs they are `named` in it.
+    `uses` are the outputs of the source that it carries (None for an only one), each with the input of the target
+    that it is. `label` names the outputs that have names, and tells the shape where the source changes it.
     """
 
     source: int
     target: int
     shape: Size
     label: str = ""
-    named: bool = False
+    uses: tuple[tuple[str | None, int], ...] = ((None, 0),)
+
+    @property
+    def named(self) -> bool:
+        """Whether it carries outputs that have names."""
+        return any(output for output, _ in self.uses)
 
 
 @dataclass(slots=True)
 class Body:
     """Items in the order of running, and the edges between them; positions may be BEGIN and END.
 
-    Edges to END come last, one for each result, in the order of the results.
+    Edges to END come last, one for each of the `results`. `inputs` are the names of what comes in: None for the
+    body's own input, then what it reads of the bodies around it.
     """
 
     items: list[Item] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
+    inputs: tuple[str | None, ...] = (None,)
+    results: tuple[str | None, ...] = (None,)
 
 
 @dataclass(slots=True)

@@ -137,7 +137,7 @@ def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
             edge = edge._replace(label="")  # the terminal tells it
             edges.append(Edge(target, END, edge.shape))
         edges.append(edge._replace(source=edge.source + 1, target=target))
-    return Body(items, edges)
+    return Body(items, edges, results=body.results)
 
 
 def amount(count: int) -> str:

@@ -28,7 +28,7 @@ def render_png(sheet: Sheet) -> bytes:
     return bytes(
         resvg_py.svg_to_bytes(
             render(sheet, fixed=True).replace("sans-serif", "DejaVu Sans"),
-            width=max(1, round(sheet.width * zoom)),
+            zoom=zoom,
             skip_system_fonts=True,
             font_files=[str(path) for path in _fonts()],
             font_family="DejaVu Sans",

@@ -80,7 +80,7 @@ def _figure(figure: Figure, scale: Scale, prefix: str) -> Iterable[str]:
     picture = figure.picture
     yield '<g class="figure">'
     y = figure.y + 18
-    yield _text("title", figure.x, y, picture.title)
+    yield _text("title", figure.x, y, cut(picture.title, figure.width, measure.TITLE, bold=True))
     for text in (cut(picture.subtitle, figure.width, measure.WHAT), cut(picture.figures, figure.width, measure.WHAT)):
         if text:
             y += 18
@@ -134,7 +134,7 @@ def _data(item: Box | Group) -> str:
 def _terminal(placed: Placed) -> Iterable[str]:
     terminal = placed.item
     assert isinstance(terminal, Terminal)
-    text = f'<tspan class="name">{xml(terminal.name)}</tspan> {form(terminal.shape)}'
+    text = f'<tspan class="name">{xml(measure.terminal_name(terminal))}</tspan> {form(terminal.shape)}'
     at = f'x="{num(placed.x + placed.width / 2)}" y="{num(placed.y + 17)}"'
     yield f'<g class="terminal">{_rect(placed, placed.height / 2)}<text {at}>{text}</text></g>'
 
@@ -188,7 +188,7 @@ def _spoken(box: Box) -> str:
 def _line(line: Line, prefix: str) -> Iterable[str]:
     aside = getattr(line.target, "aside", False)
     tip = "" if line.target is None else f' marker-end="url(#{prefix}-arrow)"'
-    text = _text("label", *line.at, line.label) if line.label else ""
+    text = _text("label", *line.at, cut(line.label, measure.MOST_LABEL, measure.SMALL)) if line.label else ""
     origin = getattr(line.source, "paths", ())[-1:]
     data = f' data-from="{xml(origin[0])}"' if origin else ""
     yield f'<g class="edge{" aside" if aside else ""}"{data}><path d="{_path(line.points)}"{tip}/>{text}</g>'

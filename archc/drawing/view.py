@@ -27,18 +27,21 @@ def body_of(
     `fused`: layers may share a box. `text` is how values are written.
     """
     collector = Collector(level, prefixes, fused and not level.everything)
-    given = tuple(Value(BEGIN, None, size(shape)) for shape in graph.in_shapes)
+    inputs = (None, *graph.captures)
+    given = tuple(Value(BEGIN, name, size(shape)) for name, shape in zip(inputs, graph.in_shapes, strict=True))
     results = collector.unfold(graph, given, text)
     units = collector.units(results)
     entries = collector.entries
     owner = {id(entry): position for position, unit in enumerate(units) for entry in unit.entries}
 
-    def wire(value: Value) -> Wire:
-        return Wire(BEGIN if value.entry == BEGIN else owner[id(entries[value.entry])], *value[1:])
+    def wire(value: Value, slot: int = 0) -> Wire:
+        return Wire(BEGIN if value.entry == BEGIN else owner[id(entries[value.entry])], *value[1:], slot)
 
-    wires = [[wire(value) for value in unit.lead.inputs] for unit in units]
+    wires = [[wire(value, slot) for slot, value in enumerate(unit.lead.inputs)] for unit in units]
     ends = [wire(value) for value in results.values()]
-    return _Assembly(units, wires, ends, level).body()
+    body = _Assembly(units, wires, ends, level).body()
+    body.inputs, body.results = inputs, tuple(results)
+    return body
 
 
 class _Assembly:
@@ -64,7 +67,8 @@ class _Assembly:
             for unit in range(run.start, run.end if run.hidden else run.start + run.period):
                 for wire in self.wires[unit]:
                     if place[wire.source] != target:
-                        links.setdefault((place[wire.source], target), []).append(wire)
+                        only = wire._replace(slot=0) if run.period > 1 else wire  # a repeat reads one value
+                        links.setdefault((place[wire.source], target), []).append(only)
         before = [self.units[run.start].x for run in runs]
         body.edges = [_edge(*link, wires, before) for link, wires in links.items()]
         body.edges += [_edge(place[wire.source], END, [wire], before) for wire in self.ends]
@@ -88,7 +92,9 @@ class _Assembly:
         links: dict[tuple[int, int], list[Wire]] = {}
         for target in range(run.period):
             for wire in self.wires[run.start + target]:
-                source = wire.source - run.start if wire.source >= run.start else BEGIN
+                source = wire.source - run.start
+                if source < 0:
+                    source, wire = BEGIN, wire._replace(output=None)
                 links.setdefault((source, target), []).append(wire)
         last = units[run.period - 1].shape
         before = [unit.x for unit in units[: run.period]]
@@ -125,11 +131,11 @@ class _Assembly:
 def _edge(source: int, target: int, wires: list[Wire], before: list[Size]) -> Edge:
     """An edge for all values that one item takes of another; it tells the shape where the source changes it."""
     shape = wires[0].shape
-    outputs = dict.fromkeys(wire.output for wire in wires if wire.output)
-    words = [", ".join(outputs)] if outputs else []
+    names = dict.fromkeys(wire.output for wire in wires if wire.output)
+    words = [", ".join(names)] if names else []
     if source != BEGIN and shape != before[source]:
         words.append(form(shape))
-    return Edge(source, target, shape, " ".join(words), bool(outputs))
+    return Edge(source, target, shape, " ".join(words), tuple((wire.output, wire.slot) for wire in wires))
 
 
 def _called(name: str, x: Size, shape: Size) -> str:

@@ -38,6 +38,11 @@ class Arrow(NamedTuple):
     aside: bool
 
 
+_Ends = dict[str, str]
+"""Nodes by their ids, each with the label of what it gives."""
+_Values = dict[str | None, _Ends]
+
+
 class Wiring:
     """The clusters and arrows of pictures; ids are `n1`, `n2`, … and `c1`, `c2`, …."""
 
@@ -49,40 +54,51 @@ class Wiring:
         for picture in pictures:
             cluster = Cluster(self._id("c"), picture.title)
             self.clusters.append(cluster)
-            self._body(picture.body, cluster, [])
+            self._body(picture.body, cluster, {})
 
     def _id(self, letter: str) -> str:
         self.counts[letter] += 1
         return f"{letter}{self.counts[letter]}"
 
-    def _body(self, body: Body, cluster: Cluster, given: list[tuple[str, str]]) -> list[str]:
-        """Add a body that reads the nodes `given` (with labels); the nodes that give its results."""
+    def _body(self, body: Body, cluster: Cluster, given: _Values) -> _Values:
+        """Add a body that reads what is `given` by the names of its inputs; its results by their names."""
         into: dict[int, list[Edge]] = {}
         for edge in body.edges:
             into.setdefault(edge.target, []).append(edge)
-        gives: dict[int, list[str]] = {}
+        gives: dict[int, _Values] = {BEGIN: given}
 
-        def readers(place: int) -> list[tuple[str, str]]:
-            found: dict[tuple[str, str], None] = {}
-            for edge in into.get(place, ()):
-                sources = given if edge.source == BEGIN else [(node, edge.label) for node in gives[edge.source]]
-                found.update(dict.fromkeys(sources))
-            return list(found)
+        def sources(edge: Edge, output: str | None) -> _Ends:
+            values = gives[edge.source]
+            found = values.get(output, values.get(None, {}))  # only a frame's outputs are nodes of their own
+            return {node: label if edge.source == BEGIN else edge.label for node, label in found.items()}
 
         for place, item in enumerate(body.items):
-            reads = readers(place)
+            edges = into.get(place, [])
             if isinstance(item, Group):
-                title = " · ".join(word for word in (item.name, item.what) if word)
-                inner = Cluster(self._id("c"), f"{title} ×{item.times}" if item.times > 1 else title)
-                cluster.content.append(inner)
-                gives[place] = self._body(item.body, inner, reads)
+                values: _Values = {}
+                for edge in edges:
+                    for output, slot in edge.uses:
+                        name = item.body.inputs[slot]
+                        values[name] = values.get(name, {}) | sources(edge, output)
+                gives[place] = self._body(item.body, self._frame(item, cluster), values)
                 continue
             node = _node(self._id("n"), item)
             self.roles.add(node.role)
             cluster.content.append(node)
-            gives[place] = [node.id]
-            self.arrows += [Arrow(source, node.id, label, node.aside) for source, label in reads]
-        return [node for node, _ in readers(END)]
+            gives[place] = {None: {node.id: ""}}
+            reads: _Ends = {}
+            for edge in edges:
+                for output, _ in edge.uses:
+                    reads |= sources(edge, output)
+            self.arrows += [Arrow(source, node.id, label, node.aside) for source, label in reads.items()]
+        ends = zip(body.results, into.get(END, ()), strict=True)
+        return {name: sources(edge, edge.uses[0][0]) for name, edge in ends}
+
+    def _frame(self, group: Group, around: Cluster) -> Cluster:
+        title = " · ".join(word for word in (group.name, group.what) if word)
+        inner = Cluster(self._id("c"), f"{title} ×{group.times}" if group.times > 1 else title)
+        around.content.append(inner)
+        return inner
 
 
 def _node(id: str, item: Box | Terminal) -> Node:

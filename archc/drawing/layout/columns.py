@@ -14,7 +14,7 @@ EXACT: Final = 300
 
 def split(heights: Sequence[float], gap: float, good: Sequence[bool], room: float) -> list[range]:
     """The rows in as many columns as `room` asks for, of about the same height, begun at good places if possible."""
-    total = sum(heights) + gap * (len(heights) - 1)
+    total = sum(heights) + gap * max(len(heights) - 1, 0)
     count = min(ceil(total / room), len(heights)) if total > room else 1
     if count == 1:
         return [range(len(heights))]

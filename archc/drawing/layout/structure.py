@@ -12,7 +12,7 @@ from typing import Final
 Link = tuple[int, int]
 """An edge: (source, target)."""
 
-DEEPEST: Final = 50
+DEEPEST: Final = 24
 """Branches within branches that are followed."""
 
 

@@ -1,0 +1,98 @@
+"""What the tests of drawings share: pictures of every level, and the rectangles and texts of an SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from archc.drawing.text import text_width
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+LEVELS: list[dict[str, Any]] = [{}, {"depth": 0}, {"depth": 2}, {"depth": 3}, {"everything": True}]
+"""How much is opened, from little to all."""
+
+DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "alexnet": ("alexnet", {}),
+    "vgg16": ("vgg16", {}),
+    "googlenet": ("googlenet", {}),
+    "inception_v3": ("inception_v3", {}),
+    "resnet50": ("resnet50", {}),
+    "the Inception block": ("googlenet", {"block": "Inception"}),
+    "the InceptionE block": ("inception_v3", {"block": "InceptionE"}),
+    "googlenet, opened": ("googlenet", {"depth": 2}),
+    "resnet50, opened": ("resnet50", {"depth": 2}),
+}
+"""Drawings that are looked at closely: the spec and the options."""
+
+_SIZES = {"title": 20.0, "name": 12.0, "what": 12.0, "figures": 12.0, "times": 12.0}
+_BOLD = {"title", "name", "times"}
+
+
+class Rectangle(NamedTuple):
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Rectangle) -> bool:
+        """Whether they have more than an edge in common."""
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
+    def holds(self, other: Rectangle) -> bool:
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and other.right <= self.right
+            and other.bottom <= self.bottom
+        )
+
+
+def groups(svg: str, css: str) -> Iterator[ElementTree.Element]:
+    """The `<g>` of a class."""
+    for group in ElementTree.fromstring(svg).iter(f"{SVG}g"):
+        if css in group.get("class", "").split():
+            yield group
+
+
+def cards(group: ElementTree.Element) -> list[Rectangle]:
+    """The rectangles of a box: the card in front comes last."""
+    found = []
+    for rect in group.iter(f"{SVG}rect"):
+        x, y, width, height = (float(rect.get(key, "")) for key in ("x", "y", "width", "height"))
+        found.append(Rectangle(x, y, x + width, y + height))
+    return found
+
+
+def outline(group: ElementTree.Element) -> Rectangle:
+    """All cards of a box together."""
+    found = cards(group)
+    return Rectangle(
+        min(card.left for card in found),
+        min(card.top for card in found),
+        max(card.right for card in found),
+        max(card.bottom for card in found),
+    )
+
+
+def texts(group: ElementTree.Element) -> list[tuple[str, Rectangle]]:
+    """The texts of a box and the room that they take at the most."""
+    found = []
+    for element in group.iter(f"{SVG}text"):
+        css = element.get("class", "")
+        text = "".join(element.itertext())
+        size = _SIZES.get(css, 10.5)
+        width = text_width(text, size, bold=css in _BOLD)
+        x, y = float(element.get("x", "")), float(element.get("y", ""))
+        left = x - width if css in ("times", "tags") else x
+        found.append((text, Rectangle(left, y - 0.8 * size, left + width, y + 0.2 * size)))
+    return found
+
+
+def meeting(rectangles: Iterable[Rectangle]) -> list[tuple[Rectangle, Rectangle]]:
+    """The pairs that overlap."""
+    return [(one, two) for one, two in combinations(rectangles, 2) if one.meets(two)]
