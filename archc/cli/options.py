@@ -84,9 +84,8 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
 
 def _draw(command: argparse.ArgumentParser) -> None:
     command.add_argument("specs", nargs="+", metavar="SPEC", help="a spec file or a bundled spec's name; side by side")
-    command.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="its ending is the format: .svg .png .mmd .dot"
-    )
+    help = "its ending is the format: .svg .html .png .mmd .dot"
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=help)
     command.add_argument(
         "--expand", action="append", default=[], metavar="NAME", help="open a block, by its name or an entry's path"
     )

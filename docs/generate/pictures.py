@@ -17,7 +17,10 @@ from archc.drawing.svg import render
 from .page import BLOCK, FILE
 from .plot import curves
 
-_DRAWN = re.compile(r"(?m)^<!-- drawn from: (?P<specs>[\w. ]+?)(?:, block (?P<block>\w+))?(?P<bare>, bare)? -->$")
+_DRAWN = re.compile(
+    r"(?m)^<!-- drawn from: (?P<specs>[\w. ]+?)(?:, block (?P<block>\w+))?(?:, expand (?P<expand>[\w.]+))?"
+    r"(?P<bare>, bare)? -->$"
+)
 _CURVES = re.compile(r"(?m)^<!-- curves of: (?P<run>\w+) -->$")
 ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -39,7 +42,9 @@ def with_pictures(text: str) -> str:
         def drawn(found: re.Match[str]) -> str:
             specs = [Path(folder) / name if name.endswith(".yaml") else name for name in found["specs"].split()]
             architectures = [archc.load(spec) for spec in specs]
-            return picture(architectures, found["block"], f"picture{next(numbers)}", bare=bool(found["bare"]))
+            opened = [found["expand"]] if found["expand"] else []
+            prefix = f"picture{next(numbers)}"
+            return picture(architectures, found["block"], opened, prefix, bare=bool(found["bare"]))
 
         return _DRAWN.sub(drawn, text)
 
@@ -47,6 +52,7 @@ def with_pictures(text: str) -> str:
 def picture(
     architectures: Sequence[archc.Architecture],
     block: str | None = None,
+    expand: Sequence[str] = (),
     prefix: str = "picture",
     *,
     bare: bool = False,
@@ -55,7 +61,7 @@ def picture(
 
     Its colours follow the page's, not the system's; on a narrow screen it scrolls rather than becoming too small.
     """
-    sheet = sheet_of(pictures_of(architectures, block=block))
+    sheet = sheet_of(pictures_of(architectures, block=block, expand=expand))
     svg = render(sheet, prefix)
     svg = re.sub(r"@media \(prefers-color-scheme:dark\)\{(\.archc\{[^}]*\})\}", r"[data-md-color-scheme=slate] \1", svg)
     frame = f'style="min-width: {sheet.width * 3 / 4:.0f}px"'
