@@ -8,7 +8,7 @@ TORCHVISION: Final = "https://docs.pytorch.org/vision/stable/models.html"
 
 
 class Published(NamedTuple):
-    """Figures with their source; accuracies in percent of ImageNet's validation images, one crop, one network.
+    """Figures with their source; accuracies in percent of ImageNet's validation images, one network, one crop unless the source says more.
 
     `gmacs` are multiply-adds in billions, rounded to three decimals; `with_heads` says that `parameters` counts the
     auxiliary heads.
@@ -39,7 +39,9 @@ def _torchvision(
 
 PUBLISHED: Final = {
     "alexnet": _torchvision(61_100_840, 0.714, 63, 56.522, 79.066),
-    "alexnet_paper": Published("the paper, Table 2 (1 CNN)", "https://papers.nips.cc/paper/4824", 59.3, 81.8),
+    "alexnet_paper": Published(
+        "the paper, Table 2 (1 CNN, ten crops)", "https://papers.nips.cc/paper/4824", 59.3, 81.8
+    ),
     "googlenet": _torchvision(6_624_904, 1.498, 15, 69.778, 89.530),
     "googlenet_paper": Published(
         "the paper, Table 3 (1 model, 1 crop)", "https://arxiv.org/abs/1409.4842", None, 89.93
