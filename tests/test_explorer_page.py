@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,10 @@ import pytest
 from browser import Tab, chromium
 
 import archc
-from archc.explorer.state import html
+from archc.explorer import html
+from archc.graph import Graph, Instance, Node
+
+NETWORKS = sorted((Path(__file__).parent / "networks").glob("*.yaml"))
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own sockets
 
@@ -27,7 +32,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """Open the explorer of a spec; at the end nothing was complained of and nothing was loaded."""
     tabs: list[tuple[Tab, str]] = []
 
-    def open_explorer(spec: str, **options: Any) -> Tab:
+    def open_explorer(spec: str | Path, **options: Any) -> Tab:
         path = tmp_path / "explorer.html"
         path.write_text(html(archc.load(spec)), "utf-8")
         tab = Tab(browser, path.as_uri(), **options)
@@ -340,13 +345,53 @@ def test_nothing_of_a_spec_becomes_markup(browser: Any, tmp_path: Path) -> None:
     tab.context.close()
 
 
+@pytest.mark.parametrize("spec", [*NETWORKS, "inception_module", "squeezenet1_1"], ids=lambda spec: Path(spec).stem)
+def test_every_block_of_every_network_opens(opened: Any, spec: str | Path) -> None:
+    """Each entry is chosen and each block is opened, at three sizes: its card, rows and drawing tell of it."""
+    tab = opened(spec)
+    seen = tab.page.evaluate("""() => {
+      let opened = 0;
+      for (const size of [app.model.declared, 0, app.model.sizes - 1]) {
+        app.resize(size);
+        for (let entry = 0; entry < app.model.count; entry++) {
+          app.choose(entry);
+          if (document.querySelector("#card h2").title !== app.model.path[entry]) return `card of ${entry}`;
+          if (!document.querySelector("#stage .chosen")) return `box of ${entry}`;
+          if (!document.querySelector("#grid [aria-selected=true]")) return `row of ${entry}`;
+          if (!app.model.opens(entry)) continue;
+          app.open(entry);
+          opened++;
+          if (!document.querySelector("#stage .box")) return `inside of ${entry}`;
+        }
+        app.open(-1);
+      }
+      return opened;
+    }""")
+    blocks = sum(1 for _, node in nodes(archc.load(spec).network.graph) if isinstance(node.element, Instance))
+    assert seen == 3 * blocks
+
+
+def nodes(graph: Graph) -> Iterator[tuple[str, Node]]:
+    for node in graph.nodes:
+        if node.present:
+            yield node.name, node
+            if node.graph is not None:
+                yield from nodes(node.graph)
+
+
 def test_ten_thousand_layers_open_and_scroll(browser: Any, tmp_path: Path) -> None:
     entries = "".join(
         f"  c{i}: {{conv2d: {{out_channels: {16 + i % 3}, kernel_size: 3, padding: 1}}}}\n  r{i}: relu\n"
         for i in range(5000)
     )
-    path = tmp_path / "large.html"
-    path.write_text(html(archc.loads(f"name: Large\ninput: [16, 64, 64]\nlayers:\n{entries}")), "utf-8")
+    spec, path = tmp_path / "large.yaml", tmp_path / "large.html"
+    spec.write_text(f"name: Large\ninput: [16, 64, 64]\nlayers:\n{entries}", "utf-8")
+    program = (
+        "import time; from archc.cli.main import main;"
+        f"main(['draw', {str(spec)!r}, '-o', {str(path)!r}]); print(time.process_time())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    assert float(done.stdout.splitlines()[-1]) < 5  # seconds of the CPU, from the start of Python on
     assert path.stat().st_size < 4_000_000
     tab = Tab(browser, path.as_uri())
     assert "10,000 layers" in tab.text("#layers .note")

@@ -37,11 +37,13 @@ class App {
     const size = kept === null ? -1 : data.sizes.heights.indexOf(kept);
     this.size = size < 0 ? this.model.declared : size;
     this.chosen = same(this.chosen);
-    this.scope = before ? same(this.scope) : this.addressed();
+    const shown = before?.path[this.scope];
+    const scope = before ? same(this.scope) : this.addressed();
+    this.scope = this.model.opens(scope) ? scope : this.model.home(scope);
+    const moved = !before || shown !== this.model.path[this.scope];
     if (!before) this.chosen = this.scope;
-    if (!this.model.opens(this.scope)) this.scope = this.model.home(this.scope);
     this.header();
-    this.update("model", "scope", "chosen", "size");
+    this.update("model", "chosen", "size", ...(moved ? ["scope"] : []));
   }
 
   nearest(path) {
@@ -105,9 +107,9 @@ class App {
     else this.choose(NETWORK);
   }
 
-  /** Show a layer that was looked for: the block that holds it, with the layer chosen and its box in focus. */
-  find(entry) {
-    this.open(this.model.home(entry), entry);
+  /** Open a block with an entry chosen, and go on in the drawing. */
+  find(scope, entry = scope) {
+    this.open(scope, entry);
     this.drawing.focus();
   }
 

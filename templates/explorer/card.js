@@ -44,7 +44,7 @@ class Card {
     const path = model.path[chosen];
     const cut = path.lastIndexOf(".") + 1;
     const title = el("h2", { title: path }, el("span", { class: "around" }, path.slice(0, cut)), path.slice(cut));
-    const open = !model.opens(chosen) || chosen === this.app.scope ? null : el("button", { type: "button", onclick: () => this.app.open(chosen) }, "Open");
+    const open = !model.opens(chosen) || chosen === this.app.scope ? null : el("button", { type: "button", onclick: () => this.app.find(chosen) }, "Open");
     const training = model.training[chosen] ? el("span", { class: "note" }, "training only") : null;
     const what = el("p", { class: "call" }, call.text || `${call.kind} of ${model.layerCount.of(chosen)} layers`);
     return el("header", {}, el("div", { class: "title" }, title, training, open), what);

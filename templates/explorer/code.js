@@ -117,7 +117,7 @@ class Pane {
       return;
     }
     const go = (by, title, text) => el("button", { type: "button", title, "aria-label": title, onclick: () => this.app.choose(entries[(at + by + entries.length) % entries.length]) }, text);
-    this.uses.replaceChildren(go(-1, "The use before", "‹"), `use ${at + 1} of ${entries.length}`, go(1, "The next use", "›"));
+    refill(this.uses, go(-1, "The use before", "‹"), `use ${at + 1} of ${entries.length}`, go(1, "The next use", "›"));
   }
 
   line(number) {

@@ -83,6 +83,13 @@ class VirtualList {
   }
 }
 
+/** New content for an element; a button in it that had the focus gives it to the one that takes its place. */
+function refill(element, ...children) {
+  const at = [...element.querySelectorAll("button")].indexOf(document.activeElement);
+  element.replaceChildren(...children);
+  if (at >= 0) element.querySelectorAll("button")[at]?.focus();
+}
+
 /** Where a key leads in a list of `count`, from `at`; null for other keys. */
 function step(key, at, count, page) {
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: count - 1 }[key];

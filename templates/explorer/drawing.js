@@ -23,14 +23,15 @@ class Drawing {
   }
 
   update(changed) {
-    if (changed.has("model") || changed.has("scope")) this.draw();
+    if (changed.has("scope")) this.draw();
+    else if (changed.has("model")) this.draw(!this.untouched);
     else if (changed.has("size")) this.resize();
     if (changed.has("model") || changed.has("scope") || changed.has("chosen")) this.mark();
     if (changed.has("model") || changed.has("scope")) this.crumbs();
   }
 
   /** The picture of a block is one for all equal instances: its paths begin at the block. */
-  draw() {
+  draw(keepView = false) {
     const { model, scope } = this.app;
     const { drawings, columns } = model.data;
     const held = this.stage.contains(document.activeElement);
@@ -49,12 +50,9 @@ class Drawing {
       if (entries.length) this.boxes.push(this.box(box, entries));
     }
     this.resize();
-    this.fit();
-    if (held) {
-      this.settling = true; // the focus stays in the drawing; nothing is chosen by that
-      this.focus();
-      this.settling = false;
-    }
+    if (keepView) this.apply();
+    else this.fit();
+    if (held) this.focus();
   }
 
   box(element, entries) {
@@ -92,36 +90,30 @@ class Drawing {
       if (shape) label.textContent = label.textContent.replace(/\S+$/, form(shape));
       label.classList.toggle("missing", from !== undefined && !shape);
     }
-    for (const text of this.svg.querySelectorAll(".terminal text")) {
-      const name = text.querySelector("tspan");
-      const shape = name.textContent === "input" ? model.input(scope, size) : this.result(name.textContent);
-      text.lastChild.textContent = ` ${form(shape)}`;
+    const shapes = [model.input(scope, size), ...model.outputs(scope, size)];
+    for (const [place, text] of this.svg.querySelectorAll(".terminal text").entries()) {
+      text.lastChild.textContent = ` ${form(shapes[place])}`;
     }
   }
 
-  result(name) {
-    const { model, scope, size } = this.app;
-    return scope === NETWORK ? model.shape(model.data.results[name], size) : model.output(scope, size);
-  }
-
-  /** The box that stands for the chosen entry, or for one around it. */
-  boxOf(entry) {
-    const { model } = this.app;
-    for (let at = entry; at !== NETWORK; at = model.parent[at]) {
+  /** The boxes that stand for an entry: its own, or one around it, or (of a body without a name) those in it. */
+  boxesOf(entry) {
+    const { model, scope } = this.app;
+    for (let at = entry; at !== NETWORK && at !== scope; at = model.parent[at]) {
       const box = this.boxes.find(({ entries }) => entries.includes(at));
-      if (box) return box;
+      if (box) return [box];
     }
-    return null;
+    return entry === scope ? [] : this.boxes.filter(({ first }) => model.contains(entry, first));
   }
 
   mark() {
-    const chosen = this.boxOf(this.app.chosen);
+    const chosen = this.boxesOf(this.app.chosen);
     for (const box of this.boxes) {
-      box.element.classList.toggle("chosen", box === chosen);
-      box.element.setAttribute("aria-pressed", String(box === chosen));
-      box.element.setAttribute("tabindex", box === (chosen ?? this.boxes[0]) ? "0" : "-1");
+      box.element.classList.toggle("chosen", chosen.includes(box));
+      box.element.setAttribute("aria-pressed", String(chosen.includes(box)));
+      box.element.setAttribute("tabindex", box === (chosen[0] ?? this.boxes[0]) ? "0" : "-1");
     }
-    if (chosen) this.reveal(chosen.element);
+    if (chosen.length) this.reveal(chosen[0].element);
   }
 
   crumbs() {
@@ -133,19 +125,22 @@ class Drawing {
     const items = way.map((entry, at) => {
       const name = entry === NETWORK ? model.data.name : model.within(entry, way[at - 1]);
       const here = at === way.length - 1;
-      const go = el("button", { type: "button", "aria-current": here ? "page" : null, disabled: here, onclick: () => app.open(entry, way[at + 1]) }, name);
+      const go = el("button", { type: "button", "aria-current": here ? "page" : null, disabled: here, onclick: () => app.find(entry, way[at + 1]) }, name);
       return el("li", {}, go);
     });
     byId("crumbs").replaceChildren(...items);
   }
 
+  /** Put the focus on the chosen box, or on the first one; nothing is chosen by that. */
   focus() {
-    (this.boxOf(this.app.chosen) ?? this.boxes[0])?.element.focus({ preventScroll: true });
+    this.settling = true;
+    (this.boxesOf(this.app.chosen)[0] ?? this.boxes[0])?.element.focus({ preventScroll: true });
+    this.settling = false;
   }
 
   focused(element, entry) {
-    const shown = this.boxOf(this.app.chosen);
-    if (!this.settling && shown?.element !== element) this.app.choose(entry);
+    const shown = this.boxesOf(this.app.chosen);
+    if (!this.settling && !shown.some((box) => box.element === element)) this.app.choose(entry);
     this.reveal(element);
   }
 

@@ -35,7 +35,8 @@ class Layers {
     const nested = items.some((entry) => !model.isLayer(entry));
     if (changed.has("model") || changed.has("scope") || changed.has("level")) {
       this.entries = this.flat || !nested ? model.layers(scope) : items;
-      this.levels.replaceChildren(
+      refill(
+        this.levels,
         ...[["Blocks", false], ["Every layer", true]].map(([name, flat]) =>
           el("button", { type: "button", "aria-pressed": String(this.flat === flat), onclick: () => this.level(flat) }, name),
         ),
@@ -84,14 +85,12 @@ class Layers {
   }
 
   heads() {
-    const held = this.head.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const cells = this.columns.map(({ key, title }) => {
       const sorted = this.sort.column === key ? (this.sort.down ? "descending" : "ascending") : "none";
-      const button = el("button", { type: "button", "data-key": key, onclick: () => this.sortBy(key) }, title);
+      const button = el("button", { type: "button", onclick: () => this.sortBy(key) }, title);
       return el("div", { role: "columnheader", class: key, "aria-sort": sorted }, button);
     });
-    this.head.replaceChildren(...cells);
-    if (held) this.head.querySelector(`[data-key="${held}"]`).focus();
+    refill(this.head, ...cells);
   }
 
   rowOf(entry) {
@@ -115,7 +114,7 @@ class Layers {
       ...this.columns.filter((column) => column.bar).map((column) => this.bar(column, entry)),
       [field ? pair(field[0], field[1]) : "—"],
     ];
-    const chosen = entry === app.chosen || (index === this.rowOf(app.chosen) && model.contains(entry, app.chosen));
+    const chosen = model.contains(entry, app.chosen) || (app.chosen !== app.scope && model.contains(app.chosen, entry));
     const row = el("div", { role: "row", id: `row-${entry}`, class: `row ${state}`, "aria-rowindex": index + 2, "aria-selected": String(chosen), title: model.path[entry], onclick: () => this.pick(entry), ondblclick: () => this.enter(entry) });
     row.append(...cells.map((parts, at) => el("div", { role: "gridcell", class: this.columns[at].key }, ...parts.filter(Boolean))));
     return row;

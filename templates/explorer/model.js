@@ -138,9 +138,15 @@ class Model {
     return this.shape(this.data.columns.input[entry], size);
   }
 
+  /** The shapes of all outputs, in their order. */
+  outputs(entry, size) {
+    const shapes = entry === NETWORK ? Object.values(this.data.results) : this.data.columns.outputs[entry];
+    return shapes.map((shape) => this.shape(shape, size));
+  }
+
+  /** The shape of the first output. */
   output(entry, size) {
-    if (entry !== NETWORK) return this.shape(this.data.columns.outputs[entry][0], size);
-    return this.shape(Object.values(this.data.results)[0], size);
+    return this.outputs(entry, size)[0];
   }
 
   imageSize(size) {

@@ -64,6 +64,6 @@ class Profile {
   }
 
   pick(event) {
-    this.app.choose(this.entryAt(event));
+    if (this.layers.length) this.app.choose(this.entryAt(event));
   }
 }

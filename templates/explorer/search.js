@@ -85,7 +85,7 @@ class Search {
     if (!this.found.length) return;
     const entry = this.found[index];
     this.close();
-    this.app.find(entry);
+    this.app.find(this.app.model.home(entry), entry);
   }
 
   close() {
