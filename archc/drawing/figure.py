@@ -34,6 +34,8 @@ MARGIN: Final = 20.0
 PICTURE_GAP: Final = 64.0
 FRAME_ROOM: Final = 1000.0
 """Height from which the content of a frame goes on in columns."""
+ONE_COLUMN: Final = 640.0
+"""Height up to which a picture stays in one column."""
 ASPECT: Final = 1.55
 """Width by height that is aimed at."""
 LEGEND_ROW: Final = 20.0
@@ -109,7 +111,7 @@ def _best_plans(laid: list[_Laid], aspect: float) -> list[Plan]:
     plans = [one.plan(inf) for one in laid]
     tallest = max(plan.height for plan in plans)
     least, best = inf, plans
-    for parts in range(1, 13):
+    for parts in range(1, 13 if tallest > ONE_COLUMN else 2):
         if parts > 1:
             plans = [one.plan(tallest / parts) for one in laid]
         width = sum(plan.width for plan in plans) + PICTURE_GAP * (len(plans) - 1)

@@ -126,10 +126,9 @@ def _convolution(kind: Any, x: Shape, text: Text) -> str:
 def _over(stride: Any, text: Text, sign: str = "/") -> str:
     """`, /2` for a stride of 2; nothing for 1."""
     sizes = plain(stride)
-    if sizes in (1, (1, 1)):
-        return ""
     same = isinstance(stride, tuple) and sizes[0] == sizes[1]
-    return f", {sign}{text(stride[0]) if same else _list(stride, text)}"
+    shown = text(stride[0]) if same else _list(stride, text)
+    return "" if shown == "1" else f", {sign}{shown}"
 
 
 def _window(size: Any, text: Text) -> str:

@@ -265,9 +265,13 @@ def test_a_block_is_drawn_in_its_parameters() -> None:
         "join: concat",
     ]
     assert boxes(one.body)[0].paths == ("inception3a.branch1",)
-    bottleneck = picture("resnet50", block="Bottleneck").body
-    assert "conv2: 3×3 conv, width, /stride" in said(bottleneck) or "conv2: 3×3 conv, width" in said(bottleneck)
-    assert "downsample: 1×1 conv, width * 4" in said(bottleneck)
+    assert said(picture("resnet50", block="Bottleneck").body) == [
+        "conv1: 1×1 conv, width",
+        "conv2: 3×3 conv, width, /stride",
+        "conv3: 1×1 conv, width * 4",
+        "downsample: 1×1 conv, width * 4, /stride",
+        "sum: add",
+    ]
 
 
 def test_an_instance_is_drawn_with_its_numbers() -> None:

@@ -162,17 +162,24 @@ def test_a_head_of_a_head_stands_below_it() -> None:
     data=st.data(),
 )
 def test_columns_hold_every_row_once_and_in_order(heights: list[float], room: int, data: st.DataObject) -> None:
-    good = data.draw(st.lists(st.booleans(), min_size=len(heights), max_size=len(heights)))
-    columns = split(heights, 5.0, good, room)
+    breaks = data.draw(st.lists(st.sampled_from([0.0, 0.1, 2.0]), min_size=len(heights), max_size=len(heights)))
+    columns = split(heights, 5.0, breaks, room)
     assert [place for column in columns for place in column] == list(range(len(heights)))
     assert all(columns)
 
 
 def test_columns_are_even_and_begin_at_good_places() -> None:
-    good = [place in (0, 5) for place in range(9)]
-    assert split([10.0] * 9, 0.0, good, 45.0) == [range(5), range(5, 9)]
-    assert split([10.0] * 9, 0.0, [True] * 9, 30.0) == [range(3), range(3, 6), range(6, 9)]
-    assert split([10.0] * 900, 0.0, [True] * 900, 3000.0) == [range(300), range(300, 600), range(600, 900)]
+    breaks = [0.0 if place in (0, 5) else 0.1 for place in range(9)]
+    assert split([10.0] * 9, 0.0, breaks, 45.0) == [range(5), range(5, 9)]
+    assert split([10.0] * 9, 0.0, [0.0] * 9, 30.0) == [range(3), range(3, 6), range(6, 9)]
+    assert split([10.0] * 900, 0.0, [0.0] * 900, 3000.0) == [range(300), range(300, 600), range(600, 900)]
+
+
+def test_branches_stay_with_their_split_and_their_join() -> None:
+    sizes = [Size2(100, 40, 50, 50)] * 8
+    links = [(BEGIN, 0), (0, 1), (1, 2), (1, 3), (2, 4), (3, 4), (4, 5), (5, 6), (6, 7), (7, END)]
+    plan = Arrangement(sizes, links).plan(250.0)
+    assert plan.places[1][0] == plan.places[4][0] < plan.places[7][0]
 
 
 @pytest.mark.parametrize(

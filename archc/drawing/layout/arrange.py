@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from typing import Final
 
@@ -21,6 +22,10 @@ DROP: Final = 20.0
 BRANCH_GAP: Final = 18.0
 LANE: Final = 30.0
 """For an edge that runs beside the branches."""
+UNEVEN: Final = 0.1
+"""Cost of a new column elsewhere than at a node that may well begin one."""
+PARTED: Final = 2.0
+"""Cost of a new column between branches and where they split or join."""
 SIDE_LANE: Final = 12.0
 """Right of nodes aside, for lines between them."""
 
@@ -67,11 +72,14 @@ class Arrangement:
             first.beside = self.aside[BEGIN] + first.beside
             self.rows[:1] = [first]
 
+        self.breaks = [0.0]
+        for before, row in pairwise(self.rows):
+            parted = before.node is None or row.node is None  # branches from where they split or join
+            self.breaks.append(PARTED if parted else 0.0 if row.node in self.starts else UNEVEN)
+
     def plan(self, room: float = inf) -> Plan:
         """The drawing, in columns no higher than `room` where that is possible."""
-        columns = split(
-            [row.piece.height for row in self.rows], GAP, [row.node in self.starts for row in self.rows], room
-        )
+        columns = split([row.piece.height for row in self.rows], GAP, self.breaks, room)
         piece = stack(self.rows, columns, self.graph, self.sizes)
         heights = [sum(self.rows[place].piece.height + GAP for place in column) for column in columns]
         mean = sum(heights) / len(heights)

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from math import ceil, inf
 from typing import Final
 
-BAD_BREAK: Final = 0.1
-"""What it costs to begin a column elsewhere than at a good place, where a column twice as high as the mean costs 1."""
 EXACT: Final = 300
 """Rows up to which the best breaks are looked for; longer chains are cut evenly."""
 
 
-def split(heights: Sequence[float], gap: float, good: Sequence[bool], room: float) -> list[range]:
-    """The rows in as many columns as `room` asks for, of about the same height, begun at good places if possible."""
+def split(heights: Sequence[float], gap: float, breaks: Sequence[float], room: float) -> list[range]:
+    """The rows in as many columns as `room` asks for, of about the same height.
+
+    `breaks` are the costs of beginning a column with a row; a column twice as high as the mean costs 1.
+    """
     total = sum(heights) + gap * max(len(heights) - 1, 0)
-    count = min(ceil(total / room), len(heights)) if total > room else 1
+    if total <= room:
+        return [range(len(heights))]
+    # The highest row is the least height that columns can have: no more of them than it fills.
+    count = min(ceil(total / max(room, *heights)), len(heights))
     if count == 1:
         return [range(len(heights))]
     mean = (total - gap * (count - 1)) / count
@@ -32,7 +36,7 @@ def split(heights: Sequence[float], gap: float, good: Sequence[bool], room: floa
         for end in range(column + 1, len(heights) + 1):
             for start in range(column, end):
                 height = starts[end] - starts[start] - gap
-                cost = before[start] + (height / mean - 1) ** 2 + (BAD_BREAK if start and not good[start] else 0.0)
+                cost = before[start] + (height / mean - 1) ** 2 + (breaks[start] if start else 0.0)
                 if cost < costs[end]:
                     costs[end], begins[column][end] = cost, start
     columns: list[range] = []
