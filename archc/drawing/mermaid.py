@@ -19,11 +19,12 @@ def render_mermaid(pictures: list[Picture]) -> str:
     for arrow in wiring.arrows:
         label = f'|"{_text(arrow.label)}"|' if arrow.label else ""
         lines.append(f"    {arrow.source} {'-.->' if arrow.aside else '-->'}{label} {arrow.target}")
-    for role, ((fill, ink), _) in ROLES.items():
-        if role not in wiring.roles:
-            continue
-        dashes = ",stroke-dasharray:4 3" if role == "head" else ""
-        lines.append(f"    classDef {role} fill:{fill},stroke:{ink},color:{INKS['ink'][0]}{dashes}")
+    frame, border, ink = (INKS[name][0] for name in ("frame", "border", "ink"))
+    papers = {role: modes[0] for role, modes in ROLES.items()} | dict.fromkeys(("terminal", "frame"), (frame, border))
+    for role, (paper, line) in papers.items():
+        if role in wiring.roles or (role == "frame" and wiring.framed):
+            dashes = ",stroke-dasharray:4 3" if role == "head" else ""
+            lines.append(f"    classDef {role} fill:{paper},stroke:{line},color:{ink}{dashes}")
     return "\n".join(lines) + "\n"
 
 
@@ -32,6 +33,7 @@ def _cluster(cluster: Cluster, depth: int) -> Iterator[str]:
     yield f'{indent}subgraph {cluster.id}["{_text(cluster.title)}"]'
     yield from _content(cluster, depth + 1)
     yield f"{indent}end"
+    yield f"{indent}class {cluster.id} frame"
 
 
 def _content(cluster: Cluster, depth: int) -> Iterator[str]:
@@ -42,7 +44,7 @@ def _content(cluster: Cluster, depth: int) -> Iterator[str]:
             continue
         name, *rest = map(_text, item.lines)
         if item.role == "terminal":
-            yield f'{indent}{item.id}(["{name}"])'
+            yield f'{indent}{item.id}(["{name}"]):::terminal'
         else:
             yield f'{indent}{item.id}["<b>{name}</b><br/>{"<br/>".join(rest)}"]:::{item.role}'
 

@@ -49,6 +49,7 @@ class Wiring:
     def __init__(self, pictures: list[Picture]) -> None:
         self.arrows: list[Arrow] = []
         self.roles: set[str] = set()
+        self.framed = len(pictures) > 1
         self.counts = {"n": 0, "c": 0}
         self.clusters: list[Cluster] = []
         for picture in pictures:
@@ -98,6 +99,7 @@ class Wiring:
         title = " · ".join(word for word in (group.name, group.what) if word)
         inner = Cluster(self._id("c"), f"{title} ×{group.times}" if group.times > 1 else title)
         around.content.append(inner)
+        self.framed = True
         return inner
 
 
@@ -105,5 +107,5 @@ def _node(id: str, item: Box | Terminal) -> Node:
     if isinstance(item, Terminal):
         return Node(id, [f"{item.name} {form(item.shape)}"], "terminal")
     name = f"{item.name} ×{item.times}" if item.times > 1 else item.name
-    what = f"{item.what} · {tag_text(item)}" if item.tags else item.what
-    return Node(id, [name, what, form(item.shape)], item.role, item.paths, item.aside)
+    tags = [tag_text(item)] if item.tags else []
+    return Node(id, [name, item.what, *tags, form(item.shape)], item.role, item.paths, item.aside)

@@ -49,15 +49,16 @@ def test_mermaid() -> None:
         render_mermaid(small(expand=["pair"]))
         == """\
 flowchart TD
-    n1(["input 3×8×8"])
+    n1(["input 3×8×8"]):::terminal
     subgraph c2["pair · Pair"]
         n2["<b>left</b><br/>1×1 conv, 5<br/>5×8×8"]:::conv
         n3["<b>right</b><br/>3×3 max pool<br/>3×8×8"]:::pool
         n4["<b>join</b><br/>concat<br/>8×8×8"]:::join
     end
+    class c2 frame
     n5["<b>head</b><br/>auxiliary head, 2<br/>2"]:::head
     n6["<b>relu</b><br/>ReLU<br/>8×8×8"]:::activation
-    n7(["output 8×8×8"])
+    n7(["output 8×8×8"]):::terminal
     n1 --> n2
     n1 --> n3
     n2 -->|"5×8×8"| n4
@@ -70,6 +71,8 @@ flowchart TD
     classDef activation fill:#fdeaf1,stroke:#c23f72,color:#1b2330
     classDef join fill:#e4f4f6,stroke:#21868f,color:#1b2330
     classDef head fill:#f7f3ec,stroke:#9a7b4f,color:#1b2330,stroke-dasharray:4 3
+    classDef terminal fill:#f7f8fa,stroke:#d3d9e2,color:#1b2330
+    classDef frame fill:#f7f8fa,stroke:#d3d9e2,color:#1b2330
 """
     )
 
