@@ -145,3 +145,18 @@ def test_no_text_causes_anything_but_a_tree_or_problems(text: str) -> None:
     except SpecError as error:
         problems = error.problems
     assert all(str(SpecError([problem])) for problem in problems)
+
+
+def test_half_of_a_character_is_no_text() -> None:
+    """What Python's and editors' strings can hold, and no file."""
+    with pytest.raises(SpecError) as caught:
+        read_text("a: 1\nb: \ud800\n", "x.yaml")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.mark and problem.mark.line) == ("E0102", 2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x85", "\u2028"])
+def test_lines_end_where_the_parser_ends_them(end: str) -> None:
+    """The excerpt is the line of the fault, whatever ends the lines before it."""
+    mark = read_text(f"a: 1{end}b: {{c: 2}}{end}", "x.yaml")["b"].values_at["c"]
+    assert (mark.line, mark.source.line(mark.line)) == (2, "b: {c: 2}")

@@ -26,6 +26,7 @@ COMMANDS = {
     "fmt": "write specs in their canonical form",
     "list": "list the bundled specs, or the layer kinds",
     "new": "write a commented starter spec",
+    "lsp": "serve an editor: diagnostics, hovers, completion and more, as a language server",
     "schema": "print the JSON Schema of specs, for editors",
     "explain": "tell the rule behind an error code, with a wrong and a mended example",
 }

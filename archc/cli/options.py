@@ -73,6 +73,8 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument(
                 "--check", action="store_true", help="write nothing; show and fail on what would change"
             )
+        case "lsp":
+            command.add_argument("--stdio", action="store_true", help="on stdin and stdout, which is the only way")
         case "list":
             command.add_argument("--kinds", action="store_true", help="list the layer kinds with their arguments")
             command.add_argument("--format", choices=["text", "json"], default="text")

@@ -6,7 +6,7 @@ from the input on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,15 +45,17 @@ def elaborate(
     symbolic: bool = False,
     resolved: frozenset[str] = frozenset(),
     instances: Instances | None = None,
+    observe: Observe | None = None,
 ) -> Network:
     """The checked network for the given parameters and input size. Raises SpecError with every fault.
 
     With `symbolic`, values inside a block carry their expressions in the block's parameters, and the
     network's own in its parameters but those `resolved`; the numbers are the same. Networks of one spec
-    that are elaborated with the same `instances` share the graphs of equal ones.
+    that are elaborated with the same `instances` share the graphs of equal ones. `observe` is called with each
+    node once it is made, so also with those before a fault; what it raises ends the elaboration.
     """
     size, declared = input or spec.input, parameters or spec.parameters
-    elaborator = _Elaborator(symbolic, dict(instances or {}))
+    elaborator = _Elaborator(symbolic, dict(instances or {}), observe)
     for problem in spec.problems:
         elaborator.problems.add(problem)
     values: Scope = {}
@@ -106,12 +108,16 @@ class _Elaborated:
     entries: int
 
 
+Observe = Callable[[Node, Scope], object]
+"""What is told of each node, with the values of the names that its entry may use."""
+
 Instances = dict[tuple[Any, ...], _Elaborated]
 """The block instances met so far, by block, input and arguments."""
 
 
 class _Elaborator:
-    def __init__(self, symbolic: bool, cache: Instances) -> None:
+    def __init__(self, symbolic: bool, cache: Instances, observe: Observe | None) -> None:
+        self.observe = observe
         self.symbolic = symbolic
         self.cache = cache
         self.problems = Problems()
@@ -239,6 +245,8 @@ class _Elaborator:
                 continue
             node, values = made
             nodes.append(node._replace(turn=turn) if turn else node)
+            if self.observe is not None:
+                self.observe(node, inner)
             if entry.name is not None:
                 frame.values[name] = values
             if entry.auxiliary:

@@ -35,6 +35,20 @@ class BlockKeys(BodyKeys):
     description: str | None = Field(None, description="One or two sentences; the docstring of the emitted class.")
 
 
+class EntryKeys(BodyKeys):
+    """The keys of an entry beside its layer or block."""
+
+    from_: str | None = Field(None, alias="from", description="The earlier result that it takes, or `input`.")
+    when: str | None = Field(None, description="Keeps the entry only where it is true: `$(stride != 1)`.")
+    auxiliary: bool = Field(False, description="A head that exists in training only.")
+    repeat: Any = Field(None, description="How often the entry, or its `layers`, stand here.")
+    for_: str | list[str] | None = Field(
+        None, alias="for", description="The variables of a loop over the rows of `in`."
+    )
+    in_: Any = Field(None, alias="in", description="The rows of a loop, one a turn.")
+    index: str | None = Field(None, description="A variable that counts the turns from 0.")
+
+
 class ExpectKeys(_Strict):
     """Figures that the spec claims of itself; `archc check` refuses it where they do not hold."""
 
@@ -73,10 +87,16 @@ class SpecKeys(BodyKeys):
 class ExtendKeys(_Strict):
     """A spec file that changes another's parameters."""
 
-    extends: str = Field(description="A spec file of this folder.")
-    name: str | None = None
-    description: str | None = None
-    paper: str | None = None
-    input: InputSize | None = None
+    extends: str = Field(description="A spec file of this folder, which this one changes.")
+    name: str | None = Field(None, description="The network's class name; the file's name if left out.")
+    description: str | None = Field(None, description="What it is; the other spec's if left out.")
+    paper: str | None = Field(None, description="Where it was published; the other spec's if left out.")
+    input: InputSize | None = Field(None, description="[channels, height, width], if it is not the other spec's.")
     parameters: dict[str, Any] | None = Field(None, description="New values for parameters of the other spec.")
-    expect: ExpectKeys | None = None
+    expect: ExpectKeys | None = Field(None, description="Figures that the spec claims of itself.")
+
+
+def meanings_of(model: type[BaseModel]) -> dict[str, str]:
+    """The keys of a model as they are written, its own before those of every body, with what they mean."""
+    fields = sorted(model.model_fields.items(), key=lambda item: item[0] in BodyKeys.model_fields)
+    return {field.alias or name: field.description or "" for name, field in fields}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +26,57 @@ def load_file(path: Path, name: str | None = None) -> Spec:
     Faults within the bodies are kept with the spec, so that elaboration can tell of the rest too; raises
     SpecError where there is no input or no body to go on with.
     """
-    loader = _Loader(path.parent)
+    loader = Loader(path.parent)
     return loader.spec(read_file(path, name or str(path)), path.stem, (path.name,))
 
 
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
     """The spec in a text, which can neither extend nor import; as `load_file`."""
-    return _Loader(None).spec(read_text(text, name), stem, ())
+    return Loader(None).spec(read_text(text, name), stem, ())
 
 
 def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None:
     """The blocks of a file that has nothing but blocks; None for any other file. Raises SpecError."""
     root = read_file(path, name or str(path))
-    if "blocks" not in root or root.keys() & {"input", "layers", "branches", "extends"}:
+    if not is_library(root):
         return None
-    loader = _Loader(path.parent)
+    loader = Loader(path.parent)
     blocks = loader.blocks(root, (path.name,))
     loader.problems.raise_any()
     return blocks
 
 
-class _Loader:
-    def __init__(self, folder: Path | None) -> None:
+def is_library(root: Map) -> bool:
+    """Whether a file has nothing but blocks, for others to import."""
+    return "blocks" in root and not root.keys() & {"input", "layers", "branches", "extends"}
+
+
+Read = Callable[[Path, str], Map]
+"""How a file that a spec names is read: from its path, and what messages call it. Raises SpecError."""
+
+
+class Loader:
+    """Makes specs of the trees of one folder's files.
+
+    `problems` are the faults so far; `known` the blocks that the spec can name, as far as they were read.
+    """
+
+    def __init__(self, folder: Path | None, read: Read = read_file) -> None:
         self.folder = folder
+        self.read = read
         self.problems = Problems()
+        self.known: dict[str, Block] = {}
 
     def spec(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
+        """The spec of a file's tree; `trail` are the files that lead to it, itself the last.
+
+        Faults within the bodies are kept with the spec; raises SpecError where there is no input or no body.
+        """
         if "extends" in root:
             return self._extension(root, stem, trail)
         keys = validate(SpecKeys, root, root, _top(root), self.problems, "the spec")
-        blocks = self._imports(root, trail)
-        parser = Parser(self.problems, blocks)
+        self.known = self._imports(root, trail)
+        parser = Parser(self.problems, self.known)
         parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
         parse_blocks(root, parser)
         body = None
@@ -142,7 +163,7 @@ class _Loader:
         )
 
     def blocks(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
-        """The blocks that a file defines or imports, for another to use."""
+        """The blocks that a file defines or imports, for another to use. Raises SpecError where a file is missing."""
         parser = Parser(self.problems, self._imports(root, trail))
         validate(SpecKeys, root, root, _top(root), self.problems, "the file")
         parse_blocks(root, parser)
@@ -159,8 +180,10 @@ class _Loader:
             library = self._file(file, wanted.keys_at[file], trail)
             known = self.blocks(library, (*trail, file))
             for name, mark in zip(names, names.items_at, strict=True):
+                if not isinstance(name, str):
+                    continue  # told by the types of the keys
                 if name not in known:
-                    help, fix = self.problems.suggest(str(name), known, mark)
+                    help, fix = self.problems.suggest(name, known, mark)
                     self._report("E0215", f"`{file}` has no block `{name}`", mark, help, fix)
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
@@ -186,7 +209,7 @@ class _Loader:
             raise SpecError([Problem("E0215", f"`{file}` leads out of the spec's folder", mark)])
         # Shown beside the spec that names it, as that was shown.
         shown = str(Path(mark.source.name).parent / file) if "/" in mark.source.name else file
-        return read_file(path, shown)
+        return self.read(path, shown)
 
     def _report(self, code: str, message: str, mark: Mark, help: str = "", fix: Fix | None = None) -> None:
         self.problems.add(Problem(code, message, mark, help=help, fix=fix))

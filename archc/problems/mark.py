@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
+
+BREAKS: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""What the YAML parser counts as the end of a line."""
 
 
 class Source:
@@ -18,9 +22,9 @@ class Source:
     def line(self, number: int) -> str | None:
         """The text of line `number`, counted from 1; None beyond the end."""
         if not self._lines:
-            self._lines = self.text.split("\n")
+            self._lines = BREAKS.split(self.text)
         lines = self._lines
-        return lines[number - 1].rstrip("\r") if 1 <= number <= len(lines) else None
+        return lines[number - 1] if 1 <= number <= len(lines) else None
 
 
 class Mark(NamedTuple):

@@ -1,8 +1,4 @@
-"""YAML text to the located tree.
-
-Events are read, not nodes composed: the composers recurse (the C one dies of a stack overflow on
-deep nesting), and an event carries its place for nothing.
-"""
+"""YAML files and texts to located trees."""
 
 from __future__ import annotations
 
@@ -10,13 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archc.limits import MAX_FILE_BYTES, MAX_YAML_DEPTH, how_to_raise
+from archc.limits import MAX_FILE_BYTES, how_to_raise
 from archc.problems import Mark, Problem, Source, SpecError
-from archc.problems.fix import quotation
-from archc.reading.scalars import plain_scalar
+from archc.reading.builder import MISSING, Builder
 from archc.reading.tree import Map, Seq
-
-_MISSING = object()
 
 
 def read_file(path: Path, name: str, what: str = "spec") -> Map:
@@ -52,20 +45,46 @@ def read_file(path: Path, name: str, what: str = "spec") -> Map:
 
 def read_text(text: str, name: str, what: str = "spec") -> Map:
     """The located tree of a text. Raises SpecError, as `read_file` does."""
-    source = Source(name, text)
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise _error("E0102", f"a NUL byte: this is a binary file, not a {what}", Mark(source, line, 1, line, 2))
-    root = _build(source)
+    builder, problems = _read(text, name, what)
+    if problems:
+        raise SpecError(problems)
+    root = builder.root
     if isinstance(root, Map):
         return root
-    mark = Mark(source, 1, 1, 1, 1)
-    if root is _MISSING or root is None:
+    mark = Mark(builder.source, 1, 1, 1, 1)
+    if root is MISSING or root is None:
         help = "`archc new NAME` writes a commented starter" if what == "spec" else ""
         raise _error("E0103", f"the {what} is empty", mark, help=help)
     found = "list" if isinstance(root, Seq) else "single value"
     help = "begin with `input:` and `layers:`" if what == "spec" else "write `name: value` lines"
     raise _error("E0103", f"the {what} is a {found}, not a mapping", mark, help=help)
+
+
+def read_beginning(text: str, name: str) -> Map | None:
+    """The located tree of a text up to where it is not well-formed; None if there is no mapping before that."""
+    root = _read(text, name)[0].root
+    return root if isinstance(root, Map) else None
+
+
+def _read(text: str, name: str, what: str = "spec") -> tuple[Builder, list[Problem]]:
+    source = Source(name, text)
+    builder = Builder(source)
+    try:
+        if "\0" in text:
+            line = text.count("\n", 0, text.index("\0")) + 1
+            raise _error("E0102", f"a NUL byte: this is a binary file, not a {what}", Mark(source, line, 1, line, 2))
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            line = text.count("\n", 0, error.start) + 1
+            half = f"U+{ord(text[error.start]):04X} is half of a character"
+            raise _error("E0102", f"{half}: no UTF-8 text has it", Mark(source, line, 1, line, 2)) from None
+        for event in events(source):
+            builder.take(event)
+    except SpecError as error:
+        builder.end()
+        return builder, error.problems
+    return builder, builder.problems
 
 
 def _error(code: str, message: str, mark: Mark | None = None, *, file: str = "", help: str = "") -> SpecError:
@@ -106,120 +125,3 @@ def _syntax(error: Exception, source: Source) -> Problem:
     elif any("mapping values" in part for part in what):
         help = "quote a text that contains `: `, and check the indentation"
     return Problem("E0104", "not well-formed YAML: " + ", ".join(what), mark, help=help)
-
-
-def _build(source: Source) -> Any:
-    """Run the events and stack the collections; the innermost open one is on top."""
-    root: Any = _MISSING
-    stack: list[Map | Seq] = []
-    keys: list[tuple[str, Mark] | None] = []  # the pending key of each open mapping
-    flow: list[bool] = []  # whether each is in brackets
-    documents = 0
-    problems: list[Problem] = []
-
-    def place(value: Any, mark: Mark) -> None:
-        nonlocal root
-        if not stack:
-            root = value
-            return
-        parent = stack[-1]
-        if isinstance(parent, Seq):
-            parent.append(value)
-            parent.items_at.append(mark)
-            return
-        pending = keys[-1]
-        if pending is None:
-            raise _error("E0104", "a collection cannot be a key", mark, help="a flow value needs a space before `{`")
-        key, key_mark = pending
-        keys[-1] = None
-        if key in parent:
-            first = parent.keys_at[key].line
-            problems.append(
-                Problem(
-                    "E0105",
-                    f"the key `{key}` stands twice in one mapping",
-                    key_mark,
-                    label=f"first given in line {first}",
-                    help="remove one of them, or give the entry another name",
-                )
-            )
-            return
-        parent[key] = value
-        parent.keys_at[key] = key_mark
-        parent.values_at[key] = mark
-
-    for event in events(source):
-        kind = type(event).__name__
-        start, end = event.start_mark, event.end_mark
-        if kind == "ScalarEvent":
-            mark = Mark(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-            _refuse_extras(event, mark)
-            text = event.value
-            if stack and isinstance(stack[-1], Map) and keys[-1] is None:
-                if text == "<<" and event.implicit[0]:
-                    raise _error("E0106", "merge keys (`<<`) are not part of the language", mark, help=_INSTEAD)
-                keys[-1] = (text, mark)
-                continue
-            if event.implicit[0] and flow[-1:] == [True] and text.startswith("$(") and _is_open(text):
-                problems.append(_cut_short(text, mark))
-            if event.implicit[0]:
-                try:
-                    place(plain_scalar(text), mark)
-                except ValueError:
-                    raise _error("E0203", "the number has too many digits", mark) from None
-            else:
-                place(text, mark)
-        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
-            mark = Mark(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-            _refuse_extras(event, mark)
-            if len(stack) >= MAX_YAML_DEPTH:
-                raise _error("E0107", f"nested deeper than {MAX_YAML_DEPTH} levels", mark, help=_FLATTEN)
-            node: Map | Seq = Map(mark) if kind == "MappingStartEvent" else Seq(mark)
-            place(node, mark)
-            stack.append(node)
-            keys.append(None)
-            flow.append(event.flow_style)
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            closed = stack.pop()
-            keys.pop()
-            flow.pop()
-            closed.mark = closed.mark._replace(end_line=end.line + 1, end_column=end.column + 1)
-            if stack and isinstance(stack[-1], Seq):
-                stack[-1].items_at[-1] = closed.mark
-            elif stack and isinstance(stack[-1], Map) and stack[-1]:
-                stack[-1].values_at[next(reversed(stack[-1]))] = closed.mark
-        elif kind == "AliasEvent":
-            mark = Mark(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-            raise _error("E0106", f"aliases (`*{event.anchor}`) are not part of the language", mark, help=_INSTEAD)
-        elif kind == "DocumentStartEvent":
-            documents += 1
-            if documents > 1:
-                mark = Mark(source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-                raise _error("E0106", "a spec is one YAML document, this is a second", mark, help="use two files")
-    if problems:
-        raise SpecError(problems)
-    return root
-
-
-_INSTEAD = "name what repeats as a block with parameters, or use `repeat`"
-_QUOTED = "'$(max(8, width))'"
-_FLATTEN = f"name the inner parts as blocks and use them by name; {how_to_raise('MAX_YAML_DEPTH')}"
-
-
-def _is_open(text: str) -> bool:
-    """Whether a parenthesis is not closed."""
-    return text.count("(") > text.count(")")
-
-
-def _cut_short(text: str, mark: Mark) -> Problem:
-    fix = quotation(mark)
-    help = f"quote it: `{fix.text if fix else _QUOTED}`"
-    return Problem("E0211", f"a comma or a bracket ends this expression: `{text}`", mark, help=help, fix=fix)
-
-
-def _refuse_extras(event: Any, mark: Mark) -> None:
-    if event.anchor is not None:
-        raise _error("E0106", f"anchors (`&{event.anchor}`) are not part of the language", mark, help=_INSTEAD)
-    if event.tag is not None:
-        help = "write the value itself: its type follows from how it is written"
-        raise _error("E0106", f"tags (`{event.tag}`) are not part of the language", mark, help=help)

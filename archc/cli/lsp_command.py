@@ -1,0 +1,25 @@
+"""`archc lsp`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+
+def run(given: Any) -> int:
+    """Serve an editor on stdin and stdout until it says that it is done."""
+    try:
+        from archc.server.server import make_server
+    except ModuleNotFoundError as error:
+        if error.name not in ("pygls", "lsprotocol"):
+            raise
+        print("archc lsp: needs pygls: pip install 'archc[lsp]'", file=sys.stderr)
+        return 2
+    gc.enable()  # it rests in commands that end soon
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    with redirect_stdout(sys.stderr):  # whatever prints must not come between the messages
+        make_server().start_io(stdout=stream)
+    return 0

@@ -1,0 +1,145 @@
+"""YAML events to the located tree.
+
+Events are read, not nodes composed: the composers recurse (the C one dies of a stack overflow on
+deep nesting), and an event carries its place for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn
+
+from archc.limits import MAX_YAML_DEPTH, how_to_raise
+from archc.problems import Mark, Problem, Source, SpecError
+from archc.problems.fix import quotation
+from archc.reading.scalars import plain_scalar
+from archc.reading.tree import Map, Seq
+
+MISSING: Final = object()
+"""The root of a text that holds nothing."""
+
+
+class Builder:
+    """Stacks the collections as their events come; the innermost open one is on top.
+
+    `root` is the tree so far, `problems` are the faults after which reading goes on.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.root: Any = MISSING
+        self.problems: list[Problem] = []
+        self._stack: list[Map | Seq] = []
+        self._keys: list[tuple[str, Mark] | None] = []  # the pending key of each open mapping
+        self._flow: list[bool] = []  # whether each is in brackets
+        self._documents = 0
+
+    def take(self, event: Any) -> None:
+        """Let the tree grow by an event. Raises SpecError where nothing after it could be understood."""
+        kind = type(event).__name__
+        start, end = event.start_mark, event.end_mark
+        mark = Mark(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        if kind == "ScalarEvent":
+            self._scalar(event, mark)
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            _refuse_extras(event, mark)
+            if len(self._stack) >= MAX_YAML_DEPTH:
+                _refuse("E0107", f"nested deeper than {MAX_YAML_DEPTH} levels", mark, _FLATTEN)
+            node: Map | Seq = Map(mark) if kind == "MappingStartEvent" else Seq(mark)
+            self._place(node, mark)
+            self._stack.append(node)
+            self._keys.append(None)
+            self._flow.append(event.flow_style)
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            self._close(mark.end_line, mark.end_column)
+        elif kind == "AliasEvent":
+            _refuse("E0106", f"aliases (`*{event.anchor}`) are not part of the language", mark, _INSTEAD)
+        elif kind == "DocumentStartEvent":
+            self._documents += 1
+            if self._documents > 1:
+                _refuse("E0106", "a spec is one YAML document, this is a second", mark, "use two files")
+
+    def end(self) -> None:
+        """No event follows, though collections are open: keys that wait for a value get none."""
+        for node, pending in zip(self._stack, self._keys, strict=True):
+            if isinstance(node, Map) and pending is not None and pending[0] not in node:
+                key, mark = pending
+                node[key], node.keys_at[key], node.values_at[key] = None, mark, mark
+
+    def _scalar(self, event: Any, mark: Mark) -> None:
+        _refuse_extras(event, mark)
+        text, plain = event.value, event.implicit[0]
+        if self._stack and self._keys[-1] is None and isinstance(self._stack[-1], Map):
+            if plain and text == "<<":
+                _refuse("E0106", "merge keys (`<<`) are not part of the language", mark, _INSTEAD)
+            self._keys[-1] = (text, mark)
+            return
+        if plain:
+            if text.startswith("$(") and self._flow[-1:] == [True] and text.count("(") > text.count(")"):
+                self.problems.append(_cut_short(text, mark))
+            try:
+                text = plain_scalar(text)
+            except ValueError:
+                _refuse("E0203", "the number has too many digits", mark)
+        self._place(text, mark)
+
+    def _place(self, value: Any, mark: Mark) -> None:
+        if not self._stack:
+            self.root = value
+            return
+        parent = self._stack[-1]
+        if isinstance(parent, Seq):
+            parent.append(value)
+            parent.items_at.append(mark)
+            return
+        pending = self._keys[-1]
+        if pending is None:
+            _refuse("E0104", "a collection cannot be a key", mark, "a flow value needs a space before `{`")
+        key, key_mark = pending
+        self._keys[-1] = None
+        if key in parent:
+            what, label = (
+                f"the key `{key}` stands twice in one mapping",
+                f"first given in line {parent.keys_at[key].line}",
+            )
+            help = "remove one of them, or give the entry another name"
+            self.problems.append(Problem("E0105", what, key_mark, label=label, help=help))
+            return
+        parent[key] = value
+        parent.keys_at[key] = key_mark
+        parent.values_at[key] = mark
+
+    def _close(self, line: int, column: int) -> None:
+        closed = self._stack.pop()
+        self._keys.pop()
+        self._flow.pop()
+        closed.mark = closed.mark._replace(end_line=line, end_column=column)
+        parent = self._stack[-1] if self._stack else None
+        if isinstance(parent, Seq):
+            parent.items_at[-1] = closed.mark
+        elif parent:
+            last = next(reversed(parent))
+            if parent[last] is closed:  # not so where its key stood there before
+                parent.values_at[last] = closed.mark
+
+
+_INSTEAD = "name what repeats as a block with parameters, or use `repeat`"
+_QUOTED = "'$(max(8, width))'"
+_FLATTEN = f"name the inner parts as blocks and use them by name; {how_to_raise('MAX_YAML_DEPTH')}"
+
+
+def _refuse(code: str, message: str, mark: Mark, help: str = "") -> NoReturn:
+    raise SpecError([Problem(code, message, mark, help=help)])
+
+
+def _cut_short(text: str, mark: Mark) -> Problem:
+    fix = quotation(mark)
+    help = f"quote it: `{fix.text if fix else _QUOTED}`"
+    return Problem("E0211", f"a comma or a bracket ends this expression: `{text}`", mark, help=help, fix=fix)
+
+
+def _refuse_extras(event: Any, mark: Mark) -> None:
+    if event.anchor is not None:
+        _refuse("E0106", f"anchors (`&{event.anchor}`) are not part of the language", mark, _INSTEAD)
+    if event.tag is not None:
+        help = "write the value itself: its type follows from how it is written"
+        _refuse("E0106", f"tags (`{event.tag}`) are not part of the language", mark, help)

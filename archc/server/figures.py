@@ -1,0 +1,92 @@
+"""The figures of layers, as hovers and hints show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archc.graph import Node
+from archc.inference import graph_cost
+from archc.inference.cost import layer_cost
+from archc.kinds import Kind
+from archc.language.parse import BODY, MODIFIERS, TURNS
+from archc.presentation.text import engineering, form
+from archc.reading import Map, Seq
+from archc.server.analysis import Analysis, Layer
+from archc.server.places import key_mark, value_mark
+
+_ROWS = 8
+"""Layers of one entry that are listed; of the others, their number."""
+
+
+def called(entry: Any) -> str | None:
+    """The layer or block that an entry calls; None for a body, or nothing yet."""
+    if isinstance(entry, str):
+        return entry
+    calls = [key for key in entry if key not in (*MODIFIERS, *TURNS, *BODY)] if isinstance(entry, Map) else []
+    return calls[0] if calls else None
+
+
+def layers_of(analysis: Analysis, holder: Map | Seq, step: Any) -> list[Layer]:
+    """What an entry has become."""
+    node: Any = holder[step]
+    call = called(node)
+    if isinstance(node, Map) and call is not None:
+        return analysis.layers(node.keys_at[call])
+    return analysis.layers(value_mark(holder, step)) or analysis.layers(key_mark(holder, step))
+
+
+def outputs(node: Node) -> str:
+    """The shape of a node's output, or those of its outputs."""
+    return ", ".join(form(shape) if name is None else f"{name}: {form(shape)}" for name, shape in node.shapes.items())
+
+
+def common_output(layers: list[Layer]) -> str:
+    """The shape of the output, if it is the same wherever the entry stands; empty if not, or if it is left out."""
+    shapes = {outputs(layer.node) for layer in layers if layer.node.present}
+    return shapes.pop() if len(shapes) == 1 else ""
+
+
+def cost(node: Node) -> tuple[int, int]:
+    """Parameters and multiply-adds of a layer or a body, as it runs in inference."""
+    if isinstance(node.element, Kind):
+        return layer_cost(node, node.element)
+    assert node.graph is not None
+    total = graph_cost(node.graph)
+    return total.parameters, total.macs
+
+
+def describe(layers: list[Layer]) -> str:
+    """Shapes and figures in markdown: a line for one layer, a table for several."""
+    if len(layers) == 1:
+        node, field = layers[0].node, layers[0].field
+        inputs = " + ".join(form(shape) for shape in node.in_shapes)
+        parameters, macs = cost(node)
+        said = [f"{inputs} → **{outputs(node)}**"]
+        if not node.present:
+            return f"{said[0]}, left out: its `when` is false"
+        figures = [f"{parameters:,} parameters" if parameters else "no parameters"]
+        figures += [f"{engineering(macs)} multiply-adds"] if macs else []
+        figures += [f"receptive field {_field(layers[0])}"] if field else []
+        return "\n\n".join([*said, ", ".join(figures)])
+    rows = ["| layer | input | output | parameters | multiply-adds | receptive field |", "| - | - | - | -: | -: | -: |"]
+    for layer in layers[:_ROWS]:
+        node = layer.node
+        parameters, macs = cost(node)
+        cells = [
+            layer.path or node.name,
+            " + ".join(form(shape) for shape in node.in_shapes),
+            outputs(node),
+            f"{parameters:,}",
+            engineering(macs),
+            _field(layer),
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    more = len(layers) - _ROWS
+    return "\n".join(rows) + (f"\n\n… and {more} more" if more > 0 else "")
+
+
+def _field(layer: Layer) -> str:
+    if layer.field is None:
+        return ""
+    height, width = (axis.size for axis in layer.field)
+    return str(height) if height == width else f"{height}×{width}"

@@ -1,0 +1,118 @@
+"""What belongs where in a spec: the slot of a place follows from the keys that lead to it."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
+
+from archc.kinds import KINDS
+
+
+class Role(Enum):
+    """What a value of the located tree is in the language."""
+
+    SPEC = auto()
+    BLOCKS = auto()
+    BLOCK = auto()
+    PARAMETERS = auto()
+    ENTRIES = auto()
+    ENTRY = auto()
+    CALL = auto()
+    """The arguments of a layer or block, which is the slot's `target`."""
+    ARGUMENT = auto()
+    """An argument of `target`, by its name or its position."""
+    VALUE = auto()
+    """A value that may be an expression."""
+    REFERENCES = auto()
+    REFERENCE = auto()
+    JOIN = auto()
+    FLAG = auto()
+    FILE = auto()
+    IMPORTS = auto()
+    IMPORT = auto()
+    """The blocks that are taken from a file, the slot's `target`."""
+    IMPORTED = auto()
+    INITS = auto()
+    INIT = auto()
+    INITIALIZED = auto()
+    INITIALIZER = auto()
+    FUNCTION = auto()
+    """The arguments of an initialiser, which is the slot's `target`."""
+    EXPECT = auto()
+    OTHER = auto()
+
+
+class Slot(NamedTuple):
+    """A role, and what the value belongs to."""
+
+    role: Role
+    target: str = ""
+    argument: str | int = ""
+
+
+_BODY = {"layers": Role.ENTRIES, "branches": Role.ENTRIES, "join": Role.JOIN, "outputs": Role.REFERENCES}
+
+_KEYS: Final[dict[Role, dict[str, Role]]] = {
+    Role.SPEC: {
+        **_BODY,
+        "blocks": Role.BLOCKS,
+        "parameters": Role.PARAMETERS,
+        "init": Role.INITS,
+        "expect": Role.EXPECT,
+        "import": Role.IMPORTS,
+        "extends": Role.FILE,
+    },
+    Role.BLOCK: {**_BODY, "parameters": Role.PARAMETERS},
+    Role.ENTRY: {
+        **_BODY,
+        "from": Role.REFERENCE,
+        "when": Role.VALUE,
+        "auxiliary": Role.FLAG,
+        "repeat": Role.VALUE,
+        "in": Role.VALUE,
+        "for": Role.OTHER,
+        "index": Role.OTHER,
+    },
+    Role.INIT: {"layers": Role.INITIALIZED, "weight": Role.INITIALIZER, "bias": Role.INITIALIZER},
+}
+"""The roles of the values under keys of the language; `_EACH` are those under keys and in lists of the author."""
+
+_EACH: Final[dict[Role, Role]] = {
+    Role.BLOCKS: Role.BLOCK,
+    Role.PARAMETERS: Role.VALUE,
+    Role.VALUE: Role.VALUE,
+    Role.ENTRIES: Role.ENTRY,
+    Role.REFERENCES: Role.REFERENCE,
+    Role.INITS: Role.INIT,
+    Role.INITIALIZED: Role.INITIALIZED,
+}
+
+
+def slot_at(steps: tuple[int | str, ...]) -> Slot:
+    """The slot of the value that the steps lead to from the root."""
+    slot = Slot(Role.SPEC)
+    for step in steps:
+        slot = _within(slot, step)
+    return slot
+
+
+def _within(slot: Slot, step: Any) -> Slot:
+    role = _KEYS.get(slot.role, {}).get(step)
+    if role is not None:
+        return Slot(role)
+    match slot.role:
+        case Role.ENTRY:
+            return Slot(Role.ENTRY) if isinstance(step, int) else Slot(Role.CALL, step)
+        case Role.CALL if slot.target in KINDS and KINDS[slot.target].many:
+            return Slot(Role.REFERENCE)
+        case Role.CALL:
+            return Slot(Role.ARGUMENT, slot.target, step)
+        case Role.ARGUMENT:
+            return slot
+        case Role.IMPORTS:
+            return Slot(Role.IMPORT, step)
+        case Role.IMPORT:
+            return Slot(Role.IMPORTED, slot.target)
+        case Role.INITIALIZER:
+            return Slot(Role.FUNCTION, step)
+    return Slot(_EACH.get(slot.role, Role.OTHER))
