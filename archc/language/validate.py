@@ -42,7 +42,7 @@ def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Pro
 
 def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: str, problems: Problems) -> Problem:
     path = tuple(step for step in fault["loc"] if not _is_union_tag(step))
-    last, help = str(path[-1]) if path else "", ""
+    last, help = next((step for step in reversed(path) if isinstance(step, str)), ""), ""
     match fault["type"]:
         case "extra_forbidden":
             known = _fields(model, path[:-1])
