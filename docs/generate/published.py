@@ -8,8 +8,9 @@ TORCHVISION: Final = "https://docs.pytorch.org/vision/stable/models.html"
 
 
 class Published(NamedTuple):
-    """Figures with their source; accuracies in percent of ImageNet's validation images, one network, one crop unless the source says more.
+    """Figures with their source; accuracies in percent of ImageNet's validation images.
 
+    They are those of one network, and of one crop unless the source says more.
     `gmacs` are multiply-adds in billions, rounded to three decimals; `with_heads` says that `parameters` counts the
     auxiliary heads.
     """
