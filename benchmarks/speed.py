@@ -222,6 +222,7 @@ def chain(layers: int) -> str:
 
 def growth(repeats: int) -> list[Result]:
     import archc
+    from archc.drawing import draw_svg
 
     small, large = chain(1_000), chain(10_000)
 
@@ -232,6 +233,7 @@ def growth(repeats: int) -> list[Result]:
     # The garbage collector stays on: a spec that keeps it busy should show here.
     least, most = interleaved([ten, lambda: archc.loads(large)], repeats, clock=time.process_time, collect=True)
     memory = peak_memory(large)
+    (drawn,) = interleaved([lambda: draw_svg(archc.loads(large), everything=True)], 3, clock=time.process_time)
     return [
         Result(
             "load, a layer of 10,000",
@@ -240,6 +242,7 @@ def growth(repeats: int) -> list[Result]:
             most / least,
             1.3,
         ),
+        Result("load and draw 10,000 layers, a box each", milliseconds(drawn), "5 s", drawn / 5, 1.0),
         Result("peak memory, archc check, 10,000 layers", f"{memory / 2**20:.0f} MiB", "1 GiB", memory / GIB, 1.0),
     ]
 

@@ -55,11 +55,6 @@ def number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def form(shape: Shape, text: Text = number) -> str:
-    """A shape: `64×112×112`."""
-    return "×".join(text(size) for size in shape)
-
-
 def short_form(kind: Kind, x: Shape, text: Text = number) -> str:
     """What a layer does with an input of shape `x`, as papers write it: `3×3 conv, 192, /2`."""
     name = kind.kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
+from itertools import pairwise
 from math import sqrt
 
 from archc.drawing import measure
@@ -198,18 +199,14 @@ def _path(points: list[Point], radius: float = 7.0) -> str:
     """A line with round corners."""
     (x, y), *rest = points
     path = [f"M{num(x)} {num(y)}"]
-    for place, (cx, cy) in enumerate(rest):
-        if place == len(rest) - 1:
-            path.append(f"L{num(cx)} {num(cy)}")
-            break
-        nx, ny = rest[place + 1]
+    for (cx, cy), (nx, ny) in pairwise(rest):
         first, second = abs(cx - x) + abs(cy - y), abs(nx - cx) + abs(ny - cy)
         r = min(radius, first / 2, second / 2)
         ax, ay = cx - r * _sign(cx - x), cy - r * _sign(cy - y)
         bx, by = cx + r * _sign(nx - cx), cy + r * _sign(ny - cy)
         path.append(f"L{num(ax)} {num(ay)}Q{num(cx)} {num(cy)} {num(bx)} {num(by)}")
         x, y = cx, cy
-    return "".join(path)
+    return "".join([*path, *(f"L{num(x)} {num(y)}" for x, y in rest[-1:])])
 
 
 def _sign(value: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import accumulate, takewhile
 
 # The wider of DejaVu Sans and Liberation Sans (which has Arial's widths), in hundredths of the font's size, from the
 # space to the tilde; the other usual fonts (Helvetica, Segoe UI, Roboto, San Francisco) lie between or below.
@@ -37,8 +38,5 @@ def cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
     if text_width(text, size, bold=bold) <= width:
         return text
     room = width - text_width("…", size, bold=bold)
-    for end, char in enumerate(text):
-        room -= text_width(char, size, bold=bold)
-        if room < 0:
-            return text[:end].rstrip() + "…"
-    return text
+    ends = accumulate(text_width(char, size, bold=bold) for char in text)
+    return text[: sum(1 for _ in takewhile(lambda end: end <= room, ends))].rstrip() + "…"
