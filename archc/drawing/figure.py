@@ -14,7 +14,6 @@ from archc.drawing.measure import (
     FRAME_PAD,
     SMALL,
     TERMINAL_HEIGHT,
-    Head,
     box_width,
     common_width,
     frame_head,
@@ -43,14 +42,13 @@ LEGEND_ROW: Final = 20.0
 
 @dataclass(slots=True)
 class Placed:
-    """A box, a terminal or a frame in its place; of a box the first card, of a frame with its `head`."""
+    """A box, a terminal or a frame in its place; of a box the first card."""
 
     item: Item
     x: float
     y: float
     width: float
     height: float
-    head: Head | None = None
 
 
 @dataclass(slots=True)
@@ -147,7 +145,7 @@ class _Laid:
         self.body = body
         self.inner = {place: _Laid(item.body) for place, item in enumerate(body.items) if isinstance(item, Group)}
         self.plans = {place: laid.plan(FRAME_ROOM) for place, laid in self.inner.items()}
-        self.heads: dict[int, Head] = {}
+        self.heads: dict[int, float] = {}
         common = common_width(body)
         self.sizes = [self._size(place, item, common) for place, item in enumerate(body.items)]
         links = [(edge.source, edge.target) for edge in body.edges]
@@ -162,8 +160,8 @@ class _Laid:
             plan = self.plans[place]
             width = frame_width(item, plan.width)
             left = (width - plan.width) / 2
-            head = self.heads[place] = frame_head(item, width, plan.entry + left)
-            return Size2(width, plan.height + head.height + FRAME_PAD, plan.entry + left, plan.exit + left)
+            head = self.heads[place] = frame_head(item, plan.entry + left)
+            return Size2(width, plan.height + head + FRAME_PAD, plan.entry + left, plan.exit + left)
         if isinstance(item, Box):
             width, pile = max(common, box_width(item)), pile_height(item)
             return Size2(width + pile, BOX_HEIGHT + pile, width / 2, width / 2)
@@ -182,12 +180,11 @@ class _Laid:
             if not isinstance(item, Group):
                 figure.boxes.append(placed)
                 continue
-            placed.head = head = self.heads[place]
             figure.frames.append(placed)
-            inner = self.plans[place]
-            start = head.height if head.open else head.height - FRAME_HEAD + 2
+            inner, head = self.plans[place], self.heads[place]
             left = placed.x + (size.width - inner.width) / 2
-            self.inner[place].draw(inner, left, placed.y + head.height, figure, start, FRAME_PAD)
+            start = FRAME_HEAD if head == FRAME_HEAD else head - FRAME_HEAD + 2  # below the title
+            self.inner[place].draw(inner, left, placed.y + head, figure, start, FRAME_PAD)
         told: set[tuple[int, str]] = set()
         drawn: set[tuple[int, int]] = set()
         for edge in self.body.edges:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Final, NamedTuple
+from typing import Final
 
 from archc.drawing.model import Body, Box, Group, Picture, Terminal, form
 from archc.drawing.text import cut, text_width
@@ -76,14 +76,6 @@ def terminal_width(terminal: Terminal) -> float:
     return even(max(LEAST_BOX, name + shape + 2 * PAD))
 
 
-class Head(NamedTuple):
-    """The upper part of a frame: its height, where the title begins, whether the line comes in from the edge."""
-
-    height: float
-    title: float
-    open: bool
-
-
 def frame_title(group: Group) -> str:
     """`inception3a · Inception ×2`."""
     title = f"{group.name} · {group.what}" if group.what else group.name
@@ -95,14 +87,10 @@ def frame_width(group: Group, content: float) -> float:
     return even(max(content, text_width(frame_title(group), NAME, bold=True)) + 2 * FRAME_PAD)
 
 
-def frame_head(group: Group, width: float, entry: float) -> Head:
-    """Where the title of a frame stands: left of the line that comes in at `entry`, right of it, or above its begin."""
+def frame_head(group: Group, entry: float) -> float:
+    """The height of a frame's upper part: deep where the title stands in the way of the line that comes in."""
     title = text_width(frame_title(group), NAME, bold=True)
-    if FRAME_PAD + title + 8 <= entry:
-        return Head(FRAME_HEAD, FRAME_PAD, True)
-    if entry + 12 + title + FRAME_PAD <= width:
-        return Head(FRAME_HEAD, entry + 12, True)
-    return Head(DEEP_HEAD, FRAME_PAD, False)
+    return FRAME_HEAD if FRAME_PAD + title + 8 <= entry else DEEP_HEAD
 
 
 def heading_height(picture: Picture) -> float:

@@ -111,8 +111,7 @@ def _frame(placed: Placed) -> Iterable[str]:
     group = placed.item
     assert isinstance(group, Group)
     yield f'<g class="frame{" aside" if group.aside else ""}"{_data(group)}>{_rect(placed, 10)}'
-    title = placed.head.title if placed.head else measure.FRAME_PAD
-    yield _text("name", placed.x + title, placed.y + 19, measure.frame_title(group)) + "</g>"
+    yield _text("name", placed.x + measure.FRAME_PAD, placed.y + 19, measure.frame_title(group)) + "</g>"
 
 
 def _rect(placed: Placed, radius: float, shift: float = 0.0, css: str = "card") -> str:
