@@ -78,7 +78,7 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.gz")}
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "archc").rglob("*.md")}
     assert {Path(name).suffix for name in expected} == {
-        *(".py", ".yaml", ".jinja", ".css", ".js", ".typed", ".gz", ".md")
+        *(".py", ".yaml", ".json", ".jinja", ".css", ".js", ".typed", ".gz", ".md")
     }
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
@@ -121,7 +121,7 @@ def test_emit_without_specs_writes_the_bundled_ones(site: Path, tmp_path: Path) 
 
 def test_a_new_spec_goes_all_the_way(site: Path, tmp_path: Path) -> None:
     """`archc new` writes a file that checks, builds and emits."""
-    assert python(site, tmp_path, "-m", "archc", "new", "MyNet") == "my_net.yaml\n"
+    assert python(site, tmp_path, "-m", "archc", "new", "MyNet") == "my_net.yaml\narchc.schema.json\n"
     assert "sound" in python(site, tmp_path, "-m", "archc", "check", "my_net.yaml")
     assert "every shape as inferred" in python(site, tmp_path, "-m", "archc", "build", "my_net.yaml")
     python(site, tmp_path, "-m", "archc", "emit", "my_net.yaml", "--out", ".")

@@ -9,11 +9,12 @@ from typing import Any
 from archc.emit import template_text
 from archc.files import write_text
 from archc.language.names import class_name_fault
+from archc.language.schema import SCHEMA_FILE, schema_text
 from archc.problems import Problem, SpecError
 
 
 def run(given: Any) -> int:
-    """Write a commented starter that checks, builds and emits as it stands."""
+    """Write a commented starter that checks, builds and emits as it stands, with the schema that its editor reads."""
     name = given.name.removesuffix(".yaml")
     fault = class_name_fault(name)
     if fault:
@@ -23,4 +24,8 @@ def run(given: Any) -> int:
         raise SpecError([Problem("E0601", f"`{path}` exists already", file=str(path), help="choose another name")])
     write_text(path, template_text("starter.yaml.jinja", name=name))
     print(path)
+    schema = Path(SCHEMA_FILE)
+    if not schema.exists() or schema.read_text("utf-8") != schema_text():
+        write_text(schema, schema_text())
+        print(schema)
     return 0

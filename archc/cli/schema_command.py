@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
 
 def run(given: Any) -> int:
     """Print the JSON Schema of spec files."""
-    from archc.language.schema import spec_schema
+    from archc.language.schema import schema_text
 
-    json.dump(spec_schema(), sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    sys.stdout.write(schema_text())
     return 0

@@ -10,14 +10,12 @@ from typing import Any
 from archc.expressions import Expression
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
-from archc.language.names import class_name_fault, parameter_name_fault
+from archc.language.names import FILE_NAME, class_name_fault, parameter_name_fault
 from archc.language.parse import Parser, parse_blocks
 from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import validate
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, read_file, read_text
-
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 
 
 def load_file(path: Path, name: str | None = None) -> Spec:
@@ -194,7 +192,7 @@ class Loader:
     def _file(self, file: str, mark: Mark, trail: tuple[str, ...]) -> Map:
         if self.folder is None:
             raise SpecError([Problem("E0215", "a spec given as text has no folder to read from", mark)])
-        if not _FILE.fullmatch(file):
+        if not FILE_NAME.fullmatch(file):
             help = "only files of the spec's own folder can be named, as `name.yaml`"
             raise SpecError([Problem("E0215", f"`{file}` is no spec file of this folder", mark, help=help)])
         if file in trail:

@@ -4,6 +4,9 @@ import keyword
 import re
 from typing import Final
 
+FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
+"""A spec file of a folder, as another of the same folder names it."""
+
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 MODULE_ATTRIBUTES: Final = frozenset(
@@ -25,6 +28,7 @@ _BUILTINS = frozenset(
     "abs bool dict float int isinstance len list max min object print range round set str super tuple type".split()
 )
 RESERVED_PARAMETERS: Final = _IN_SOURCE | _BUILTINS | {"in_channels", "input", "module", "name", "self", "x"}
+RESERVED_CLASSES: Final = _IN_SOURCE | _BUILTINS | {"self", "x", "Chunk", "Mean", "Split", "StochasticDepth"}
 
 
 def layer_name_fault(name: str) -> str:
@@ -52,7 +56,7 @@ def variable_name_fault(name: str) -> str:
 
 def class_name_fault(name: str) -> str:
     """Why a block or network cannot have this name; empty if it can."""
-    if name in _IN_SOURCE | _BUILTINS | {"self", "x"} or name in ("Chunk", "Mean", "Split", "StochasticDepth"):
+    if name in RESERVED_CLASSES:
         return f"`{name}` has a meaning of its own in the emitted source"
     return _identifier_fault(name)
 

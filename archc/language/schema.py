@@ -1,201 +1,282 @@
-"""The JSON Schema of spec files, from the models of the keys and of the layer kinds."""
+"""The JSON Schema of spec files, from the models of the keys and of the layer kinds, for editors to complete and check.
+
+What a schema cannot say is left to `archc check`: references, shapes, what an expression is worth. Blocks begin with a
+capital letter here, as classes do: so a mistyped kind is told from a block's name.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import keyword
+from collections.abc import Iterable
+from typing import Any, Final
 
 from pydantic import BaseModel
 
-from archc.kinds import KINDS
+from archc.kinds import KINDS, Kind
 from archc.kinds.arguments import meanings
-from archc.language.header import ExpectKeys, ExtendKeys, InitKeys, SpecKeys
-from archc.language.initialization import INITIALIZERS
+from archc.language.header import (
+    BlockKeys,
+    EntryKeys,
+    ExpectKeys,
+    ExtendKeys,
+    InitKeys,
+    SpecKeys,
+    meanings_of,
+)
+from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.language.names import FILE_NAME, MODULE_ATTRIBUTES, RESERVED_CLASSES, RESERVED_PARAMETERS
+from archc.language.parse import MODIFIERS, TURNS
 
-_EXPRESSION = {"type": "string", "pattern": r"^\$", "description": "An expression: `$name` or `$(width * 2)`."}
-_REFERENCE = {"type": "string", "description": "The name of an earlier entry, or `input`."}
-_NAME = r"^[A-Za-z$][A-Za-z0-9_$() +*/%-]*$"
+SCHEMA_FILE: Final = "archc.schema.json"
+"""The name under which the schema lies beside specs, whose first line names it."""
+
+Schema = dict[str, Any]
+
+_INDEX = r"\$(?:\([^()]*\)|[A-Za-z][A-Za-z0-9]*)"
+_JOINS = [name for name, kind in KINDS.items() if kind.many]
 
 
-_ONE_BODY = [
-    {"required": ["layers"], "properties": {"branches": False, "join": False}},
-    {"required": ["branches", "join"], "properties": {"layers": False}},
-]
-
-
-def spec_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a spec file."""
-    definitions = {f"{name}": _kind(kind) for name, kind in KINDS.items()}
-    definitions["entry"] = _entry()
-    definitions["entries"] = {
-        "anyOf": [
-            {"type": "array", "items": _ref("entry"), "minItems": 1},
-            {
-                "type": "object",
-                "patternProperties": {_NAME: _ref("entry")},
-                "additionalProperties": False,
-                "minProperties": 1,
-            },
-        ]
-    }
-    definitions["parameters"] = {"type": ["object", "null"], "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_]*$"}}
-    definitions["block"] = {
-        "type": "object",
-        "description": "A body with a name and parameters.",
-        "properties": {**_body(), "parameters": _ref("parameters"), "description": {"type": "string"}},
-        "oneOf": _ONE_BODY,
-        "additionalProperties": False,
-    }
-    definitions["initializer"] = _initializer()
-    definitions["expect"] = _properties(ExpectKeys)
-    definitions["init"] = _properties(InitKeys)
-    definitions["init"]["properties"]["weight"] = definitions["init"]["properties"]["bias"] = _ref("initializer")
-    spec = _properties(SpecKeys)
-    spec["properties"] |= {
-        **_body(),
-        "parameters": _ref("parameters"),
-        "blocks": {"type": "object", "additionalProperties": _ref("block")},
-        "init": {"type": "array", "items": _ref("init")},
-        "expect": _ref("expect"),
-    }
-    spec["required"] = ["input"]
-    spec["oneOf"] = _ONE_BODY
+def spec_schema() -> Schema:
+    """JSON Schema (2020-12) of a spec file: a network, one that extends another, or blocks to import."""
+    spec = _object(SpecKeys, _body() | {"parameters": _ref("values"), "blocks": _blocks(), "init": _init()})
+    spec |= {"required": ["input"], **_ONE_BODY}
+    spec["properties"]["name"] |= _names(RESERVED_CLASSES)
+    spec["properties"]["import"] |= {"propertyNames": _FILE}
+    spec["properties"]["expect"] = _said(_ref("expect"), meanings_of(SpecKeys)["expect"])
+    extension = _object(ExtendKeys, {"extends": _FILE, "parameters": _ref("values"), "expect": _ref("expect")})
     library = {
         "type": "object",
         "description": "A file of blocks for others to import.",
-        "properties": {name: spec["properties"][name] for name in ("name", "description", "paper", "blocks", "import")},
+        "properties": {key: spec["properties"][key] for key in ("name", "description", "paper", "blocks", "import")},
         "required": ["blocks"],
         "additionalProperties": False,
     }
-    extension = _properties(ExtendKeys)
-    extension["properties"] |= {"parameters": _ref("parameters"), "expect": _ref("expect")}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "archc spec",
         "description": "A neural-network architecture as data.",
         "anyOf": [spec, extension, library],
-        "$defs": definitions,
-    }
-
-
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def _properties(model: type[BaseModel]) -> dict[str, Any]:
-    """A model's own keys; nested models are given by the caller."""
-    schema = model.model_json_schema(by_alias=True)
-    own = {key: value for key, value in schema.items() if key not in ("$defs", "title")}
-    own["properties"] = {name: _plain(value) for name, value in own["properties"].items()}
-    return own
-
-
-def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: item for key, item in value.items() if key not in ("title", "default")}
-    options = [option for option in kept.get("anyOf", []) if option != {"type": "null"}]
-    if options:
-        kept["anyOf"] = options
-    return kept
-
-
-def _body() -> dict[str, Any]:
-    return {
-        "layers": _ref("entries"),
-        "branches": {"type": "object", "patternProperties": {_NAME: _ref("entry")}, "additionalProperties": False},
-        "join": {"enum": [name for name, kind in KINDS.items() if kind.many]},
-        "outputs": {
-            "anyOf": [
-                {"type": "array", "items": _REFERENCE},
-                {"type": "object", "additionalProperties": _REFERENCE},
-            ]
+        "$defs": {
+            **{name: _kind(kind) for name, kind in KINDS.items()},
+            "entries": _entries(),
+            "entry": _entry(listed=False),
+            "item": _entry(listed=True),
+            "block": _object(BlockKeys, _body() | {"parameters": _parameters(_ref("value"), {"type": "null"})})
+            | _ONE_BODY,
+            "values": _parameters(_ref("value")),
+            "value": {"type": ["boolean", "number", "string", "array"]},
+            "expect": _object(ExpectKeys),
+            "initializer": _initializer(),
+            "expression": _EXPRESSION,
+            "reference": _REFERENCE,
         },
     }
 
 
-def _kind(kind: Any) -> dict[str, Any]:
+def schema_text() -> str:
+    """The schema as a file holds it."""
+    return f"{json.dumps(spec_schema(), indent=2, ensure_ascii=False)}\n"
+
+
+_EXPRESSION: Schema = {
+    "type": "string",
+    "pattern": r"^\$(?:[A-Za-z_][A-Za-z0-9_]*|\([\s\S]*\))$",
+    "description": "An expression: `$name` or `$(width * 2)`.",
+}
+_FILE: Schema = {"type": "string", "pattern": f"^{FILE_NAME.pattern}$"}
+_REFERENCE: Schema = {"type": "string", "description": "The name of an earlier entry, `name.output`, or `input`."}
+_ONE_BODY: Schema = {
+    "oneOf": [
+        {"required": ["layers"], "properties": {"branches": False, "join": False}},
+        {"required": ["branches", "join"], "properties": {"layers": False}},
+    ]
+}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _said(schema: Schema, text: str) -> Schema:
+    """A schema with its meaning; what is marked as code is shown so where an editor knows markdown."""
+    return {**schema, "description": text, **({"markdownDescription": text} if "`" in text else {})}
+
+
+def _object(model: type[BaseModel], others: Schema | None = None) -> Schema:
+    """The keys of a model, with their meanings; those whose schema says more than their type are given."""
+    own = model.model_json_schema(by_alias=True)
+    properties = {key: _plain(own["properties"][key]) for key in meanings_of(model)} | (others or {})
+    return {
+        "type": "object",
+        "description": " ".join((model.__doc__ or "").split()),
+        "properties": {key: _said(properties[key], said) for key, said in meanings_of(model).items()},
+        "required": own.get("required", []),
+        "additionalProperties": False,
+    }
+
+
+def _plain(value: Schema) -> Schema:
+    """A key's type as a spec writes it: what is left out is not `null`."""
+    kept = {key: item for key, item in value.items() if key not in ("title", "default")}
+    options = [option for option in kept.pop("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        return {**kept, **options[0]}
+    return {**kept, **({"anyOf": options} if options else {})}
+
+
+def _names(*reserved: Iterable[str], index: bool = False) -> Schema:
+    """A pattern of the names that are not reserved; with `index`, of those too that carry one."""
+    excluded = "|".join(sorted({*keyword.kwlist}.union(*reserved)))
+    also = f"|{_INDEX}" if index else ""
+    return {"pattern": rf"^(?!(?:{excluded})$)(?:[A-Za-z]{also})(?:[A-Za-z0-9_]{also})*$"}
+
+
+def _parameters(*values: Schema) -> Schema:
+    value = values[0] if len(values) == 1 else {"anyOf": list(values)}
+    return {"type": ["object", "null"], "propertyNames": _names(RESERVED_PARAMETERS), "additionalProperties": value}
+
+
+def _blocks() -> Schema:
+    names = _names(RESERVED_CLASSES, KINDS)
+    return {"type": "object", "propertyNames": names, "additionalProperties": _ref("block")}
+
+
+# Bodies
+
+
+def _body() -> Schema:
+    outputs = {"type": "object", "propertyNames": _names(MODULE_ATTRIBUTES), "additionalProperties": _ref("reference")}
+    return {
+        "layers": _ref("entries"),
+        "branches": _mapping(),
+        "join": {"enum": _JOINS},
+        "outputs": {"anyOf": [{"type": "array", "items": _ref("reference")}, outputs]},
+    }
+
+
+def _mapping() -> Schema:
+    names = _names(MODULE_ATTRIBUTES, ["input"], index=True)
+    return {"type": "object", "propertyNames": names, "additionalProperties": _ref("entry"), "minProperties": 1}
+
+
+def _entries() -> Schema:
+    return {"anyOf": [_mapping(), {"type": "array", "items": _ref("item"), "minItems": 1}]}
+
+
+def _entry(*, listed: bool) -> Schema:
+    """A place of a body; in a list it cannot choose its input, and so it joins nothing."""
+    kinds = {name: kind for name, kind in KINDS.items() if not (listed and kind.many)}
+    alone = [name for name, kind in kinds.items() if not kind.many and not _required(kind)]
+    turn = {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]}
+    modifiers: Schema = {
+        **_body(),
+        "from": _ref("reference"),
+        "when": _ref("expression"),
+        "auxiliary": {"type": "boolean"},
+        "repeat": turn,
+        "for": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "in": {"anyOf": [{"type": "array"}, _ref("expression")]},
+        "index": {"type": "string"},
+    }
+    said = meanings_of(EntryKeys)
+    # yaml-language-server mixes up a layer's name alone and the same name as a key: in a list, the former is meant.
+    unoffered = {"doNotSuggest": True} if listed else {}
+    properties = {name: _ref(name) | (unoffered if name in alone else {}) for name in kinds}
+    properties |= {key: _said(modifiers[key], said[key]) for key in said if not (listed and key == "from")}
+    block = "^[A-Z][A-Za-z0-9_]*$"
+    return {
+        "description": "A layer, a block, a list (nn.Sequential) or a nested body.",
+        "anyOf": [
+            {"enum": alone, "markdownEnumDescriptions": [_kind_doc(KINDS[name]) for name in alone]},
+            {"type": "string", "pattern": block, "description": "A block without arguments."},
+            {"type": "array", "items": _ref("item"), "minItems": 1},
+            {
+                "type": "object",
+                "properties": properties,
+                "patternProperties": {block: {"description": "A block with its arguments."}},
+                "additionalProperties": False,
+                "minProperties": 1,
+                "dependentRequired": {"for": ["in"], "in": ["for"], "join": ["branches"], "branches": ["join"]},
+                "not": {"anyOf": _impossible()},
+            },
+        ],
+    }
+
+
+def _impossible() -> list[Schema]:
+    """Keys of an entry that exclude each other."""
+    together = [["repeat", "for"], ["layers", "branches"]]
+    together += [[loop, "layers", key] for loop in ("repeat", "for") for key in ("from", "auxiliary")]
+    together += [[key, join] for join in _JOINS for key in ("from", "when")]
+    alone = {"propertyNames": {"enum": [*MODIFIERS, *TURNS]}}
+    index = {"required": ["index"], "properties": {"repeat": False, "for": False}}
+    return [*({"required": keys} for keys in together), alone, index]
+
+
+# Layers
+
+
+def _required(kind: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in kind.model_fields.values())
+
+
+def _kind_doc(kind: type[Kind]) -> str:
     doc = " ".join((kind.__doc__ or "").split())
+    return f"{doc} `torch.{kind.torch}`" if kind.torch.startswith("nn.") else doc
+
+
+def _kind(kind: type[Kind]) -> Schema:
+    """The arguments of a kind: by their names, the first one alone, or none where none is needed."""
     if kind.many:
-        return {"type": "array", "items": _REFERENCE, "minItems": 2, "description": doc}
-    schema = kind.model_json_schema()
-    said = meanings(kind)
-    fields = {}
-    for name, field in schema.get("properties", {}).items():
-        for option in (field, *field.get("anyOf", [])):
-            if "items" in option:
-                option["items"] = {"anyOf": [option["items"], _EXPRESSION]}
-        shown = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
-        default = {"default": field["default"]} if "default" in field else {}
-        fields[name] = {"description": said[name], "anyOf": [*field.get("anyOf", [shown]), _EXPRESSION], **default}
+        return _said({"type": "array", "items": _ref("reference"), "minItems": 2}, _kind_doc(kind))
+    schema, said = kind.model_json_schema(), meanings(kind)
+    fields = {name: _said(_argument(field), said[name]) for name, field in schema.get("properties", {}).items()}
     named = {
         "type": "object",
         "properties": fields,
         "required": schema.get("required", []),
         "additionalProperties": False,
     }
-    options = [named]
-    if fields:
-        options.append(next(iter(fields.values())))
-    if not named["required"]:
+    options = [named, *list(fields.values())[:1]]
+    if not _required(kind):
         options.append({"type": "null"})
-    return {"description": doc, "anyOf": options}
+    return _said({"title": kind.kind, "anyOf": options}, _kind_doc(kind))
 
 
-def _entry() -> dict[str, Any]:
-    optional = [
-        name
-        for name, kind in KINDS.items()
-        if not kind.many and not any(f.is_required() for f in kind.model_fields.values())
+def _argument(field: Schema) -> Schema:
+    """An argument's type, or an expression; so are the items of a list."""
+    shown = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
+    options = [
+        {**option, "items": {"anyOf": [option["items"], _ref("expression")]}} if "items" in option else option
+        for option in field.get("anyOf", [shown])
     ]
-    properties: dict[str, Any] = {name: _ref(name) for name in KINDS}
-    properties |= {
-        **_body(),
-        "from": _REFERENCE,
-        "when": {**_EXPRESSION, "description": "Keeps the entry only where it is true."},
-        "auxiliary": {"type": "boolean", "description": "A head that exists in training only."},
-        "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _EXPRESSION], "description": "How often."},
-        "for": {
-            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-            "description": "Variables.",
-        },
-        "in": {"anyOf": [{"type": "array"}, _EXPRESSION], "description": "Rows, one a turn."},
-        "index": {"type": "string", "description": "A variable that counts the turns from 0."},
-    }
-    return {
-        "description": "A layer, a block, a list (nn.Sequential) or a nested body.",
-        "anyOf": [
-            {"enum": optional},
-            {"type": "string", "pattern": "^[A-Z][A-Za-z0-9_]*$", "description": "A block without arguments."},
-            {"type": "array", "items": _ref("entry"), "minItems": 1},
-            {
-                "type": "object",
-                "properties": properties,
-                "patternProperties": {"^[A-Z][A-Za-z0-9_]*$": {"description": "A block with its arguments."}},
-                "additionalProperties": False,
-                "minProperties": 1,
-            },
-        ],
-    }
+    default = {"default": field["default"]} if "default" in field else {}
+    return {"anyOf": [*options, _ref("expression")], **default}
 
 
-def _initializer() -> dict[str, Any]:
+# Initial weights
+
+
+def _init() -> Schema:
+    rule = _object(InitKeys, {"weight": _ref("initializer"), "bias": _ref("initializer")})
+    path = {"anyOf": [{"enum": list(INITIALIZED)}, {"type": "string"}]}
+    layers = {"anyOf": [path, {"type": "array", "items": path}]}
+    rule["properties"]["layers"] = _said(layers, meanings_of(InitKeys)["layers"])
+    return {"type": "array", "items": rule | {"anyOf": [{"required": ["weight"]}, {"required": ["bias"]}]}}
+
+
+def _initializer() -> Schema:
     functions = {}
     for name, model in INITIALIZERS.items():
-        functions[name] = {key: value for key, value in model.model_json_schema().items() if key != "title"}
-    return {
-        "anyOf": [
-            {"type": "number"},
-            {
-                "enum": [
-                    name
-                    for name, model in INITIALIZERS.items()
-                    if not any(f.is_required() for f in model.model_fields.values())
-                ]
-            },
-            {
-                "type": "object",
-                "properties": functions,
-                "additionalProperties": False,
-                "minProperties": 1,
-                "maxProperties": 1,
-            },
-        ]
+        doc = f"{' '.join((model.__doc__ or '').split())} `torch.nn.init.{model.torch}`"
+        functions[name] = _said({key: value for key, value in model.model_json_schema().items() if key != "title"}, doc)
+    alone = {"enum": [name for name, model in INITIALIZERS.items() if not _required(model)]}
+    named = {
+        "type": "object",
+        "properties": functions,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
     }
+    return {"anyOf": [{"type": "number"}, alone, named]}
