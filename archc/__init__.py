@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archc.architecture import Architecture, load, loads
+    from archc.difference import Difference, diff
     from archc.problems import Problem, SpecError
     from archc.training import Recipe, load_recipe, train
 
 __version__ = "0.1.0"
-__all__ = ["Architecture", "Problem", "Recipe", "SpecError", "__version__", "load", "load_recipe", "loads", "train"]
+__all__ = [
+    "Architecture",
+    "Difference",
+    "Problem",
+    "Recipe",
+    "SpecError",
+    "__version__",
+    "diff",
+    "load",
+    "load_recipe",
+    "loads",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +33,10 @@ def __getattr__(name: str) -> Any:
         from archc import architecture
 
         return getattr(architecture, name)
+    if name in ("Difference", "diff"):
+        from archc import difference
+
+        return getattr(difference, name)
     if name in ("Problem", "SpecError"):
         from archc import problems
 

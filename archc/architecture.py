@@ -41,6 +41,14 @@ def load_and_claims(spec: str | Path) -> tuple[Architecture, list[Problem]]:
     return Architecture(network, {}, path), expectation_problems(network)
 
 
+def load_revision(text: str) -> Architecture:
+    """The checked architecture of a spec as a git revision has it: `HEAD~1:specs/x.yaml`. Raises SpecError."""
+    from archc.revisions import revision_file
+
+    with revision_file(text) as path:
+        return _checked(load_file(path, text))
+
+
 def loads(text: str, name: str = "<text>") -> Architecture:
     """The checked architecture of a spec's text; `name` is what messages call it. Raises SpecError."""
     network = elaborate(load_text(text, name))

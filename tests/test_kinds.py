@@ -193,6 +193,25 @@ def test_a_call_gives_the_module_every_argument(name: str) -> None:
     check()
 
 
+@every_kind
+def test_arguments_settle_to_what_the_module_does(name: str) -> None:
+    """Whoever writes down what an argument amounts to gets the same layer, and it settles to the same."""
+    case = CASES[name]
+
+    @given(case.legal())
+    def check(layer: tuple[Kind, Shape]) -> None:
+        kind, x = layer
+        again = case.kind(**kind.settled(x))
+        assert again.settled(x) == kind.settled(x)
+        assert inferred(again, x) == inferred(kind, x)
+        module, reference = built(again, x), built(kind, x)
+        reference.load_state_dict(module.state_dict())
+        value = noise(2, *x)
+        assert_same_bits(outputs(module, value.clone()), outputs(reference, value.clone()))
+
+    check()
+
+
 def public(module: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "validate specs and infer every shape",
     "summary": "show shapes, parameters, multiply-adds and receptive fields by layer",
     "view": "explore an architecture in the browser, live while its spec is edited",
+    "diff": "tell what differs between two architectures, in meaning",
     "build": "build the nn.Module and run one forward pass",
     "emit": "write PyTorch source",
     "draw": "draw architectures",

@@ -38,6 +38,12 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             _spec(command)
             command.add_argument("--port", type=port, default=0, metavar="N", help="default: a free one")
             command.add_argument("--no-open", action="store_true", help="open no browser, only tell the address")
+        case "diff":
+            what = "a spec, a git revision of one (HEAD~1:specs/x.yaml), file.py, file.py:Class or module:Class"
+            command.add_argument("before", metavar="A", help=what)
+            command.add_argument("after", metavar="B", help="the same; what it is compared with")
+            command.add_argument("--input", type=input_size, metavar="CxHxW", help="look at both for this input size")
+            command.add_argument("--format", choices=["text", "json", "markdown"], default="text")
         case "build":
             _spec(command)
             command.add_argument(

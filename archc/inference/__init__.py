@@ -3,7 +3,7 @@
 from archc.inference.cost import Cost, graph_cost
 from archc.inference.expect import expectation_problems
 from archc.inference.memory import Memory, network_memory
-from archc.inference.outline import Depth, Line, outline
+from archc.inference.outline import Depth, Line, kind_name, outline
 from archc.inference.scan import Scan, Scanned
 from archc.inference.sizes import Sizes, Stop
 from archc.inference.summary import Row, Summary, network_outputs, summarize
@@ -21,6 +21,7 @@ __all__ = [
     "Summary",
     "expectation_problems",
     "graph_cost",
+    "kind_name",
     "network_memory",
     "network_outputs",
     "outline",

@@ -96,7 +96,7 @@ def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Li
         path=prefix + node.name,
         last=prefix + node.name,
         count=1,
-        kind=_kind(node),
+        kind=kind_name(node),
         layers=len(layers),
         output=tuple(plain(next(iter(node.shapes.values())))),
         parameters=sum(row.parameters for row in layers),
@@ -108,7 +108,7 @@ def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Li
     )
 
 
-def _kind(node: Node) -> str:
+def kind_name(node: Node) -> str:
     """A layer's kind, a block's name, or the form of a body that has none."""
     match node.element:
         case Kind() as kind:

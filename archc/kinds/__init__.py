@@ -15,7 +15,7 @@ from archc.kinds.activation import (
     Softmax,
     Tanh,
 )
-from archc.kinds.base import Call, Fault, Kind, Shape, Window, form, volume
+from archc.kinds.base import Call, Fault, Kind, Shape, Stored, Window, form, volume
 from archc.kinds.convolution import Conv2d, ConvTranspose2d
 from archc.kinds.join import Add, Concat, Join, Multiply
 from archc.kinds.linear import Flatten, Linear
@@ -68,4 +68,4 @@ KINDS: Final[dict[str, type[Kind]]] = {
 }
 """Every kind by its name in specs."""
 
-__all__ = ["KINDS", "Call", "Fault", "Join", "Kind", "Shape", "Window", "form", "volume"]
+__all__ = ["KINDS", "Call", "Fault", "Join", "Kind", "Shape", "Stored", "Window", "form", "volume"]

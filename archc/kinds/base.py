@@ -227,6 +227,10 @@ class Kind(BaseModel):
             if type(value) is Symbol or value != fields[name].default or type(value) is not type(fields[name].default)
         }
 
+    def settled(self, x: Shape) -> dict[str, Any]:
+        """Every argument with the value that it amounts to: equals of a pair are one, what was left out follows."""
+        return {name: _one(plain(value)) for name, value in self.__dict__.items()}
+
     def call(self, x: Shape) -> Call:
         """The constructor call of the module, for the input's shape."""
         given = {**self.derived(x), **self.written()}
@@ -279,6 +283,11 @@ class Kind(BaseModel):
     def scratch(self, x: Shape, images: int) -> int:
         """Bytes that it takes beside input and output while it runs in inference, as far as they are tensors."""
         return 0
+
+
+def _one(value: Any) -> Any:
+    equal = isinstance(value, tuple) and len(value) in (2, 4) and len(set(value)) == 1 and value[0] is not None
+    return value[0] if equal else value
 
 
 def need_map(x: Shape, kind: str) -> Iterator[Fault]:

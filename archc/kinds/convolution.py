@@ -155,6 +155,10 @@ class Conv2d(Kind):
     def derived(self, x: Shape) -> dict[str, Any]:
         return {"in_channels": x[0]}
 
+    def settled(self, x: Shape) -> dict[str, Any]:
+        padding = self.model_copy(update={"padding": self._padding()}) if self.padding == "same" else self
+        return Kind.settled(padding, x)
+
     def written(self) -> dict[str, Any]:
         given = super().written()
         if self.padding == "same":

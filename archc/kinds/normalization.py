@@ -205,6 +205,9 @@ class LayerNorm(Kind):
         given.pop("normalized_shape", None)
         return given
 
+    def settled(self, x: Shape) -> dict[str, Any]:
+        return {**super().settled(x), "normalized_shape": plain(self._over(x))}
+
     def tensors(self, x: Shape) -> dict[str, Stored]:
         if not self.elementwise_affine:
             return {}

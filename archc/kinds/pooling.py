@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from math import gcd
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from archc.expressions.symbol import plain
 from archc.kinds.base import (
@@ -74,6 +74,10 @@ class _Pool(Kind):
                 size = span // stride + 1
             sizes.append(size)
         return (x[0], *sizes)
+
+    def settled(self, x: Shape) -> dict[str, Any]:
+        found = super().settled(x)
+        return {**found, "stride": found["kernel_size"]} if self.stride is None else found
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
         first, second = (Window(d * (k - 1) + 1, s, p) for _, k, s, p, d in self._axes())

@@ -250,6 +250,9 @@ class Split(Kind):
                 help=f"make them add up to {plain(x[0])}",
             )
 
+    def settled(self, x: Shape) -> dict[str, Any]:
+        return {"sections": plain(self.sections)}
+
     def output(self, x: Shape) -> dict[str, Shape]:
         return {str(i): (size, *x[1:]) for i, size in enumerate(self.sections)}
 

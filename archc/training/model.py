@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archc.architecture import Architecture, load
+from archc.build.classes import Found, class_fault, construct, find_class
 from archc.problems import Problem, SpecError, did_you_mean
 from archc.reading import read_file
 
@@ -56,13 +54,8 @@ def find_subject(model: Any, settings: dict[str, Any] | None = None) -> Subject:
         return Subject(type(model).__name__, lambda _size, _classes: model, reference={"kind": "module"})
     if isinstance(model, Architecture):
         return _spec(model, settings)
-    text = str(model)
-    file, colon, name = text.rpartition(":") if ":" in text else (text, "", "")
-    if file.endswith(".py"):
-        return _file(Path(file), name, settings)
-    if colon and not Path(text).exists():
-        return _class(_imported(file), name, text, settings, {"kind": "import", "name": text})
-    return _spec(load(model), settings)
+    found = find_class(str(model))
+    return _spec(load(model), settings) if found is None else _class(found, settings)
 
 
 # Specs
@@ -133,108 +126,23 @@ def _with_dependencies(path: Path) -> dict[str, str]:
 # Classes
 
 
-def _file(path: Path, name: str, settings: dict[str, Any]) -> Subject:
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise _fault(str(path), f"`{path}` cannot be read: {reason.lower()}") from None
-    title = f"archc_model_{path.stem}"
-    spec = importlib.util.spec_from_file_location(title, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[title] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # the file is a program of its author's: anything can go wrong in it
-        raise _fault(str(path), f"`{path}` cannot be imported: {type(error).__name__}: {error}") from None
-    subject = _class(module, name or _only_class(module, path), str(path), settings, {"kind": "file"})
-    subject.reference["class"] = subject.name
-    return Subject(
-        subject.name,
-        subject.make,
-        files=lambda _size, _classes: {"model.py": text},
-        reference=subject.reference,
-        settings=settings,
-    )
-
-
-def _imported(name: str) -> Any:
-    sys.path.insert(0, "")  # as `python -m` does: modules of the working directory are found
-    try:
-        return importlib.import_module(name)
-    except Exception as error:
-        what = f"the module `{name}` cannot be imported: {type(error).__name__}: {error}"
-        raise _fault(name, what, "write a spec, file.py:Class or module:Class") from None
-    finally:
-        sys.path.remove("")
-
-
-def _only_class(module: Any, path: Path) -> str:
-    """The network among the classes of a file: the one that no other of them uses and that needs no argument."""
-    own = {
-        name: made
-        for name, made in vars(module).items()
-        if inspect.isclass(made) and issubclass(made, nn.Module) and made.__module__ == module.__name__
-    }
-    whole = [name for name, made in own.items() if not _required(made)]
-    networks = [
-        name for name in whole if not any(name in _names(made) for made in own.values() if made is not own[name])
-    ]
-    if len(networks) == 1:
-        return str(networks[0])
-    shown = ", ".join(f"`{name}`" for name in networks or own)
-    what = f"`{path}` has {len(networks)} classes that can be a whole network" + (f": {shown}" if shown else "")
-    raise _fault(str(path), what, f"name one: {path}:{next(iter(networks or own), 'Class')}")
-
-
-def _names(made: type[nn.Module]) -> set[str]:
-    """The global names that a class's methods use."""
-    codes = [function.__code__ for function in vars(made).values() if inspect.isfunction(function)]
-    return {name for code in codes for name in code.co_names}
-
-
-def _required(made: Callable[..., Any]) -> list[str]:
-    return [
-        name
-        for name, parameter in inspect.signature(made).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-
-
-def _class(module: Any, name: str, shown: str, settings: dict[str, Any], reference: dict[str, Any]) -> Subject:
-    made = getattr(module, name, None)
-    if not callable(made):
-        known = [
-            other for other, value in vars(module).items() if inspect.isclass(value) and issubclass(value, nn.Module)
-        ]
-        raise _fault(shown, f"`{module.__name__}` has no class `{name}`", did_you_mean(name, known))
-    taken = inspect.signature(made).parameters
+def _class(found: Found, settings: dict[str, Any]) -> Subject:
+    taken = inspect.signature(found.make).parameters
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
     for setting in settings:
         if setting not in taken and not open_ended:
-            raise _fault(shown, f"`{name}` takes no argument `{setting}`", did_you_mean(setting, taken))
+            what = f"`{found.name}` takes no argument `{setting}`"
+            raise class_fault(found.shown, what, did_you_mean(setting, taken))
     takes_classes = ("num_classes" in taken or open_ended) and "num_classes" not in settings
 
     def make(_size: Size, classes: int) -> nn.Module:
-        arguments = {**settings, "num_classes": classes} if takes_classes else settings
-        try:
-            model = made(**arguments)
-        except Exception as error:  # the class is a program of its author's
-            raise _fault(
-                shown, f"`{name}` cannot be made: {type(error).__name__}: {error}", "give arguments with --set"
-            ) from None
-        if not isinstance(model, nn.Module):
-            raise _fault(shown, f"`{name}` is no nn.Module but {type(model).__name__}")
-        return model
+        return construct(found, {**settings, "num_classes": classes} if takes_classes else settings)
 
-    return Subject(name, make, reference=reference, settings=settings)
-
-
-def _fault(file: str, what: str, help: str = "") -> SpecError:
-    return SpecError([Problem("E0704", what, file=file, help=help)])
+    if found.text is None:
+        return Subject(found.name, make, reference={"kind": "import", "name": found.shown}, settings=settings)
+    kept = {"model.py": found.text}
+    reference = {"kind": "file", "class": found.name}
+    return Subject(found.name, make, files=lambda _size, _classes: kept, reference=reference, settings=settings)
 
 
 # Fitting a network to its data

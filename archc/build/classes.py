@@ -1,0 +1,127 @@
+"""Classes of Python files and modules, named as users name them: `file.py`, `file.py:Class`, `module:Class`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from archc.problems import Problem, SpecError, did_you_mean
+
+
+class Found(NamedTuple):
+    """A class (or a function) that makes a network, what messages call it, and its file's text if it was a file."""
+
+    name: str
+    make: Callable[..., Any]
+    shown: str
+    text: str | None
+
+
+def find_class(named: str) -> Found | None:
+    """The class behind `file.py`, `file.py:Class` or `module:Class`, which are run for it; None for anything else.
+
+    Raises SpecError (E0704) where there is no such class.
+    """
+    file, colon, name = named.rpartition(":") if ":" in named else (named, "", "")
+    if file.endswith(".py"):
+        return _of_file(Path(file), name)
+    if colon and not Path(named).exists():
+        return _of_module(_imported(file), name, named, None)
+    return None
+
+
+def construct(found: Found, arguments: dict[str, Any]) -> nn.Module:
+    """The network that a class makes. Raises SpecError (E0704) for arguments that it does not take."""
+    try:
+        model = found.make(**arguments)
+    except Exception as error:  # the class is a program of its author's
+        what = f"`{found.name}` cannot be made: {type(error).__name__}: {error}"
+        raise class_fault(found.shown, what, "give arguments with --set") from None
+    if not isinstance(model, nn.Module):
+        raise class_fault(found.shown, f"`{found.name}` is no nn.Module but {type(model).__name__}")
+    return model
+
+
+def class_fault(file: str, what: str, help: str = "") -> SpecError:
+    """What is wrong with a file or module that should hold a network."""
+    return SpecError([Problem("E0704", what, file=file, help=help)])
+
+
+def _of_file(path: Path, name: str) -> Found:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise class_fault(str(path), f"`{path}` cannot be read: {reason.lower()}") from None
+    title = f"archc_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(title, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the file is a program of its author's: anything can go wrong in it
+        raise class_fault(str(path), f"`{path}` cannot be imported: {type(error).__name__}: {error}") from None
+    return _of_module(module, name or _only_class(module, path), str(path), text)
+
+
+def _of_module(module: Any, name: str, shown: str, text: str | None) -> Found:
+    made = getattr(module, name, None)
+    if not callable(made):
+        known = [
+            other for other, value in vars(module).items() if inspect.isclass(value) and issubclass(value, nn.Module)
+        ]
+        raise class_fault(shown, f"`{module.__name__}` has no class `{name}`", did_you_mean(name, known))
+    return Found(name, made, shown, text)
+
+
+def _imported(name: str) -> Any:
+    sys.path.insert(0, "")  # as `python -m` does: modules of the working directory are found
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        what = f"the module `{name}` cannot be imported: {type(error).__name__}: {error}"
+        raise class_fault(name, what, "write a spec, file.py:Class or module:Class") from None
+    finally:
+        sys.path.remove("")
+
+
+def _only_class(module: Any, path: Path) -> str:
+    """The network among the classes of a file: the one that no other of them uses and that needs no argument."""
+    own = {
+        name: made
+        for name, made in vars(module).items()
+        if inspect.isclass(made) and issubclass(made, nn.Module) and made.__module__ == module.__name__
+    }
+    whole = [name for name, made in own.items() if not _required(made)]
+    networks = [
+        name for name in whole if not any(name in _names(made) for made in own.values() if made is not own[name])
+    ]
+    if len(networks) == 1:
+        return str(networks[0])
+    shown = ", ".join(f"`{name}`" for name in networks or own)
+    what = f"`{path}` has {len(networks)} classes that can be a whole network" + (f": {shown}" if shown else "")
+    raise class_fault(str(path), what, f"name one: {path}:{next(iter(networks or own), 'Class')}")
+
+
+def _names(made: type[nn.Module]) -> set[str]:
+    """The global names that a class's methods use."""
+    codes = [function.__code__ for function in vars(made).values() if inspect.isfunction(function)]
+    return {name for code in codes for name in code.co_names}
+
+
+def _required(made: Callable[..., Any]) -> list[str]:
+    return [
+        name
+        for name, parameter in inspect.signature(made).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]

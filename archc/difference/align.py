@@ -1,0 +1,166 @@
+"""Which part of one body is which part of another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from archc.difference.parts import Body, Part
+
+_NAMESAKE: Final = 1000.0
+_EQUAL: Final = 100.0
+_ALIKE: Final = 10.0
+"""How much it is worth to take two parts for one: they share a name, the structure, or the kind."""
+
+_LEAST_OVERLAP: Final = 0.5
+"""Bodies that have another name are one where they share this much of their layers."""
+
+_MOST_CELLS: Final = 250_000
+"""Larger tables are cut in pieces where equal parts stand."""
+
+
+class Pair(NamedTuple):
+    """A part's positions in the two bodies; `moved` where it stands elsewhere among the others."""
+
+    one: int
+    other: int
+    moved: bool = False
+
+
+def align(one: Body, other: Body) -> list[Pair]:
+    """The pairs of two bodies' parts, in the first one's order.
+
+    Parts of one name are a pair, but for numbers, which only count. The others are paired in their order, so that
+    as much as possible stays the same. Which of several equally good ways is taken does not depend on the direction.
+    """
+    if _key(other) < _key(one):
+        return sorted(Pair(b, a, moved) for a, b, moved in _align(other, one))
+    return _align(one, other)
+
+
+def _key(body: Body) -> list[tuple[str, str, str]]:
+    return [(part.name, part.kind, str(part.values)) for part in body.parts]
+
+
+def _align(one: Body, other: Body) -> list[Pair]:
+    a, b = one.parts, other.parts
+    names: dict[str, int] = {} if one.numbered or other.numbered else {part.name: i for i, part in enumerate(b)}
+    scores = _Scores(a, b, names)
+    pairs = [Pair(i, j) for i, j in _in_order(a, b, scores)]
+    taken = {pair.one for pair in pairs}
+    moved = [Pair(i, names[part.name], True) for i, part in enumerate(a) if part.name in names and i not in taken]
+    return sorted(pairs + moved)
+
+
+class _Scores:
+    """How much it is worth to take a part of one body for a part of the other; 0: they are not one."""
+
+    def __init__(self, a: Sequence[Part], b: Sequence[Part], names: dict[str, int]) -> None:
+        self.a, self.b = a, b
+        shared = {part.name for part in a} & names.keys()
+        self.named_a = [part.name if part.name in shared else None for part in a]
+        self.named_b = [part.name if part.name in shared else None for part in b]
+        self.digests_a = [part.digest for part in a]
+        self.digests_b = [part.digest for part in b]
+        self.numbered = not names
+
+    def equal(self, i: int, j: int) -> bool:
+        """Whether two parts are certainly one."""
+        return self.named_a[i] == self.named_b[j] and self.digests_a[i] == self.digests_b[j]
+
+    def of(self, i: int, j: int) -> float:
+        """For two parts at their positions."""
+        worth = self.structure(i, j)
+        if self.named_a[i] is not None or self.named_b[j] is not None:
+            return _NAMESAKE + worth if self.named_a[i] == self.named_b[j] else 0.0
+        # Of several that are alike, the one with the same number.
+        return worth + _ALIKE / 2 if worth and self.a[i].name == self.b[j].name else worth
+
+    def structure(self, i: int, j: int) -> float:
+        """For two parts, whatever they are called."""
+        one, other = self.a[i], self.b[j]
+        if self.digests_a[i] == self.digests_b[j]:
+            return _EQUAL
+        if one.body is not None and other.body is not None:
+            return self.bodies(one.body, other.body)
+        if one.body is not None or other.body is not None:
+            return 0.0
+        if one.kind == other.kind:
+            same = len(set(one.values) & set(other.values))
+            return _ALIKE * (1 + same / (1 + len(one.values)))
+        # Another activation at the same place is a change of it; elsewhere only a name would show that.
+        return _ALIKE / 4 if self.numbered and _sort(one) == _sort(other) else 0.0
+
+    def bodies(self, one: Body, other: Body) -> float:
+        """For two bodies, by their layers."""
+        kinds = _overlap(one.kinds, other.kinds)
+        share = _overlap(one.weighty, other.weighty) if one.weighty or other.weighty else kinds
+        if one.name and one.name == other.name:
+            return _ALIKE + (_EQUAL - 2 * _ALIKE) * share
+        if self.numbered:
+            share = max(share, kinds / 2)
+            return (_EQUAL - 2 * _ALIKE) * share if share >= _LEAST_OVERLAP / 2 else 0.0
+        return (_EQUAL - 2 * _ALIKE) * share if share >= _LEAST_OVERLAP else 0.0
+
+
+def _sort(part: Part) -> str:
+    """The file of a layer's kind: what is defined together does similar things."""
+    return type(part.layer).__module__
+
+
+def _overlap(one: Counter[Any], other: Counter[Any]) -> float:
+    return 2 * (one & other).total() / max(1, one.total() + other.total())
+
+
+def _in_order(a: Sequence[Part], b: Sequence[Part], scores: _Scores) -> list[tuple[int, int]]:
+    """The pairs that are worth most together, in the order of both."""
+    start = 0
+    while start < min(len(a), len(b)) and scores.equal(start, start):
+        start += 1
+    end = 0
+    while end < min(len(a), len(b)) - start and scores.equal(len(a) - 1 - end, len(b) - 1 - end):
+        end += 1
+    head = [(i, i) for i in range(start)]
+    tail = [(len(a) - i, len(b) - i) for i in range(end, 0, -1)]
+    return head + _between(scores, start, len(a) - end, start, len(b) - end) + tail
+
+
+def _between(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]]:
+    if (a1 - a0) * (b1 - b0) <= _MOST_CELLS:
+        return _table(scores, a0, a1, b0, b1)
+    from difflib import SequenceMatcher
+
+    tokens_a = [(scores.named_a[i], scores.named_a[i] is None and scores.digests_a[i]) for i in range(a0, a1)]
+    tokens_b = [(scores.named_b[j], scores.named_b[j] is None and scores.digests_b[j]) for j in range(b0, b1)]
+    pairs: list[tuple[int, int]] = []
+    i, j = a0, b0
+    for block in SequenceMatcher(None, tokens_a, tokens_b, autojunk=False).get_matching_blocks():
+        if (a0 + block.a - i) * (b0 + block.b - j) <= _MOST_CELLS:
+            pairs += _table(scores, i, a0 + block.a, j, b0 + block.b)
+        pairs += [(a0 + block.a + k, b0 + block.b + k) for k in range(block.size)]
+        i, j = a0 + block.a + block.size, b0 + block.b + block.size
+    return pairs
+
+
+def _table(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]]:
+    """The best pairs of two stretches, by the table of the best for each two rests of them."""
+    best = [[0.0] * (b1 - b0 + 1) for _ in range(a1 - a0 + 1)]
+    for i in range(a1 - 1, a0 - 1, -1):
+        row, below = best[i - a0], best[i - a0 + 1]
+        for j in range(b1 - 1, b0 - 1, -1):
+            value = scores.of(i, j)
+            row[j - b0] = max(below[j - b0], row[j - b0 + 1], below[j - b0 + 1] + value if value else 0.0)
+    pairs: list[tuple[int, int]] = []
+    i, j = a0, b0
+    while i < a1 and j < b1:
+        here = best[i - a0][j - b0]
+        value = scores.of(i, j)
+        if value and here == best[i - a0 + 1][j - b0 + 1] + value:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif here == best[i - a0 + 1][j - b0]:
+            i += 1
+        else:
+            j += 1
+    return pairs

@@ -1,0 +1,282 @@
+"""The difference of two networks in meaning: settings, layers, figures, and whether checkpoints load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from archc.architecture import Architecture
+from archc.difference.alike import Likeness
+from archc.difference.change import ArgumentChange, Change
+from archc.difference.compare import Comparison, Section, compare
+from archc.difference.formula import Formula, formula
+from archc.difference.parts import Formula as Written
+from archc.difference.parts import network_body
+from archc.difference.sides import LayerFigures, Side
+from archc.difference.state import StateDifference, state_difference
+from archc.expressions import plain
+from archc.problems import SpecError
+
+if TYPE_CHECKING:
+    from archc.difference.modules import Run
+
+Size = tuple[int, int, int]
+
+ABSENT = object()
+"""The value of a parameter that a spec does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A parameter of the specs with another value, or only in one of them.
+
+    `changed`, `added` and `removed` are the layers that the new value alone changes in the first network; None where
+    it does not take it.
+    """
+
+    name: str
+    before: Any
+    after: Any
+    changed: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDifference:
+    """A layer whose figures differ, for whatever reason; None where it is not there."""
+
+    before: str | None
+    after: str | None
+    old: LayerFigures | None
+    new: LayerFigures | None
+
+
+class Difference:
+    """What differs between two networks; everything is computed when it is asked for.
+
+    `size` is the image on which modules are run.
+    """
+
+    def __init__(self, before: Side, after: Side, size: Size | None = None) -> None:
+        self.before = before
+        self.after = after
+        self.size = size
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Which layers are which, and the changes."""
+        specs = [side.architecture.network.spec for side in (self.before, self.after) if side.architecture is not None]
+        alike = len(specs) == 2 and Likeness().alike(specs[0].body, specs[1].body)
+        return compare(self.before.body, self.after.body, written_alike=alike)
+
+    @property
+    def sections(self) -> list[Section]:
+        """The changes that are no consequence of others, by the bodies in which they are."""
+        return self.comparison.sections
+
+    @property
+    def changes(self) -> list[Change]:
+        """The changes of all sections."""
+        return [change for section in self.sections for change in section.changes]
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """The parameters that differ, and what follows from each."""
+        one, other = self.before.architecture, self.after.architecture
+        if one is None or other is None:
+            return []
+        before, after = _parameters(one), _parameters(other)
+        found = []
+        for name in {**before, **after}:
+            old, new = before.get(name, ABSENT), after.get(name, ABSENT)
+            if old is ABSENT or new is ABSENT:
+                found.append(Setting(name, old, new))
+            elif old != new or isinstance(old, bool) != isinstance(new, bool):
+                found.append(self._setting(one, name, old, new))
+        return found
+
+    def _setting(self, architecture: Architecture, name: str, old: Any, new: Any) -> Setting:
+        try:
+            with_it = architecture.configure(**{name: new})
+        except SpecError:
+            return Setting(name, old, new)
+        found = compare(self.before.body, network_body(with_it.network))
+        changed = tuple(match.before for match in found.matches if match.one.values != match.other.values)
+        return Setting(
+            name, old, new, changed, tuple(path for path, _ in found.added), tuple(path for path, _ in found.removed)
+        )
+
+    @cached_property
+    def state(self) -> StateDifference:
+        """Whether checkpoints of the first load into the second."""
+        return state_difference(self.before.body, self.after.body, self.comparison.matches)
+
+    @cached_property
+    def formula(self) -> Formula | None:
+        """Both costs in terms of a width that they share, where these are short and differ."""
+        one, other = self.before.architecture, self.after.architecture
+        if one is None or other is None or self.before.figures["parameters"] == self.after.figures["parameters"]:
+            return None
+        return formula(one, other)
+
+    @property
+    def initialization(self) -> bool:
+        """Whether the specs say other initial weights."""
+        rules = [
+            [(rule.kinds, rule.paths, rule.tensors) for rule in side.architecture.network.init]
+            for side in (self.before, self.after)
+            if side.architecture is not None
+        ]
+        return len(rules) == 2 and rules[0] != rules[1]
+
+    @property
+    def input(self) -> bool:
+        """Whether the specs declare other inputs."""
+        inputs = [side.figures["input"] for side in (self.before, self.after) if "input" in side.figures]
+        return len(inputs) == 2 and inputs[0] != inputs[1]
+
+    @property
+    def equal(self) -> bool:
+        """Whether both mean the same: layers, wiring, parameters, input and initial weights."""
+        if self.settings or self.sections or self.input or self.initialization or not self.state.loads:
+            return False
+        return self.run is None or self.run.same
+
+    @cached_property
+    def run(self) -> Run | None:
+        """Where one is a module whose weights fit the other: how far their outputs on one image differ."""
+        model, other = (self.after, self.before) if self.after.model is not None else (self.before, self.after)
+        if model.model is None or not self.state.loads or self.size is None:
+            return None
+        from archc.difference.modules import run_both
+
+        copy = deepcopy(other.model) if other.architecture is None else other.architecture.build()
+        assert copy is not None
+        return run_both(copy, model.model, self.size)
+
+    def layers(self) -> Iterator[LayerDifference]:
+        """Every layer that one of them lacks, or whose output or costs differ, for whatever reason."""
+        for path, _ in self.comparison.removed:
+            yield LayerDifference(path, None, self.before.layers[path], None)
+        for path, _ in self.comparison.added:
+            yield LayerDifference(None, path, None, self.after.layers[path])
+        for match in self.comparison.matches:
+            old, new = self.before.layers[match.before], self.after.layers[match.after]
+            if old != new:
+                yield LayerDifference(match.before, match.after, old, new)
+
+    def __str__(self) -> str:
+        """The report for people."""
+        from archc.difference.text import difference_text
+
+        return difference_text(self)
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows."""
+        from archc.difference.markdown import difference_markdown
+
+        return difference_markdown(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `archc diff --format json` prints."""
+        sides = (self.before, self.after)
+        names = list(dict.fromkeys(name for side in sides for name in side.figures))
+        return {
+            "equal": self.equal,
+            "before": {"source": self.before.label, "name": self.before.name},
+            "after": {"source": self.after.label, "name": self.after.name},
+            "parameters": [_setting_dict(setting) for setting in self.settings],
+            "sections": [_section_dict(section) for section in self.sections],
+            "layers": [_layer_dict(layer) for layer in self.layers()],
+            "figures": {
+                name: dict(zip(("before", "after"), (_data(side.figures.get(name)) for side in sides), strict=True))
+                for name in names
+            },
+            "formula": _formula_dict(self.formula),
+            "state_dict": self.state.to_dict(),
+            "initialization": self.initialization,
+            "run": None if self.run is None else {"same": self.run.same, "difference": self.run.difference},
+        }
+
+
+def _parameters(architecture: Architecture) -> dict[str, Any]:
+    return {name: plain(value) for name, value in architecture.parameters.items()}
+
+
+# JSON
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_data(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _data(part) for name, part in value.items()}
+    return None if value is ABSENT else value
+
+
+def _setting_dict(setting: Setting) -> dict[str, Any]:
+    return {
+        "name": setting.name,
+        "before": _data(setting.before),
+        "after": _data(setting.after),
+        "in_before": setting.before is not ABSENT,
+        "in_after": setting.after is not ABSENT,
+        "changed": _data(setting.changed),
+        "added": list(setting.added),
+        "removed": list(setting.removed),
+    }
+
+
+def _section_dict(section: Section) -> dict[str, Any]:
+    return {
+        "block": None if section.blocks is None else {"before": section.blocks[0], "after": section.blocks[1]},
+        "uses": [{"before": use.before, "after": use.after} for use in section.uses],
+        "changes": [_change_dict(change) for change in section.changes],
+    }
+
+
+def _change_dict(change: Change) -> dict[str, Any]:
+    return {
+        "change": change.sort,
+        "before": change.before,
+        "after": change.after,
+        "kind": [part.kind if part else None for part in (change.one, change.other)],
+        "renamed": change.renamed,
+        "moved": change.moved,
+        "arguments": [_argument_dict(argument) for argument in change.arguments],
+        "inputs": None if change.reads is None else {"before": list(change.reads[0]), "after": list(change.reads[1])},
+    }
+
+
+def _argument_dict(change: ArgumentChange) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": change.name}
+    for name, argument in (("before", change.before), ("after", change.after)):
+        found[name] = _data(plain(argument.value))
+        found[f"{name}_written"] = argument.written.text if isinstance(argument.written, Written) else None
+    return found
+
+
+def _layer_dict(layer: LayerDifference) -> dict[str, Any]:
+    return {
+        "before": layer.before,
+        "after": layer.after,
+        **{
+            name: [None if figures is None else _data(getattr(figures, name)) for figures in (layer.old, layer.new)]
+            for name in LayerFigures._fields
+        },
+    }
+
+
+def _formula_dict(found: Formula | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "variable": found.variable,
+        "meaning": found.meaning,
+        "parameters": [list(each.coefficients) for each in found.parameters],
+        "macs": [list(each.coefficients) for each in found.macs],
+    }

@@ -1,0 +1,193 @@
+"""An nn.Module as a tree of parts, and how two networks are held against each other by running them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from archc.build import modules as own_modules
+from archc.build.classes import class_fault
+from archc.difference.parts import Argument, Body, Part
+from archc.difference.sides import LayerFigures, Side
+from archc.kinds import KINDS, Kind, Shape, Stored
+from archc.kinds.spatial import Pad
+
+Size = tuple[int, int, int]
+
+_PADS = {
+    nn.ZeroPad2d: "constant",
+    nn.ConstantPad2d: "constant",
+    nn.ReflectionPad2d: "reflect",
+    nn.ReplicationPad2d: "replicate",
+    nn.CircularPad2d: "circular",
+}
+_TOLERANCE = 1e-5
+"""Outputs that differ by no more than this share of the largest are one: sums were taken in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Two networks with the same weights on one image: the largest difference, as a share of the largest output."""
+
+    difference: float
+
+    @property
+    def same(self) -> bool:
+        """Whether they compute the same, but for rounding."""
+        return self.difference <= _TOLERANCE
+
+
+def module_side(label: str, model: nn.Module, input: Size | None) -> Side:
+    """A module, run once on an image of that size for its shapes. Raises SpecError (E0704) where it does not run."""
+    seen = _Seen() if input is None else _run(label, model, input)
+    layers: dict[str, LayerFigures] = {}
+    body = _body(model, "", seen, layers)
+    trained = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    figures: dict[str, Any] = {"parameters": sum(trained.values()), "training_parameters": sum(trained.values())}
+    if input is not None:
+        leaves = {path for path, module in model.named_modules() if not list(module.children())}
+        idle = leaves - seen.shapes.keys()  # heads that exist for training
+        figures["parameters"] = sum(size for name, size in trained.items() if name.rpartition(".")[0] not in idle)
+        figures["macs"] = sum(layer.macs or 0 for layer in layers.values())
+        figures["outputs"] = seen.outputs
+    return Side(label, type(model).__name__, body, figures, layers, model=model)
+
+
+# Shapes
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Input and output shapes of the modules that ran, by their paths, and the outputs' shapes."""
+
+    shapes: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
+    outputs: dict[str, Shape] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def _run(label: str, model: nn.Module, input: Size) -> _Seen:
+    seen = _Seen()
+
+    def keep(path: str) -> Any:
+        def hook(_module: nn.Module, inputs: Any, output: Any) -> None:
+            x = next((value for value in inputs if isinstance(value, Tensor)), None)
+            y = next(iter(_tensors(output).values()), None)
+            if x is not None and y is not None:
+                seen.shapes[path] = tuple(x.shape[1:]), tuple(y.shape[1:])
+
+        return hook
+
+    handles = [module.register_forward_hook(keep(path)) for path, module in model.named_modules() if path]
+    training = model.training
+    try:
+        seen.outputs = {name: tuple(y.shape[1:]) for name, y in _tensors(model.eval()(torch.zeros(1, *input))).items()}
+    except Exception as error:  # the class is a program of its author's
+        size = "×".join(map(str, input))
+        what = f"{type(model).__name__} does not run on an image of {size}: {type(error).__name__}: {error}"
+        raise class_fault(label, what) from None
+    finally:
+        model.train(training)
+        for handle in handles:
+            handle.remove()
+    return seen
+
+
+def _tensors(result: Any) -> dict[str, Tensor]:
+    """The outputs of a module by name; of an only one, or of the first, the name is `output`."""
+    if isinstance(result, Tensor):
+        return {"output": result}
+    if isinstance(result, tuple | list):
+        result = dict(enumerate(result))
+    named = result.items() if isinstance(result, dict) else ()
+    return {str(name): value for name, value in named if isinstance(value, Tensor)}
+
+
+# Parts
+
+
+def _body(module: nn.Module, path: str, seen: _Seen, layers: dict[str, LayerFigures]) -> Body:
+    parts = [_part(child, name, f"{path}{name}", seen, layers) for name, child in module.named_children()]
+    for name, value in module.named_parameters(recurse=False):
+        parts.append(Part(name, "parameter", None, None, {}, None, (), (), tensors={"": Stored(tuple(value.shape))}))
+        layers[f"{path}{name}"] = LayerFigures(None, parts[-1].parameters, None, None)
+    numbered = all(part.name.isdigit() for part in parts)
+    nameless = not path or isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
+    return Body(tuple(parts), None, numbered=numbered, name="" if nameless else type(module).__name__)
+
+
+def _part(module: nn.Module, name: str, path: str, seen: _Seen, layers: dict[str, LayerFigures]) -> Part:
+    x, y = seen.shapes.get(path, ((), ()))
+    kind = _kind(module)
+    made = Part(name, type(module).__name__, None, None, {}, None, x, y)
+    if kind is None and list(module.children()):
+        return replace(made, body=_body(module, f"{path}.", seen, layers))
+    trained = dict(module.named_parameters())
+    state = module.state_dict()
+    tensors = {key: Stored(tuple(tensor.shape), key in trained) for key, tensor in state.items()}
+    if kind is None:
+        values = {"": module.extra_repr()} if module.extra_repr() else {}
+    else:
+        made = replace(made, kind=kind.kind, layer=kind)
+        values = kind.settled(x)
+    arguments = {key: Argument(value, value) for key, value in values.items()}
+    made = replace(made, arguments=arguments, tensors=tensors)
+    macs = kind.macs(x, y) if kind is not None and x and y else None
+    layers[path] = LayerFigures(y or None, made.parameters, macs, None)
+    return made
+
+
+def _kind(module: nn.Module) -> Kind | None:
+    """The layer kind that a module is, with its arguments; None for any other module."""
+    mode = _PADS.get(type(module))
+    if mode is not None:
+        return Pad.model_validate({"padding": module.padding, "mode": mode, "value": getattr(module, "value", 0.0)})
+    kind = next((kind for kind in KINDS.values() if _is(module, kind)), None)
+    if kind is None:
+        return None
+    try:
+        return kind(**dict(_arguments(kind, module)))
+    except ValidationError:  # what torch takes and archc does not
+        return None
+
+
+def _is(module: nn.Module, kind: type[Kind]) -> bool:
+    space, _, name = kind.torch.partition(".")
+    if space == "nn":
+        return type(module) is getattr(nn, name)
+    # Emitted files have copies of archc's own.
+    return type(module) is getattr(own_modules, name) or (type(module).__name__ == name and not list(module.children()))
+
+
+def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]:
+    for name in kind.model_fields:
+        value = getattr(module, name, None)
+        if name in ("bias", "affine", "elementwise_affine"):
+            yield name, value is not None and value is not False
+        elif value is not None:
+            yield name, tuple(value) if isinstance(value, list | tuple) else value
+
+
+# Running
+
+
+@torch.no_grad()
+def run_both(copy: nn.Module, model: nn.Module, input: Size) -> Run | None:
+    """The outputs of both on one image, with the model's weights, which `copy` takes over.
+
+    None where their outputs are not the same tensors.
+    """
+    copy.load_state_dict(model.state_dict())
+    image = torch.rand(1, *input, generator=torch.Generator().manual_seed(0))
+    training = model.training
+    one, other = (_tensors(each.eval()(image)) for each in (copy, model))
+    model.train(training)
+    if {name: y.shape for name, y in one.items()} != {name: y.shape for name, y in other.items()}:
+        return None
+    largest = max((float(y.abs().max()) for y in other.values()), default=0.0)
+    apart = max((float((one[name] - y).abs().max()) for name, y in other.items()), default=0.0)
+    return Run(apart / largest if largest else apart)

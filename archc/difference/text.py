@@ -1,0 +1,46 @@
+"""A difference for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from archc.difference import words
+from archc.difference.difference import Difference
+from archc.presentation.text import aligned
+
+_MOST_SECTIONS: Final = 8
+_MOST_ROWS: Final = 30
+_MOST_KEYS: Final = 15
+
+
+def difference_text(difference: Difference) -> str:
+    """The whole report; one line where both are equal."""
+    parts = [words.verdict(difference)]
+    if difference.equal:
+        return parts[0]
+    settings = words.settings(difference)
+    if settings:
+        parts.append(_part("settings", settings, _MOST_ROWS))
+    shown, hidden = difference.sections[:_MOST_SECTIONS], len(difference.sections) - _MOST_SECTIONS
+    parts += [_part(words.heading(section), words.told(section), _MOST_ROWS) for section in shown]
+    if hidden > 0:
+        parts.append(f"… and {hidden:,} more blocks (--format json has all)")
+    effects = words.effects(difference)
+    if effects:
+        parts.append(_part("effects", effects, _MOST_ROWS))
+    parts.append(_part("figures", list(words.figures(difference)), _MOST_ROWS, frozenset({1, 2})))
+    if difference.initialization:
+        parts.append("initial weights follow other rules")
+    if run := words.run(difference):
+        parts.append(run)
+    verdict, keys = words.state(difference.state)
+    parts.append(_part(f"checkpoints {verdict}", keys, _MOST_KEYS))
+    return "\n\n".join(parts)
+
+
+def _part(heading: str, rows: Sequence[tuple[str, ...]], most: int, right: frozenset[int] = frozenset()) -> str:
+    lines = aligned(rows[:most], right).splitlines() if rows else []
+    if len(rows) > most:
+        lines.append(f"… and {len(rows) - most:,} more (--format json has all)")
+    return "\n".join([heading, *(f"  {line}" for line in lines)])

@@ -1,0 +1,133 @@
+"""Whether parts that are one read the same values in both bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from archc.difference.align import Pair
+from archc.difference.parts import Body
+from archc.graph import INPUT, Ref
+
+Token = tuple[Any, ...]
+"""A value that both bodies have: an input, or an output of a pair, counted as the first body does."""
+
+Names = tuple[str, ...]
+
+
+class Wiring:
+    """The values of two bodies, as far as they are one.
+
+    What came, went or moved is looked through: a part that reads a value behind an added one reads the same value as
+    before. `same_input` says which inputs of the two bodies are one, counted from 0.
+    """
+
+    def __init__(self, one: Body, other: Body, pairs: list[Pair], same_input: Callable[[int, int], bool]) -> None:
+        self.one, self.other = one, other
+        self.pairs = pairs
+        self.same_input = same_input
+        self.known = one.results is not None and other.results is not None
+        self.places = {pair.one: pair.other for pair in pairs}
+        self.names_a = {pair.one: pair.one for pair in pairs}
+        self.names_b = {pair.other: pair.one for pair in pairs}
+        still = [pair for pair in pairs if not pair.moved]
+        if self.known:
+            self.roots_a = self._roots(one, {pair.one: pair.one for pair in still}, self._input_a)
+            self.roots_b = self._roots(other, {pair.other: pair.one for pair in still}, self._input_b)
+
+    def place(self, gone: int) -> float:
+        """Where, among the parts of the second body, one that is gone would stand."""
+        before = [self.places[i] for i in range(gone) if i in self.places]
+        return before[-1] + 0.5 if before else -0.5
+
+    def reads(self, pair: Pair) -> tuple[Names, Names] | None:
+        """The names of what a pair reads, before and after, where that is not the same."""
+        if not self.known:
+            return None
+        one, other = self.one.parts[pair.one], self.other.parts[pair.other]
+        assert one.inputs is not None
+        assert other.inputs is not None
+        a, b = one.inputs, other.inputs
+        if one.body is not None or other.body is not None:
+            a, b = a[:1], b[:1]  # what a nameless body reads beside its input is compared where it is read
+        return None if self._same(a, b) else (self._shown(self.one, a), self._shown(self.other, b))
+
+    def results(self) -> tuple[Names, Names] | None:
+        """The names of the bodies' results, before and after, where they are not the same."""
+        if not self.known:
+            return None
+        assert self.one.results is not None
+        assert self.other.results is not None
+        a, b = self.one.results, self.other.results
+        if list(a) == list(b) and all(self._same((a[name],), (b[name],)) for name in a):
+            return None
+        return _outputs(self.one, a), _outputs(self.other, b)
+
+    def inputs(self, pair: Pair) -> Callable[[int, int], bool]:
+        """Which inputs of two nameless bodies are one."""
+        one, other = self.one.parts[pair.one].inputs or (), self.other.parts[pair.other].inputs or ()
+
+        def same(i: int, j: int) -> bool:
+            if not i or not j:
+                return i == j  # told of the bodies themselves
+            return i < len(one) and j < len(other) and self._same((one[i],), (other[j],))
+
+        return same
+
+    # Values
+
+    def _roots(
+        self, body: Body, still: dict[int, int], input: Callable[[int], Token]
+    ) -> Callable[[Ref], frozenset[Token]]:
+        behind: list[frozenset[Token]] = []
+
+        def of(ref: Ref) -> frozenset[Token]:
+            if ref.node < 0:
+                return frozenset({input(INPUT - ref.node)})
+            return frozenset({(still[ref.node], ref.output)}) if ref.node in still else behind[ref.node]
+
+        for part in body.parts:
+            # Of what both have, nobody looks behind it.
+            here = len(behind) not in still
+            behind.append(frozenset().union(*map(of, part.inputs or ())) if here else frozenset())
+        return of
+
+    def _input_a(self, i: int) -> Token:
+        return ("input", i)
+
+    def _input_b(self, j: int) -> Token:
+        same = next((i for i in range(j + 1) if self.same_input(i, j)), None)
+        return ("new input", j) if same is None else ("input", same)
+
+    def _tokens(self, refs: Iterable[Ref], names: dict[int, int], input: Callable[[int], Token]) -> list[Token | None]:
+        return [
+            input(INPUT - ref.node) if ref.node < 0 else (names[ref.node], ref.output) if ref.node in names else None
+            for ref in refs
+        ]
+
+    def _same(self, a: tuple[Ref, ...], b: tuple[Ref, ...]) -> bool:
+        tokens_a = self._tokens(a, self.names_a, self._input_a)
+        tokens_b = self._tokens(b, self.names_b, self._input_b)
+        if tokens_a == tokens_b and None not in tokens_a:
+            return True
+        if len(a) == len(b):
+            return all(
+                (x is not None and x == y) or bool(self.roots_a(u) & self.roots_b(v))
+                for x, y, u, v in zip(tokens_a, tokens_b, a, b, strict=True)
+            )
+        return [token for token in tokens_a if token] == [token for token in tokens_b if token]
+
+    def _shown(self, body: Body, refs: tuple[Ref, ...]) -> Names:
+        return tuple(_name(body, ref) for ref in refs)
+
+
+def _name(body: Body, ref: Ref) -> str:
+    if ref.node < 0:
+        return "input" if ref.node == INPUT else "an outer value"
+    name = body.parts[ref.node].name
+    return name if ref.output is None else f"{name}.{ref.output}"
+
+
+def _outputs(body: Body, results: dict[str | None, Ref]) -> Names:
+    named = ((name, _name(body, ref)) for name, ref in results.items())
+    return tuple(f"{name} = {value}" if name not in (None, value) else value for name, value in named)

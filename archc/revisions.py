@@ -1,0 +1,131 @@
+"""Specs as a git revision has them: `HEAD~1:specs/x.yaml`. Nothing of the revision is executed."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+from archc.limits import MAX_FILE_BYTES
+from archc.problems import Problem, SpecError
+from archc.reading import Map, read_text
+
+_REVISION = re.compile(r"(?P<revision>[^:\0\n]*):(?P<path>[^:\0\n]+\.ya?ml)")
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
+_ENVIRONMENT = {
+    "GIT_NO_LAZY_FETCH": "1",  # what a partial clone lacks is not fetched
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+
+
+def is_revision(text: str) -> bool:
+    """Whether a text names a spec of a revision, rather than a file that is there."""
+    return _REVISION.fullmatch(text) is not None and not os.path.exists(text)
+
+
+@contextmanager
+def revision_file(text: str) -> Iterator[Path]:
+    """A copy of a spec as a revision has it, beside copies of all that it extends and imports from there.
+
+    Paths are as git takes them: from the repository's root, or with `./` from the working directory. Raises
+    SpecError (E0101) where git does not know the revision or the file.
+    """
+    named = _REVISION.fullmatch(text)
+    if named is None or named["revision"].startswith("-"):
+        raise _error(text, f"`{text}` is no revision and no file", "write REVISION:PATH, as in `HEAD~1:specs/x.yaml`")
+    folder, name = posixpath.split(named["path"])
+    with TemporaryDirectory(prefix="archc-") as copy, _Git() as git:
+        waiting, seen = [name], {name}
+        while waiting:
+            file = waiting.pop()
+            data = git.read(f"{named['revision']}:{posixpath.join(folder, file)}")
+            if data is None:
+                if file == name:
+                    raise _missing(text, named["revision"])
+                continue  # told by whoever names it
+            (Path(copy) / file).write_bytes(data)
+            found = [other for other in _names(data) if other not in seen]
+            waiting += found
+            seen.update(found)
+        yield Path(copy) / name
+
+
+def _names(data: bytes) -> Iterator[str]:
+    """The files of its folder that a spec extends or imports."""
+    try:
+        root = read_text(data.decode("utf-8-sig"), "")
+    except (SpecError, UnicodeDecodeError):
+        return  # told when it is loaded
+    wanted = root.get("import")
+    for name in (root.get("extends"), *(wanted if isinstance(wanted, Map) else ())):
+        if isinstance(name, str) and _FILE.fullmatch(name):
+            yield name
+
+
+class _Git:
+    """One git process that gives the contents of files."""
+
+    def __enter__(self) -> _Git:
+        try:
+            self.process = subprocess.Popen(
+                ["git", "cat-file", "--batch"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **_ENVIRONMENT},
+            )
+        except OSError:
+            raise _error("git", "git is not installed, and a revision is read by it", "install git") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, `REVISION:PATH`; None where there is none. Raises SpecError for a giant."""
+        source, target = self._pipes()
+        try:
+            target.write(f"{name}\n".encode())
+            target.flush()
+            head = source.readline().split()
+        except BrokenPipeError:
+            head = []  # no repository: git has ended
+        if len(head) != 3 or head[1] != b"blob":
+            return None
+        size = int(head[2])
+        if size > MAX_FILE_BYTES:
+            raise _error(name, f"`{name}` is larger than {MAX_FILE_BYTES:,} bytes", code="E0108")
+        data = source.read(size)
+        source.read(1)
+        return data
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self.process.stdout is not None
+        assert self.process.stdin is not None
+        return self.process.stdout, self.process.stdin
+
+
+def _missing(text: str, revision: str) -> SpecError:
+    """Why git has not given a file: no repository, no such revision, or no such file in it."""
+    known = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision or 'HEAD'}^{{commit}}"]
+    inside = ["git", "rev-parse", "--is-inside-work-tree"]
+    run = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
+    if subprocess.run(inside, **run).returncode:  # type: ignore[call-overload]
+        return _error(text, f"`{text}` names a revision, and this folder is in no git repository")
+    if subprocess.run(known, **run).returncode:  # type: ignore[call-overload]
+        return _error(text, f"git knows no revision `{revision}`", "`git log --oneline` lists them")
+    path = text.removeprefix(f"{revision}:")
+    help = "the path begins at the repository's root, or with `./` at the working directory"
+    return _error(text, f"the revision `{revision or 'index'}` has no file `{path}`", help)
+
+
+def _error(file: str, message: str, help: str = "", code: str = "E0101") -> SpecError:
+    return SpecError([Problem(code, message, file=file, help=help)])
