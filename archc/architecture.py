@@ -51,7 +51,11 @@ def load_revision(text: str) -> Architecture:
 
 def loads(text: str, name: str = "<text>") -> Architecture:
     """The checked architecture of a spec's text; `name` is what messages call it. Raises SpecError."""
-    network = elaborate(load_text(text, name))
+    return _checked(load_text(text, name))
+
+
+def _checked(spec: Spec) -> Architecture:
+    network = elaborate(spec)
     problems = expectation_problems(network)
     if problems:
         raise SpecError(problems)

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+from archc.language.names import FILE_NAME
 from archc.limits import MAX_FILE_BYTES
 from archc.problems import Problem, SpecError
 from archc.reading import Map, read_text
 
 _REVISION = re.compile(r"(?P<revision>[^:\0\n]*):(?P<path>[^:\0\n]+\.ya?ml)")
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 _ENVIRONMENT = {
     "GIT_NO_LAZY_FETCH": "1",  # what a partial clone lacks is not fetched
     "GIT_OPTIONAL_LOCKS": "0",
@@ -65,7 +65,7 @@ def _names(data: bytes) -> Iterator[str]:
         return  # told when it is loaded
     wanted = root.get("import")
     for name in (root.get("extends"), *(wanted if isinstance(wanted, Map) else ())):
-        if isinstance(name, str) and _FILE.fullmatch(name):
+        if isinstance(name, str) and FILE_NAME.fullmatch(name):
             yield name
 
 

@@ -16,8 +16,11 @@ _ALIKE: Final = 10.0
 _LEAST_OVERLAP: Final = 0.5
 """Bodies that have another name are one where they share this much of their layers."""
 
-_MOST_CELLS: Final = 250_000
+_MOST_CELLS: Final = 100_000
 """Larger tables are cut in pieces where equal parts stand."""
+
+_MOST_EDITS: Final = 1000
+"""So many parts may be in the way of the equal ones."""
 
 
 class Pair(NamedTuple):
@@ -129,18 +132,58 @@ def _in_order(a: Sequence[Part], b: Sequence[Part], scores: _Scores) -> list[tup
 def _between(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]]:
     if (a1 - a0) * (b1 - b0) <= _MOST_CELLS:
         return _table(scores, a0, a1, b0, b1)
-    from difflib import SequenceMatcher
-
-    tokens_a = [(scores.named_a[i], scores.named_a[i] is None and scores.digests_a[i]) for i in range(a0, a1)]
-    tokens_b = [(scores.named_b[j], scores.named_b[j] is None and scores.digests_b[j]) for j in range(b0, b1)]
+    anchors = _common(scores, a0, a1, b0, b1)
+    if anchors is None:  # so long, and so little in common: place by place
+        both = zip(range(a0, a1), range(b0, b1), strict=False)
+        return [(i, j) for i, j in both if scores.of(i, j)]
     pairs: list[tuple[int, int]] = []
     i, j = a0, b0
-    for block in SequenceMatcher(None, tokens_a, tokens_b, autojunk=False).get_matching_blocks():
-        if (a0 + block.a - i) * (b0 + block.b - j) <= _MOST_CELLS:
-            pairs += _table(scores, i, a0 + block.a, j, b0 + block.b)
-        pairs += [(a0 + block.a + k, b0 + block.b + k) for k in range(block.size)]
-        i, j = a0 + block.a + block.size, b0 + block.b + block.size
+    for x, y in [*anchors, (a1, b1)]:
+        if (x - i) * (y - j) <= _MOST_CELLS:
+            pairs += _table(scores, i, x, j, y)
+        pairs += [(x, y)] * (x < a1)
+        i, j = x + 1, y + 1
     return pairs
+
+
+class _Stretch(NamedTuple):
+    """Pairs (x, x - diagonal) for x from `start` to `end`, and those before them."""
+
+    before: _Stretch | None
+    diagonal: int
+    start: int
+    end: int
+
+
+def _common(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]] | None:
+    """The longest common sequence of certain pairs; None where more than _MOST_EDITS parts are in the way.
+
+    Myers, 1986, https://doi.org/10.1007/BF01840446: by diagonals, the furthest that so many edits reach.
+    """
+    n, m = a1 - a0, b1 - b0
+    reached: dict[int, tuple[int, _Stretch | None]] = {1: (0, None)}
+    for edits in range(_MOST_EDITS + 1):
+        for diagonal in range(-edits, edits + 1, 2):
+            above, left = reached.get(diagonal + 1, (-1, None)), reached.get(diagonal - 1, (-1, None))
+            down = diagonal == -edits or (diagonal != edits and left[0] < above[0])
+            start, found = above if down else (left[0] + 1, left[1])
+            x = start
+            while x < n and x - diagonal < m and scores.equal(a0 + x, b0 + x - diagonal):
+                x += 1
+            if x > start:
+                found = _Stretch(found, diagonal, start, x)
+            reached[diagonal] = x, found
+            if x >= n and x - diagonal >= m:
+                return [(a0 + i, b0 + j) for i, j in _pairs(found)]
+    return None
+
+
+def _pairs(last: _Stretch | None) -> list[tuple[int, int]]:
+    pairs: list[tuple[int, int]] = []
+    while last is not None:
+        pairs += [(x, x - last.diagonal) for x in range(last.end - 1, last.start - 1, -1)]
+        last = last.before
+    return pairs[::-1]
 
 
 def _table(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]]:

@@ -138,14 +138,13 @@ def _end(name: str) -> str:
     return name[braces:] if braces >= 0 else name.removesuffix(".*").rpartition(".")[2]
 
 
-def renamings(renamed: dict[str, str]) -> list[tuple[str, str, int]]:
-    """Renamed keys by what differs: (`conv1`, `stem`, 3) for all three of a layer that was `conv1`."""
-    found: dict[tuple[str, str], int] = {}
+def renamings(renamed: dict[str, str]) -> list[tuple[str, str, list[str]]]:
+    """Renamed keys by what differs: (`conv1`, `stem`, all keys of the layer that was `conv1`)."""
+    found: dict[tuple[str, str], list[str]] = {}
     for before, after in renamed.items():
         old, new = before.split("."), after.split(".")
         while len(old) > 1 and len(new) > 1 and old[-1] == new[-1]:
             old.pop()
             new.pop()
-        key = ".".join(old), ".".join(new)
-        found[key] = found.get(key, 0) + 1
-    return [(old, new, count) for (old, new), count in found.items()]
+        found.setdefault((".".join(old), ".".join(new)), []).append(before)
+    return [(*names, keys) for names, keys in found.items()]

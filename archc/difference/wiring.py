@@ -28,6 +28,9 @@ class Wiring:
         self.same_input = same_input
         self.known = one.results is not None and other.results is not None
         self.places = {pair.one: pair.other for pair in pairs}
+        self.last = [-1]  # by part of the first body: the place of the last pair before it
+        for i in range(len(one.parts)):
+            self.last.append(self.places.get(i, self.last[-1]))
         self.names_a = {pair.one: pair.one for pair in pairs}
         self.names_b = {pair.other: pair.one for pair in pairs}
         still = [pair for pair in pairs if not pair.moved]
@@ -37,8 +40,7 @@ class Wiring:
 
     def place(self, gone: int) -> float:
         """Where, among the parts of the second body, one that is gone would stand."""
-        before = [self.places[i] for i in range(gone) if i in self.places]
-        return before[-1] + 0.5 if before else -0.5
+        return self.last[gone] + 0.5
 
     def reads(self, pair: Pair) -> tuple[Names, Names] | None:
         """The names of what a pair reads, before and after, where that is not the same."""

@@ -294,8 +294,7 @@ def state(found: StateDifference) -> tuple[str, list[Told]]:
         *_gathered("+", [key for key in found.missing if key not in fresh], found.after),
         *(Told("~", key, _tensor(found.before[key]), f"→ {_tensor(found.after[key])}") for key in found.reshaped),
     ]
-    names = renamings(found.renamed)
-    renamed = [Told("~", old, f"→ {new}", f"renamed, {counted(count, 'key')}") for old, new, count in names]
+    renamed = [Told("~", old, f"→ {new}", _renamed(found, keys)) for old, new, keys in renamings(found.renamed)]
     if not found.before and not found.after:
         return "have no weights", []
     if found.loads and not found.misplaced:
@@ -305,6 +304,11 @@ def state(found: StateDifference) -> tuple[str, list[Told]]:
     if found.loads_renamed:
         return "load once their keys are renamed", renamed
     return f"do not load: {found.fitting:,} of {len(found.before):,} keys fit", [*keys, *renamed]
+
+
+def _renamed(found: StateDifference, keys: list[str]) -> str:
+    unlike = sum(found.before[key] != found.after[found.renamed[key]] for key in keys)
+    return f"renamed, {counted(len(keys), 'key')}" + (f", {unlike} of another shape" if unlike else "")
 
 
 def _gathered(mark: str, keys: Sequence[str], whole: Iterable[str]) -> Iterator[Told]:

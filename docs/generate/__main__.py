@@ -22,7 +22,7 @@ from .tree import DOCS, written_pages
 
 NAVIGATION: dict[str, list[str]] = {
     "Tutorial": ["tutorial.md"],
-    "Guides": ["summary.md", "drawing.md", "explorer.md", "editors.md", "training.md", "python.md"],
+    "Guides": ["summary.md", "drawing.md", "explorer.md", "diff.md", "editors.md", "training.md", "python.md"],
     "Gallery": ["gallery/"],
     "Reference": ["language/", "kinds/", "errors/", "commands.md"],
     "Inside archc": ["extending.md", "architecture.md", "testing.md", "verification.md", "decisions.md"],

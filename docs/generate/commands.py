@@ -16,8 +16,8 @@ everything else to stderr.
 | exit status | means |
 | ---: | --- |
 | 0 | done |
-| 1 | problems in a spec or a file, or a file that `--check` finds out of date |
-| 2 | wrong usage |
+| 1 | problems in a spec or a file, or a file that `--check` finds out of date; of `diff`, a difference |
+| 2 | wrong usage; of `diff`, problems too |
 | 130, 143 | interrupted by Ctrl-C or SIGTERM; a training is saved first |
 """
 
