@@ -12,7 +12,7 @@ from typing import Any, Final
 from archc.drawing.style import ROLES, properties, style_sheet
 from archc.emit import template_text
 
-STYLES: Final = ("page.css", "top.css", "drawing.css", "panels.css", "layers.css", "code.css")
+STYLES: Final = ("page.css", "top.css", "drawing.css", "panels.css", "layers.css", "code.css", "narrow.css")
 SCRIPTS: Final = (
     "dom.js",
     "model.js",
