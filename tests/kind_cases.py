@@ -339,6 +339,9 @@ _ROWS = [
             "align_corners": st.sampled_from([None, None, None, False, True]),
         },
         wrong={"size": st.sampled_from([0, -1]), "scale_factor": st.just(-2.0)},
+        lenient={
+            "scale_factor": Leniency("torch takes a factor of 0 for none", {"size": 2, "scale_factor": 0.0}, (3, 4, 4))
+        },
         view=View.BOUND,  # where an output falls on an input, it sees that one alone
     ),
     Case("channel_shuffle", {"groups": GROUPS}, wrong={"groups": NONE}),

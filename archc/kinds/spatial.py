@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archc.expressions.symbol import names_of, plain
@@ -129,7 +129,7 @@ class Upsample(Kind):
 
     size: OptionalPair = None
     """Height and width of the output; either this or `scale_factor`."""
-    scale_factor: Annotated[float | None, Symbolic] = None
+    scale_factor: Annotated[Annotated[float, Field(gt=0, le=1024)] | None, Symbolic] = None
     """Output size over input size; either this or `size`."""
     mode: Annotated[Literal["nearest", "nearest-exact", "bilinear", "bicubic"], Word] = "nearest"
     """How a value between positions is found."""
@@ -142,9 +142,6 @@ class Upsample(Kind):
             return
         if (self.size is None) == (self.scale_factor is None):
             yield Fault("E0203", "`upsample` takes either `size` or `scale_factor`", help="write `scale_factor: 2`")
-            return
-        if self.scale_factor is not None and not 0 < float(self.scale_factor) <= 1024:
-            yield Fault("E0203", "the scale factor must be above 0 and at most 1024", "scale_factor")
             return
         if self.align_corners is not None and self.mode.startswith("nearest"):
             yield Fault(

@@ -59,9 +59,9 @@ def images(architecture: Architecture, count: int = 2) -> Tensor:
     return torch.randn(count, *architecture.input, generator=torch.Generator().manual_seed(1))
 
 
-def run(module: nn.Module, x: Tensor, *, training: bool = False) -> dict[str, Tensor]:
+def run(module: nn.Module, x: Tensor, *, training: bool = False, seed: int = 2) -> dict[str, Tensor]:
     """The outputs by name under a seed; an only output is called `output`."""
-    _seed(2)
+    _seed(seed)
     with torch.no_grad():
         return _named(module.train(training)(x.clone()))
 
