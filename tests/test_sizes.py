@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import archc
 from archc import Architecture
 from archc.build.modules import Add, Multiply
 from archc.graph import walk
@@ -143,6 +144,25 @@ def test_receptive_fields_are_what_gradients_show() -> None:
 
     check()
     assert compared >= settings().max_examples * 10
+
+
+BRANCHES = {
+    "a gate of one window": ("{x: identity, gate: {max_pool2d: 3}}, join: multiply}", 4),
+    "a gate of the whole map": (
+        "{x: {conv2d: {out_channels: 1, kernel_size: 3, padding: 1}}, gate: {avg_pool2d: 4}}, join: multiply}",
+        5,  # a line of padding, and all four of the map
+    ),
+    "different jumps": ("{x: {max_pool2d: {kernel_size: 3, stride: 1}}, y: {max_pool2d: 2}}, join: concat}", 4),
+}
+
+
+@pytest.mark.parametrize(("branches", "size"), BRANCHES.values(), ids=BRANCHES)
+def test_receptive_fields_where_branches_move_differently(branches: str, size: int) -> None:
+    """A gate shows all positions the same stretch; branches of different strides each move on by their own."""
+    text = f"input: [1, 4, 4]\nlayers:\n  both: {{branches: {branches}\n  last: {{avg_pool2d: 2}}\n"
+    architecture = archc.loads(text)
+    assert assert_receptive_fields(architecture) > 0
+    assert architecture.summary().layers[-1].receptive_field == (size, size)
 
 
 def assert_receptive_fields(architecture: Architecture) -> int:
