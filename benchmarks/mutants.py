@@ -68,6 +68,7 @@ MUTANTS = [
     ("emit/forward.py", "Group(\"[\", inputs, \"]\") if step.many", "Group(\"[\", inputs[::-1], \"]\") if step.many", "concat's inputs reversed in the source"),
     ("kinds/base.py", "if type(value) is Symbol or value != fields[name].default", "if value != fields[name].default", "an argument left out that happens to equal the default"),
     ("emit/initialization.py", "if not given.get(\"bias\", True):", "if given.get(\"bias\", True):", "biases that are not there initialised in the source"),
+    ("emit/initialization.py", "if kind not in known:", "if not known:", "of the kinds that share a path, the first alone initialised in the source"),
 ]  # fmt: skip
 """Faults of inference, build and emission."""
 

@@ -65,6 +65,7 @@ EXPECTED_CLASSES = {
     "convnext": ["StochasticDepth", "Block", "ConvNeXtish"],
     "densenet": ["DenseLayer", "DenseBlock", "Transition", "DenseNet"],
     "indexed": ["Indexed"],
+    "init_of_an_optional_layer": ["Optional"],
     "mobilenet_v2": ["ConvNormActivation", "InvertedResidual", "Residual", "MobileNetV2"],
     "mobilenet_v3": ["StochasticDepth", "SqueezeExcitation", "Bneck", "MobileNetV3"],
     "multi_output": ["Mean", "Down", "Mixed", "TwoHeads"],

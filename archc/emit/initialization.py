@@ -17,21 +17,23 @@ def init_lines(networks: Sequence[Network]) -> list[str]:
     `networks` are those that the class serves, the network itself first.
     """
     rules = networks[0].init
-    kinds: dict[str, str] = {}
+    kinds: dict[str, list[str]] = {}  # where an entry is left out, the path of the next can be the same
     lacking: set[tuple[str, str]] = {("conv2d", "bias"), ("conv_transpose2d", "bias")}  # torch's types allow None
     for network in networks:
         for layer in walk(network.graph):
             kind, given = layer.kind.kind, layer.kind.__dict__  # pydantic's getattr is slow where there is none
-            kinds[layer.path] = kind
+            known = kinds.setdefault(layer.path, [])
+            if kind not in known:
+                known.append(kind)
             if not given.get("affine", given.get("elementwise_affine", True)):
                 lacking |= {(kind, "weight"), (kind, "bias")}
             if not given.get("bias", True):
                 lacking.add((kind, "bias"))
-    present = set(kinds.values())
+    present = {kind for found in kinds.values() for kind in found}
     lines: list[str] = []
     by_path = any(path in kinds for rule in rules for path in rule.paths)
     for rule in rules:
-        named = {kinds[path] for path in rule.paths if path in kinds} | set(rule.kinds)
+        named = {kind for path in rule.paths for kind in kinds.get(path, ())} | set(rule.kinds)
         for condition in _rule_conditions(rule, present, kinds):
             lines.append(f"            {'elif' if lines else 'if'} {condition}:")
             for attribute, (function, arguments) in rule.tensors.items():
@@ -55,12 +57,18 @@ def init_lines(networks: Sequence[Network]) -> list[str]:
     return ["", f"        {loop}", *lines]
 
 
-def _rule_conditions(rule: InitRule, present: set[str], kinds: dict[str, str]) -> Iterator[str]:
+def _rule_conditions(rule: InitRule, present: set[str], kinds: dict[str, list[str]]) -> Iterator[str]:
     """The tests of a rule: for its kinds, and for its paths, as many to a line as fit."""
     classes = [INITIALIZED[kind] for kind in rule.kinds if kind in present]
     paths = [path for path in rule.paths if path in kinds]
     if paths:
-        owners = _classes([INITIALIZED[kind] for kind in dict.fromkeys(kinds[path] for path in paths)])
+        owners = _classes(
+            [
+                INITIALIZED[kind]
+                for kind in dict.fromkeys(kind for path in paths for kind in kinds[path])
+                if kind in INITIALIZED
+            ]
+        )
         room = WIDTH - len(f"            elif name in () and isinstance(module, {owners}):")
         while paths:
             count = len(paths)
