@@ -62,6 +62,7 @@ def test_every_bundled_spec_has_its_generated_file() -> None:
 
 EXPECTED_CLASSES = {
     "heads_without_modules": ["Concat", "Add", "Within", "HeadsWithoutModules"],
+    "heads_named_as_parameters": ["HeadsNamedAsParameters"],
     "convnext": ["StochasticDepth", "Block", "ConvNeXtish"],
     "densenet": ["DenseLayer", "DenseBlock", "Transition", "DenseNet"],
     "indexed": ["Indexed"],

@@ -18,6 +18,7 @@ from archc.emit.template import Attribute, Chain, Item, Loop, Make, MakeClass
 from archc.expressions import names_of, plain, text_of
 from archc.graph import Network
 from archc.kinds import Call
+from archc.language.names import MODULE_ATTRIBUTES
 
 _BY_NAME = {"kernel_size", "stride", "padding", "dilation", "groups", "bias"}
 """Arguments that are written by name even where they are required, as with torch's own layers."""
@@ -236,6 +237,7 @@ class _Head(NamedTuple):
 
 def _heads(attributes: tuple[Attribute, ...]) -> dict[str, _Head]:
     found = {}
+    taken = {attribute.name for attribute in attributes} | MODULE_ATTRIBUTES
     for attribute in attributes:
         if not (attribute.auxiliary and attribute.present):
             continue
@@ -243,7 +245,9 @@ def _heads(attributes: tuple[Attribute, ...]) -> dict[str, _Head]:
             found[attribute.name] = _Head("", "")
             continue
         condition = text_of(attribute.when)
-        flag = condition if condition.isidentifier() else f"has_{attribute.name}"
+        flag = condition if condition.isidentifier() and condition not in taken else f"has_{attribute.name}"
+        while flag in taken:
+            flag += "_"
         found[attribute.name] = _Head(flag, condition)
     return found
 
