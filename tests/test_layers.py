@@ -80,14 +80,18 @@ class Judge:
         return self.modules[key]
 
     def shapes(self, x: Shape, device: str) -> list[tuple[int, ...]] | None:
-        """What the real module gives for one image; None where torch refuses or gives nothing."""
+        """What the real module gives for one image; None where torch refuses, gives nothing, or the largest of none."""
         try:
             result = self.module(x, device)(torch.zeros(1, *x, device=device))
         except (*REFUSALS, NotImplementedError):
             return None
         parts = result if isinstance(result, tuple | list) else (result,)
         shapes = [tuple(part.shape) for part in parts]
-        return shapes if all(part.numel() for part in parts) else None
+        return (
+            shapes
+            if all(part.numel() and not (part.device.type == "cpu" and part.isneginf().any()) for part in parts)
+            else None
+        )
 
 
 def agreed(judge: Judge, arguments: dict[str, Any], x: Shape) -> bool:

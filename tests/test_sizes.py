@@ -37,6 +37,8 @@ class Judge:
         for module in (*self.real.modules(), *self.meta.modules()):
             if isinstance(module, Add | Multiply):
                 module.register_forward_pre_hook(refuse_to_broadcast)
+            elif isinstance(module, nn.MaxPool2d):
+                module.register_forward_hook(refuse_empty_windows)
         self.legal = cache(self._legal)
 
     def _legal(self, height: int, width: int, expected: bool | None = None) -> bool:
@@ -62,6 +64,12 @@ def refuse_to_broadcast(join: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         shapes = {shape for shape in shapes if tuple(shape[1:]) != (1, 1)} or shapes
     if len(shapes) > 1:
         raise ValueError(f"unequal inputs: {shapes}")
+
+
+def refuse_empty_windows(pool: nn.MaxPool2d, inputs: tuple[Tensor], output: Tensor) -> None:
+    """A window that steps over the whole map: torch gives minus infinity, and no gradient that could be trusted."""
+    if output.device.type == "cpu" and output.isneginf().any():
+        raise ValueError("the largest of no values")
 
 
 def sizes_to_try(draw: st.DrawFn, height: int, width: int) -> list[tuple[int, int]]:

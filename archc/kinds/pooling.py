@@ -17,11 +17,12 @@ from archc.kinds.base import (
     Shape,
     Symbolic,
     Window,
+    form,
     need_map,
     pair,
     volume,
 )
-from archc.kinds.convolution import kernel_faults
+from archc.kinds.convolution import AXES, kernel_faults
 
 _INDEX = 8
 """Bytes of the place of a largest value, an int64."""
@@ -60,6 +61,20 @@ class _Pool(Kind):
                 return
         if min(self.output(x)[1:]) < 1:
             yield from kernel_faults(x, self.kernel_size, self.padding, self.__dict__.get("dilation", 1), self.kind)
+            return
+        for i, kernel, _, padding, dilation in self._axes():
+            # A wide dilation leaves room for one window, whose first position behind the padding may miss the map.
+            # PyTorch takes that, gives minus infinity and writes beyond the map in the backward pass.
+            if dilation > x[1 + i] and -plain(padding) % plain(dilation) >= x[1 + i]:
+                yield Fault(
+                    "E0305",
+                    f"a window of kernel {kernel} with dilation {dilation} and padding {padding}"
+                    f" steps over the whole {AXES[i]} {x[1 + i]}",
+                    "dilation",
+                    label=f"the input is {form(x)}",
+                    help=f"use a dilation of at most {x[1 + i]}, or a larger input",
+                )
+                return
 
     def output(self, x: Shape) -> Shape:
         # As PyTorch: a last window that would start in the right padding is dropped (pytorch#116420).
