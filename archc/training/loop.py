@@ -17,6 +17,7 @@ from archc.training.checkpoint import save_checkpoint
 from archc.training.distributed import World
 from archc.training.ema import Ema
 from archc.training.events import Events, Interrupted, Wish
+from archc.training.layout import lay_out, planes
 from archc.training.loss import Loss, heads_of
 from archc.training.meter import Meter
 from archc.training.optimizer import make_optimizer, make_schedule
@@ -57,10 +58,7 @@ class Loop:
     ) -> None:
         self.recipe, self.world, self.folder, self.progress = recipe, world, folder, progress
         self.train, self.validation, self.preparation = train, validation, preparation
-        # fully_shard splits contiguous weights only; channels last is then the images' layout alone.
-        last = recipe.channels_last and not recipe.shard
-        layout = torch.channels_last if last else torch.contiguous_format
-        self.model = model.to(world.device, memory_format=layout)  # type: ignore[call-overload]
+        self.model = lay_out(model, recipe, world.device)
         self.forward = parallel(self.model, recipe, world)
         self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
         self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs, isinstance(train, FolderBatches))
@@ -79,7 +77,7 @@ class Loop:
 
     def run(self) -> None:
         """Train to the last epoch. Raises Interrupted, or SpecError where the loss is no number."""
-        with self.events.listening():
+        with self.events.listening(), planes(self.model, self.recipe, self.world.device):
             while self.epoch < self.recipe.epochs:
                 start = time.perf_counter() - self.seconds
                 self._train(start)
