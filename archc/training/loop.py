@@ -175,6 +175,7 @@ class Loop:
         self.save()
         if self.world.first:
             self.folder.write_metrics(self.rows)
+            self.folder.write_board(self.rows, self.losses)
             if self.epoch == self.recipe.epochs or time.monotonic() - self.drawn > _DRAW:
                 smoothed = self.recipe.label_smoothing > 0
                 self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)

@@ -72,6 +72,7 @@ class Recipe(BaseModel):
     deterministic: bool = Field(False, description="the same bits on every run on a GPU too, at some cost")
     shard: bool = Field(False, description="split weights and optimizer over the processes (fully_shard)")
     checkpoint_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints within an epoch")
+    tensorboard: bool = Field(False, description="write the figures for TensorBoard too, into the run's folder")
     checkpoint_minutes: NotNegative = Field(10.0, description="minutes between checkpoints within an epoch; 0: none")
 
 

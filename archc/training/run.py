@@ -15,6 +15,7 @@ from torch import nn
 
 from archc.problems import Problem, SpecError
 from archc.training.batches import make_batches
+from archc.training.board import require_board
 from archc.training.checkpoint import load_checkpoint
 from archc.training.data import Data, FolderImages, load_data
 from archc.training.distributed import World, world
@@ -159,6 +160,8 @@ def _run(
         "processes": here.size,
         "versions": versions(here.device),
     }
+    if recipe.tensorboard:
+        here.on_first(require_board)
     files = {"recipe.yaml": recipe_text(recipe), **subject.files(size, len(data.classes))}
     preparation, reading = preparations(recipe, size, files=isinstance(data.train, FolderImages))
     workers = worker_count(recipe, here)
@@ -185,6 +188,8 @@ def _run(
             )
             if state is not None:
                 _restore(loop, state, folder)
+            if recipe.tensorboard and here.first:
+                folder.open_board(loop.rows, loop.losses)
             progress.start(subject.name, data, size, recipe, here, folder.path, loop.step)
             loop.run()
             progress.end(best_of(loop.rows), folder.path)

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from archc.build import save_state
 from archc.files import cannot_write, make_folder, write_bytes, write_text
 from archc.problems import Problem, SpecError
 from archc.training.checkpoint import checkpoints
+
+if TYPE_CHECKING:
+    from archc.training.board import Board
 
 COLUMNS = (
     "epoch", "lr", "train_loss", "train_accuracy", "train_top5", "val_loss", "val_accuracy", "val_top5",
@@ -36,6 +39,7 @@ class RunFolder:
         self.path = path
         self.last = path / "last"
         self._lock: int | None = None
+        self._board: Board | None = None
 
     def open(self) -> None:
         """Make the folder and keep other processes out until this one ends. Raises SpecError (E0705)."""
@@ -55,6 +59,9 @@ class RunFolder:
 
     def close(self) -> None:
         """Let other processes in."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -110,6 +117,18 @@ class RunFolder:
         write_bytes(self.path / "curves.png", draw_curves(title, rows, best, losses, smoothed))
         steps = enumerate((loss for part in losses for loss in part.tolist()), 1)
         write_text(self.path / "losses.csv", "step,loss\n" + "".join(f"{step},{loss:.6g}\n" for step, loss in steps))
+
+    def open_board(self, rows: list[Row], losses: list[Tensor]) -> None:
+        """Put the figures so far into tensorboard/, and from now on those of every epoch."""
+        from archc.training.board import Board
+
+        self._board = Board(self.path / "tensorboard")
+        self._board.write(rows, losses)
+
+    def write_board(self, rows: list[Row], losses: list[Tensor]) -> None:
+        """tensorboard/, if it is open."""
+        if self._board is not None:
+            self._board.write(rows, losses)
 
     def write_best(self, state: dict[str, Tensor]) -> None:
         """best.safetensors."""

@@ -77,6 +77,31 @@ def test_a_resumed_run_is_the_uninterrupted_one(name: str, steps: int, monkeypat
     assert_equal_runs(whole, resume_run("cut"))
 
 
+def test_tensorboard_has_every_step_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run that was stopped within an epoch and resumed: the losses of losses.csv, the figures of metrics.csv."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with monkeypatch.context() as patch:
+        stop_after(patch, 20)
+        with pytest.raises(Interrupted):
+            run("run", tensorboard=True)
+    done = resume_run("run")
+    events = EventAccumulator("run/tensorboard").Reload()
+    steps = events.Scalars("loss/step")
+    assert [event.step for event in steps] == list(range(1, 40))
+    assert [event.value for event in steps] == done.losses
+    found = [event.value for event in events.Scalars("accuracy/validation")]
+    assert found == pytest.approx([row["val_accuracy"] for row in done.history])
+
+
+def test_tensorboard_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archc.training.board.find_spec", lambda _name: None)
+    with pytest.raises(SpecError, match="archc\\[tensorboard\\]"):
+        run("run", tensorboard=True)
+    assert not Path("run").exists()
+
+
 def test_a_folder_is_resumed_in_another_order_of_seeds_never(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seeds give two runs: what is compared above is not constant."""
     assert run("a", seed=1).losses != run("b", seed=2).losses
