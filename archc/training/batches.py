@@ -183,6 +183,12 @@ def epoch_rows(order: Tensor, batch_size: int, rank: int, world: int) -> list[tu
     return [(batch[rank::world], len(batch)) for batch in torch.split(order, batch_size) if len(batch) >= world]
 
 
+def smallest_part(count: int, batch_size: int, accumulate: int, world: int) -> int:
+    """The fewest images that pass a network at once in an epoch of `count`."""
+    steps = epoch_rows(torch.arange(count), batch_size, world - 1, world)
+    return min((len(part) for rows, _ in steps[:1] + steps[-1:] for part in rows.chunk(accumulate)), default=0)
+
+
 def make_batches(images: Images | FolderImages, reading: Reading, device: torch.device, workers: int) -> Batches:
     """The batches of a data set."""
     if isinstance(images, Images):

@@ -194,6 +194,25 @@ def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[n
     raise SpecError(problems)
 
 
+@torch.no_grad()
+def runs_alone(model: nn.Module, size: Size) -> str:
+    """Why a network cannot take a single image in training, as batch norm of a 1×1 map; empty if it can.
+
+    Weights, statistics and the random generators stay as they are.
+    """
+    training = model.training
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    device = next(model.parameters(), torch.empty(0)).device
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.func.functional_call(model.train(), buffers, (torch.zeros(1, *size, device=device),))
+    except (RuntimeError, ValueError) as error:
+        return str(error).splitlines()[0]
+    finally:
+        model.train(training)
+    return ""
+
+
 def _channels(subject: Subject, model: nn.Module, channels: int) -> SpecError | None:
     first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
     if first is None or first.in_channels == channels:

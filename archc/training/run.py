@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from archc.problems import Problem, SpecError
-from archc.training.batches import make_batches
+from archc.training.batches import make_batches, smallest_part
 from archc.training.board import require_board
 from archc.training.checkpoint import load_checkpoint
 from archc.training.data import Data, FolderImages, load_data
 from archc.training.distributed import World, world
 from archc.training.loop import Loop, best_of
-from archc.training.model import Size, Subject, find_subject, fit, no_files
+from archc.training.model import Size, Subject, find_subject, fit, no_files, runs_alone
 from archc.training.progress import Progress
 from archc.training.recipe import Recipe, load_recipe, recipe_text
 from archc.training.resolve import input_sizes, preparations, resolved, worker_count
@@ -160,6 +160,7 @@ def _run(
         "processes": here.size,
         "versions": versions(here.device),
     }
+    _check_parts(subject.name, model, size, len(data.train), recipe, here)
     if recipe.tensorboard:
         here.on_first(require_board)
     files = {"recipe.yaml": recipe_text(recipe), **subject.files(size, len(data.classes))}
@@ -198,6 +199,23 @@ def _run(
         folder.close()
     losses = [loss for part in loop.losses for loss in part.tolist()]
     return Result(loop.model, folder.path, loop.rows, losses)
+
+
+def _check_parts(name: str, model: nn.Module, size: Size, count: int, recipe: Recipe, here: World) -> None:
+    """Refuse a single image where the network needs several: at the end of an epoch it would be too late."""
+
+    def least(batch_size: int) -> int:
+        return smallest_part(count, batch_size, recipe.accumulate, here.size)
+
+    fault = runs_alone(model, size) if least(recipe.batch_size) == 1 else ""
+    if not fault:
+        return
+    step = recipe.accumulate * here.size
+    sizes = range(recipe.batch_size + step, recipe.batch_size + 64 * step, step)
+    better = next((other for other in sizes if least(other) > 1), None)
+    help = "train on more images" if better is None else f"--batch-size {better} leaves none alone"
+    what = f"{name} cannot be trained on an image alone, which {count:,} images in batches of {recipe.batch_size} leave"
+    raise SpecError([Problem("E0703", f"{what}: {fault}", file=name, help=help)])
 
 
 def _restore(loop: Loop, state: dict[str, Any], folder: RunFolder) -> None:

@@ -161,6 +161,38 @@ def test_wrong_use_is_answered(sh: Shell, case: str) -> None:
     assert not Path("runs").exists()
 
 
+NORMALISED = """
+name: Normalised
+input: [1, 8, 8]
+parameters: {num_classes: 10}
+layers:
+  conv: {conv2d: {out_channels: 8, kernel_size: 3}}
+  pool: {adaptive_avg_pool2d: 1}
+  bn: batch_norm2d
+  flatten: flatten
+  fc: {linear: $num_classes}
+"""
+
+
+def test_an_image_alone_is_refused_before_the_first_step(sh: Shell) -> None:
+    """Batch norm of a 1×1 map has no variance with one image; what is proposed works, and other networks go on."""
+    Path("norm.yaml").write_text(NORMALISED)
+    words = ["--epochs", "1", "--limit", "33", "--batch-size"]
+    code, out, err = sh("train", "norm.yaml", *words, "32", "--out", "run")
+    assert (code, out) == (1, "")
+    assert "error[E0703]: Normalised cannot be trained on an image alone, which 33 images in batches of 32 leave" in err
+    assert "Expected more than 1 value per channel" in err
+    assert "--batch-size 33 leaves none alone" in err
+    assert not Path("run").exists()
+    assert sh("train", "norm.yaml", *words, "33", "--out", "run")[0] == 0
+    code, _, err = sh(
+        "train", "norm.yaml", "--epochs", "1", "--limit", "34", "--batch-size", "34", "--accumulate", "33"
+    )
+    assert (code, "not divisible" in err) == (1, True)
+    assert "train on more images" in sh("train", "norm.yaml", "--epochs", "1", "--limit", "1")[2]
+    assert sh("train", "small.yaml", *words, "32", "--out", "small")[0] == 0
+
+
 USAGE: dict[str, tuple[list[str], str]] = {
     "nothing": ([], "a MODEL to train is missing"),
     "a rate below zero": (["small.yaml", "--lr", "-1"], "should be greater than 0, got -1"),
