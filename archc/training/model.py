@@ -232,6 +232,8 @@ def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes
         else:
             what = f"{subject.name} gives {shape[0]} scores, the data has {classes} classes"
             help = f"set the parameter that says the number of classes: --set NAME={classes}"
+            if "num_classes" in subject.settings:
+                help = "leave `num_classes` away: it follows the data"
         raise SpecError([Problem("E0703", what, file=subject.name, help=help)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,6 +77,17 @@ class Recipe(BaseModel):
     checkpoint_minutes: NotNegative = Field(10.0, description="minutes between checkpoints within an epoch; 0: none")
 
 
+_ALSO_CALLED = {"learning_rate": "lr", "batch": "batch_size", "decay": "weight_decay", "image_size": "resize"}
+"""What fields are called elsewhere."""
+
+
+def _meant(name: str) -> str:
+    """What a field that recipes have not may have been meant for."""
+    own = "" if name in _ALSO_CALLED else did_you_mean(name, Recipe.model_fields)
+    elsewhere = [f"did you mean `{_ALSO_CALLED[near]}`?" for near in get_close_matches(name, _ALSO_CALLED, 1)]
+    return own or "".join(elsewhere) or "`archc train --help` lists the fields"
+
+
 def bundled_recipes() -> dict[str, Path]:
     """The recipes that come with archc, by name."""
     return {path.stem: path for path in sorted(_FOLDER.glob("*.yaml"))}
@@ -103,7 +115,7 @@ def load_recipe(recipe: str | Path | Recipe = "default", **changes: Any) -> Reci
 def field_fault(name: str, value: Any) -> str:
     """Why a field cannot have a value; empty if it can."""
     if name not in Recipe.model_fields:
-        return f"recipes have no such field; {did_you_mean(name, Recipe.model_fields)}".rstrip("; ")
+        return f"recipes have no such field; {_meant(name)}"
     try:
         Recipe.model_validate({name: value})
     except ValidationError as error:
@@ -143,8 +155,8 @@ def parse_recipe(root: Map) -> Recipe:
     for name, value in root.items():
         fault = field_fault(name, value)
         if name not in Recipe.model_fields:
-            help = did_you_mean(name, Recipe.model_fields)
-            problems.add(Problem("E0201", f"unknown key `{name}` in the recipe", root.keys_at[name], help=help))
+            what = f"unknown key `{name}` in the recipe"
+            problems.add(Problem("E0201", what, root.keys_at[name], help=_meant(name)))
         elif fault:
             problems.add(Problem("E0203", f"`{name}`: {fault}", root.values_at[name]))
     problems.raise_any()

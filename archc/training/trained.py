@@ -78,7 +78,7 @@ def load_run(path: Path, world: World) -> Trained:
 
     Raises SpecError: E0705 if it is no run, E0704 if its network came from Python.
     """
-    folder = path if path.is_dir() else path.parent
+    folder = path.parent if path.suffix == ".safetensors" else path
     facts = read_facts(folder)
     if facts["reference"]["kind"] == "module":
         what = f"the network of the run `{folder}` came from Python: only that program can make it again"
@@ -88,7 +88,7 @@ def load_run(path: Path, world: World) -> Trained:
     channels, height, width = facts["input"]
     classes = tuple(facts["classes"])
     model, size, outputs = fit(kept_subject(folder, facts), [(channels, height, width)], len(classes), recipe.seed)
-    load_weights(model, folder / "best.safetensors" if path.is_dir() else path)
+    load_weights(model, folder / "best.safetensors" if path == folder else path)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     model = model.eval().to(world.device, memory_format=layout)  # type: ignore[call-overload]
     return Trained(model, size, classes, outputs, recipe, facts, world)

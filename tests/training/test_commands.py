@@ -82,7 +82,7 @@ def test_eval_and_predict_of_what_does_not_fit(sh: Shell) -> None:
     sh("train", "small.yaml", *SHORT, "--out", "run")
     assert "`0` is `disc` there" in sh("eval", "run", "--data", "shapes:16:20")[2]
     assert "cannot be read as an image" in sh("predict", "run", "small.yaml")[2]
-    assert "no folder of a run" in sh("eval", "nowhere")[2]
+    assert "`nowhere` is no folder of a run" in sh("eval", "nowhere")[2]
     archc.train(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), out="own", epochs=1, limit=32, quiet=True)
     assert "came from Python" in sh("eval", "own")[2]
 
@@ -143,6 +143,7 @@ MODELS: dict[str, tuple[list[str], str]] = {
     "no such device": (["small.yaml", "--device", "cuda"], "error[E0709]"),
     "parts that do not divide": (["small.yaml", "--batch-size", "5", "--accumulate", "2"], "--batch-size 4"),
     "shards and averages": (["small.yaml", "--shard", "--ema", "0.9"], "error[E0701]"),
+    "another number of classes": (["small.yaml", "--set", "num_classes=5"], "leave `num_classes` away"),
     "no such run": (["--resume", "nowhere"], "error[E0705]"),
 }
 
@@ -234,8 +235,12 @@ def test_faults_of_a_recipe_are_told_at_their_places() -> None:
         parse_recipe(read_text("schedule: cosine\ngamma: 0.5\n", "r.yaml", "recipe"))
     assert "`gamma` changes nothing: the schedule is `cosine`, not `step`" in str(caught.value)
     with pytest.raises(SpecError) as caught:
-        load_recipe("default", lr=-1, lerning_rate=2)
-    assert [problem.code for problem in caught.value.problems] == ["E0203", "E0201"]
+        load_recipe("default", lr=-1, lerning_rate=2, schedul="step", wings=2)
+    assert [problem.code for problem in caught.value.problems] == ["E0203", "E0201", "E0201", "E0201"]
+    said = str(caught.value)
+    assert "did you mean `lr`?" in said
+    assert "did you mean `schedule`?" in said
+    assert "lists the fields" in said
 
 
 def test_every_field_is_an_option(sh: Shell) -> None:
