@@ -19,6 +19,7 @@ from archc.training import Images
 from archc.training.augment import Draw, Preparation, epoch_draws, epoch_order, random_part, resize, statistics
 from archc.training.batches import Reading, ResidentBatches, epoch_rows, read_image
 from archc.training.data import FolderImages, load_data
+from archc.training.data.catalogue import DEBIAN
 
 
 def said(action: Any, code: str = "E0702") -> str:
@@ -289,3 +290,14 @@ def test_grey_images_for_a_colour_network_and_back() -> None:
     assert result.model.conv1.weight.shape[1] == 3
     result = archc.train("small.yaml", "shapes:16", channels=1, out="grey", **options)
     assert result.model.conv1.weight.shape[1] == 1
+
+
+@pytest.mark.slow
+def test_fashion_mnist_is_learnt_in_minutes() -> None:
+    """The real set, with the spec and the options that docs/training.md shows: 91 % and more of the test images."""
+    if not DEBIAN.is_dir():
+        pytest.skip("Debian's package dataset-fashion-mnist is not installed")
+    document = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    Path("fashion.yaml").write_text(document.partition("# file: fashion.yaml\n")[2].partition("```")[0])
+    result = archc.train("fashion.yaml", "fashion-mnist", epochs=6, lr=0.002, quiet=True, out="run")
+    assert result.best["val_accuracy"] >= 0.91
