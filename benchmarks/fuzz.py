@@ -1,29 +1,38 @@
 """Mutated specs by the hundred thousand: each is accepted, or refused with problems that have a line.
 
-    python benchmarks/fuzz.py [--count N] [--seconds S] [--seed N] [--out DIR]
+    python benchmarks/fuzz.py [--count N] [--seconds S] [--seed N] [--out DIR] [--log FILE]
 
-Every bundled spec and every network of the tests is mutated in structure (keys and values dropped, swapped, retyped,
-duplicated, renamed, renumbered, moved from elsewhere) or in text (pieces deleted, repeated, inserted). What raises
-anything but SpecError, takes more than a second (and half a millisecond for each layer of an accepted network), or is
-accepted and cannot be emitted harmlessly, is written to DIR.
-Exit status: 0 if nothing was found, 1 otherwise.
+Every bundled spec, every network of the tests and every wrong spec of the catalogue is
+
+- mutated in structure: keys and values dropped, swapped, retyped, duplicated, renamed, renumbered, moved;
+- mutated in text: pieces deleted, repeated, inserted, bytes that are no UTF-8;
+- disguised, if it is sound, so that most stay sound: hostile texts as descriptions, names that the emitted source uses
+  itself, numbers at the edges, a file name that is code.
+
+Each is a file in a folder with the specs that it extends or imports. What raises anything but SpecError, takes more
+than a second, or is accepted and cannot be emitted harmlessly, is written to DIR. More than 512 MiB of memory are a
+finding, too. Exit status: 0 if nothing was found, 1 otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
+import re
 import resource
+import shutil
 import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import archc
-from archc.graph import walk
 from archc.kinds import KINDS
 from archc.reading import read_text
 
@@ -32,8 +41,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from harmless import assert_harmless  # noqa: E402
 
 SECONDS = 1.0
-A_LAYER = 0.0005
-"""Seconds that each layer of an accepted network may take beyond that."""
+"""Of the processor: to the end of the check, and of the emission."""
+MEBIBYTES = 512
 
 NUMBERS = [0, 1, -1, 2, 3, 7, 10**6, 2**31 - 1, 2**31, 2**63, -(2**63), 0.5, -0.5, 1e-3, 1e300]
 WORDS = [
@@ -45,32 +54,54 @@ KEYS = [
     *KINDS, "layers", "branches", "join", "from", "when", "repeat", "for", "in", "index", "outputs", "auxiliary",
     "parameters", "blocks", "input", "name", "init", "expect", "extends", "import", "description",
 ]  # fmt: skip
-PIECES = [
-    "{",
-    "}",
-    "[",
-    "]",
-    ":",
-    ": ",
-    ", ",
-    "- ",
-    "\n",
-    "  ",
-    "#",
-    "'",
-    '"',
-    "$",
-    "$(",
-    ")",
-    "&a",
-    "*a",
-    "!!x ",
-    "|",
-    ">",
-    "\t",
-    "%",
-    "?",
+PIECES = [*"{}[]#'$|>%?\t\"", ": ", ", ", "- ", "\n", "  ", "$(", ")", "&a", "*a", "!!x ", "<<: "]
+NAMES = [
+    "torch", "nn", "F", "Tensor", "self", "x", "super", "range", "OrderedDict", "int", "float", "print", "module",
+    "name", "init", "archc", "object", "Module", "Sequential", "Conv2d", "cat", "inputs", "output", "weight", "i",
+    "x1", "layer", "exec", "eval_", "os", "sys", "open", "globals", "conv2d", "concat", "add", "relu", "Mean", "A",
+    "Chunk", "n" * 100,
+]  # fmt: skip
+"""Names that a spec may have, and what the emitted source, Python or archc call something of their own."""
+TEXTS = [
+    '"""', "'''", "\\", '\\\\"""', "\n", "\r", "\n    import os\n", "\x0c", "\x85import os", "\u2028import os",
+    "\u2029", "{{ 7 * 7 }}", "{% raw %}", "${jndi}", "# noqa", "# -*- coding: utf-7 -*-", "+AAo-", "\x1b[31m",
+    "𝓉", "ﬁ", "é", " ", ".", "{", "}", "%s", "\\N{DASH}", "\\u000a", '""', '"', "\\x", "word", "\ufeff", "\u202e",
+    "\t", "eval('1')", "<script>",
+]  # fmt: skip
+"""Pieces of descriptions."""
+EDGES = [
+    0,
+    1,
+    2,
+    3,
+    -1,
+    255,
+    2**31 - 1,
+    0.0,
+    -0.0,
+    0.1 + 0.2,
+    1e-300,
+    5e-324,
+    1e22,
+    1.7976931348623157e308,
+    0.999,
+    1e-05,
 ]
+FILES = [
+    "fuzz",
+    "a-b",
+    "x.y",
+    "__init__",
+    "0",
+    "class",
+    "1e9",
+    "import os",
+    '"""',
+    "\\",
+    "é",
+    "{{ x }}",
+]
+"""Names of files without `.yaml`."""
 
 
 def mutate_tree(tree: Any, rng: random.Random) -> Any:
@@ -130,13 +161,15 @@ def mutate_text(text: str, rng: random.Random) -> str:
     """One change of the characters."""
     start = rng.randrange(len(text) + 1)
     end = min(len(text), start + rng.choice([0, 1, 1, 2, 5, 20, 200]))
-    match rng.randrange(4):
+    match rng.randrange(5):
         case 0:
             return text[:start] + text[end:]
         case 1:
             return text[:end] + text[start:end] * rng.choice([1, 2, 10]) + text[end:]
         case 2:
             return text[:start] + rng.choice(PIECES) + text[end:]
+        case 3:  # a byte that is no character, by Python's stand-in for it
+            return text[:start] + chr(0xDC80 + rng.randrange(128)) + text[end:]
     return (
         text[:start]
         + chr(rng.choice([0, 7, 9, 13, 0x85, 0xA0, 0xD7, 0x2028, 0xFEFF, 0x1F600, rng.randrange(32, 127)]))
@@ -144,42 +177,113 @@ def mutate_text(text: str, rng: random.Random) -> str:
     )
 
 
-def inputs(rng: random.Random) -> Any:
-    """An endless stream of mutated texts."""
-    paths = [*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests/networks").glob("*.yaml")]
-    texts = [text for text in (path.read_text("utf-8") for path in sorted(paths)) if "extends:" not in text]
-    trees = [json.dumps(read_text(text, "seed")) for text in texts]
+def disguise(tree: Any, rng: random.Random) -> Any:
+    """One hostile text, name or number in a sound spec, put where it is likely to be allowed."""
+    match rng.randrange(5):
+        case 0 | 1:
+            owner = rng.choice([tree, *tree.get("blocks", {}).values()])
+            key = rng.choice(["description", "paper"]) if owner is tree else "description"
+            owner[key] = "".join(rng.choice(TEXTS) for _ in range(rng.randrange(1, 6)))
+        case 2 | 3:
+            held = [node.get(key) for node in _mappings(tree) for key in ("layers", "branches", "parameters", "blocks")]
+            names = [name for names in held if isinstance(names, dict) for name in names if "$" not in name]
+            if not names:
+                return tree
+            old, new = rng.choice(names), rng.choice([*NAMES, rng.choice(names)])
+            return json.loads(re.sub(rf"\b{re.escape(old)}\b", new, json.dumps(tree, ensure_ascii=False)))
+        case _:
+            places = [
+                (node, key)
+                for node in _mappings(tree)
+                for key, value in node.items()
+                if isinstance(value, int | float) and not isinstance(value, bool)
+            ]
+            if places:
+                node, key = rng.choice(places)
+                node[key] = rng.choice(EDGES) if rng.random() < 0.5 else node[key] + rng.choice([-1, 1, 2, 0.5])
+    return tree
+
+
+def _mappings(tree: Any) -> Iterator[dict[str, Any]]:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+        stack += [
+            value for value in (node.values() if isinstance(node, dict) else node) if isinstance(value, dict | list)
+        ]
+
+
+def inputs(rng: random.Random) -> Iterator[tuple[str, str]]:
+    """An endless stream of mutated texts, each with the stem of a file's name."""
+    sound = [text for folder in ("specs", "tests/networks") for text in _texts(folder)]
+    wrong = _texts("tests/errors")
+    texts, trees = sound + wrong, []
+    for text in texts:
+        try:
+            trees.append(json.dumps(read_text(text, "seed")))
+        except archc.SpecError:
+            trees.append("{}")  # wrong as YAML
+    # Large networks take their time, and say no more than small ones.
+    weights = [1 / (1 + len(text) / 500) for text in sound] + [0.04] * len(wrong)
+    numbers, sounds = range(len(texts)), range(len(sound))
     while True:
         changes = rng.choice([1, 1, 1, 2, 3, 6])
-        if rng.random() < 0.75:
-            tree = json.loads(rng.choice(trees))
+        way = rng.random()
+        if way < 0.2:
+            tree = json.loads(trees[rng.choices(sounds, weights[: len(sound)])[0]])
+            tree.pop("expect", None)
+            for _ in range(changes):
+                tree = disguise(tree, rng)
+            yield _document(tree), rng.choice(FILES) if rng.random() < 0.2 else "fuzz"
+            continue
+        (number,) = rng.choices(numbers, weights)
+        if way < 0.8:
+            tree = json.loads(trees[number])
             for _ in range(changes):
                 tree = mutate_tree(tree, rng)
-            yield json.dumps(tree, indent=0, ensure_ascii=False)
+            yield _document(tree), "fuzz"
         else:
-            text = rng.choice(texts)
+            text = texts[number]
             for _ in range(changes):
                 text = mutate_text(text, rng)
-            yield text
+            yield text, "fuzz"
 
 
-def verdict(spec: str | Path, *, emit: bool) -> tuple[str, int]:
-    """`accepted`, or `refused`, and the layers of the network; of a text or a file. Raises what should not happen."""
+def _texts(folder: str) -> list[str]:
+    return [path.read_text("utf-8") for path in sorted((ROOT / folder).glob("*.yaml"))]
+
+
+def _document(tree: Any) -> str:
+    return json.dumps(tree, separators=(",\n", ": "), ensure_ascii=False)
+
+
+def verdict(spec: Path, *, emit: bool) -> str:
+    """`accepted` or `refused`. Raises what should not happen."""
+    start = time.process_time()
     try:
-        architecture = archc.loads(spec, "fuzz.yaml") if isinstance(spec, str) else archc.load(spec)
+        architecture = archc.load(spec)
     except archc.SpecError as error:
-        return _refused(error), 0
-    layers = sum(1 for _ in walk(architecture.network.graph))
-    if emit:
-        try:
-            assert_harmless(architecture.emit())
-        except archc.SpecError as error:
-            return f"{_refused(error)} when emitted", layers
-        return "accepted and emitted", layers
-    return "accepted", layers
+        return _refused(error, spec)
+    finally:
+        took = time.process_time() - start
+        assert took < SECONDS, f"the check took {took:.1f} s"
+    if not emit:
+        return "accepted"
+    start = time.process_time()
+    try:
+        source = architecture.emit()
+    except archc.SpecError as error:
+        return f"accepted, then {_refused(error, spec)} when emitted"
+    finally:
+        took = time.process_time() - start
+        assert took < SECONDS, f"the emission took {took:.1f} s"
+    assert_harmless(source)
+    return "accepted and emitted"
 
 
-def _refused(error: archc.SpecError) -> str:
+def _refused(error: archc.SpecError, spec: Path) -> str:
     assert error.problems
     assert all(problem.mark is not None for problem in error.problems), [problem.message for problem in error.problems]
     str(error)
@@ -192,35 +296,49 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("fuzz"))
+    parser.add_argument("--log", type=Path, help="gets the figures so far, a line each 10,000 inputs")
     parser.add_argument("--emit", type=int, default=1, help="emit one in so many of the accepted")
     given = parser.parse_args()
     rng = random.Random(given.seed)
     seen: Counter[str] = Counter()
     slowest, begun = 0.0, time.monotonic()
-    for number, text in enumerate(inputs(rng)):
-        if number >= given.count or time.monotonic() - begun > given.seconds:
-            break
-        start = time.process_time()
-        fault, layers = "", 0
-        try:
-            what, layers = verdict(text, emit=number % given.emit == 0)
+    gc.freeze()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for path in [*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests/networks").glob("*.yaml")]:
+            shutil.copy(path, folder)
+        for number, (text, stem) in enumerate(inputs(rng)):
+            if number >= given.count or time.monotonic() - begun > given.seconds:
+                break
+            spec = folder / f"{stem}.yaml"
+            spec.write_bytes(text.encode("utf-8", "surrogateescape"))
+            start = time.process_time()
+            try:
+                what = verdict(spec, emit=number % given.emit == 0)
+            except Exception as error:
+                what = "found"
+                given.out.mkdir(parents=True, exist_ok=True)
+                shutil.copy(spec, given.out / f"{given.seed}-{number}.yaml")
+                (given.out / f"{given.seed}-{number}.txt").write_text(traceback.format_exc(), "utf-8")
+                print(f"{given.out}/{given.seed}-{number}.yaml: {type(error).__name__}: {error}", flush=True)
             seen[what] += 1
-        except Exception:
-            fault = traceback.format_exc()
-        took = time.process_time() - start
-        slowest = max(slowest, took - A_LAYER * layers)
-        if took > SECONDS + A_LAYER * layers:
-            fault = fault or f"took {took:.1f} s"
-        if fault:
-            seen["found"] += 1
-            given.out.mkdir(parents=True, exist_ok=True)
-            (given.out / f"{given.seed}-{number}.yaml").write_text(text, "utf-8", errors="surrogatepass")
-            (given.out / f"{given.seed}-{number}.txt").write_text(fault, "utf-8")
-            print(f"{given.out}/{given.seed}-{number}.yaml: {fault.strip().splitlines()[-1]}")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    total = ", ".join(f"{count:,} {what}" for what, count in sorted(seen.items()))
-    print(f"{number:,} inputs: {total}; slowest {slowest * 1e3:.0f} ms, {memory:.0f} MiB at the most")
-    return 1 if seen["found"] else 0
+            slowest = max(slowest, time.process_time() - start)
+            spec.unlink()
+            if given.log and number % 10_000 == 9_999:
+                with given.log.open("a") as log:
+                    log.write(_figures(seen, slowest) + "\n")
+    print(_figures(seen, slowest))
+    return 1 if seen["found"] or _memory() > MEBIBYTES else 0
+
+
+def _figures(seen: Counter[str], slowest: float) -> str:
+    kinds = ", ".join(f"{count:,} {what}" for what, count in sorted(seen.items()))
+    used = f"{time.process_time():.0f} s of the processor, {_memory():.0f} MiB at the most"
+    return f"{seen.total():,} inputs: {kinds}; slowest {slowest * 1e3:.0f} ms, {used}"
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 with atheris.instrument_imports(include=["archc"]):
     sys.path.insert(0, str(ROOT / "benchmarks"))
-    from fuzz import SECONDS, verdict
+    from fuzz import verdict
 
 LIMITS = ["-timeout=60", "-rss_limit_mb=512", "-max_len=4096"]  # libFuzzer's timeout is of the wall clock
 
@@ -40,9 +39,7 @@ def main() -> None:
 
         def one(data: bytes) -> None:
             spec.write_bytes(data)
-            start = time.process_time()
             verdict(spec, emit=False)
-            assert time.process_time() - start < SECONDS
 
         atheris.Setup([sys.argv[0], str(corpus), *LIMITS, *sys.argv[2:]], one)
         atheris.Fuzz()
