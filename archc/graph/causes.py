@@ -1,9 +1,11 @@
-"""Where branches part: the layer whose padding breaks p = (k - 1)/2."""
+"""Where branches part: the layer whose padding breaks p = (k - 1)/2, or whose stride is the only one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from archc.expressions import Expression
 from archc.graph.graph import Node, Ref
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import pair
@@ -13,28 +15,31 @@ from archc.problems.fix import addition
 
 
 class Cause(NamedTuple):
-    """A stride-1 window whose padding is not (k - 1)/2: its place, the way to it, and the mend."""
+    """What made a branch smaller: its place, the way to it, and the mend."""
 
     mark: Mark
     path: tuple[str, ...]
     rule: str
+    argument: str
     number: str
-    same: bool
+    same: bool = False
+    other: str = ""
     fix: Fix | None = None
+    handed: str = ""
 
     @property
-    def padding(self) -> str:
+    def value(self) -> str:
         """What to write."""
         return "same" if self.same else self.number
 
     @property
     def help(self) -> str:
         """What to write, and why."""
-        return f"{self.rule}: write `padding: {self.padding}`"
+        return f"{self.rule}: write `{self.argument}: {self.value}`{self.other}"
 
 
 def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
-    """On the way to a value of a body, the first layer that could keep the size and does not."""
+    """On the way to a value of a body, the first layer that could keep the size and does not, or one with a stride."""
     chain: list[Node] = []
     while ref.node >= 0:
         node = nodes[ref.node]
@@ -42,40 +47,64 @@ def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
             break
         chain.append(node)
         ref = node.inputs[0]
-    for node in reversed(chain):
-        cause = _shrinking(node)
-        if cause is not None:
-            return cause._replace(path=(node.name, *cause.path))
+    for why in (_padding, _stride):
+        for node in reversed(chain):
+            cause = _first(node, why)
+            if cause is not None:
+                return cause._replace(path=(node.name, *cause.path))
     return None
 
 
-def _shrinking(node: Node) -> Cause | None:
-    below = node.graph
-    if below is None:
-        kernel = getattr(node.element, "kernel_size", None)
-        stride, padding = getattr(node.element, "stride", None), getattr(node.element, "padding", 0)
-        if kernel is None or padding == "same" or pair(kernel if stride is None else stride) != (1, 1):
-            return None
-        kernels, dilations = pair(kernel), pair(getattr(node.element, "dilation", 1))
-        spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
-        wanted = tuple(span // 2 for span in spans)
-        if any(span % 2 for span in spans) or pair(padding) == wanted or node.output[1:] == node.in_shapes[0][1:]:
-            return None
-        if isinstance(node.element, KINDS["conv_transpose2d"]) or not _takes(node, wanted):
-            return None
-        k, p = max(kernels), max(wanted)
-        half = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
-        rule = f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {half}"
-        number = str(p) if wanted[0] == wanted[1] else f"[{wanted[0]}, {wanted[1]}]"
-        return _at(node, Cause(node.mark, (), rule, number, isinstance(node.element, KINDS["conv2d"])))
-    for child in below.nodes:
-        cause = _shrinking(child) if child.present else None
-        if cause is not None:
-            if isinstance(node.call, BlockCall) and "padding" in node.call.block.parameters:
-                # The block only hands it on: the call is to blame.
-                return _at(node, cause._replace(same=cause.same and "kernel_size" in node.call.block.parameters))
-            return cause._replace(path=(child.name, *cause.path))
+def _first(node: Node, why: Callable[[Node, Kind], Cause | None]) -> Cause | None:
+    """The first layer of an entry that is a cause; of a block that hands the argument on, the call."""
+    if isinstance(node.element, Kind):
+        cause = why(node, node.element)
+        return None if cause is None else _at(node, cause)
+    assert node.graph is not None
+    for child in node.graph.nodes:
+        cause = _first(child, why) if child.present else None
+        if cause is None:
+            continue
+        if isinstance(node.call, BlockCall) and cause.handed:
+            same = cause.same and cause.handed == "padding" and "kernel_size" in node.call.block.parameters
+            called = _at(node, cause._replace(argument=cause.handed, same=same))
+            if called.mark != node.mark:
+                return called
+        return cause._replace(path=(child.name, *cause.path), handed="")
     return None
+
+
+def _padding(node: Node, kind: Kind) -> Cause | None:
+    """A stride-1 window whose padding is not (k - 1)/2."""
+    kernel, stride, padding = (getattr(kind, name, None) for name in ("kernel_size", "stride", "padding"))
+    if kernel is None or padding == "same" or pair(kernel if stride is None else stride) != (1, 1):
+        return None
+    kernels, dilations = pair(kernel), pair(getattr(kind, "dilation", 1))
+    spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
+    wanted = tuple(span // 2 for span in spans)
+    if any(span % 2 for span in spans) or pair(padding) == wanted or node.output[1:] == node.in_shapes[0][1:]:
+        return None
+    if isinstance(kind, KINDS["conv_transpose2d"]) or not _takes(node, wanted):
+        return None
+    k, p = max(kernels), max(wanted)
+    half = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
+    rule = f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {half}"
+    number = str(p) if wanted[0] == wanted[1] else f"[{wanted[0]}, {wanted[1]}]"
+    return Cause(node.mark, (), rule, "padding", number, isinstance(kind, KINDS["conv2d"]))
+
+
+def _stride(node: Node, kind: Kind) -> Cause | None:
+    """A window that is moved by more than one position."""
+    kernel, stride = getattr(kind, "kernel_size", None), getattr(kind, "stride", None)
+    if kernel is None or isinstance(kind, KINDS["conv_transpose2d"]):
+        return None
+    steps = pair(kernel if stride is None else stride)
+    if max(steps) == 1:
+        return None
+    before, after = ("×".join(map(str, shape[1:])) for shape in (node.in_shapes[0], node.output))
+    whose = f"stride {max(steps)}" if stride is not None else f"stride {max(steps)}, that of its kernel,"
+    rule = f"its {whose} makes {after} of {before}"
+    return Cause(node.mark, (), rule, "stride", "1", other=", or give the others the same")
 
 
 def _takes(node: Node, padding: tuple[int, ...]) -> bool:
@@ -86,11 +115,15 @@ def _takes(node: Node, padding: tuple[int, ...]) -> bool:
 
 
 def _at(node: Node, cause: Cause) -> Cause:
-    """A cause with its place and its fix in a call: at the padding, or where that is missing."""
+    """A cause with its place in a call, at the argument or where that is missing; the fix is that of a padding."""
     marks = node.call.marks if node.call is not None else {}
-    if "padding" in marks:
-        return cause._replace(mark=marks["padding"], path=(), fix=Fix(marks["padding"], cause.padding))
-    if "kernel_size" in marks:
-        fix = addition(marks["kernel_size"], "kernel_size", f"padding: {cause.padding}")
-        return cause._replace(mark=marks["kernel_size"], path=(), fix=fix)
-    return cause._replace(mark=node.mark, path=(), fix=None)
+    padding = cause.other == ""
+    if cause.argument in marks:
+        given = node.call.arguments[cause.argument] if node.call is not None else None
+        handed = given.text if isinstance(given, Expression) and given.text.isidentifier() else ""
+        fix = Fix(marks[cause.argument], cause.value) if padding else None
+        return cause._replace(mark=marks[cause.argument], path=(), fix=fix, handed=handed)
+    if padding and "kernel_size" in marks:
+        fix = addition(marks["kernel_size"], "kernel_size", f"{cause.argument}: {cause.value}")
+        return cause._replace(mark=marks["kernel_size"], path=(), fix=fix, handed="")
+    return cause._replace(mark=node.mark, path=(), fix=None, handed="")

@@ -25,6 +25,7 @@ from archc.graph.aliasing import overwrite_problems
 from archc.graph.causes import first_shrinking
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
+from archc.graph.vanishing import Opened, large_enough, shrinking, way
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.language import Spec
@@ -127,14 +128,24 @@ class _Elaborator:
         self.count = 0
         self.depth = 0
         self.decided: list[set[str]] = []  # by body: the names that its structure was read from
+        self.opened: list[Opened] = []
+        self.faulty: dict[int, list[Problem]] = {}  # by block: what is wrong with it
 
     # Problems and values
 
     def report(
-        self, code: str, message: str, mark: Mark, *, label: str = "", help: str = "", fix: Fix | None = None
+        self,
+        code: str,
+        message: str,
+        mark: Mark,
+        *,
+        label: str = "",
+        note: str = "",
+        help: str = "",
+        fix: Fix | None = None,
     ) -> None:
         self.reports += 1
-        self.problems.add(self.placed(Problem(code, message, mark, label, help=help, fix=fix)))
+        self.problems.add(self.placed(Problem(code, message, mark, label, note=note, help=help, fix=fix)))
 
     def placed(self, problem: Problem) -> Problem:
         """A problem with the way to the current place."""
@@ -203,11 +214,13 @@ class _Elaborator:
             return None
         self.depth += 1
         self.decided.append(set())
+        self.opened.append(Opened())
         try:
             return self._body(body, shapes, scope, parent, block)
         finally:
             self.depth -= 1
             self.decided.pop()
+            self.opened.pop()
 
     def _body(
         self, body: Body, shapes: tuple[Shape | None, ...], scope: Scope, parent: _Frame | None, block: Block | None
@@ -215,7 +228,7 @@ class _Elaborator:
         given: _Values = {None: _Value(Ref(INPUT), shapes[0])}
         below = {entry.name.text for entry in body.entries if isinstance(entry, Entry) and entry.name is not None}
         frame = _Frame({"input": given}, parent, body.form == "list", below)
-        nodes: list[Node | None] = []
+        nodes = self.opened[-1].nodes
         current = given
         previous = "input"
         last = given
@@ -507,8 +520,12 @@ class _Elaborator:
                 else self.lookup(self.named(entry.source, scope), frame)
             )
             if value is None or value.shape is None:
+                if isinstance(element, BlockCall):
+                    for problem in self.faulty.get(id(element.block), ()):
+                        problem.waiting += 1
                 return None
             operands = [value]
+            self.opened[-1].name, self.opened[-1].ref = name, value.ref
         shapes = tuple(value.shape for value in operands if value.shape is not None)
         refs = tuple(value.ref for value in operands)
         when = entry.when and (condition if self.symbolic else entry.when)
@@ -566,13 +583,13 @@ class _Elaborator:
         x: Any = shapes if kind.many else shapes[0]
         faulty = False
         if isinstance(kind, Join):
-            for position, fault in kind.join_faults(shapes):
+            for position, fault in kind.join_faults(shapes, _shortcuts(operands, nodes)):
                 faulty = True
                 self.join_fault(fault, name, operands[position : position + 1], nodes, call.operands[position].mark)
         else:
             for fault in kind.requirements(x):
                 faulty = True
-                self.fault(fault, call, name, call.marks.get(fault.argument or "", call.mark))
+                self.fault(fault, call, kind, name, call.marks.get(fault.argument or "", call.mark))
         if faulty:
             return None
         return kind, self.outputs(kind, x, call.mark)
@@ -587,10 +604,23 @@ class _Elaborator:
                 raise SpecError([self.placed(Problem("E0315", "the output has more than 2**63 elements", mark))])
         return found
 
-    def fault(self, fault: Fault, call: LayerCall, name: str, mark: Mark) -> None:
+    def fault(self, fault: Fault, call: LayerCall, kind: Kind, name: str, mark: Mark) -> None:
         fix = Fix(mark, fault.value) if fault.value and fault.argument in call.marks else None
+        note, help = self.vanished(kind) if fault.code == "E0302" else ("", "")
         with self.inside(name):
-            self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help, fix=fix)
+            self.report(fault.code, fault.message, mark, label=fault.label, note=note, help=help or fault.help, fix=fix)
+
+    def vanished(self, kind: Kind) -> tuple[str, str]:
+        """Of a window that does not fit into the map: where the size went, and the input that is large enough."""
+        leaves = way(self.opened)
+        if not leaves:
+            return "", ""
+        note = shrinking(leaves, tuple(body.name for body in self.opened))
+        size = large_enough(leaves, lambda *plane: not any(f.code == "E0302" for f in kind.requirements((1, *plane))))
+        if not note or size is None:
+            return note, ""
+        own = f"[{plain(leaves[0].node.in_shapes[leaves[0].operand][0])}, {size[0]}, {size[1]}]"
+        return note, f"`input: {own}` is large enough for it; or use a smaller kernel, or more padding"
 
     def join_fault(self, fault: Fault, name: str, odd: list[_Value], nodes: list[Node | None], mark: Mark) -> None:
         """Tell of a join that does not fit; where a padding is the cause, there."""
@@ -617,7 +647,7 @@ class _Elaborator:
         if len(parts) == 1:
             return {None: parts[0]}  # the other branches have a `when` that is false
         faulty = False
-        for position, fault in kind.join_faults(shapes):
+        for position, fault in kind.join_faults(shapes, _shortcuts(parts, nodes)):
             faulty = True
             name, mark = marks[position] if marks else ("", body.join.mark)
             message = fault.message.replace("inputs of `", "branches of `join: ")
@@ -664,6 +694,8 @@ class _Elaborator:
                 if block.body is not None:
                     graph = self.body(block.body, (own_input,), inner, None, block)
             self.cache[key] = _Elaborated(graph, self.problems.since(seen), self.count - before)
+            if graph is None:
+                self.faulty.setdefault(id(block), []).extend(self.cache[key].problems)
         if graph is None:
             return None
         shapes = {output: self.outward(graph.shape(ref), outer) for output, ref in graph.results.items()}
@@ -713,6 +745,20 @@ class _Elaborator:
             self.report(fault.code, fault.message, at, label=fault.label, help=fault.help, fix=fix)
             return None
         return same_padding(given["kernel_size"], given.get("dilation", 1))
+
+
+def _shortcuts(values: list[_Value], nodes: list[Node | None]) -> set[int]:
+    """The positions of the values that are the body's own input, handed on as it is."""
+
+    def own(ref: Ref) -> bool:
+        while ref.node >= 0:
+            node = nodes[ref.node]
+            if node is None or type(node.element) is not type(_ABSENT):
+                return False
+            ref = node.inputs[0]
+        return ref.node == INPUT
+
+    return {position for position, value in enumerate(values) if own(value.ref)}
 
 
 _NAME_THEM = "give the entries names: write a mapping instead of the list"

@@ -1,6 +1,7 @@
 """Joins: several tensors become one. They take a list of inputs."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, ClassVar
 
 from archc.expressions.symbol import plain
@@ -13,79 +14,98 @@ class Join(Kind):
     many: ClassVar[bool] = True
     broadcasts: ClassVar[bool] = False
 
-    def join_faults(self, inputs: Sequence[Shape]) -> Iterator[tuple[int, Fault]]:
-        """Faults with the position of the input to blame: the first that differs from the majority."""
+    def join_faults(
+        self, inputs: Sequence[Shape], shortcuts: Container[int] = frozenset()
+    ) -> Iterator[tuple[int, Fault]]:
+        """Faults, each with the position of the input to blame: those that differ from the majority.
+
+        Where there is none, `shortcuts` are to blame, the inputs that are handed on unchanged; else the smaller maps.
+        """
         if len(inputs) < 2:
             yield 0, Fault("E0310", f"`{self.kind}` joins two inputs or more, this is {len(inputs)}")
             return
         ranks = [len(x) for x in inputs]
-        odd = _odd_one(ranks)
-        if odd is not None:
-            yield (
-                odd,
-                Fault(
-                    "E0310",
-                    f"`{self.kind}` joins maps with maps and vectors with vectors",
-                    label=f"gives {form(inputs[odd])}, the others {form(inputs[ranks.index(_usual(ranks))])}",
-                ),
-            )
+        usual = _usual(ranks)
+        if len(set(ranks)) > 1:
+            message = f"`{self.kind}` joins maps with maps and vectors with vectors"
+            for odd in _differing(ranks, usual):
+                label = f"gives {form(inputs[odd])}, the others {form(inputs[ranks.index(usual)])}"
+                yield odd, Fault("E0310", message, label=label)
             return
-        if self.kind != "concat":
-            channels = [plain(x[0]) for x in inputs]
-            odd = _odd_one(channels)
-            if odd is not None:
-                yield (
-                    odd,
-                    Fault(
-                        "E0311",
-                        f"`{self.kind}` needs equal channels",
-                        label=f"gives {channels[odd]} channels, {_others(channels, odd)}",
-                        help=f"a 1×1 convolution with `out_channels: {_usual(channels)}` makes them equal",
-                    ),
-                )
-                return
         sizes = [x[1:] for x in inputs]
         # A 1×1 map is a gate where the kind broadcasts: it scales every position.
         counted = [size for size in sizes if not (self.broadcasts and size == (1, 1))] or sizes
-        differing = _odd_one(counted)
-        if differing is not None:
-            odd = sizes.index(counted[differing])
-            usual = _usual(counted)
-            yield (
-                odd,
-                Fault(
-                    "E0312",
-                    f"inputs of `{self.kind}` differ in height and width",
-                    label=f"gives {_plane(sizes[odd])}, {_others([_plane(size) for size in sizes], odd)}",
-                    help=f"make this branch give {_plane(usual)}: a stride-1 layer keeps its input's size"
-                    " with `padding: same`",
-                ),
-            )
+        size = _usual_size(counted, {sizes[at] for at in range(len(sizes)) if at in shortcuts})
+        unequal = [at for at, own in enumerate(sizes) if own != size and own in counted]
+        mended = set()
+        if self.kind != "concat":
+            channels = [plain(x[0]) for x in inputs]
+            usual = _usual(channels, [value for at, value in enumerate(channels) if at not in shortcuts])
+            for odd in _differing(channels, usual):
+                stride = _stride(sizes[odd], size)
+                if stride > 1:
+                    mended.add(odd)
+                written = f"out_channels: {usual}, stride: {stride}" if stride > 1 else f"out_channels: {usual}"
+                help = f"a 1×1 convolution with `{written}` makes them equal"
+                label = f"gives {channels[odd]} channels, {_others(channels, odd, usual)}"
+                yield odd, Fault("E0311", f"`{self.kind}` needs equal channels", label=label, help=help)
+        for odd in unequal:
+            if odd in mended:
+                continue
+            help = f"make this branch give {_plane(size)}"
+            stride = _stride(sizes[odd], size)
+            help += f", as with `stride: {stride}`" if stride > 1 else _KEEPS
+            label = f"gives {_plane(sizes[odd])}, {_others([_plane(size) for size in sizes], odd, _plane(size))}"
+            yield odd, Fault("E0312", f"inputs of `{self.kind}` differ in height and width", label=label, help=help)
 
     def requirements(self, x: Any) -> Iterator[Fault]:
         for _, fault in self.join_faults(x):
             yield fault
 
 
+_KEEPS = ": a stride-1 layer keeps its input's size with `padding: same`"
+
+
 def _plane(size: tuple[int, ...]) -> str:
     return "×".join(map(str, size))
 
 
-def _usual(values: list[Any]) -> Any:
-    return max(values, key=values.count)
+def _usual(values: list[Any], better: list[Any] | None = None) -> Any:
+    """The commonest value; of equally common ones the first of the `better` values, or the first."""
+    found = _commonest(values)
+    return next((value for value in better or () if value in found), found[0])
 
 
-def _odd_one(values: list[Any]) -> int | None:
-    """The first position that differs from the commonest value; of two unequal ones, the second."""
-    usual = _usual(values)
-    return next((i for i, value in enumerate(values) if value != usual), None)
+def _usual_size(sizes: list[tuple[int, ...]], shortcuts: set[tuple[int, ...]]) -> tuple[int, ...]:
+    """The commonest size; of equally common ones that to which a stride brings the shortcuts, or the largest."""
+    found = _commonest(sizes)
+    brought = [size for size in found if any(_stride(shortcut, size) > 1 for shortcut in shortcuts)]
+    return brought[0] if brought else max(found)
 
 
-def _others(values: list[Any], odd: int) -> str:
-    others = list(dict.fromkeys(value for i, value in enumerate(values) if i != odd))
-    count = len(values) - 1
-    which = "the other input" if count == 1 else "the other inputs"
-    return f"{which} {' and '.join(map(str, others))}"
+def _commonest(values: list[Any]) -> list[Any]:
+    counts = Counter(values)
+    most = max(counts.values())
+    return [value for value, count in counts.items() if count == most]
+
+
+def _differing(values: list[Any], usual: Any) -> list[int]:
+    return [at for at, value in enumerate(values) if value != usual]
+
+
+def _stride(size: tuple[int, ...], wanted: tuple[int, ...]) -> int:
+    """The stride of a 1×1 window, or one that keeps its size otherwise, that makes one size of another; 0 if none."""
+    for stride in range(1, 5):
+        if tuple((length - 1) // stride + 1 for length in size) == wanted:
+            return stride
+    return 0
+
+
+def _others(values: list[Any], odd: int, usual: Any) -> str:
+    others = set(values[:odd] + values[odd + 1 :])
+    if len(others) > 1:
+        return f"others {usual}"
+    return f"the other input{'s' * (len(values) > 2)} {usual}"
 
 
 class Concat(Join):

@@ -16,8 +16,9 @@ class Problem:
     """One thing wrong, told so that its author can mend it.
 
     `label` stands beside the caret, `where` leads from the network to the place through the blocks, and `calls` are
-    the places where these are used; `help` says what to write instead, `fix` the same to an editor. `repeats` counts
-    further places where the same line has the same fault (a block used nine times).
+    the places where these are used; `note` tells what led to it; `help` says what to write instead, `fix` the same to
+    an editor. `repeats` counts further places where the same line has the same fault (a block used nine times),
+    `waiting` the uses of the block that get nothing to work with because of it.
     """
 
     code: str
@@ -26,7 +27,9 @@ class Problem:
     label: str = ""
     where: tuple[str, ...] = ()
     help: str = ""
+    note: str = ""
     repeats: int = field(default=0, compare=False)
+    waiting: int = field(default=0, compare=False)
     file: str = ""
     fix: Fix | None = None
     calls: tuple[Mark, ...] = ()
@@ -34,6 +37,16 @@ class Problem:
     def __post_init__(self) -> None:
         if self.mark is not None:
             self.file = self.mark.source.name
+
+    @property
+    def notes(self) -> list[str]:
+        """What is told beside it: what led to it, and how often it is met."""
+        found = [self.note] if self.note else []
+        if self.repeats:
+            found.append(f"the same line is wrong in {self.repeats} more place{'s' * (self.repeats > 1)}")
+        if self.waiting:
+            found.append(f"the block is used {self.waiting} more time{'s' * (self.waiting > 1)} after it")
+        return found
 
 
 class SpecError(Exception):

@@ -44,9 +44,7 @@ def _text(problem: Problem, again: list[Problem]) -> str:
     if problem.where:
         way = problem.where if len(problem.where) <= 8 else (*problem.where[:4], "…", *problem.where[-3:])
         lines.append(f"{margin} = in: {' → '.join(way)}")
-    if problem.repeats:
-        places = "place" if problem.repeats == 1 else "places"
-        lines.append(f"{margin} = note: the same line is wrong in {problem.repeats} more {places}")
+    lines += [f"{margin} = note: {note}" for note in problem.notes]
     others = list(dict.fromkeys(other.mark.line for other in again if other.mark is not None))
     if others:
         more = f" and {len(others) - _LINES_SHOWN} more" if len(others) > _LINES_SHOWN else ""
@@ -83,6 +81,7 @@ def json_report(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             "line": problem.mark.line if problem.mark else None,
             "column": problem.mark.column if problem.mark else None,
             "where": list(problem.where),
+            "notes": problem.notes,
             "help": problem.help,
         }
         for problem in problems

@@ -44,6 +44,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
     # An annotation shows this text alone: all that the report says is in it.
     parts = [f"{problem.message}: {problem.label}" if problem.label else problem.message]
     parts += [f"in: {' → '.join(problem.where)}"] if problem.where else []
+    parts += problem.notes
     parts += [f"help: {problem.help}"] if problem.help else []
     physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file)}}
     if problem.mark is not None:

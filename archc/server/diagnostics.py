@@ -64,8 +64,7 @@ def _line(mark: Mark) -> str:
 def _message(problem: Problem) -> str:
     parts = [f"{problem.message}: {problem.label}" if problem.label else problem.message]
     parts += [f"in: {' → '.join(problem.where)}"] if problem.where else []
-    if problem.repeats:
-        parts.append(f"the same line is wrong in {problem.repeats} more place{'s' * (problem.repeats > 1)}")
+    parts += problem.notes
     parts += [f"help: {problem.help}"] if problem.help else []
     return "\n".join(parts)
 

@@ -1,0 +1,159 @@
+"""Maps that vanish: where the size went on the way to a window that does not fit, and the input that would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from archc.graph.graph import INPUT, Node, Ref
+from archc.kinds import Kind, Shape
+
+_LONGEST = 1000
+"""Layers on a way that is looked at: what is told of a longer one would not be read."""
+_LARGEST = 2**16
+"""Largest input that is proposed."""
+_SHOWN = 7
+_OWN = Ref(INPUT)
+
+
+@dataclass(slots=True)
+class Opened:
+    """A body that is being elaborated: its nodes so far, and the entry that comes next with the value it takes."""
+
+    nodes: list[Node | None] = field(default_factory=list)
+    name: str = ""
+    ref: Ref = _OWN
+
+
+class Leaf(NamedTuple):
+    """A layer on the way, with its path and which of its inputs the way goes through."""
+
+    path: tuple[str, ...]
+    node: Node
+    operand: int
+
+    @property
+    def before(self) -> Shape:
+        """The map that it gets."""
+        return self.node.in_shapes[self.operand][1:]
+
+    def after(self, shape: Shape) -> Shape:
+        """The map that it makes of one."""
+        kind = self.node.element
+        assert isinstance(kind, Kind)
+        if kind.many:
+            return shape[1:]
+        made: Any = kind.output(shape)
+        first: Shape = next(iter(made.values())) if isinstance(made, dict) else made
+        return first[1:]
+
+    @property
+    def result(self) -> Shape:
+        """The map that it makes of the one it gets."""
+        return self.after(self.node.in_shapes[self.operand])
+
+
+def way(opened: Sequence[Opened]) -> list[Leaf] | None:
+    """The layers from the network's input to the entry that comes next; None if it is not one chain of maps."""
+    found: list[Leaf] = []
+    prefix: tuple[str, ...] = ()
+    for body in opened:
+        part = _back(body.nodes, body.ref, prefix)
+        if part is None or len(found) + len(part) > _LONGEST:
+            return None
+        found += part
+        prefix += (body.name,)
+    return found if all(len(leaf.before) == 2 for leaf in found) else None
+
+
+def _back(nodes: Sequence[Node | None], ref: Ref, prefix: tuple[str, ...]) -> list[Leaf] | None:
+    found: list[Leaf] = []
+    while ref.node >= 0:
+        node = nodes[ref.node]
+        if node is None or len(found) > _LONGEST:
+            return None
+        path = (*prefix, node.name)
+        operand = max(range(len(node.inputs)), key=lambda at: node.in_shapes[at][1:]) if node.graph is None else 0
+        if node.present and node.graph is not None:
+            inside = _back(node.graph.nodes, node.graph.results[ref.output], path)
+            if inside is None:
+                return None
+            found += reversed(inside)
+        elif node.present:
+            found.append(Leaf(path, node, operand))
+        ref = node.inputs[operand]
+    return found[::-1] if ref.node == INPUT else None
+
+
+def shrinking(leaves: list[Leaf], place: tuple[str, ...]) -> str:
+    """Where the size went, told by the entries around a place; empty if it is the input's."""
+    first = next((leaf for leaf in leaves if leaf.result < leaf.before), None)
+    if first is None:
+        return ""
+    steps: dict[str, Shape] = {}
+    for leaf in leaves:
+        if leaf.result != leaf.before:
+            steps[".".join(leaf.path[: _common(leaf.path, place) + 1])] = leaf.result
+    told = [f"`{name}` {_plane(size)}" for name, size in steps.items()]
+    if len(told) > _SHOWN:
+        told[3 : 3 + len(told) - _SHOWN] = ["…"]
+    begun = f"`{'.'.join(first.path)}` (line {first.node.mark.line})"
+    if len(steps) == 1:
+        return f"the map shrinks from {_plane(leaves[0].before)} to {_plane(leaves[-1].result)} in {begun}"
+    return f"the map shrinks from {_plane(leaves[0].before)}: {' → '.join(told)}; the first to shrink it is {begun}"
+
+
+def large_enough(leaves: list[Leaf], fits: Callable[[int, int], bool]) -> tuple[int, int] | None:
+    """The smallest height and width of the input from which on a window at the end of a way fits.
+
+    `fits` says whether it does for a height and a width there. None if no input of a usual size will do.
+    """
+    if not leaves:
+        return None
+    needs = [_needed(leaves, 0, lambda n: fits(n, _LARGEST)), _needed(leaves, 1, lambda n: fits(_LARGEST, n))]
+    height, width = (need and max(need, now) for need, now in zip(needs, leaves[0].before, strict=True))
+    return (height, width) if height and width else None
+
+
+def _needed(leaves: list[Leaf], axis: int, fits: Callable[[int], bool]) -> int | None:
+    """The smallest length of one axis of the input."""
+    need = _smallest(fits, leaves[-1].before[axis])
+    for leaf in reversed(leaves):
+        if need is None:
+            return None
+        channels, least = leaf.node.in_shapes[leaf.operand][0], need
+
+        def reaches(n: int, leaf: Leaf = leaf, channels: Any = channels, least: int = least) -> bool:
+            return bool(leaf.after((channels, n, n))[axis] >= least)
+
+        need = _smallest(reaches, need)
+    return need
+
+
+def _smallest(holds: Callable[[int], bool], guess: int) -> int | None:
+    """The smallest number from 1 on for which something holds that holds for all larger ones, too."""
+    low, high = 0, max(1, guess)
+    while not holds(high):
+        low, high = high, high * 2
+        if high > _LARGEST:
+            return None
+    if low == 0 and high > 1 and not holds(high - 1):
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _plane(size: Shape) -> str:
+    return "×".join(map(str, size))
