@@ -57,6 +57,8 @@ def elaborate(
     """
     size, declared = input or spec.input, parameters or spec.parameters
     elaborator = _Elaborator(symbolic, dict(instances or {}), observe)
+    if spec.body.mark.source is not spec.source:
+        elaborator.extension = spec.source.name
     for problem in spec.problems:
         elaborator.problems.add(problem)
     values: Scope = {}
@@ -123,10 +125,12 @@ class _Elaborator:
         self.cache = cache
         self.problems = Problems()
         self.where: list[str] = []
+        self.extension = ""  # the file that sets parameters of the one whose layers these are
         self.calls: list[Mark] = []
         self.reports = 0
         self.count = 0
         self.depth = 0
+        self.loops = 0
         self.decided: list[set[str]] = []  # by body: the names that its structure was read from
         self.opened: list[Opened] = []
         self.faulty: dict[int, list[Problem]] = {}  # by block: what is wrong with it
@@ -154,7 +158,7 @@ class _Elaborator:
 
     def trail(self) -> tuple[str, ...]:
         """The way to the current place; names within one body are a path: `branch3.1`."""
-        steps: list[str] = []
+        steps = [f"{self.extension} (which extends it)"] if self.extension else []
         for place in self.where:
             if steps and " " not in steps[-1] and " " not in place:
                 steps[-1] += f".{place}"
@@ -333,16 +337,22 @@ class _Elaborator:
             if isinstance(entry, Entry):
                 yield entry, scope, None
                 continue
+            if self.loops == 0 and entry.when is None:
+                least = _least(entry, scope)
+                if self.count + least > MAX_LAYERS:
+                    self.grow(least, entry.mark)
             if entry.when is not None and not self.decide(self.known(entry.when, scope, entry.mark, "`when`")):
                 continue
             count = None if entry.count is None else self.known(entry.count, scope, entry.mark, "`repeat`")
             if not plain(count) and count is not None:
                 self.decide(count)  # no turn, so no entry shows that the structure was read from it
+            self.loops += 1
             for index, names in enumerate(self.turns(entry, count, scope)):
                 for place, (inner, names_in, nested) in enumerate(self.unfold(entry.entries, {**scope, **names})):
                     if nested is not None:
                         self.decide(nested.times)
                     yield inner, names_in, None if count is None else Turn(id(entry), count, index, place)
+            self.loops -= 1
 
     def turns(self, splice: Splice, count: Any, scope: Scope) -> Iterator[Scope]:
         index = splice.index
@@ -536,7 +546,9 @@ class _Elaborator:
         if isinstance(element, LayerCall):
             made = self.layer(element, name, operands, nodes, scope)
         elif isinstance(element, BlockCall):
-            with self.inside(f"{name} (line {entry.mark.line})"):
+            at, elsewhere = entry.mark, element.block.mark.source is not entry.mark.source
+            place = f"{at.source.name}:{at.line}" if elsewhere else f"line {at.line}"
+            with self.inside(f"{name} ({place})"):
                 made = self.instance(element, shapes[0], scope)
         else:
             with self.inside(name):
@@ -765,6 +777,20 @@ _NAME_THEM = "give the entries names: write a mapping instead of the list"
 
 
 _ABSENT = KINDS["identity"]()
+
+
+def _least(splice: Splice, scope: Scope) -> int:
+    """How many entries a loop unfolds to at least: what is not known before its turns counts nothing."""
+    try:
+        value = splice.rows if splice.count is None else splice.count
+        turns = plain(value.evaluate(scope)) if isinstance(value, Expression) else value
+    except ExpressionError:
+        return 0
+    turns = len(turns) if isinstance(turns, tuple) else turns
+    if type(turns) is not int:
+        return 0
+    inside = (1 if isinstance(part, Entry) else _least(part, scope) for part in splice.entries)
+    return min(turns * (1 + sum(inside)), 2**63)
 
 
 def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:

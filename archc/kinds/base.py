@@ -203,6 +203,16 @@ class Kind(BaseModel):
     keeps_storage: ClassVar[bool] = False
     """Whether the output may share its input's memory (a view)."""
 
+    @classmethod
+    def alone(cls) -> str | None:
+        """The argument that a value stands for which is written without a name; None if there is none.
+
+        `batch_norm2d: 64` has none: its author means the input's channels, which follow.
+        """
+        name = next(iter(cls.model_fields), None)
+        derived = cls.positional and cls.positional[0] not in cls.model_fields
+        return None if name is None or (derived and not cls.model_fields[name].is_required()) else name
+
     def requirements(self, x: Shape) -> Iterator[Fault]:
         """What of the input (and of the arguments together) this kind cannot work with."""
         return iter(())

@@ -25,20 +25,21 @@ def load_file(path: Path, name: str | None = None) -> Spec:
     SpecError where there is no input or no body to go on with.
     """
     loader = Loader(path.parent)
-    return loader.spec(read_file(path, name or str(path)), path.stem, (path.name,))
+    return loader.spec(read_file(path, name or str(path), faults=loader.problems), path.stem, (path.name,))
 
 
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
     """The spec in a text, which can neither extend nor import; as `load_file`."""
-    return Loader(None).spec(read_text(text, name), stem, ())
+    loader = Loader(None)
+    return loader.spec(read_text(text, name, faults=loader.problems), stem, ())
 
 
 def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None:
     """The blocks of a file that has nothing but blocks; None for any other file. Raises SpecError."""
-    root = read_file(path, name or str(path))
+    loader = Loader(path.parent)
+    root = read_file(path, name or str(path), faults=loader.problems)
     if not is_library(root):
         return None
-    loader = Loader(path.parent)
     blocks = loader.blocks(root, (path.name,))
     loader.problems.raise_any()
     return blocks
@@ -123,7 +124,10 @@ class Loader:
     def _extension(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
         mark = _top(root)
         keys = validate(ExtendKeys, root, root, mark, self.problems, "a spec that extends another")
-        if keys is None:
+        for problem in self.problems.sorted():
+            if problem.mark in [root.keys_at.get(key) for key in ("layers", "branches", "blocks", "join", "init")]:
+                problem.help = "a spec that extends another changes its parameters; what else differs becomes one"
+        if not isinstance(root["extends"], str):
             raise SpecError(self.problems.sorted())
         base_root = self._file(root["extends"], root.values_at["extends"], trail)
         base = self.spec(base_root, Path(root["extends"]).stem, (*trail, root["extends"]))
@@ -144,6 +148,7 @@ class Loader:
                 parameters[name] = Parameter(name, parameter.default, False, parameter.mark)
         name = self._name(root, stem, base.blocks)
         self.problems.raise_any()
+        assert keys is not None
         return Spec(
             name=name,
             stem=stem,
@@ -175,7 +180,14 @@ class Loader:
         for file, names in wanted.items():
             if not isinstance(names, Seq):
                 continue
-            library = self._file(file, wanted.keys_at[file], trail)
+            try:
+                library = self._file(file, wanted.keys_at[file], trail)
+            except SpecError as error:
+                for problem in error.problems:
+                    self.problems.add(problem)
+                stubs = zip(names, names.items_at, strict=True)
+                found |= {name: Block(name, {}, "", mark, sound=False) for name, mark in stubs if isinstance(name, str)}
+                continue
             known = self.blocks(library, (*trail, file))
             for name, mark in zip(names, names.items_at, strict=True):
                 if not isinstance(name, str):
@@ -183,6 +195,7 @@ class Loader:
                 if name not in known:
                     help, fix = self.problems.suggest(name, known, mark)
                     self._report("E0215", f"`{file}` has no block `{name}`", mark, help, fix)
+                    found.setdefault(name, Block(name, {}, "", mark, sound=False))
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
                 else:

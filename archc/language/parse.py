@@ -21,7 +21,7 @@ from archc.language.spec import (
     Reference,
     Splice,
 )
-from archc.language.validate import validate
+from archc.language.validate import takes_list, validate
 from archc.limits import MAX_BLOCK_DEPTH
 from archc.problems import Fix, Mark, Problem, Problems
 from archc.reading import Map, Seq, removal
@@ -398,6 +398,8 @@ class Parser:
     def call(self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> LayerCall | BlockCall:
         """A layer kind or a block with its arguments."""
         if target in self.blocks:
+            if not self.blocks[target].sound:
+                raise _Skip
             return self.block_call(self.blocks[target], mark, node, node_mark, scope)
         kind = KINDS.get(target)
         if kind is None:
@@ -409,10 +411,13 @@ class Parser:
             return LayerCall(kind, mark, {}, {}, operands, kind())
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
         call = LayerCall(kind, mark, arguments, marks)
+        expressions = any(has_expression(value) for value in arguments.values())
+        if expressions and not self._plain_ones(kind, mark, arguments, marks):
+            raise _Skip
         for name, field in kind.model_fields.items():
             if field.is_required() and name not in arguments:
                 self.fail("E0206", f"`{target}` needs `{name}`", mark, help=f"`{target}: {{{name}: …}}`")
-        if not any(has_expression(value) for value in arguments.values()):
+        if not expressions:
             call.ready = make_kind(call, arguments, self.problems)
             if call.ready is None:
                 raise _Skip
@@ -431,15 +436,23 @@ class Parser:
         if node is None:
             return {}, {}
         if not isinstance(node, Map):
-            if not fields:
-                self.fail("E0207", f"`{target}` takes no arguments, got {shown(node)}", node_mark)
-            return {fields[0]: self.value(node, node_mark, scope)}, {fields[0]: node_mark}
+            alone = kind.alone()
+            if alone is None:
+                if not fields:
+                    self.fail("E0207", f"`{target}` takes no arguments, got {shown(node)}", node_mark)
+                help = f"write `{target}`: the channels follow from the layer before"
+                self.fail("E0207", f"`{target}` takes no value without a name, got {shown(node)}", node_mark, help=help)
+            if isinstance(node, Seq) and not takes_list(kind, alone):
+                self._by_position(kind, node, node_mark)
+            return {alone: self.value(node, node_mark, scope)}, {alone: node_mark}
         arguments, wrong = {}, False
         for name, item in node.items():
             if name not in fields:
                 wrong = True
                 help, fix = self.unknown(node, name, fields)
-                if name in ("in_channels", "in_features", "num_features", "num_channels"):
+                if name.endswith(")") and ")" not in name[:-1]:
+                    help, fix = "there are no tuples: a pair is written in brackets, as in `kernel_size: [3, 3]`", None
+                elif name in ("in_channels", "in_features", "num_features", "num_channels"):
                     help = "input channels are never written: they follow from the layer before"
                     fix = removal(node, name)
                 self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help, fix=fix)
@@ -448,9 +461,32 @@ class Parser:
                 arguments[name] = self.value(item, node.values_at[name], scope)
             except _Skip:
                 wrong = True
+        marks = {name: node.values_at[name] for name in arguments}
         if wrong:
+            self._plain_ones(kind, node_mark, arguments, marks)
             raise _Skip
-        return arguments, {name: node.values_at[name] for name in arguments}
+        return arguments, marks
+
+    def _by_position(self, kind: type[Kind], node: Seq, mark: Mark) -> NoReturn:
+        """Tell of arguments that are listed as in a call of torch, where the input's channels often come first."""
+        required = [name for name, field in kind.model_fields.items() if field.is_required()]
+        derived = kind.positional[:1] not in ((), (required[0],)) and len(node) > len(required)
+        pairs = [f"{name}: {shown(value)}" for name, value in zip(required, node[derived:], strict=False)]
+        help = f"write `{kind.kind}: {{{', '.join(pairs)}}}`"
+        help += "; the input's channels follow from the layer before" if derived else ""
+        self.fail("E0207", f"`{kind.kind}` takes its arguments by name, got the list {shown(node)}", mark, help=help)
+
+    def _plain_ones(self, kind: type[Kind], mark: Mark, arguments: dict[str, Any], marks: dict[str, Mark]) -> bool:
+        """Whether the arguments whose values are known are of the right types, whatever is wrong with the others."""
+        known = {name: value for name, value in arguments.items() if not _usual(kind, name, value)}
+        if not known:
+            return True
+        found = Problems()
+        make_kind(LayerCall(kind, mark, known, marks), known, found)
+        faults = [problem for problem in found.sorted() if problem.mark in marks.values()]
+        for problem in faults:
+            self.problems.add(problem)
+        return not faults
 
     def block_call(self, block: Block, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> BlockCall:
         """A block with named or positional arguments."""
@@ -511,6 +547,13 @@ def make_kind(call: LayerCall, arguments: dict[str, Any], problems: Problems) ->
     return validate(call.kind, arguments, located, call.mark, problems, f"`{call.kind.kind}`")
 
 
+def _usual(kind: type[Kind], name: str, value: Any) -> bool:
+    """Whether a value needs no validation of its own: an expression, `same`, true or false where that is meant."""
+    if type(value) is bool:
+        return type(kind.model_fields[name].default) is bool
+    return has_expression(value) or value == "same"
+
+
 def _loop_names(node: Map) -> list[str]:
     wanted = node.get("for")
     names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
@@ -536,8 +579,7 @@ def parse_blocks(node: Map, parser: Parser) -> None:
             parser.report("E0209", f"the block `{name}` is also imported", mark, help="rename one of them")
             continue
         if not isinstance(keys, Map):
-            parser.report("E0203", f"block `{name}` is not a mapping", blocks.values_at[name])
-            parser.blocks[name] = Block(name, {}, "", mark)
+            parser.blocks[name] = Block(name, {}, "", mark, sound=False)
             continue
         parameters = parser.parameters(keys.get("parameters"), frozenset({"in_channels"}), required=True)
         description = keys.get("description")

@@ -238,7 +238,8 @@ def _kind(kind: type[Kind]) -> Schema:
         "required": schema.get("required", []),
         "additionalProperties": False,
     }
-    options = [named, *list(fields.values())[:1]]
+    alone = kind.alone()
+    options = [named] if alone is None else [named, fields[alone]]
     if not _required(kind):
         options.append({"type": "null"})
     return _said({"title": kind.kind, "anyOf": options}, _kind_doc(kind))

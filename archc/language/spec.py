@@ -106,13 +106,17 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """A body with parameters and a name."""
+    """A body with parameters and a name.
+
+    One that is not `sound` was reported as wrong where it is declared, so its uses are not looked at.
+    """
 
     name: str
     parameters: dict[str, Parameter]
     description: str
     mark: Mark
     body: Body | None = None
+    sound: bool = True
 
 
 @dataclass(slots=True)

@@ -26,6 +26,13 @@ _TYPES = {
 }
 
 
+_WRITTEN = {
+    ("input",): "`input: [3, 224, 224]`: channels, height, width",
+    ("blocks",): "a block is written `Unit: {parameters: {width: }, layers: […]}`",
+}
+"""What to write where the type is wrong."""
+
+
 def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Problems, what: str) -> Model | None:
     """An instance of `model`, or None with every fault reported at its place below `root`.
 
@@ -65,11 +72,18 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             help = how_to_raise(fault["ctx"]["bound"]) if fault["ctx"]["bound"] else ""
         case kind if kind in _TYPES:
             message = f"{_TYPES[kind]}, got {shown(fault['input'])}"
+            help = _WRITTEN.get(path[:-1] if path[:1] == ("blocks",) else path, "")
         case _:
             message = str(fault["msg"][0]).lower() + fault["msg"][1:]
             if "got" not in message:
                 message += f", got {shown(fault['input'])}"
     return Problem("E0203", f"`{last}`: {message}" if last else message, mark_at(root, path, mark), help=help)
+
+
+def takes_list(model: type[BaseModel], name: str) -> bool:
+    """Whether a field may be a list."""
+    field = _schema(model)["properties"][name]
+    return any(option.get("type") == "array" for option in field.get("anyOf", [field]))
 
 
 def _is_union_tag(step: Any) -> bool:

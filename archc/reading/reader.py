@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from archc.limits import MAX_FILE_BYTES, how_to_raise
-from archc.problems import Mark, Problem, Source, SpecError
+from archc.problems import Mark, Problem, Problems, Source, SpecError
 from archc.reading.builder import MISSING, Builder
 from archc.reading.tree import Map, Seq
 
 
-def read_file(path: Path, name: str, what: str = "spec") -> Map:
+def read_file(path: Path, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
     """The located tree of a spec file, or another of the sort `what`; `name` is what messages call it.
 
-    Raises SpecError if the file cannot be read or is not a YAML mapping.
+    Raises SpecError if the file cannot be read or is not a YAML mapping. A key that stands twice is put to `faults`,
+    if they are given, and the first one holds.
     """
     try:
         with path.open("rb") as file:
@@ -40,14 +42,17 @@ def read_file(path: Path, name: str, what: str = "spec") -> Map:
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         mark = Mark(Source(name, ""), line, column, line, column + 1)
         raise _error("E0102", f"byte 0x{data[error.start]:02x} is not UTF-8 text", mark) from None
-    return read_text(text, name, what)
+    return read_text(text, name, what, faults=faults)
 
 
-def read_text(text: str, name: str, what: str = "spec") -> Map:
+def read_text(text: str, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
     """The located tree of a text. Raises SpecError, as `read_file` does."""
     builder, problems = _read(text, name, what)
-    if problems:
+    if problems and (faults is None or any(problem.code != "E0105" for problem in problems)):
         raise SpecError(problems)
+    for problem in problems:
+        assert faults is not None
+        faults.add(problem)
     root = builder.root
     if isinstance(root, Map):
         return root
@@ -110,8 +115,17 @@ def events(source: Source) -> Iterator[Any]:
         raise SpecError([_syntax(error, source)]) from None
 
 
+_GLUED = re.compile(r"\s*((?:- )?[\w$()]+):([\[{].*)")
+"""`conv:{…}`, which is one word to YAML."""
+
+
+def _lines(source: Source, last: int, count: int) -> Iterator[str]:
+    return (source.line(line) or "" for line in range(last, max(0, last - count), -1))
+
+
 def _syntax(error: Exception, source: Source) -> Problem:
-    place = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    context = getattr(error, "context_mark", None)
+    place = getattr(error, "problem_mark", None) or context
     what = [str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part]
     if place is not None:
         mark = Mark(source, place.line + 1, place.column + 1, place.line + 1, place.column + 2)
@@ -124,4 +138,11 @@ def _syntax(error: Exception, source: Source) -> Problem:
         help = "indent with spaces: YAML allows no tabs there"
     elif any("mapping values" in part for part in what):
         help = "quote a text that contains `: `, and check the indentation"
+    elif context is not None and "flow" in str(getattr(error, "context", "")):
+        opened = (source.line(context.line + 1) or "")[context.column : context.column + 1]
+        if opened in ("{", "["):
+            help = f"the `{opened}` of line {context.line + 1}, column {context.column + 1} is not closed"
+    glued = next((line for line in _lines(source, mark.line, 2) if _GLUED.match(line)), None)
+    if glued is not None:
+        help = f"a space is missing behind the colon: `{': '.join(_GLUED.findall(glued)[0]).strip()}`"
     return Problem("E0104", "not well-formed YAML: " + ", ".join(what), mark, help=help)

@@ -439,7 +439,7 @@ class _Writer:
         }
         if not written:
             return self.choose([kind.kind, {kind.kind: None}, {kind.kind: {}}])
-        if list(written) == [next(iter(kind.model_fields))] and self.chance(2):
+        if list(written) == [kind.alone()] and self.chance(2):
             return {kind.kind: next(iter(written.values()))}
         return {kind.kind: written}
 
