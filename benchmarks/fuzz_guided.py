@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["archc"]):
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from fuzz import verdict
 
-LIMITS = ["-timeout=60", "-rss_limit_mb=512", "-max_len=4096"]  # libFuzzer's timeout is of the wall clock
+LIMITS = ["-timeout=3600", "-rss_limit_mb=512", "-max_len=4096"]  # libFuzzer's timeout is of the wall clock
 
 
 def main() -> None:

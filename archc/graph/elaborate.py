@@ -238,17 +238,21 @@ class _Elaborator:
         last = given
         parts: list[_Value] = []
         part_marks: list[tuple[str, Mark]] = []
+        met, told = set[int](), set[int]()  # entries of loops come again with each turn
         for entry, inner, turn in self.unfold(body.entries, scope):
             self.grow(1, entry.mark)
             name = str(len(nodes)) if entry.name is None else self.name(entry.name, inner)
             if name is None:
                 continue
             if name in frame.values and entry.name is not None:
-                help = "let the name carry the index, as in `conv$i`" if "$" not in entry.name.text else ""
-                self.report(
-                    "E0209", f"two entries are called `{name}`", entry.name.mark, help=help or "rename one of them"
-                )
+                if entry.element is not None and id(entry) not in met:
+                    self.report("E0209", f"two entries are called `{name}`", entry.name.mark, help="rename one of them")
+                elif entry.element is not None and id(entry) not in told:
+                    told.add(id(entry))
+                    message, help = f"each turn of the loop calls its entry `{name}`", _COUNT_THEM.format(name)
+                    self.report("E0209", message, entry.name.mark, help=help)
                 continue
+            met.add(id(entry))
             if body.form == "list" and entry.source is not None:
                 self.report("E0218", "an entry of a list cannot choose its input", entry.source.mark, help=_NAME_THEM)
                 continue
@@ -773,6 +777,7 @@ def _shortcuts(values: list[_Value], nodes: list[Node | None]) -> set[int]:
     return {position for position, value in enumerate(values) if own(value.ref)}
 
 
+_COUNT_THEM = "let the name carry the index: `index: i` beside the loop's `repeat` or `for`, and `{0}$i`"
 _NAME_THEM = "give the entries names: write a mapping instead of the list"
 
 

@@ -13,7 +13,7 @@ from archc.language.initialization import parse_init
 from archc.language.names import FILE_NAME, class_name_fault, parameter_name_fault
 from archc.language.parse import Parser, parse_blocks
 from archc.language.spec import Block, Expectations, Parameter, Spec
-from archc.language.validate import validate
+from archc.language.validate import meant, validate
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, read_file, read_text
 
@@ -74,6 +74,7 @@ class Loader:
         if "extends" in root:
             return self._extension(root, stem, trail)
         keys = validate(SpecKeys, root, root, _top(root), self.problems, "the spec")
+        root = meant(root, SpecKeys)
         self.known = self._imports(root, trail)
         parser = Parser(self.problems, self.known)
         parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
@@ -115,7 +116,10 @@ class Loader:
             name = name if name[:1].isalpha() else f"Network{name}"
         fault = class_name_fault(name)
         if fault:
-            self._report("E0208", f"a network cannot be called `{name}`: {fault}", mark, "it names the emitted class")
+            mended = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9_]+", name))
+            help = "it names the emitted class"
+            help += f": write `{mended}`" if "name" in root and not class_name_fault(mended) else ""
+            self._report("E0208", f"a network cannot be called `{name}`: {fault}", mark, help)
         elif name in blocks:
             help = "rename one of them" if "name" in root else "give the network a `name`"
             self._report("E0209", f"the network and a block are both called `{name}`", mark, help)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from archc.expressions import Expression, ExpressionError, has_expression, is_expression, parse_expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
+from archc.language.header import BlockKeys
 from archc.language.names import class_name_fault, layer_name_fault, parameter_name_fault, variable_name_fault
 from archc.language.spec import (
     Block,
@@ -21,7 +22,7 @@ from archc.language.spec import (
     Reference,
     Splice,
 )
-from archc.language.validate import takes_list, validate
+from archc.language.validate import meant, takes_list, validate
 from archc.limits import MAX_BLOCK_DEPTH
 from archc.problems import Fix, Mark, Problem, Problems
 from archc.reading import Map, Seq, removal
@@ -69,7 +70,8 @@ class Parser:
             if is_expression(node):
                 return self.expression(node, mark, scope)
             if node.startswith("$"):
-                help = "write `$name` or `$(width * 2)`"
+                whole = f"$({node.replace('$', '')})"
+                help = f"write `{whole}`" if _parses(whole, mark) else "write `$name` or `$(width * 2)`"
                 if node.startswith("$("):
                     opened = node.count("(") > node.count(")")
                     help = "close the parenthesis" if opened else "put all of it into the parentheses: `$(width * 2)`"
@@ -90,6 +92,8 @@ class Parser:
             self.fail(error.code, str(error), mark, help=error.help)
         for name in sorted(expression.names - scope):
             help, fix = self.problems.suggest(name, sorted(scope), mark)
+            if name in ("i", "j", "k", "index", "idx") and "did you" not in help:
+                help = f"a loop counts its turns with `index: {name}` beside `repeat` or `for`"
             self.fail("E0212", f"`{name}` is not known here", mark, help=help, fix=fix)
         return expression
 
@@ -469,7 +473,8 @@ class Parser:
 
     def _by_position(self, kind: type[Kind], node: Seq, mark: Mark) -> NoReturn:
         """Tell of arguments that are listed as in a call of torch, where the input's channels often come first."""
-        required = [name for name, field in kind.model_fields.items() if field.is_required()]
+        fields = kind.model_fields
+        required = [name for name, field in fields.items() if field.is_required()] or list(fields)[:1]
         derived = kind.positional[:1] not in ((), (required[0],)) and len(node) > len(required)
         pairs = [f"{name}: {shown(value)}" for name, value in zip(required, node[derived:], strict=False)]
         help = f"write `{kind.kind}: {{{', '.join(pairs)}}}`"
@@ -554,6 +559,14 @@ def _usual(kind: type[Kind], name: str, value: Any) -> bool:
     return has_expression(value) or value == "same"
 
 
+def _parses(text: str, mark: Mark) -> bool:
+    try:
+        parse_expression(text, mark)
+    except ExpressionError:
+        return False
+    return True
+
+
 def _loop_names(node: Map) -> list[str]:
     wanted = node.get("for")
     names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
@@ -581,6 +594,7 @@ def parse_blocks(node: Map, parser: Parser) -> None:
         if not isinstance(keys, Map):
             parser.blocks[name] = Block(name, {}, "", mark, sound=False)
             continue
+        keys = meant(keys, BlockKeys)
         parameters = parser.parameters(keys.get("parameters"), frozenset({"in_channels"}), required=True)
         description = keys.get("description")
         block = Block(name, parameters, description if isinstance(description, str) else "", mark)

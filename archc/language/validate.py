@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from archc.kinds.base import shown
 from archc.limits import how_to_raise
 from archc.problems import Mark, Problem, Problems
+from archc.problems.suggest import nearest
 from archc.reading import Map, mark_at, node_at, removal
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -77,7 +79,46 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             message = str(fault["msg"][0]).lower() + fault["msg"][1:]
             if "got" not in message:
                 message += f", got {shown(fault['input'])}"
+    help = help or _as_text(fault["input"], message)
     return Problem("E0203", f"`{last}`: {message}" if last else message, mark_at(root, path, mark), help=help)
+
+
+_TRUTH = {"yes": "true", "on": "true", "True": "true", "no": "false", "off": "false", "False": "false"}
+_FORMULA = re.compile(r"(?=.*[A-Za-z])(?=.*[-+*/])[\w\s+*/()-]{1,60}")
+
+
+def _as_text(value: Any, message: str) -> str:
+    """What a text was meant to be."""
+    if isinstance(value, float) and "expected an integer" in message:
+        return "`//` divides to an integer, `round(…)` makes one"
+    if not isinstance(value, str) or value == "same":
+        return ""
+    if "`true` or `false`" in message:
+        return f"write `{_TRUTH[value]}`" if value in _TRUTH else ""
+    if "integer" not in message and "number" not in message:
+        return ""
+    if re.fullmatch(r"\d{1,9}", value):
+        return f"write it without quotes: `{value}`"
+    if value.isidentifier():
+        return f"a parameter's value is written `${value}`"
+    return f"an expression is written `$({value})`" if _FORMULA.fullmatch(value) else ""
+
+
+def meant(node: Map, model: type[BaseModel]) -> Map:
+    """A mapping with its unknown keys, which are told of elsewhere, under the names that they are likely to mean.
+
+    So what hangs on them is not told as missing.
+    """
+    known = _fields(model, ())
+    strange = [key for key in node if key not in known]
+    if not strange or len(strange) > len(known):
+        return node
+    found = Map(node.mark)
+    for key, value in node.items():
+        missing = [name for name in known if name not in node and name not in found]
+        name = (nearest(key, missing) if key in strange else "") or key
+        found[name], found.keys_at[name], found.values_at[name] = value, node.keys_at[key], node.values_at[key]
+    return found
 
 
 def takes_list(model: type[BaseModel], name: str) -> bool:

@@ -54,7 +54,7 @@ def suggest(word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[
     The help names the nearest known word, or lists the known ones if they are few.
     """
     names = list(dict.fromkeys(known))
-    near = next((name for name in _SYNONYMS.get(_folded(word), ()) if name in names), "") or _nearest(word, names)
+    near = nearest(word, names)
     if near:
         return f"did you mean `{near}`?", None if mark is None else correction(mark, word, near)
     if 0 < len(names) <= 12:
@@ -67,9 +67,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return suggest(word, known)[0]
 
 
-def _nearest(word: str, names: list[str]) -> str:
+def nearest(word: str, names: list[str]) -> str:
+    """The name that is meant by an unknown word; empty if none is likely."""
     from difflib import get_close_matches
 
+    for name in _SYNONYMS.get(_folded(word), ()):
+        if name in names:
+            return name
     word = word if word.endswith((".yaml", ".yml")) else word.rpartition(".")[2] or word  # `nn.Conv2d`
     folded = {_folded(name): name for name in reversed(names)}
     letters = sorted(word.lower())

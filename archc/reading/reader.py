@@ -120,7 +120,7 @@ _GLUED = re.compile(r"\s*((?:- )?[\w$()]+):([\[{].*)")
 
 
 def _lines(source: Source, last: int, count: int) -> Iterator[str]:
-    return (source.line(line) or "" for line in range(last, max(0, last - count), -1))
+    return ((source.line(line) or "")[:200] for line in range(last, max(0, last - count), -1))
 
 
 def _syntax(error: Exception, source: Source) -> Problem:
