@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,3 +234,19 @@ def test_the_notebooks_own_cases() -> None:
     assert alexnet(torch.rand(1, 3, 128, 128)).shape == (1, 10)
     module = architecture("inception_module").build()
     assert module(torch.rand(1, 3, 128, 128)).shape == (1, 128, 128, 128)
+
+
+def test_densenet121_as_a_user_writes_it() -> None:
+    """A spec written from docs/language.md alone: torchvision's keys, parameters, outputs and published figures."""
+    spec = archc.load(Path(__file__).parent / "densenet121.yaml")  # checks what it `expect`s of itself
+    twin = tv.densenet121(weights=None).eval()
+    small = spec.build(input=(3, 64, 64)).eval()
+    assert list(small.state_dict()) == list(twin.state_dict())
+    small.load_state_dict(twin.state_dict())
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(small(x), twin(x))
+    published = tv.get_model_weights("densenet121")["IMAGENET1K_V1"].meta
+    assert published["num_params"] == spec.summary().parameters
+    assert published["_ops"] == round(spec.summary().macs / 1e9, 3)
+    assert tuple(published["min_size"]) == spec.min_input

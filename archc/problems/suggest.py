@@ -85,4 +85,4 @@ def nearest(word: str, names: list[str]) -> str:
 
 
 def _folded(word: str) -> str:
-    return word.lower().replace("_", "")
+    return word.lower().replace("_", "").removesuffix(".yaml").removesuffix(".yml")
