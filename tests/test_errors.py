@@ -48,7 +48,7 @@ def test_places_lie_in_the_file(path: Path) -> None:
     for problem, fact in zip(problems_of(path), json_report(problems_of(path)), strict=True):
         named = Path(fact["file"])
         assert named.name == path.name or named.suffix == ".yml"
-        lines = named.read_text("utf-8", errors="replace").splitlines()
+        lines = named.read_text("utf-8").splitlines()
         assert 1 <= fact["line"] <= len(lines)
         assert fact["column"] >= 1
         assert problem.mark is not None

@@ -146,7 +146,7 @@ def test_every_code_is_in_the_catalogue() -> None:
 
 
 def compare(report: str, expected: Path) -> None:
-    """A report with the one that is kept, but for words of torch's and figures of a training; `ARCHC_UPDATE=1` rewrites it."""
+    """A report with the one that is kept, but for what torch words and a training measures."""
     report = re.sub(r"(?<=cannot be built and run here: ).*", "…", report)
     report = re.sub(r"step \d+ \(epoch \d+\), learning rate [\d.e+]+|--lr [\d.e+]+", "…", report)
     if os.environ.get("ARCHC_UPDATE"):

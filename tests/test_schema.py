@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 SCHEMA = spec_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
-UNREADABLE = {"E0103", "E0104", "E0105", "E0106"}
+UNREADABLE = {"E0103", "E0104", "E0105", "E0106", "E0107"}
 """Codes of what no schema gets to see: it is not YAML, or not archc's."""
 
 SEMANTIC = {
@@ -39,6 +39,7 @@ SEMANTIC = {
     "E0213": "what an expression is worth",
     "E0214": "blocks that lead back to themselves",
     "E0215": "what other files hold",
+    "E0216": "which parameters the other file has",
     "E0220": "how much it all unfolds to",
     "E0221": "how many outputs an entry has",
     "E0222": "which layers the network has",
@@ -69,6 +70,7 @@ STRUCTURAL = {"E0210_from_a_list", "E0215_import_outside"}
 """Files of such codes that a schema refuses all the same."""
 
 BEYOND = {
+    "E0203_division": "what an expression is worth",
     "E0203_expression_value": "what an expression is worth",
     "E0203_same_beside_a_word": "a rule between two arguments",
     "E0203_uniform_range": "a rule between two arguments",

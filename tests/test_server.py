@@ -89,6 +89,10 @@ def test_every_wrong_spec_gets_its_problems_at_their_places(editor: Editor) -> N
             assert fact["code"] == "E0103"
             assert editor.check(path.as_uri(), text) == []
             continue
+        if Path(fact["file"]) != path:  # shown where the other file is named, which has a test of its own
+            (found,) = editor.check(path.as_uri(), text)
+            assert found.code == fact["code"]
+            continue
         (found,) = editor.check(path.as_uri(), text)
         line = text.split("\n")[fact["line"] - 1] if fact["line"] <= text.count("\n") else ""
         assert (found.code, found.source) == (fact["code"], "archc")

@@ -25,7 +25,7 @@ from archc.graph.aliasing import overwrite_problems
 from archc.graph.causes import first_shrinking
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
-from archc.graph.vanishing import Opened, large_enough, shrinking, way
+from archc.graph.vanishing import LOOKED_INTO, Opened, large_enough, shrinking, way
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.language import Spec
@@ -131,6 +131,7 @@ class _Elaborator:
         self.count = 0
         self.depth = 0
         self.loops = 0
+        self.vanishing = 0
         self.decided: list[set[str]] = []  # by body: the names that its structure was read from
         self.opened: list[Opened] = []
         self.faulty: dict[int, list[Problem]] = {}  # by block: what is wrong with it
@@ -628,7 +629,8 @@ class _Elaborator:
 
     def vanished(self, kind: Kind) -> tuple[str, str]:
         """Of a window that does not fit into the map: where the size went, and the input that is large enough."""
-        leaves = way(self.opened)
+        self.vanishing += 1
+        leaves = way(self.opened) if self.vanishing <= LOOKED_INTO else None
         if not leaves:
             return "", ""
         note = shrinking(leaves, tuple(body.name for body in self.opened))

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from archc.graph.graph import INPUT, Node, Ref
 from archc.kinds import Kind, Shape
 
-_LONGEST = 1000
+_LONGEST = 500
 """Layers on a way that is looked at: what is told of a longer one would not be read."""
+LOOKED_INTO = 8
+"""Vanished maps of a network that are looked into: it takes time, and where there are more, they have one cause."""
 _LARGEST = 2**16
 """Largest input that is proposed."""
 _SHOWN = 7

@@ -115,8 +115,8 @@ def meant(node: Map, model: type[BaseModel]) -> Map:
         return node
     found = Map(node.mark)
     for key, value in node.items():
-        missing = [name for name in known if name not in node and name not in found]
-        name = (nearest(key, missing) if key in strange else "") or key
+        name = nearest(key, known) if key in strange else key
+        name = key if not name or (name != key and (name in node or name in found)) else name
         found[name], found.keys_at[name], found.values_at[name] = value, node.keys_at[key], node.values_at[key]
     return found
 

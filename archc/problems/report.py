@@ -81,7 +81,6 @@ def json_report(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             "line": problem.mark.line if problem.mark else None,
             "column": problem.mark.column if problem.mark else None,
             "where": list(problem.where),
-            "notes": problem.notes,
             "help": problem.help,
         }
         for problem in problems
