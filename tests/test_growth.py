@@ -155,6 +155,22 @@ def wrong_init_paths(layers: int) -> object:
     return fails(f"{HEAD}layers:\n{rows}init:\n{init}")
 
 
+def unread_entries(layers: int) -> object:
+    return fails(f"{HEAD}layers:\n" + "".join(f"  c{i}: {{relu: , from: input}}\n" for i in range(layers)))
+
+
+def unequal_branches(layers: int) -> object:
+    rows = "".join(f"  b{i}: {{max_pool2d: {1 + i % 3}}}\n" for i in range(layers))
+    return fails(f"{HEAD}branches:\n{rows}join: concat\n")
+
+
+def vanished_maps(layers: int) -> object:
+    """Many windows that do not fit behind a long chain of those that do."""
+    chain = "".join(f"  c{i}: {{conv2d: {{out_channels: 8, kernel_size: 3, padding: 1}}}}\n" for i in range(layers))
+    rows = "".join(f"  d{i}: {{max_pool2d: 99, from: c{layers - 1}}}\n" for i in range(layers))
+    return fails(f"{HEAD}layers:\n{chain}{rows}")
+
+
 @pytest.mark.parametrize(
     "work",
     [
@@ -169,6 +185,9 @@ def wrong_init_paths(layers: int) -> object:
         wrong_blocks,
         wrong_references,
         wrong_init_paths,
+        unread_entries,
+        unequal_branches,
+        vanished_maps,
     ],
 )
 def test_work_is_linear_in_the_layers(work: Callable[[int], object]) -> None:

@@ -314,10 +314,14 @@ class _Elaborator:
     def unread(self, nodes: tuple[Node, ...], results: dict[str | None, Ref], body: Body) -> None:
         """Report what is computed for nothing."""
         read = {ref.node for node in nodes for ref in node.inputs} | {ref.node for ref in results.values()}
-        for position, node in enumerate(nodes):
-            if position not in read and node.present and not node.auxiliary:
+        unread = [
+            node for position, node in enumerate(nodes) if position not in read and node.present and not node.auxiliary
+        ]
+        if unread:
+            mentioned = set(_mentioned(body.entries))
+            for node in unread:
                 help = "name it in a join, in `from` or in `outputs`, or remove it"
-                if node.name in _mentioned(body.entries):
+                if node.name in mentioned:
                     help = "the entry that reads it is left out by its `when`: give both the same `when`"
                 self.report("E0223", f"nothing uses what `{node.name}` computes", node.mark, help=help)
 

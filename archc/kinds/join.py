@@ -28,7 +28,7 @@ class Join(Kind):
         usual = _usual(ranks)
         if len(set(ranks)) > 1:
             message = f"`{self.kind}` joins maps with maps and vectors with vectors"
-            for odd in _differing(ranks, usual):
+            for odd in _differing(ranks, usual)[:_TOLD]:
                 label = f"gives {form(inputs[odd])}, the others {form(inputs[ranks.index(usual)])}"
                 yield odd, Fault("E0310", message, label=label)
             return
@@ -36,12 +36,12 @@ class Join(Kind):
         # A 1×1 map is a gate where the kind broadcasts: it scales every position.
         counted = [size for size in sizes if not (self.broadcasts and size == (1, 1))] or sizes
         size = _usual_size(counted, {sizes[at] for at in range(len(sizes)) if at in shortcuts})
-        unequal = [at for at, own in enumerate(sizes) if own != size and own in counted]
+        unequal = [at for at in _differing(sizes, size) if not (self.broadcasts and sizes[at] == (1, 1))][:_TOLD]
         mended = set()
         if self.kind != "concat":
             channels = [plain(x[0]) for x in inputs]
             usual = _usual(channels, [value for at, value in enumerate(channels) if at not in shortcuts])
-            for odd in _differing(channels, usual):
+            for odd in _differing(channels, usual)[:_TOLD]:
                 stride = _stride(sizes[odd], size)
                 if stride > 1:
                     mended.add(odd)
@@ -87,6 +87,10 @@ def _commonest(values: list[Any]) -> list[Any]:
     counts = Counter(values)
     most = max(counts.values())
     return [value for value, count in counts.items() if count == most]
+
+
+_TOLD = 16
+"""Inputs of one join that are told to differ: where there are more, they have one cause."""
 
 
 def _differing(values: list[Any], usual: Any) -> list[int]:
