@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the bytes of a spec file, by libFuzzer through atheris (`pip install atheris`; Linux).
+"""Coverage-guided fuzzing of the bytes of a spec file, by libFuzzer through atheris (the extra `fuzz`; Linux).
 
     python benchmarks/fuzz_guided.py CORPUS [-runs=N] [libFuzzer's options]
 

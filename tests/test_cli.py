@@ -409,6 +409,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "bad name": (["new", "my net"], 1, "E0208"),
     "unknown code": (["explain", "E9999"], 2, "E9999"),
     "mistyped code": (["explain", "EO312"], 2, "did you mean `E0312`?"),
+    "mistyped option": (["check", "--formt", "json", "good.yaml"], 2, "did you mean `--format`?"),
     "missing weights": (["build", "good.yaml", "--weights", "nowhere.pth"], 1, "E0501"),
     "weights that are none": (["build", "good.yaml", "--weights", "bad.yaml"], 1, "E0501"),
     "save over a spec": (["build", "good.yaml", "--save", "good.yaml"], 1, "no name for weights"),

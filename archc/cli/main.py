@@ -34,12 +34,25 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
+    used: _Parser | None = None
+
     def error(self, message: str) -> NoReturn:
         """Usage errors: one line and a pointer, exit 2."""
-        self.exit(2, f"{self.prog}: {message}\ntry `{self.prog} --help`\n")
+        help = f"try `{self.prog} --help`"
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message and unknown.startswith("--") and self.used is not None:
+            from archc.problems import did_you_mean
+
+            near = did_you_mean(unknown.split()[0].partition("=")[0], self.used.option_names())
+            help = near if near.startswith("did") else help
+        self.exit(2, f"{self.prog}: {message}\n{help}\n")
+
+    def option_names(self) -> list[str]:
+        """The options that it takes, as they are written."""
+        return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
 
 
-def parser(used: str = "") -> argparse.ArgumentParser:
+def parser(used: str = "") -> _Parser:
     """The command line; only the command that is `used` has its options, for a quick start."""
     top = _Parser(prog="archc", description="A compiler for neural-network architectures.", allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"archc {__version__}")
@@ -48,6 +61,7 @@ def parser(used: str = "") -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
         if name == used:
             options.add(name, command)
+            top.used = command
     return top
 
 
