@@ -62,6 +62,11 @@ class Line:
     label: str = ""
     at: Point = (0.0, 0.0)
 
+    @property
+    def sideways(self) -> bool:
+        """Whether it leaves its box at the side, where there is no room for a label."""
+        return len(self.points) > 1 and self.points[0][1] == self.points[1][1]
+
 
 @dataclass(slots=True)
 class Figure:
@@ -201,7 +206,7 @@ class _Laid:
             if target is None:
                 points.append((points[-1][0], points[-1][1] + below))
             line = Line(straightened(points), edge, source, target)
-            if target is not None and edge.label and (edge.source, edge.label) not in told:
+            if target is not None and edge.label and not line.sideways and (edge.source, edge.label) not in told:
                 told.add((edge.source, edge.label))
                 line.label, line.at = edge.label, _label_at(line.points, named=edge.named)
             figure.lines.append(line)
@@ -209,9 +214,7 @@ class _Laid:
 
 def _label_at(points: Sequence[Point], *, named: bool) -> Point:
     """Where a label begins: right of the line below its box; of several outputs, where each goes its own way."""
-    (x, y), (next_x, next_y), *rest = points
-    if next_x != x:
-        return (x + 6, y - 5)
+    (x, y), (_, next_y), *rest = points
     if not named:
         return (x + 6, y + 14)
     if len(rest) > 2:

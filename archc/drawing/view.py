@@ -135,7 +135,7 @@ def _edge(source: int, target: int, wires: list[Wire], before: list[Size]) -> Ed
     words = [", ".join(names)] if names else []
     if source != BEGIN and shape != before[source]:
         words.append(form(shape))
-    return Edge(source, target, shape, " ".join(words), tuple((wire.output, wire.slot) for wire in wires))
+    return Edge(source, target, shape, " · ".join(words), tuple((wire.output, wire.slot) for wire in wires))
 
 
 def _called(name: str, x: Size, shape: Size) -> str:

@@ -13,8 +13,8 @@ from archc.drawing.layout.structure import Graph
 GAP: Final = 26.0
 """Between two rows: room for an arrow and a shape."""
 COLUMN_GAP: Final = 48.0
-COLUMN_END: Final = 18.0
-"""Above and below columns, for the line from one to the next."""
+COLUMN_END: Final = 22.0
+"""Above and below columns, for the line from one to the next and a label above it."""
 SIDE_GAP: Final = 34.0
 
 
