@@ -16,6 +16,7 @@ from archc.drawing.measure import (
     TERMINAL_HEIGHT,
     box_width,
     common_width,
+    edge_label,
     frame_head,
     frame_width,
     heading_height,
@@ -208,7 +209,8 @@ class _Laid:
             line = Line(straightened(points), edge, source, target)
             if target is not None and edge.label and not line.sideways and (edge.source, edge.label) not in told:
                 told.add((edge.source, edge.label))
-                line.label, line.at = edge.label, _label_at(line.points, named=edge.named)
+                line.label, line.at = edge_label(edge), _label_at(line.points, named=edge.named)
+                figure.width = max(figure.width, line.at[0] + text_width(line.label, SMALL) - figure.x)
             figure.lines.append(line)
 
 

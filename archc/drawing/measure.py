@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
-from archc.drawing.model import Body, Box, Group, Picture, Terminal, form
+from archc.drawing.model import Body, Box, Edge, Group, Picture, Terminal, form
 from archc.drawing.text import cut, text_width
 
 NAME: Final = 12.0
@@ -52,6 +52,11 @@ def box_width(box: Box) -> float:
 def tag_text(box: Box) -> str:
     """`BN · ReLU`."""
     return " · ".join(box.tags)
+
+
+def edge_label(edge: Edge) -> str:
+    """The label, cut to a readable length."""
+    return cut(edge.label, MOST_LABEL, SMALL)
 
 
 def pile_height(box: Box) -> float:

@@ -188,7 +188,7 @@ def _spoken(box: Box) -> str:
 def _line(line: Line, prefix: str) -> Iterable[str]:
     aside = getattr(line.target, "aside", False)
     tip = "" if line.target is None else f' marker-end="url(#{prefix}-arrow)"'
-    text = _text("label", *line.at, cut(line.label, measure.MOST_LABEL, measure.SMALL)) if line.label else ""
+    text = _text("label", *line.at, line.label) if line.label else ""
     origin = getattr(line.source, "paths", ())[-1:]
     data = f' data-from="{xml(origin[0])}"' if origin else ""
     yield f'<g class="edge{" aside" if aside else ""}"{data}><path d="{_path(line.points)}"{tip}/>{text}</g>'

@@ -56,7 +56,7 @@ class App {
   header() {
     const { data } = this.model;
     document.title = `${data.name} · archc`;
-    byId("name").textContent = data.name;
+    byId("name").textContent = byId("name").title = data.name;
     const paper = /^https?:\/\//.test(data.paper) ? el("a", { href: data.paper, rel: "noreferrer noopener", target: "_blank" }, "paper") : data.paper;
     byId("about").replaceChildren(...[data.description, paper].filter(Boolean).flatMap((part, at) => (at ? [" · ", part] : [part])));
   }
@@ -72,7 +72,7 @@ class App {
     const facts = [
       ["parameters", roughly(data.parameters), `${exactly(data.parameters)}${trained && `, ${trained}`}`],
       ["multiply-adds", model.stop(size) ? "—" : roughly(macs), exactly(macs)],
-      ["output", output, ""],
+      ["output", output, output],
     ];
     byId("totals").replaceChildren(...facts.map(([name, value, title]) => el("div", { title }, el("dd", {}, value), el("dt", {}, name))));
   }

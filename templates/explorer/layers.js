@@ -1,5 +1,7 @@
 /** The table of layers within the open block: it sorts, and its bars compare. */
 const ROW = 26;
+const LEAST = { layer: 100, what: 64 };
+const DOT = 26; // a kind without its words
 
 class Layers {
   constructor(app) {
@@ -12,10 +14,10 @@ class Layers {
       { key: "layer", title: "Layer", value: (entry) => app.model.path[entry] },
       { key: "what", title: "Kind", value: (entry) => app.model.call(entry).short },
       { key: "output", title: "Output", value: (entry) => (app.model.output(entry, app.size) ?? [0]).reduce((a, b) => a * b, 1) },
-      { key: "parameters", title: "Parameters", bar: true, value: (entry) => app.model.parameters.of(entry) },
-      { key: "macs", title: "Multiply-adds", bar: true, value: (entry) => app.model.at(app.size).macs.of(entry) },
-      { key: "bytes", title: "Memory", told: bytesOf, bar: true, value: (entry) => app.model.at(app.size).bytes.of(entry) },
-      { key: "field", title: "Field", value: (entry) => Math.max(...(app.model.field(entry) ?? [0]).slice(0, 2)) },
+      { key: "parameters", title: "Parameters", width: 80, bar: true, value: (entry) => app.model.parameters.of(entry) },
+      { key: "macs", title: "Multiply-adds", width: 92, bar: true, value: (entry) => app.model.at(app.size).macs.of(entry) },
+      { key: "bytes", title: "Memory", width: 76, told: bytesOf, bar: true, value: (entry) => app.model.at(app.size).bytes.of(entry) },
+      { key: "field", title: "Field", width: 54, value: (entry) => Math.max(...(app.model.field(entry) ?? [0]).slice(0, 2)) },
     ];
     this.profile = new Profile(app);
     this.head = el("div", { role: "row", class: "columns" });
@@ -23,6 +25,8 @@ class Layers {
     this.grid.append(el("div", { role: "rowgroup", class: "heads" }, this.head));
     this.list = new VirtualList(this.grid, ROW, (index) => this.row(index), ROW);
     this.list.space.setAttribute("role", "rowgroup");
+    this.pen = document.createElement("canvas").getContext("2d");
+    new ResizeObserver(() => this.app.model && this.fit()).observe(this.grid);
     this.levels = el("div", { class: "levels", role: "group", "aria-label": "Rows" });
     this.note = el("span", { class: "note" });
     const tools = el("div", { class: "tools" }, this.levels, this.note);
@@ -49,6 +53,7 @@ class Layers {
     this.most = Object.fromEntries(
       this.columns.filter((column) => column.bar).map(({ key, value }) => [key, this.entries.reduce((most, entry) => Math.max(most, value(entry)), 1)]),
     );
+    this.fit();
     this.heads();
     this.grid.setAttribute("aria-rowcount", this.rows.length + 1);
     this.list.show(this.rows.length);
@@ -56,6 +61,44 @@ class Layers {
     if (at >= 0) this.list.reveal(at);
     this.activate();
     this.profile.update();
+  }
+
+  /** Columns as wide as their texts. Where the room ends, the figures that the card tells go, then the kinds' words. */
+  fit() {
+    const { model, scope, size } = this.app;
+    const needs = {
+      layer: this.room((entry) => model.within(entry, scope), "600") + 40,
+      what: this.room((entry) => model.call(entry).short) + 28,
+      output: Math.max(60, this.room((entry) => form(model.output(entry, size))) + 14),
+    };
+    const width = ({ key, width }) => width ?? needs[key];
+    const all = this.columns.reduce((sum, column) => sum + width(column), 0);
+    const { clientWidth } = this.grid;
+    const hidden = [];
+    for (const key of ["field", "bytes"]) {
+      if (hidden.reduce((sum, column) => sum - width(column), all) <= clientWidth) break;
+      hidden.push(this.columns.find((column) => column.key === key));
+    }
+    const shown = this.columns.filter((column) => !hidden.includes(column));
+    const left = clientWidth - shown.reduce((sum, { key, width }) => sum + (key in LEAST ? 0 : (width ?? needs[key])), 0);
+    const spare = Math.max(0, left - needs.layer - needs.what) / 2;
+    const words = Math.min(needs.what, left - Math.min(needs.layer, left - DOT)) + spare;
+    const what = words < LEAST.what ? DOT : words;
+    const layer = Math.max(LEAST.layer, left - what);
+    this.grid.style.setProperty("--columns", shown.map((column) => `${{ layer, what }[column.key] ?? width(column)}px`).join(" "));
+    this.grid.className = [...hidden.map(({ key }) => `no-${key}`), what === DOT ? "dots" : ""].join(" ");
+  }
+
+  /** The width of the longest of the rows' texts. */
+  room(text, weight = "400") {
+    const { fontFamily } = getComputedStyle(this.grid);
+    this.pen.font = `${weight} 12.5px ${fontFamily}`;
+    let longest = "";
+    for (const entry of this.entries) {
+      const one = text(entry);
+      if (one.length > longest.length) longest = one;
+    }
+    return Math.ceil(this.pen.measureText(longest).width);
   }
 
   level(flat) {
@@ -108,8 +151,8 @@ class Layers {
     const field = model.field(entry);
     const cut = inside.lastIndexOf(".") + 1;
     const cells = [
-      [el("span", { class: "around" }, inside.slice(0, cut)), inside.slice(cut), model.isLayer(entry) ? null : el("span", { class: "more" }, "›")],
-      [el("i", { class: `dot ${call.role}` }), call.short],
+      [el("span", { class: "around" }, inside.slice(0, cut)), el("span", { class: "inner" }, inside.slice(cut)), model.isLayer(entry) ? null : el("span", { class: "more" }, "›")],
+      [el("i", { class: `dot ${call.role}` }), el("span", { class: "words" }, call.short)],
       [state === "stops" ? "stops" : form(model.output(entry, size))],
       ...this.columns.filter((column) => column.bar).map((column) => this.bar(column, entry)),
       [field ? pair(field[0], field[1]) : "—"],

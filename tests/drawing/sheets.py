@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from archc.drawing.figure import Sheet
 from archc.drawing.text import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 LEVELS: list[dict[str, Any]] = [{}, {"depth": 0}, {"depth": 2}, {"depth": 3}, {"everything": True}]
 """How much is opened, from little to all."""
+
+NETWORKS = Path(__file__).parents[1] / "networks"
 
 DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
     "alexnet": ("alexnet", {}),
@@ -24,6 +28,11 @@ DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
     "the InceptionE block": ("inception_v3", {"block": "InceptionE"}),
     "googlenet, opened": ("googlenet", {"depth": 2}),
     "resnet50, opened": ("resnet50", {"depth": 2}),
+    "several outputs": (str(NETWORKS / "multi_output.yaml"), {}),
+    "heads on heads": (str(NETWORKS / "heads_without_modules.yaml"), {}),
+    "skips over skips": (str(NETWORKS / "indexed.yaml"), {"everything": True}),
+    "mobilenet_v2, opened": (str(NETWORKS / "mobilenet_v2.yaml"), {"depth": 2}),
+    "a DenseNet's block": (str(NETWORKS / "densenet.yaml"), {"block": "DenseBlock", "depth": 2}),
 }
 """Drawings that are looked at closely: the spec and the options."""
 
@@ -91,6 +100,25 @@ def texts(group: ElementTree.Element) -> list[tuple[str, Rectangle]]:
         left = x - width if css in ("times", "tags") else x
         found.append((text, Rectangle(left, y - 0.8 * size, left + width, y + 0.2 * size)))
     return found
+
+
+def labels(sheet: Sheet) -> list[Rectangle]:
+    """The room that the labels of edges take at the most."""
+    lines = [line for figure in sheet.figures for line in figure.lines if line.label]
+    return [
+        Rectangle(x, y - 0.8 * 10.5, x + text_width(line.label, 10.5), y + 0.2 * 10.5)
+        for line in lines
+        for x, y in [line.at]
+    ]
+
+
+def strokes(sheet: Sheet) -> list[Rectangle]:
+    """The straight parts of all edges."""
+    ends = [pair for figure in sheet.figures for line in figure.lines for pair in pairwise(line.points)]
+    return [
+        Rectangle(min(x, to_x) - 0.7, min(y, to_y) - 0.7, max(x, to_x) + 0.7, max(y, to_y) + 0.7)
+        for (x, y), (to_x, to_y) in ends
+    ]
 
 
 def meeting(rectangles: Iterable[Rectangle]) -> list[tuple[Rectangle, Rectangle]]:

@@ -10,12 +10,13 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sheets import DRAWN, LEVELS, SVG, cards, groups, meeting, outline, texts
+from sheets import DRAWN, LEVELS, SVG, Rectangle, cards, groups, labels, meeting, outline, strokes, texts
 
 import archc
 from archc.drawing import draw_svg
-from archc.drawing.figure import sheet_of
+from archc.drawing.figure import Sheet, sheet_of
 from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Picture, Terminal
+from archc.drawing.pictures import pictures_of
 from archc.drawing.svg import render, xml
 from archc.drawing.text import cut, text_width
 from archc.testing import Draft, specs
@@ -45,14 +46,30 @@ def assert_legible(svg: str) -> None:
         assert not any(title[1].meets(box) for box in outlines)
 
 
+def assert_labels_stand_free(sheet: Sheet) -> None:
+    """No label of an edge meets a box, another label, a line, or the rim of the sheet."""
+    found = labels(sheet)
+    cards = [Rectangle(p.x, p.y, p.x + p.width, p.y + p.height) for figure in sheet.figures for p in figure.boxes]
+    assert not meeting(found)
+    assert not any(label.meets(other) for label in found for other in [*cards, *strokes(sheet)])
+    assert all(label.right <= sheet.width for label in found)
+
+
+def assert_sheet(architecture: archc.Architecture, options: dict[str, Any]) -> None:
+    sheet = sheet_of(pictures_of([architecture], **options))
+    assert_labels_stand_free(sheet)
+    assert_legible(render(sheet))
+
+
 @given(draft=specs(40), level=st.sampled_from(LEVELS))
 def test_drawn_networks_are_legible(draft: Draft, level: dict[str, Any]) -> None:
-    assert_legible(draw_svg(draft.load(), **level))
+    assert_sheet(draft.load(), level)
 
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_known_networks_are_legible(name: str) -> None:
-    assert_legible(drawing(name))
+    spec, options = DRAWN[name]
+    assert_sheet(archc.load(spec), options)
 
 
 @pytest.mark.parametrize("name", DRAWN)

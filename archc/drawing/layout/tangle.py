@@ -12,7 +12,9 @@ NODE_GAP: Final = 20.0
 TRACK: Final = 9.0
 """Distance of neighbouring lines."""
 MARGIN: Final = 16.0
-"""Space between a rank and the first line."""
+"""Space between the last line and the rank below it."""
+LABEL: Final = 20.0
+"""Space between a rank and the first line below it: room for a shape."""
 
 
 def tangle(found: Tangle, begin: int, end: int, graph: Graph, sizes: Sequence[Size2]) -> Piece:
@@ -51,7 +53,7 @@ def tangle(found: Tangle, begin: int, end: int, graph: Graph, sizes: Sequence[Si
     base: list[float] = []
     y = 0.0
     for gap, lines in enumerate(tracks):
-        base.append(y + MARGIN * (gap > 0))
+        base.append(y + LABEL * (gap > 0))
         y = base[-1] + TRACK * max(len(lines) - 1, 0) + (MARGIN if gap < len(rows) else 0)
         if gap < len(rows):
             for node in rows[gap]:
