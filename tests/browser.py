@@ -33,7 +33,7 @@ class Tab:
     """A page, and everything that it said or asked for."""
 
     def __init__(self, browser: Any, url: str, **options: Any) -> None:
-        self.context = browser.new_context(viewport=WIDE, **options)
+        self.context = browser.new_context(**{"viewport": WIDE, **options})
         self.page = self.context.new_page()
         self.page.set_default_timeout(10_000)
         self.said: list[str] = []

@@ -28,6 +28,7 @@ class Code {
       this.source.load([name], 0, text || problems.map(({ code, message }) => `# error[${code}]: ${message}`).join("\n"), made);
     }
     if (changed.has("chosen") && chosen !== NETWORK) this.file = model.spec(chosen)[0];
+    if (this.root.hidden && !changed.has("model")) return; // what is chosen is marked when the tab is shown
     if (changed.has("model") || this.shown !== this.file) this.show(this.file);
     const around = chosen === NETWORK ? [] : model.around(chosen).slice(0, -1);
     const [file, first, last] = chosen === NETWORK ? [0, 0, 0] : model.spec(chosen);

@@ -14,8 +14,8 @@ class Layers {
       { key: "layer", title: "Layer", value: (entry) => app.model.path[entry] },
       { key: "what", title: "Kind", value: (entry) => app.model.call(entry).short },
       { key: "output", title: "Output", value: (entry) => (app.model.output(entry, app.size) ?? [0]).reduce((a, b) => a * b, 1) },
-      { key: "parameters", title: "Parameters", width: 80, bar: true, value: (entry) => app.model.parameters.of(entry) },
-      { key: "macs", title: "Multiply-adds", width: 92, bar: true, value: (entry) => app.model.at(app.size).macs.of(entry) },
+      { key: "parameters", title: "Parameters", width: 76, bar: true, value: (entry) => app.model.parameters.of(entry) },
+      { key: "macs", title: "Multiply-adds", width: 88, bar: true, value: (entry) => app.model.at(app.size).macs.of(entry) },
       { key: "bytes", title: "Memory", width: 76, told: bytesOf, bar: true, value: (entry) => app.model.at(app.size).bytes.of(entry) },
       { key: "field", title: "Field", width: 54, value: (entry) => Math.max(...(app.model.field(entry) ?? [0]).slice(0, 2)) },
     ];
@@ -46,6 +46,17 @@ class Layers {
         ),
       );
     }
+    if (["model", "scope", "level", "size"].some((part) => changed.has(part))) this.measure(nested);
+    this.list.show(this.rows.length);
+    const at = this.rowOf(this.app.chosen);
+    if (at >= 0) this.list.reveal(at);
+    this.activate();
+    this.profile.update();
+  }
+
+  /** All that does not depend on the chosen layer. */
+  measure(nested) {
+    const { model, scope } = this.app;
     this.levels.hidden = !nested;
     const total = model.layers(scope).length;
     this.note.textContent = `${exactly(total)} ${total === 1 ? "layer" : "layers"}${scope === NETWORK ? "" : ` in ${model.path[scope]}`}`;
@@ -56,20 +67,15 @@ class Layers {
     this.fit();
     this.heads();
     this.grid.setAttribute("aria-rowcount", this.rows.length + 1);
-    this.list.show(this.rows.length);
-    const at = this.rowOf(this.app.chosen);
-    if (at >= 0) this.list.reveal(at);
-    this.activate();
-    this.profile.update();
   }
 
   /** Columns as wide as their texts. Where the room ends, the figures that the card tells go, then the kinds' words. */
   fit() {
     const { model, scope, size } = this.app;
     const needs = {
-      layer: this.room((entry) => model.within(entry, scope), "600") + 40,
-      what: this.room((entry) => model.call(entry).short) + 28,
-      output: Math.max(60, this.room((entry) => form(model.output(entry, size))) + 14),
+      layer: this.room((entry) => model.within(entry, scope), "600") + 34,
+      what: this.room((entry) => model.call(entry).short) + 27,
+      output: Math.max(60, this.room((entry) => form(model.output(entry, size))) + 12),
     };
     const width = ({ key, width }) => width ?? needs[key];
     const all = this.columns.reduce((sum, column) => sum + width(column), 0);
@@ -89,16 +95,13 @@ class Layers {
     this.grid.className = [...hidden.map(({ key }) => `no-${key}`), what === DOT ? "dots" : ""].join(" ");
   }
 
-  /** The width of the longest of the rows' texts. */
+  /** The width of the widest of the rows' texts, which is among the longest. */
   room(text, weight = "400") {
-    const { fontFamily } = getComputedStyle(this.grid);
-    this.pen.font = `${weight} 12.5px ${fontFamily}`;
-    let longest = "";
-    for (const entry of this.entries) {
-      const one = text(entry);
-      if (one.length > longest.length) longest = one;
-    }
-    return Math.ceil(this.pen.measureText(longest).width);
+    this.pen.font = `${weight} 12.5px ${getComputedStyle(this.grid).fontFamily}`;
+    const texts = [...new Set(this.entries.map(text))];
+    const longest = texts.reduce((most, { length }) => Math.max(most, length), 0);
+    const near = texts.filter(({ length }) => length > longest - 4);
+    return Math.ceil(near.reduce((most, one) => Math.max(most, this.pen.measureText(one).width), 0));
   }
 
   level(flat) {

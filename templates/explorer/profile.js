@@ -33,7 +33,8 @@ class Profile {
     this.canvas.height = height * ratio;
     const context = this.canvas.getContext("2d");
     context.scale(ratio, ratio);
-    const colour = (name) => getComputedStyle(this.canvas).getPropertyValue(name);
+    const style = getComputedStyle(this.canvas);
+    const [line, mark, upwards, downwards] = ["line", "mark", "bar-parameters", "bar-macs"].map((name) => style.getPropertyValue(`--${name}`));
     const { macs } = model.at(size);
     const middle = height / 2;
     const each = width / this.layers.length;
@@ -44,17 +45,17 @@ class Profile {
       const here = model.contains(chosen, entry) && chosen !== NETWORK && chosen !== this.app.scope;
       const x = place * each;
       if (here) {
-        context.fillStyle = colour("--mark");
+        context.fillStyle = mark;
         context.fillRect(x, 0, Math.max(each, 1), height);
       }
       const up = (model.parameters.of(entry) / mostUp) * (middle - 2);
       const down = (macs.of(entry) / mostDown) * (middle - 2);
-      context.fillStyle = colour("--bar-parameters");
+      context.fillStyle = upwards;
       context.fillRect(x, middle - up, Math.max(each - gap, 0.5), up);
-      context.fillStyle = colour("--bar-macs");
+      context.fillStyle = downwards;
       context.fillRect(x, middle + 1, Math.max(each - gap, 0.5), down);
     }
-    context.fillStyle = colour("--line");
+    context.fillStyle = line;
     context.fillRect(0, middle, width, 1);
   }
 

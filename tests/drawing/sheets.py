@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import combinations, pairwise
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree import ElementTree
+
+from rectangle import Rectangle
 
 from archc.drawing.figure import Sheet
 from archc.drawing.text import text_width
@@ -38,27 +40,6 @@ DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
 
 _SIZES = {"title": 20.0, "name": 12.0, "what": 12.0, "figures": 12.0, "times": 12.0}
 _BOLD = {"title", "name", "times"}
-
-
-class Rectangle(NamedTuple):
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def meets(self, other: Rectangle) -> bool:
-        """Whether they have more than an edge in common."""
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
-
-    def holds(self, other: Rectangle) -> bool:
-        return (
-            self.left <= other.left
-            and self.top <= other.top
-            and other.right <= self.right
-            and other.bottom <= self.bottom
-        )
 
 
 def groups(svg: str, css: str) -> Iterator[ElementTree.Element]:
@@ -119,8 +100,3 @@ def strokes(sheet: Sheet) -> list[Rectangle]:
         Rectangle(min(x, to_x) - 0.7, min(y, to_y) - 0.7, max(x, to_x) + 0.7, max(y, to_y) + 0.7)
         for (x, y), (to_x, to_y) in ends
     ]
-
-
-def meeting(rectangles: Iterable[Rectangle]) -> list[tuple[Rectangle, Rectangle]]:
-    """The pairs that overlap."""
-    return [(one, two) for one, two in combinations(rectangles, 2) if one.meets(two)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from browser import chromium
-from sheets import DRAWN, Rectangle, meeting
+from rectangle import Rectangle, meeting
+from sheets import DRAWN
 
 import archc
 from archc.drawing import draw_svg

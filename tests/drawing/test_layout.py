@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sheets import Rectangle, meeting
+from rectangle import Rectangle, meeting
 
 from archc.drawing.layout import BEGIN, END, Arrangement, Plan, Size2, straightened
 from archc.drawing.layout.columns import split

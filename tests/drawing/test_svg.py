@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sheets import DRAWN, LEVELS, SVG, Rectangle, cards, groups, labels, meeting, outline, strokes, texts
+from rectangle import Rectangle, meeting
+from sheets import DRAWN, LEVELS, SVG, cards, groups, labels, outline, strokes, texts
 
 import archc
 from archc.drawing import draw_svg
