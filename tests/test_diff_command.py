@@ -44,7 +44,7 @@ def git(*words: str) -> None:
 
 
 def test_equal_different_and_wrong_have_exit_codes_of_their_own(sh: Shell, folder: Path) -> None:
-    assert sh("diff", "a.yaml", "a.yaml") == (0, "a.yaml → a.yaml: equal in meaning: 1 layers, 112 parameters\n", "")
+    assert sh("diff", "a.yaml", "a.yaml") == (0, "a.yaml → a.yaml: equal in meaning: 1 layer, 112 parameters\n", "")
     code, out, err = sh("diff", "a.yaml", "b.yaml")
     assert (code, err) == (1, "")
     assert "conv2d  out_channels 4 → 6" in out

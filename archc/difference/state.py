@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from archc.difference.compare import Match, leaves
@@ -12,7 +13,7 @@ from archc.difference.parts import Body
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StateDifference:
     """The state dicts of two networks, seen from one who loads the first one's into the second.
 
@@ -37,10 +38,25 @@ class StateDifference:
         """Keys that both have for unlike layers: what is loaded by name lands in the wrong one."""
         return {key: right for key, right in self.renamed.items() if key in self.after}
 
+    @cached_property
+    def counterparts(self) -> dict[str, str]:
+        """The key of the same layer in the second one's, for each of the first one's that has one."""
+        taken = set(self.renamed.values())
+        same = {key: key for key in self.before if key in self.after and key not in taken}
+        return same | self.renamed
+
     @property
     def fitting(self) -> int:
-        """How many keys have the same shape and belong to the same layer in both."""
-        return sum(self.after.get(key) == shape and key not in self.renamed for key, shape in self.before.items())
+        """How many keys have the same name and shape and belong to the same layer in both."""
+        return sum(key == other and self._fits(key, other) for key, other in self.counterparts.items())
+
+    @property
+    def fitting_renamed(self) -> int:
+        """How many have the same shape and belong to the same layer, whatever they are called."""
+        return sum(self._fits(key, other) for key, other in self.counterparts.items())
+
+    def _fits(self, key: str, other: str) -> bool:
+        return self.before[key] == self.after[other]
 
     @property
     def loads_renamed(self) -> bool:
@@ -125,17 +141,20 @@ def _counts(keys: Iterable[str]) -> dict[str, int]:
 
 
 def gathered(rows: Iterable[tuple[str, int]]) -> list[tuple[list[str], int]]:
-    """Beginnings that end alike (`conv1.bn.*`, `conv2.bn.*`) together, with all their keys."""
-    found: dict[tuple[str, int], list[str]] = {}
+    """Beginnings that end alike (`conv1.bn.*`, `conv2.bn.*`) together, and those of one list, with all their keys."""
+    found: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for name, count in rows:
         found.setdefault((_end(name), count), []).append(name)
     return [(names, count * len(names)) for (_, count), names in found.items()]
 
 
-def _end(name: str) -> str:
-    """What a group of keys ends in: `bn` for `conv1.bn.*`."""
+def _end(name: str) -> tuple[str, ...]:
+    """What a group of keys ends in: `bn` for `conv1.bn.*`; of a list's entries, the list."""
     braces = name.find("{")
-    return name[braces:] if braces >= 0 else name.removesuffix(".*").rpartition(".")[2]
+    if braces >= 0:
+        return (name[braces:],)
+    around, _, last = name.removesuffix(".*").rpartition(".")
+    return ("", around) if last.isdigit() else (last,)
 
 
 def renamings(renamed: dict[str, str]) -> list[tuple[str, str, list[str]]]:

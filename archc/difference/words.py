@@ -37,7 +37,7 @@ def verdict(difference: Difference) -> str:
     if not difference.equal:
         return f"{title}: different"
     layers, parameters = difference.before.body.layers, difference.before.figures["parameters"]
-    return f"{title}: equal in meaning: {layers:,} layers, {parameters:,} parameters"
+    return f"{title}: equal in meaning: {counted(layers, 'layer')}, {parameters:,} parameters"
 
 
 # Parameters
@@ -288,11 +288,17 @@ def run(difference: Difference) -> str:
 
 def state(found: StateDifference) -> tuple[str, list[Told]]:
     """Whether checkpoints load, and the keys that stand against it."""
-    fresh = set(found.renamed.values())
+    counterparts = found.counterparts
+    reached = set(counterparts.values())
+    alike = [key for key, other in counterparts.items() if key == other]
     keys = [
-        *_gathered("-", [key for key in found.unexpected if key not in found.renamed], found.before),
-        *_gathered("+", [key for key in found.missing if key not in fresh], found.after),
-        *(Told("~", key, _tensor(found.before[key]), f"→ {_tensor(found.after[key])}") for key in found.reshaped),
+        *_gathered("-", [key for key in found.before if key not in counterparts], found.before),
+        *_gathered("+", [key for key in found.after if key not in reached], found.after),
+        *(
+            Told("~", key, _tensor(found.before[key]), f"→ {_tensor(found.after[key])}")
+            for key in alike
+            if found.before[key] != found.after[key]
+        ),
     ]
     renamed = [Told("~", old, f"→ {new}", _renamed(found, keys)) for old, new, keys in renamings(found.renamed)]
     if not found.before and not found.after:
@@ -303,7 +309,10 @@ def state(found: StateDifference) -> tuple[str, list[Told]]:
         return "load, but weights land in other layers: rename the keys before", renamed
     if found.loads_renamed:
         return "load once their keys are renamed", renamed
-    return f"do not load: {found.fitting:,} of {len(found.before):,} keys fit", [*keys, *renamed]
+    verdict = f"do not load: {found.fitting:,} of {len(found.before):,} keys fit"
+    if found.fitting_renamed > found.fitting:
+        verdict += f", {found.fitting_renamed:,} once they are renamed"
+    return verdict, [*keys, *renamed]
 
 
 def _renamed(found: StateDifference, keys: list[str]) -> str:

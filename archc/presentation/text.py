@@ -23,7 +23,7 @@ def engineering(count: int) -> str:
 
 def counted(count: int, thing: str) -> str:
     """`1 problem`, `2 problems`."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+    return f"{count} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def figures(network: Network) -> str:
