@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -15,15 +17,25 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A browser; skips the test where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
+    """A browser. Where there is none the test is skipped; `ARCHC_BROWSER=needed` makes that a failure."""
+    missing = _missing()
+    if missing and os.environ.get("ARCHC_BROWSER") == "needed":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
         # Without a sandbox: containers run as root, and the pages are our own.
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def _missing() -> str:
+    if CHROMIUM is None:
+        return "no chromium is installed"
+    return "" if find_spec("playwright") else "playwright is not installed"
 
 
 WIDE = {"width": 1440, "height": 900}

@@ -222,11 +222,12 @@ def test_a_file_hides_a_revision(sh: Shell, folder: Path) -> None:
 
 def test_an_emitted_file_is_its_spec(sh: Shell) -> None:
     """And not another: an argument that no shape shows is found in the module, a wiring by running it."""
-    assert sh("diff", "googlenet", str(ROOT / "generated" / "googlenet.py"))[0] == 0
-    code, out, _ = sh("diff", str(ROOT / "generated" / "googlenet.py"), "googlenet_paper")
+    small = ("--input", "3x96x96")
+    assert sh("diff", "googlenet", str(ROOT / "generated" / "googlenet.py"), *small)[0] == 0
+    code, out, _ = sh("diff", str(ROOT / "generated" / "googlenet.py"), "googlenet_paper", *small)
     assert code == 1
     assert "in block BasicConv2d → ConvReLU, 50 uses" in out
-    assert sh("diff", "resnet18", "torchvision.models:resnet18")[0] == 0
+    assert sh("diff", "resnet18", "torchvision.models:resnet18", *small)[0] == 0
 
 
 @pytest.mark.parametrize(

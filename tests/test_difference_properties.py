@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import archc
@@ -104,7 +104,6 @@ def edited(draw: st.DrawFn) -> tuple[Architecture, Architecture]:
     return before, loaded(data)
 
 
-@settings(max_examples=settings().max_examples * 3)
 @given(edited())
 def test_a_layer_that_came_is_all_that_is_told(pair: tuple[Architecture, Architecture]) -> None:
     """In whatever chain it stands, and however often that is used: no other change is told, in both directions."""
@@ -158,7 +157,6 @@ def entries_of(node: Any) -> Iterator[dict[str, Any]]:
             yield from entries_of(value)
 
 
-@settings(max_examples=settings().max_examples * 3)
 @given(retuned())
 def test_an_argument_that_changed_is_all_that_is_told(pair: tuple[Architecture, Architecture]) -> None:
     """The layers told as changed are those whose arguments differ, and nothing but the argument is told of them."""

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -92,9 +93,31 @@ class _Reader(HTMLParser):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site; building it prints no warning."""
+    """The built site; building it prints no warning. Of several workers the first one builds it for all."""
     pytest.importorskip("material", reason="needs the extra `docs`")
-    folder = tmp_path_factory.mktemp("docs")
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "docs"
+    done = folder / "done"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        end = time.monotonic() + 600
+        while not done.exists() and time.monotonic() < end:
+            time.sleep(0.2)
+        assert done.read_text("utf-8") == "", "another worker could not build it"
+        return folder / "site"
+    said = "it was interrupted"
+    try:
+        said = built(folder)
+    finally:
+        (folder / "said").write_text(said, "utf-8")
+        (folder / "said").rename(done)  # at once
+    assert said == ""
+    return folder / "site"
+
+
+def built(folder: Path) -> str:
+    """Build the site; what that printed."""
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     build = ["mkdocs", "build", "--strict", "--quiet", "--config-file", str(folder / "mkdocs.yml")]
     for command in (["docs.generate", str(folder)], build):
@@ -107,8 +130,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             timeout=300,
             check=False,
         )
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), command
-    return folder / "site"
+        if (done.returncode, done.stdout, done.stderr) != (0, "", ""):
+            return f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return ""
 
 
 @pytest.fixture(scope="session")

@@ -110,13 +110,3 @@ def test_a_page_can_change_the_colours_and_hold_several_drawings(browser: Any) -
     page.close()
     assert set(fills) == {"rgb(1, 2, 3)"}
     assert len(ids) == len(set(ids))
-
-
-def test_ten_thousand_layers_open(browser: Any) -> None:
-    rows = "".join(
-        f"  conv{i}: {{conv2d: {{out_channels: {1 + i * 7 % 61}, kernel_size: 1}}}}\n" for i in range(10_000)
-    )
-    page = shown(browser, draw_svg(archc.loads(f"input: [3, 8, 8]\nlayers:\n{rows}")))
-    boxes = page.evaluate("document.querySelectorAll('.box').length")
-    page.close()
-    assert 100 < boxes < 200
