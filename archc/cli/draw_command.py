@@ -9,6 +9,7 @@ from typing import Any
 from archc.architecture import Architecture, load
 from archc.drawing.model import Picture
 from archc.drawing.pictures import UnknownName, pictures_of
+from archc.drawing.style import Theme
 from archc.files import write_bytes
 from archc.problems import Problem, SpecError, did_you_mean
 
@@ -24,6 +25,8 @@ def run(given: Any) -> int:
         return _usage("an .html explores one architecture: draw several as .svg")
     if suffix == EXPLORER and (given.expand or given.block or given.all or given.depth != 1):
         return _usage("in an .html every block can be opened: leave --expand, --depth, --all and --block away")
+    if given.theme and suffix not in (".svg", ".png"):
+        return _usage(f"--theme is for .svg and .png; a {suffix} takes its colours from what shows it")
     if suffix == ".png" and not _has_resvg():
         return _usage("a .png needs resvg: pip install 'archc[png]'")
     problems: list[Problem] = []
@@ -45,7 +48,7 @@ def run(given: Any) -> int:
             )
         except UnknownName as error:
             return _usage(str(error))
-        content = FORMATS[suffix](pictures)
+        content = FORMATS[suffix](pictures, given.theme)
     write_bytes(given.output, content if isinstance(content, bytes) else content.encode())
     print(given.output)
     return 0
@@ -62,18 +65,18 @@ def _explorer(architecture: Architecture) -> str:
     return html(architecture)
 
 
-def _svg(pictures: list[Picture]) -> str:
+def _svg(pictures: list[Picture], theme: Theme | None) -> str:
     from archc.drawing.figure import sheet_of
     from archc.drawing.svg import render
 
-    return render(sheet_of(pictures))
+    return render(sheet_of(pictures), theme=theme)
 
 
-def _png(pictures: list[Picture]) -> bytes:
+def _png(pictures: list[Picture], theme: Theme | None) -> bytes:
     from archc.drawing.figure import sheet_of
     from archc.drawing.png import render_png
 
-    return render_png(sheet_of(pictures))
+    return render_png(sheet_of(pictures), theme or "light")
 
 
 def _has_resvg() -> bool:
@@ -82,19 +85,19 @@ def _has_resvg() -> bool:
     return available()
 
 
-def _mermaid(pictures: list[Picture]) -> str:
+def _mermaid(pictures: list[Picture], theme: Theme | None) -> str:
     from archc.drawing.mermaid import render_mermaid
 
     return render_mermaid(pictures)
 
 
-def _dot(pictures: list[Picture]) -> str:
+def _dot(pictures: list[Picture], theme: Theme | None) -> str:
     from archc.drawing.dot import render_dot
 
     return render_dot(pictures)
 
 
-FORMATS: dict[str, Callable[[list[Picture]], str | bytes]] = {
+FORMATS: dict[str, Callable[[list[Picture], Theme | None], str | bytes]] = {
     ".svg": _svg,
     ".png": _png,
     ".mmd": _mermaid,

@@ -102,6 +102,9 @@ def _draw(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--all", action="store_true", help="open everything, down to single layers")
     command.add_argument("--block", metavar="NAME", help="draw one block alone, by its name or an entry's path")
+    command.add_argument(
+        "--theme", choices=["light", "dark"], help="colours of an .svg or .png; default: an .svg follows its reader"
+    )
     _settings(command)
 
 

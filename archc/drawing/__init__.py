@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from archc.architecture import Architecture
+    from archc.drawing.style import Theme
 
 
 def draw_svg(
@@ -20,12 +21,14 @@ def draw_svg(
     everything: bool = False,
     block: str | None = None,
     prefix: str = "archc",
+    theme: Theme | None = None,
 ) -> str:
     """One or several architectures, side by side, as an SVG document.
 
     `depth` - 1 levels of blocks are opened, and those that `expand` names by block or path; `everything` opens all,
     down to single layers. `block` draws one block alone, by its name or the path of an instance. Ids begin with
-    `prefix`. Raises LookupError for a name that is not there, with a message of one line.
+    `prefix`. Without a `theme` the colours follow the reader's preference. Raises LookupError for a name that is not
+    there, with a message of one line.
     """
     from archc.drawing.figure import sheet_of
     from archc.drawing.pictures import pictures_of
@@ -33,4 +36,4 @@ def draw_svg(
 
     found = architectures if isinstance(architectures, Iterable) else [architectures]
     pictures = pictures_of(found, expand=expand, depth=depth, everything=everything, block=block)
-    return render(sheet_of(pictures), prefix)
+    return render(sheet_of(pictures), prefix, theme=theme)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from archc.drawing.figure import Sheet
+from archc.drawing.style import Theme
 from archc.drawing.svg import render
 
 ZOOM: Final = 2.0
@@ -20,14 +21,14 @@ def available() -> bool:
     return find_spec("resvg_py") is not None
 
 
-def render_png(sheet: Sheet) -> bytes:
-    """The image, on light paper. Raises ImportError without resvg."""
+def render_png(sheet: Sheet, theme: Theme = "light") -> bytes:
+    """The image. Raises ImportError without resvg."""
     import resvg_py
 
     zoom = min(ZOOM, MOST_PIXELS / max(sheet.width, sheet.height))
     return bytes(
         resvg_py.svg_to_bytes(
-            render(sheet, fixed=True).replace("sans-serif", "DejaVu Sans"),
+            render(sheet, theme=theme).replace("sans-serif", "DejaVu Sans"),
             zoom=zoom,
             skip_system_fonts=True,
             font_files=[str(path) for path in _fonts()],

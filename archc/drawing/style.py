@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 FONT: Final = "'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans',sans-serif"
 
@@ -45,18 +45,21 @@ LEGEND: Final = {
 """The roles in words; `solid` is what is drawn in every box."""
 
 
-def style_sheet(*, fixed: bool = False) -> str:
+Theme = Literal["light", "dark"]
+
+
+def style_sheet(theme: Theme | None = None) -> str:
     """The rules of a drawing, which hold within an element of the class `archc`.
 
     Colours are custom properties (`--archc-conv`, `--archc-conv-fill`), so that a page can change them, and follow
     the reader's preference for dark or light; before each stands the light colour, for viewers that know no
-    properties. `fixed`: the light colours alone.
+    properties. With a `theme` its colours alone stand there.
     """
-    light = _colours(0)
+    colours = _colours(int(theme == "dark"))
 
     def paint(attribute: str, name: str) -> str:
-        plain = f"{attribute}:{light[name]}"
-        return plain if fixed else f"{plain};{attribute}:var(--archc-{name})"
+        plain = f"{attribute}:{colours[name]}"
+        return plain if theme else f"{plain};{attribute}:var(--archc-{name})"
 
     rules = [
         ("", f"font-family:{FONT};font-size:12px"),
@@ -79,7 +82,7 @@ def style_sheet(*, fixed: bool = False) -> str:
         rules.append((f".{role} .card", f"{paint('fill', f'{role}-fill')};{paint('stroke', role)}"))
         rules.append((f".{role} path,.{role} .times", paint("fill", role)))
     text = "".join(f"{_within(selectors)}{{{declarations}}}" for selectors, declarations in rules)
-    if fixed:
+    if theme:
         return text
     dark = f"@media (prefers-color-scheme:dark){{.archc{{{properties(1)}}}}}"
     return f".archc{{{properties(0)}}}{dark}{text}"

@@ -12,7 +12,7 @@ from archc.drawing import measure
 from archc.drawing.figure import Figure, Line, Placed, Sheet, boxes_of
 from archc.drawing.layout import Point
 from archc.drawing.model import Box, Group, Size, Terminal, form
-from archc.drawing.style import style_sheet
+from archc.drawing.style import Theme, style_sheet
 from archc.drawing.text import cut
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -30,10 +30,10 @@ def num(value: float) -> str:
     )
 
 
-def render(sheet: Sheet, prefix: str = "archc", *, fixed: bool = False, styled: bool = True) -> str:
+def render(sheet: Sheet, prefix: str = "archc", *, theme: Theme | None = None, styled: bool = True) -> str:
     """The SVG document. Ids begin with `prefix`, so that several can stand in one page.
 
-    `fixed`: in light colours. Without a style of its own (`styled`) the page around it has `style_sheet`.
+    Without a `theme` it follows its reader. Without a style of its own (`styled`) the page has `style_sheet`.
     """
     title = " and ".join(figure.picture.title for figure in sheet.figures)
     description = " ".join(figure.picture.description for figure in sheet.figures)
@@ -46,7 +46,7 @@ def render(sheet: Sheet, prefix: str = "archc", *, fixed: bool = False, styled: 
         f'<svg xmlns="http://www.w3.org/2000/svg" class="archc" viewBox="0 0 {width} {height}" {size} {labelled}>',
         f'<title id="{prefix}-title">{xml(title)}</title>',
         f'<desc id="{prefix}-desc">{xml(description)}</desc>',
-        *([f"<style>{style_sheet(fixed=fixed)}</style>"] if styled else []),
+        *([f"<style>{style_sheet(theme)}</style>"] if styled else []),
         f'<defs><marker {tip}><path class="tip" d="M0 .8 7.4 4 0 7.2Z"/></marker></defs>',
         f'<rect class="paper" {size}/>',
     ]

@@ -71,6 +71,7 @@ def test_a_large_png_stays_within_bounds(sh: Shell, folder: Path, monkeypatch: p
         (("good.yaml", "-o", "x.svgg"), "`x.svgg` has no ending that tells a format (did you mean `.svg`?)"),
         (("good.yaml", "-o", "x"), "`x` has no ending that tells a format"),
         (("good.yaml", "-o", "x.svg", "--depth", "-1"), "expected a number from 1, got '-1'"),
+        (("good.yaml", "-o", "x.mmd", "--theme", "dark"), "--theme is for .svg and .png"),
         (("googlenet", "-o", "x.svg", "--block", "Incepton"), "is called `Incepton`: did you mean `Inception`?"),
         (("googlenet", "-o", "x.svg", "--expand", "inception3"), "did you mean `inception3"),
         (("googlenet", "-o", "x.svg", "--expand", "maxpool1"), "`maxpool1` is a single layer"),
@@ -122,6 +123,21 @@ def test_options_reach_the_drawing(sh: Shell, folder: Path) -> None:
     for words, svg in expected.items():
         assert sh("draw", *words, "-o", "x.svg")[0] == 0
         assert (folder / "x.svg").read_text("utf-8") == svg
+
+
+@pytest.mark.parametrize(("theme", "paper"), [("light", (255, 255, 255)), ("dark", (20, 23, 28))])
+def test_a_theme_holds_whatever_the_reader_prefers(
+    sh: Shell, folder: Path, theme: str, paper: tuple[int, int, int]
+) -> None:
+    pytest.importorskip("resvg_py", reason="resvg is not installed")
+    for file in ("x.svg", "x.png"):
+        assert sh("draw", "good.yaml", "--theme", theme, "-o", file) == (0, f"{file}\n", "")
+    svg = (folder / "x.svg").read_text("utf-8")
+    assert "prefers-color-scheme" not in svg
+    assert "var(" not in svg
+    assert f".archc .paper{{fill:#{bytes(paper).hex()}}}" in svg
+    with Image.open(folder / "x.png") as image:
+        assert image.convert("RGB").getpixel((2, 2)) == paper
 
 
 def run(*code: str, seed: str = "0") -> str:
