@@ -22,12 +22,14 @@ from typing import Any
 
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import UnsatisfiedAssumption
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import test_layers
 from kind_cases import CASES
 
-from archc.testing import Coverage, Folder, assert_agreement, folders, specs
+from archc.testing import Coverage, Folder, assert_agreement, assert_agreement_with, folders, settings_of, specs
 
 ROUND = settings(
     max_examples=300, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
@@ -35,17 +37,22 @@ ROUND = settings(
 
 
 def networks(number: int) -> tuple[Coverage, Counter[str], int]:
-    """One round of built == emitted; (what it covered, no cases, how many failed)."""
+    """One round of built == emitted, with other arguments too; (what it covered, no cases, how many failed)."""
     covered, failed = Coverage(), 0
 
     @seed(number)
     @settings(ROUND)
-    @given(folders(specs()))
-    def check(folder: Folder) -> None:
+    @given(folders(specs()), st.data())
+    def check(folder: Folder, data: st.DataObject) -> None:
         nonlocal failed
         covered.add(folder)
         try:
-            assert_agreement(folder.load(), gradients=covered.networks % 8 == 0)
+            architecture = folder.load()
+            assert_agreement(architecture, gradients=covered.networks % 8 == 0)
+            if architecture.parameters:
+                assert_agreement_with(architecture, data.draw(settings_of(architecture.parameters)))
+        except UnsatisfiedAssumption:
+            raise
         except Exception as error:
             failed += 1
             print(f"seed {number}: {type(error).__name__}: {str(error)[:500]}\n{folder}", flush=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 
 from archc import SpecError
-from archc.testing import Coverage, Folder, assert_agreement, folders, specs
+from archc.testing import Coverage, Draft, Folder, assert_agreement, assert_agreement_with, folders, settings_of, specs
 
 MANY = settings().max_examples * 5
 
@@ -33,6 +33,22 @@ def test_built_and_emitted_are_one_network(covered: Coverage) -> None:
         assert_agreement(folder.load(), gradients=covered.networks % 8 == 0)
 
     check()
+
+
+def test_the_emitted_class_with_other_arguments_is_the_network_with_these_parameters() -> None:
+    """A parameter that stays a constructor argument works: called with another value, the class is that network."""
+    count = Counter[str]()
+
+    @settings(max_examples=MANY)
+    @given(specs(most=40), st.data())
+    def check(draft: Draft, data: st.DataObject) -> None:
+        architecture = draft.load()
+        if architecture.parameters:
+            values = data.draw(settings_of(architecture.parameters))
+            count[str(assert_agreement_with(architecture, values))] += 1
+
+    check()
+    assert count["True"] >= MANY / 8
 
 
 def test_drawn_specs_are_sound_and_cover_the_language() -> None:

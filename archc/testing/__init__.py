@@ -10,12 +10,12 @@ try:
 except ImportError as error:
     raise ImportError("archc.testing needs Hypothesis: pip install 'archc[testing]'") from error
 
-from archc.testing.agreement import assert_agreement, assert_layer
+from archc.testing.agreement import assert_agreement, assert_agreement_with, assert_layer
 from archc.testing.arguments import LIKELY, layers, sound_arguments
 from archc.testing.coverage import FEATURES, Coverage
 from archc.testing.draft import Draft, Folder, folders
 from archc.testing.faults import WrongSpec, wrong_specs
-from archc.testing.specs import specs
+from archc.testing.specs import settings_of, specs
 from archc.testing.text import dump
 
 del _hypothesis
@@ -28,10 +28,12 @@ __all__ = [
     "Folder",
     "WrongSpec",
     "assert_agreement",
+    "assert_agreement_with",
     "assert_layer",
     "dump",
     "folders",
     "layers",
+    "settings_of",
     "sound_arguments",
     "specs",
     "wrong_specs",

@@ -7,7 +7,8 @@ taken from archc's own check of shapes.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from archc import Architecture
 from archc.expressions import plain
 from archc.kinds import Kind, Shape
+from archc.problems import SpecError
 
 
 def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> None:
@@ -29,6 +31,29 @@ def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> N
     assert_same_state(built, emitted)  # running statistics too
     if gradients:
         assert_same_gradients(built, emitted, x)
+
+
+def assert_agreement_with(architecture: Architecture, values: Mapping[str, Any]) -> bool:
+    """The emitted class, called with other arguments, is the network that archc builds with these parameters.
+
+    Values of parameters that are no arguments are left out. False where archc refuses the values.
+    """
+    made = emitted_class(architecture)
+    arguments = inspect.signature(made).parameters
+    settings = {name: value for name, value in values.items() if name in arguments}
+    try:
+        other = architecture.configure(**settings)
+    except SpecError:
+        return False
+    _seed(0)
+    built = other.build()
+    _seed(0)
+    emitted = made(**settings)
+    assert_same_state(built, emitted)
+    x = images(other)
+    for training in (False, True):
+        assert_same_outputs(run(built, x, training=training), run(emitted, x, training=training))
+    return True
 
 
 def modules(architecture: Architecture, **settings: Any) -> tuple[nn.Module, nn.Module]:

@@ -42,10 +42,33 @@ def specs(draw: st.DrawFn, most: int = 200, kinds: Collection[str] | None = None
     return _Writer(draw, min(size, most), kinds).spec()
 
 
-_LAYERS = ("x", "conv", "branch1", "out", "self", "nn", "torch", "layer", "i", "features", "int", "halves", "a_b", "T")
-_PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2")
+@st.composite
+def settings_of(draw: st.DrawFn, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Other values of the same types for some of a network's parameters; archc may refuse them."""
+    names = draw(st.lists(st.sampled_from(sorted(parameters)), min_size=1, unique=True)) if parameters else []
+    return {name: draw(_like(parameters[name])) for name in names}
+
+
+def _like(value: Any) -> st.SearchStrategy[Any]:
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int):
+        return st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 8, 16, value + 1, value * 2])
+    if isinstance(value, str):
+        return st.sampled_from([value, *_TERMS])
+    if isinstance(value, tuple):
+        return st.tuples(*map(_like, value))
+    return st.sampled_from([0.5, 0.25, 0.0, value])
+
+
+# Names that a careless emitter would use itself, or make of another name, are among them.
+_LAYERS = (
+    *("x", "conv", "branch1", "out", "self", "nn", "torch", "layer", "i", "features", "int", "halves", "a_b", "T"),
+    *("x_", "out_", "heads", "list", "list_", "x_in", "conv_0", "module", "block0", "turn"),
+)
+_PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2", "layer", "i", "j", "turn", "heads")
 _VARIABLES = ("i", "j", "row", "t")
-_BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B")
+_BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B", "X", "Layer")
 _JOINS = tuple(kind for kind in KINDS.values() if kind.many)
 _VALUES: tuple[Any, ...] = (1, 2, 3, 4, 6, True, False, 0.25)
 _LISTS: tuple[Any, ...] = ((1, 1), (3, 3), (2, 1), (1, 2, 3), ((4, 1), (2, 2)))
@@ -559,7 +582,7 @@ class _Writer:
         name = self.choose(self.blocks)
         block = self.known[name]
         given = {
-            parameter: self.like(value, scope)
+            parameter: self.draw(_like(value))
             for parameter, value in block.given.items()
             if self.blocks[name]["parameters"][parameter] is None or self.chance(2)
         }
@@ -568,16 +591,6 @@ class _Writer:
             if None in made:
                 return self.called(name, trial, scope)
         return self.layer(x, scope)
-
-    def like(self, value: Any, scope: Data) -> Any:
-        """Another value of the same type."""
-        if isinstance(value, bool):
-            return self.draw(st.booleans())
-        if isinstance(value, int):
-            return self.choose([1, 2, 3, 4, 5, 6, 8])
-        if isinstance(value, str | tuple):
-            return self.choose([value, *(_TERMS if isinstance(value, str) else _LISTS)])
-        return self.choose([0.5, 0.25, value])
 
     def called(self, name: str, given: Data, scope: Data) -> Any:
         """A block's call with its arguments by name or by position."""
