@@ -1,8 +1,8 @@
 """Mutated specs by the hundred thousand: each is accepted, or refused with problems that have a line.
 
-    python benchmarks/fuzz.py [--count N] [--seconds S] [--seed N] [--out DIR] [--log FILE]
+    python benchmarks/fuzz.py [--count N] [--seconds S] [--seed N] [--disguised SHARE] [--out DIR] [--log FILE]
 
-Every bundled spec, every network of the tests and every wrong spec of the catalogue is
+Every bundled spec, every network of the tests, every example of the documents and every wrong spec of the catalogue is
 
 - mutated in structure: keys and values dropped, swapped, retyped, duplicated, renamed, renumbered, moved;
 - mutated in text: pieces deleted, repeated, inserted, bytes that are no UTF-8;
@@ -29,6 +29,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -222,9 +223,9 @@ def _mappings(tree: Any) -> Iterator[dict[str, Any]]:
         ]
 
 
-def inputs(rng: random.Random) -> Iterator[tuple[str, str]]:
-    """An endless stream of mutated texts, each with the stem of a file's name."""
-    sound = [text for folder in ("specs", "tests/networks") for text in _texts(folder)]
+def inputs(rng: random.Random, disguised: float) -> Iterator[tuple[str, str]]:
+    """Mutated texts without end, each with the stem of a file's name; `disguised` is the share of those that are."""
+    sound = [text for folder in ("specs", "tests/networks") for text in _texts(folder)] + _examples()
     wrong = _texts("tests/errors")
     texts, trees = sound + wrong, []
     for text in texts:
@@ -233,12 +234,12 @@ def inputs(rng: random.Random) -> Iterator[tuple[str, str]]:
         except archc.SpecError:
             trees.append("{}")  # wrong as YAML
     # Large networks take their time, and say no more than small ones.
-    weights = [1 / (1 + len(text) / 500) for text in sound] + [0.04] * len(wrong)
+    weights = [1 / (1 + (len(text) / 400) ** 2) for text in sound] + [0.04] * len(wrong)
     numbers, sounds = range(len(texts)), range(len(sound))
     while True:
         changes = rng.choice([1, 1, 1, 2, 3, 6])
         way = rng.random()
-        if way < 0.2:
+        if way < disguised:
             tree = json.loads(trees[rng.choices(sounds, weights[: len(sound)])[0]])
             tree.pop("expect", None)
             for _ in range(changes):
@@ -246,7 +247,7 @@ def inputs(rng: random.Random) -> Iterator[tuple[str, str]]:
             yield _document(tree), rng.choice(FILES) if rng.random() < 0.2 else "fuzz"
             continue
         (number,) = rng.choices(numbers, weights)
-        if way < 0.8:
+        if rng.random() < 0.75:
             tree = json.loads(trees[number])
             for _ in range(changes):
                 tree = mutate_tree(tree, rng)
@@ -260,6 +261,17 @@ def inputs(rng: random.Random) -> Iterator[tuple[str, str]]:
 
 def _texts(folder: str) -> list[str]:
     return [path.read_text("utf-8") for path in sorted((ROOT / folder).glob("*.yaml"))]
+
+
+def _examples() -> list[str]:
+    """The sound specs of the documents and of the codes' pages."""
+    found = []
+    for path in [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "archc/problems/pages").glob("*.md"))]:
+        for text in re.findall(r"(?ms)^```yaml\n(.*?)^```", path.read_text("utf-8")):
+            with suppress(archc.SpecError):
+                archc.loads(text)
+                found.append(text)
+    return found
 
 
 def _document(tree: Any) -> str:
@@ -305,6 +317,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("fuzz"))
     parser.add_argument("--log", type=Path, help="gets the figures so far, a line each 1,000 inputs")
+    parser.add_argument(
+        "--disguised", type=float, default=0.2, help="share of sound specs with hostile texts and names"
+    )
     parser.add_argument("--emit", type=int, default=1, help="emit one in so many of the accepted")
     given = parser.parse_args()
     rng = random.Random(given.seed)
@@ -315,7 +330,7 @@ def main() -> int:
         folder = Path(name)
         for path in [*(ROOT / "specs").glob("*.yaml"), *(ROOT / "tests/networks").glob("*.yaml")]:
             shutil.copy(path, folder)
-        for number, (text, stem) in enumerate(inputs(rng)):
+        for number, (text, stem) in enumerate(inputs(rng, given.disguised)):
             if number >= given.count or time.monotonic() - begun > given.seconds:
                 break
             spec = folder / f"{stem}.yaml"
