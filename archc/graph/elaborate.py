@@ -27,6 +27,7 @@ from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
 from archc.graph.vanishing import LOOKED_INTO, Opened, large_enough, shrinking, way
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
+from archc.kinds.base import shown
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.language import Spec
 from archc.language.names import layer_name_fault
@@ -390,7 +391,8 @@ class _Elaborator:
             items = items if len(splice.variables) > 1 else (items,)
             if not isinstance(items, tuple) or len(items) != len(splice.variables):
                 names = ", ".join(splice.variables)
-                self.report("E0213", f"row {i + 1} does not fill the variables {names}: {plain(row)!r}", splice.mark)
+                what = f"row {i + 1} does not fill the variables {names}: {shown(plain(row))}"
+                self.report("E0213", what, splice.mark)
                 return
             turn = dict(zip(splice.variables, items, strict=True))
             if index:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from archc.expressions import Expression
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
@@ -89,7 +91,9 @@ class Loader:
         name = self._name(root, stem, parser.blocks)
         init = parse_init(root.get("init"), self.problems)
         expect = _expectations(root.get("expect"))
-        if keys is None or keys.input is None or body is None:
+        if keys is None:  # what is wrong is told; the layers are looked at all the same
+            keys = _input_alone(root)
+        if keys.input is None or body is None:
             raise SpecError(self.problems.sorted())
         return Spec(
             name=name,
@@ -228,6 +232,14 @@ class Loader:
 
     def _report(self, code: str, message: str, mark: Mark, help: str = "", fix: Fix | None = None) -> None:
         self.problems.add(Problem(code, message, mark, help=help, fix=fix))
+
+
+def _input_alone(root: Map) -> SpecKeys:
+    """The keys of a spec of which some are wrong: its input, if that is right."""
+    try:
+        return SpecKeys.model_validate({"input": root.get("input")})
+    except ValidationError:
+        return SpecKeys.model_validate({})
 
 
 def _size(sizes: list[int]) -> tuple[int, int, int]:
