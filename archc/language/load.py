@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from archc.expressions import Expression
+from archc.language.blocks import parse_blocks
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
 from archc.language.names import FILE_NAME, class_name_fault, parameter_name_fault
-from archc.language.parse import Parser, parse_blocks
+from archc.language.parse import Parser
 from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import meant, validate
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
