@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from archc.expressions import Expression
 from archc.graph.graph import Node, Ref
-from archc.kinds import KINDS, Kind
+from archc.kinds import KINDS, Kind, Shape
 from archc.kinds.base import pair
 from archc.language.spec import BlockCall
 from archc.problems import Fix, Mark
@@ -38,8 +38,15 @@ class Cause(NamedTuple):
         return f"{self.rule}: write `{self.argument}: {self.value}`{self.other}"
 
 
-def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
-    """On the way to a value of a body, the first layer that could keep the size and does not, or one with a stride."""
+def first_shrinking(ref: Ref, nodes: list[Node | None], size: Shape) -> Cause | None:
+    """On the way to a value of a body, the first layer that could keep the size and does not.
+
+    Where there is none, the one whose stride makes the value's `size`.
+    """
+
+    def stride(node: Node, kind: Kind) -> Cause | None:
+        return _stride(node, kind) if node.output[1:] == size else None
+
     chain: list[Node] = []
     while ref.node >= 0:
         node = nodes[ref.node]
@@ -47,7 +54,7 @@ def first_shrinking(ref: Ref, nodes: list[Node | None]) -> Cause | None:
             break
         chain.append(node)
         ref = node.inputs[0]
-    for why in (_padding, _stride):
+    for why in (_padding, stride):
         for node in reversed(chain):
             cause = _first(node, why)
             if cause is not None:

@@ -648,7 +648,8 @@ class _Elaborator:
 
     def join_fault(self, fault: Fault, name: str, odd: list[_Value], nodes: list[Node | None], mark: Mark) -> None:
         """Tell of a join that does not fit; where a padding is the cause, there."""
-        cause = first_shrinking(odd[0].ref, nodes) if fault.code == "E0312" and odd else None
+        shape = odd[0].shape if odd else None
+        cause = first_shrinking(odd[0].ref, nodes, shape[1:]) if shape and fault.code == "E0312" else None
         if cause is None:
             with self.inside(name):
                 self.report(fault.code, fault.message, mark, label=fault.label, help=fault.help)
