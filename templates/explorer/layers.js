@@ -45,6 +45,10 @@ class Layers {
           el("button", { type: "button", "aria-pressed": String(this.flat === flat), onclick: () => this.level(flat) }, name),
         ),
       );
+      this.names = {
+        layer: this.room((entry) => model.within(entry, scope), "600") + 34,
+        what: this.room((entry) => model.call(entry).short) + 27,
+      };
     }
     if (["model", "scope", "level", "size"].some((part) => changed.has(part))) this.measure(nested);
     this.list.show(this.rows.length);
@@ -71,12 +75,8 @@ class Layers {
 
   /** Columns as wide as their texts. Where the room ends, the figures that the card tells go, then the kinds' words. */
   fit() {
-    const { model, scope, size } = this.app;
-    const needs = {
-      layer: this.room((entry) => model.within(entry, scope), "600") + 34,
-      what: this.room((entry) => model.call(entry).short) + 27,
-      output: Math.max(60, this.room((entry) => form(model.output(entry, size))) + 12),
-    };
+    const { model, size } = this.app;
+    const needs = { ...this.names, output: Math.max(60, this.room((entry) => form(model.output(entry, size))) + 12) };
     const width = ({ key, width }) => width ?? needs[key];
     const all = this.columns.reduce((sum, column) => sum + width(column), 0);
     const { clientWidth } = this.grid;
