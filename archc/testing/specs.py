@@ -64,7 +64,7 @@ def _like(value: Any) -> st.SearchStrategy[Any]:
 # Names that a careless emitter would use itself, or make of another name, are among them.
 _LAYERS = (
     *("x", "conv", "branch1", "out", "self", "nn", "torch", "layer", "i", "features", "int", "halves", "a_b", "T"),
-    *("x_", "out_", "heads", "list", "list_", "x_in", "conv_0", "module", "block0", "turn"),
+    *("x_", "out_", "heads", "list", "list_", "x_in", "module", "block0", "turn"),
 )
 _PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2", "layer", "i", "j", "turn", "heads")
 _VARIABLES = ("i", "j", "row", "t")
