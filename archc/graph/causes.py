@@ -45,7 +45,7 @@ def first_shrinking(ref: Ref, nodes: list[Node | None], size: Shape) -> Cause | 
     """
 
     def stride(node: Node, kind: Kind) -> Cause | None:
-        return _stride(node, kind) if node.output[1:] == size else None
+        return _stride(node, kind, size)
 
     chain: list[Node] = []
     while ref.node >= 0:
@@ -100,10 +100,10 @@ def _padding(node: Node, kind: Kind) -> Cause | None:
     return Cause(node.mark, (), rule, "padding", number, isinstance(kind, KINDS["conv2d"]))
 
 
-def _stride(node: Node, kind: Kind) -> Cause | None:
-    """A window that is moved by more than one position."""
+def _stride(node: Node, kind: Kind, size: Shape) -> Cause | None:
+    """A window that is moved by more than one position, and makes this size."""
     kernel, stride = getattr(kind, "kernel_size", None), getattr(kind, "stride", None)
-    if kernel is None or isinstance(kind, KINDS["conv_transpose2d"]):
+    if kernel is None or isinstance(kind, KINDS["conv_transpose2d"]) or node.output[1:] != size:
         return None
     steps = pair(kernel if stride is None else stride)
     if max(steps) == 1:
