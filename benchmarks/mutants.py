@@ -73,7 +73,7 @@ MUTANTS = [
 ]  # fmt: skip
 """Faults of inference, build and emission."""
 
-MOST_SECONDS = 60
+MOST_SECONDS = 30
 """Of the processor, for shrinking: a spec of a few lines is mostly found well before."""
 
 
