@@ -146,15 +146,29 @@ def _figure(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
+_FACTS = {
+    "data": str,
+    "data_dir": str,
+    "limit": int,
+    "classes": list,
+    "model": str,
+    "reference": dict,
+    "settings": dict,
+    "input": list,
+}
+"""What run.json must say for the run to be used again."""
+
+
 def read_facts(path: Path) -> dict[str, Any]:
     """What a run's run.json says. Raises SpecError (E0705) if it is no run."""
     try:
-        facts = json.loads((path / "run.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        facts: dict[str, Any] = json.loads((path / "run.json").read_text("utf-8"))
+        if not all(isinstance(facts[name], kind) for name, kind in _FACTS.items()) or "kind" not in facts["reference"]:
+            raise ValueError("not what was written")
+    except (OSError, ValueError, KeyError, TypeError):
         what = f"`{path}` is no folder of a run"
         help = "a run's folder holds run.json, recipe.yaml and last/"
         raise SpecError([Problem("E0705", what, file=str(path), help=help)]) from None
-    assert isinstance(facts, dict)
     return facts
 
 

@@ -83,6 +83,10 @@ def test_eval_and_predict_of_what_does_not_fit(sh: Shell) -> None:
     assert "`0` is `disc` there" in sh("eval", "run", "--data", "shapes:16:20")[2]
     assert "cannot be read as an image" in sh("predict", "run", "small.yaml")[2]
     assert "`nowhere` is no folder of a run" in sh("eval", "nowhere")[2]
+    for text in ("{", "{}", "[]", json.dumps({**json.loads(Path("run/run.json").read_text()), "input": None})):
+        Path("run/run.json").write_text(text)
+        assert "`run` is no folder of a run" in sh("eval", "run")[2]
+        assert "`run` is no folder of a run" in sh("train", "--resume", "run")[2]
     archc.train(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), out="own", epochs=1, limit=32, quiet=True)
     assert "came from Python" in sh("eval", "own")[2]
 
