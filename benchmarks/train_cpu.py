@@ -233,6 +233,7 @@ def speeds(turns: int) -> bool:
         for name in RUNS:
             done = subprocess.run([sys.executable, __file__, "--run", name], capture_output=True, text=True, check=True)
             found[name] += json.loads(done.stdout.splitlines()[-1])[1:]
+            print(f"  {name}: {', '.join(f'{clock:.2f} s' for clock, _ in found[name])}", file=sys.stderr, flush=True)
     # The fastest epoch is the one that other work on the machine has disturbed least.
     rates = {name: [RUNS[name][0] / min(part) for part in zip(*epochs, strict=True)] for name, epochs in found.items()}
     for name, (clock, processor) in rates.items():
