@@ -146,7 +146,8 @@ NEGATIVE = st.just(-1)
 FLAG = st.booleans()
 GROUPS = st.sampled_from([1, 1, 2, 3])
 EPS = st.sampled_from([1e-5, 1e-3, 1])
-SLOPE = st.sampled_from([0.01, 0.2, 1, 0.0])
+SLOPE = st.sampled_from([0.01, 0.2, 1, 0.0, -0.1])
+_NO_WAY_BACK = "torch refuses the backward pass alone"
 CHANCE = st.sampled_from([0, 0.2, 0.5, 1, 1.0])
 NO_CHANCE = st.sampled_from([-0.5, 1.5])
 
@@ -298,8 +299,18 @@ _ROWS = [
     Case("stochastic_depth", {"p": CHANCE, "mode": st.sampled_from(["row", "batch"])}, refuses=False),
     activation("relu", {"inplace": FLAG}),
     activation("relu6", {"inplace": FLAG}),
-    activation("leaky_relu", {"negative_slope": SLOPE, "inplace": FLAG}),
-    activation("elu", {"alpha": SLOPE, "inplace": FLAG}),
+    activation(
+        "leaky_relu",
+        {"negative_slope": SLOPE, "inplace": FLAG},
+        refuses=True,
+        lenient={"E0320": Leniency(_NO_WAY_BACK, {"negative_slope": -0.1, "inplace": True}, (3,))},
+    ),
+    activation(
+        "elu",
+        {"alpha": SLOPE, "inplace": FLAG},
+        refuses=True,
+        lenient={"E0320": Leniency(_NO_WAY_BACK, {"alpha": -0.1, "inplace": True}, (3,))},
+    ),
     activation(
         "gelu",
         {"approximate": st.sampled_from(["none", "tanh"])},

@@ -76,6 +76,16 @@ def test_what_has_no_value_says_so(text: str, code: str, scope: dict[str, Any]) 
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("text", ["k > 0 or {}", "not (k < 0 and {})", "true if k > 0 else {}"])
+@pytest.mark.parametrize(
+    "other", ["1e300 ** 2 > 1.0", "1 // 0", "pair[9]", "int(act) == 1", "act < 1", "2 ** 1000 > 1"]
+)
+def test_what_is_not_needed_may_have_no_value(text: str, other: str) -> None:
+    """A part that Python would not compute may overflow, divide by zero, or be of the wrong type."""
+    for scope in (VALUES, SYMBOLS):
+        assert plain(evaluate_text(text.format(other), scope)) is True
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 TREES = st.recursive(
     st.one_of(NAMES, st.integers(0, 40).map(str)),

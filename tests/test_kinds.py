@@ -304,6 +304,15 @@ def test_what_the_backward_pass_reads_of_the_output(name: str) -> None:
     check()
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "E0320" in case.lenient])
+def test_what_is_refused_in_place_has_no_backward_pass(name: str) -> None:
+    """Torch runs it, but not back; legal layers are run back by the test above."""
+    example = CASES[name].lenient["E0320"]
+    module = CASES[name].reference(CASES[name].kind(**example.arguments), example.x).train()
+    with pytest.raises(RuntimeError, match=r"in-place|In-place"):
+        module(noise(2, *example.x).requires_grad_() * 1.0).sum().backward()
+
+
 @every_kind
 def test_memory_is_what_torch_keeps_for_the_backward_pass(name: str) -> None:
     """Input and output where a kind says so, and as many bytes beside them as it says."""

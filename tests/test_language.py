@@ -48,8 +48,24 @@ def test_extends_changes_parameters_input_and_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "classes"),
+    [("classes: $(width * 3)", 24), ("width: 4, classes: $(width * 3)", 12), ("classes: $(width * 3), width: 4", 12)],
+)
+def test_what_extends_may_compute_with_the_parameters_of_its_base(folder: Path, given: str, classes: int) -> None:
+    """With their values as they are then, in whatever order they are given."""
+    (folder / "child.yaml").write_text(f"extends: base.yaml\nparameters: {{{given}}}\n")
+    child = archc.load("child.yaml")
+    assert child.outputs == {"output": (classes,)}
+    assert_equal_modules(seeded(child.build), seeded(emitted_class(child)), torch.rand(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
+        ("extends: base.yaml\nparameters: {classes: $(widht * 3)}\n", "E0212"),
+        ("extends: base.yaml\nparameters: {width: $(classes * 3)}\n", "E0212"),
+        ("extends: base.yaml\nparameters: {width: $width}\n", "E0212"),
+        ("extends: base.yaml\nparameters: {width: $(1 // 0)}\n", "E0213"),
         ("extends: base.yaml\nparameters: {with: 16}\n", "E0208"),
         ("extends: base.yaml\nparameters: {widht: 16}\n", "E0216"),
         ("extends: base.yaml\nparameters: {width: big}\n", "E0203"),

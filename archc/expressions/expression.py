@@ -254,6 +254,10 @@ def _binary(left: Value, sign: str, right: Value) -> Value:
     return result
 
 
+_VALUELESS = (ExpressionError, ArithmeticError, TypeError, ValueError, IndexError)
+"""What the part of an expression that is not needed may end in."""
+
+
 def _logic(conjunction: bool, nodes: list[ast.expr], scope: Mapping[str, Value]) -> Value:
     # Short-circuit in value, but keep the whole text: the emitted condition serves other instances too.
     values = []
@@ -262,7 +266,7 @@ def _logic(conjunction: bool, nodes: list[ast.expr], scope: Mapping[str, Value])
         if bool(result) != conjunction:
             try:
                 values.append(_evaluate(node, scope))
-            except (ExpressionError, ZeroDivisionError, TypeError, IndexError):
+            except _VALUELESS:
                 return result
             continue
         value = _evaluate(node, scope)
@@ -308,7 +312,7 @@ def _choice(condition: Symbol, body: ast.expr, orelse: ast.expr, scope: Mapping[
     chosen = _evaluate(body if condition else orelse, scope)
     try:
         other = _evaluate(orelse if condition else body, scope)
-    except (ExpressionError, ArithmeticError, TypeError, ValueError, IndexError):
+    except _VALUELESS:
         return chosen
     yes, no = (chosen, other) if condition else (other, chosen)
     text = f"{text_of(yes, Level.OR)} if {text_of(condition, Level.OR)} else {text_of(no)}"

@@ -67,6 +67,8 @@ def elaborate(
         value = elaborator.value(parameter.default, values, parameter.mark)
         named = symbolic and name not in resolved and not has_expression(parameter.default)
         values[name] = Symbol.parameter(plain(value), name) if named else value
+    if elaborator.reports:
+        elaborator.problems.raise_any()  # all that reads a parameter without a value would be told of, too
     scope = {**values, "in_channels": size[0]}
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
     elaborator.problems.raise_any()
@@ -580,6 +582,10 @@ class _Elaborator:
         thing, out = made
         if body.form == "list" and None not in out:
             self.report("E0218", f"`{name}` has several outputs", entry.mark, help=_NAME_THEM)
+            return None
+        if entry.auxiliary and None not in out:
+            help = "a head gives one result: make each output a head of its own, or join them"
+            self.report("E0219", f"the head `{name}` has several outputs", entry.mark, help=help)
             return None
         call = element if not isinstance(element, Body) else None
         node = Node(name, thing, entry.mark, refs, shapes, out, when, True, entry.auxiliary, call=call)

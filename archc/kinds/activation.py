@@ -1,10 +1,12 @@
 """Activations: element by element, the shape stays."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archc.kinds.base import FLOAT, Flag, Kind, Real, Shape, Word, integer, volume
+from archc.expressions.symbol import plain
+from archc.kinds.base import FLOAT, Fault, Flag, Kind, Real, Shape, Word, integer, volume
 
 
 class _OfInput(Kind):
@@ -42,46 +44,62 @@ class ReLU6(_OfInput):
     """Overwrite the input's memory; refused where something else reads it."""
 
 
-class LeakyReLU(Kind):
+class _BySign(Kind):
+    """An activation that works in place by its output's sign, which is the input's as long as a factor is not negative.
+
+    PyTorch refuses the backward pass otherwise.
+    """
+
+    factor: ClassVar[str]
+    """The argument that negative values are scaled by."""
+
+    def requirements(self, x: Shape) -> Iterator[Fault]:
+        factor = plain(getattr(self, self.factor))
+        if self.overwrites and factor < 0:
+            yield Fault(
+                "E0320",
+                f"an in-place `{self.kind}` with `{self.factor}: {factor}` has no backward pass",
+                "inplace",
+                label="the sign of what it overwrites is lost",
+                help="leave out `inplace` here",
+                value="false",
+            )
+
+    @property
+    def needs_input(self) -> bool:
+        return not self.overwrites
+
+    @property
+    def needs_output(self) -> bool:
+        return self.overwrites
+
+
+class LeakyReLU(_BySign):
     """x where positive, negative_slope · x elsewhere."""
 
     kind: ClassVar[str] = "leaky_relu"
     torch: ClassVar[str] = "nn.LeakyReLU"
     positional: ClassVar[tuple[str, ...]] = ("negative_slope",)
+    factor: ClassVar[str] = "negative_slope"
 
     negative_slope: Real = 0.01
     """Factor of negative values."""
     inplace: Flag = False
     """Overwrite the input's memory; refused where something else reads it."""
 
-    @property
-    def needs_input(self) -> bool:
-        return not self.inplace
 
-    @property
-    def needs_output(self) -> bool:
-        return bool(self.inplace)
-
-
-class ELU(Kind):
+class ELU(_BySign):
     """x where positive, α(eˣ - 1) elsewhere (https://arxiv.org/abs/1511.07289)."""
 
     kind: ClassVar[str] = "elu"
     torch: ClassVar[str] = "nn.ELU"
     positional: ClassVar[tuple[str, ...]] = ("alpha",)
+    factor: ClassVar[str] = "alpha"
 
     alpha: Real = 1.0
     """Large negative values become -α."""
     inplace: Flag = False
     """Overwrite the input's memory; refused where something else reads it."""
-
-    @property
-    def needs_input(self) -> bool:
-        return not self.inplace
-
-    @property
-    def needs_output(self) -> bool:
-        return bool(self.inplace)
 
 
 class GELU(_OfInput):

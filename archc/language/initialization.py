@@ -114,6 +114,15 @@ INITIALIZERS: dict[str, type[_Init]] = {
 INITIALIZED = {name: kind.torch for name, kind in KINDS.items() if kind.tensors is not Kind.tensors}
 """The kinds that have weights, with their classes."""
 
+WITHOUT_FANS = frozenset(name for name in INITIALIZED if "norm" in name)
+"""Those whose weight has no fan-in and fan-out."""
+
+
+def fans_problem(function: str, what: str, mark: Mark) -> Problem:
+    """Of an initialiser that needs the fans of something that has none."""
+    message = f"`{function}` needs fan-in and fan-out, which {what} does not have"
+    return Problem("E0222", message, mark, help="use `normal` or a number")
+
 
 def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
     """The rules of weight initialisation."""
@@ -136,11 +145,10 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
                 function = _initializer(item[tensor], item.values_at[tensor], problems)
                 if function:
                     tensors[tensor] = function
-                    flat = [name for name in marks if name in INITIALIZED and "norm" in name]
+                    flat = [name for name in marks if name in WITHOUT_FANS]
                     if INITIALIZERS[function[0]].fans and (tensor == "bias" or flat):
                         what = f"the {tensor} of `{flat[0]}`" if flat else "a bias"
-                        message = f"`{function[0]}` needs fan-in and fan-out, which {what} does not have"
-                        problems.add(Problem("E0222", message, item.values_at[tensor], help="use `normal` or a number"))
+                        problems.add(fans_problem(function[0], what, item.values_at[tensor]))
         if not tensors and not problems:
             problems.add(
                 Problem("E0202", "an init rule sets `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`")

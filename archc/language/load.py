@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +141,10 @@ class Loader:
         base_root = self._file(root["extends"], root.values_at["extends"], trail)
         base = self.spec(base_root, Path(root["extends"]).stem, (*trail, root["extends"]))
         parameters = dict(base.parameters)
-        given = Parser(self.problems, {}).parameters(root.get("parameters"), frozenset(), required=False)
+        known = frozenset(base.parameters)
+        given = Parser(self.problems, {}).parameters(root.get("parameters"), known, required=False)
         for name, parameter in given.items():
-            if parameter_name_fault(name):
+            if parameter_name_fault(name) or parameter.default is None:
                 continue  # reported when it was read
             if name not in parameters:
                 help, fix = self.problems.suggest(name, parameters, parameter.mark)
@@ -154,6 +155,7 @@ class Loader:
                     self._report(
                         "E0203", message, parameter.mark, f"`{root['extends']}` says {parameters[name].default!r}"
                     )
+                self._reads_earlier(name, parameter.default, list(base.parameters), root["extends"])
                 parameters[name] = Parameter(name, parameter.default, False, parameter.mark)
         name = self._name(root, stem, base.blocks)
         self.problems.raise_any()
@@ -173,6 +175,14 @@ class Loader:
             source=root.mark.source,
             problems=base.problems,
         )
+
+    def _reads_earlier(self, name: str, value: Any, order: list[str], file: str) -> None:
+        """Report what a value reads of the parameters that get theirs after it, in the order of the extended file."""
+        for expression in _expressions(value):
+            for other in sorted(expression.names.intersection(order[order.index(name) :])):
+                stands = "is the parameter itself" if other == name else f"stands after `{name}` in `{file}`"
+                help = "a value can use the parameters that stand before its own there"
+                self._report("E0212", f"`{other}` {stands}", expression.mark, help)
 
     def blocks(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
         """The blocks that a file defines or imports, for another to use. Raises SpecError where a file is missing."""
@@ -241,6 +251,13 @@ def _input_alone(root: Map) -> SpecKeys:
         return SpecKeys.model_validate({"input": root.get("input")})
     except ValidationError:
         return SpecKeys.model_validate({})
+
+
+def _expressions(value: Any) -> Iterator[Expression]:
+    if isinstance(value, Expression):
+        yield value
+    for item in value if isinstance(value, tuple) else ():
+        yield from _expressions(item)
 
 
 def _size(sizes: list[int]) -> tuple[int, int, int]:
