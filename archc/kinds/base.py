@@ -149,12 +149,11 @@ def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False
     return (PlainValidator(check), WithJsonSchema({"anyOf": [single, pair, *named]}))
 
 
-_COUNT, _NATURAL = integer_type(1), integer_type(0)
+_COUNT = integer_type(1)
 _SIZES, _PADDING, _SAME = _pair_type(1), _pair_type(0), _pair_type(0, "same")
 _OUTPUT, _OPTIONAL = _pair_type(1, item=(None,)), _pair_type(1, optional=True)
 
 Count = Annotated[int, *_COUNT]
-Natural = Annotated[int, *_NATURAL]
 Pair = Annotated[int | tuple[int, int], *_SIZES]
 NaturalPair = Annotated[int | tuple[int, int], *_PADDING]
 PaddingOrSame = Annotated[Any, *_SAME]

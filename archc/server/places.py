@@ -65,8 +65,3 @@ def place_at(root: Map, line: int, column: int) -> Place | None:
 def _holds(mark: Mark, here: tuple[int, int]) -> bool:
     """Whether a cursor is in or right behind a place."""
     return mark[1:3] <= here <= mark[3:5]
-
-
-def encloses(mark: Mark, other: Mark) -> bool:
-    """Whether a place begins within another of the same file."""
-    return mark.source.name == other.source.name and mark[1:3] <= other[1:3] <= mark[3:5]
