@@ -41,6 +41,25 @@ def test_a_block_is_a_line() -> None:
     assert [line.path for line in found if line.training] == ["aux1", "aux2"]
 
 
+def test_a_line_of_several_outputs_tells_of_the_first() -> None:
+    """Shape and receptive field are those of one output, also where another layer runs last."""
+    text = """
+input: [3, 32, 32]
+blocks:
+  Backbone:
+    layers:
+      low: {conv2d: {out_channels: 8, kernel_size: 3, stride: 2, padding: 1}}
+      high: {conv2d: {out_channels: 16, kernel_size: 3, stride: 2, padding: 1}}
+    outputs: {fine: low, coarse: high}
+layers:
+  body: Backbone
+  up: {upsample: {scale_factor: 2}, from: body.coarse}
+  both: {concat: [body.fine, up]}
+"""
+    body = archc.loads(text).summary().outline()[0]
+    assert (body.path, body.output, body.receptive_field) == ("body", (8, 16, 16), (3, 3))
+
+
 def test_depth_counts_levels_of_names() -> None:
     assert [line.path for line in lines("vgg16", 1)] == ["features", "avgpool", "flatten", "classifier"]
     assert lines("vgg16", 2) == lines("vgg16", "all") == lines("vgg16")

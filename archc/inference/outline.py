@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from archc.expressions import plain
-from archc.graph import Graph, Instance, Network, Node, walk
+from archc.graph import Graph, Instance, Network, Node, flow, walk
 from archc.kinds import Kind
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Line:
     """A layer, or all layers of a body together; `count` of them in a row where they are equal, up to `last`.
 
     `kind` is the layer's, or the block's name; `node` is the (first) entry of the graph.
-    `output` and `receptive_field` are those of the last layer. `parameter_share` and `mac_share` are given for the few
-    lines that have most of the network's.
+    `output` and `receptive_field` are those of the last layer, or of the first of several outputs.
+    `parameter_share` and `mac_share` are given for the few lines that have most of the network's.
     """
 
     path: str
@@ -101,11 +101,24 @@ def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Li
         output=tuple(plain(next(iter(node.shapes.values())))),
         parameters=sum(row.parameters for row in layers),
         macs=sum(row.macs for row in layers),
-        receptive_field=layers[-1].receptive_field if layers else (1, 1),
+        receptive_field=_giving(node, prefix + node.name, layers).receptive_field if layers else (1, 1),
         line=node.mark.line,
         training=training or node.auxiliary,
         node=node,
     )
+
+
+def _giving(node: Node, path: str, layers: list[Row]) -> Row:
+    """Of the layers of an entry the one that gives its first output."""
+    if node.graph is None or len(node.shapes) == 1:
+        return layers[-1]
+
+    def layer(inner: Node, _kind: Kind, _given: tuple[str, ...], at: str) -> dict[str | None, str]:
+        return dict.fromkeys(inner.shapes, at)
+
+    given = flow(node.graph, ("",) * len(node.inputs), layer, f"{path}.")
+    first = given[next(iter(node.shapes))]
+    return next((row for row in layers if row.path == first), layers[-1])
 
 
 def kind_name(node: Node) -> str:
