@@ -46,7 +46,7 @@ MUTANTS = [
     ("kinds/linear.py", '        if self.bias:\n            found', '        if False:\n            found', "bias of a linear layer not counted"),
     ("kinds/spatial.py", "return (x[0], x[1] + top + bottom, x[2] + left + right)", "return (x[0], x[1] + left + right, x[2] + top + bottom)", "pad's height and width exchanged"),
     ("kinds/spatial.py", "return (x[0], int(x[1] * factor), int(x[2] * factor))", "return (x[0], round(x[1] * factor), round(x[2] * factor))", "upsample rounds"),
-    ("kinds/join.py", 'differing = _odd_one(counted)', 'differing = None', "unequal maps joined"),
+    ("kinds/join.py", "for odd in unequal:", "for odd in unequal[1:]:", "unequal maps joined"),
     ("inference/receptive.py", "jump * window.step,", "jump,", "the stride lost for receptive fields"),
     ("inference/receptive.py", "min(first, known.first), max(last, known.last)", "known.first, known.last", "the receptive field of the first branch alone"),
     ("inference/receptive.py", "first - window.before * jump,", "first - window.before,", "padding not scaled by the stride before"),
