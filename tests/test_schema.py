@@ -87,6 +87,8 @@ BEYOND = {
     "E0217_two_layers": "that of many keys only one may stand there",
     "E0218_reads_out_of_a_list": "what a reference crosses",
     "E0219_auxiliary_in_block": "a block's entries are the network's entries to it",
+    "E0219_head_with_outputs": "how many outputs a block has",
+    "E0219_head_with_parts": "how many parts a layer gives",
     "E0219_outputs_of_a_list": "whether `layers` beside it is a list",
     "E0219_reads_a_head": "what a reference names",
 }
