@@ -110,6 +110,7 @@ def worker(file: str) -> int:
     from archc.testing import assert_agreement, dump, specs
 
     last = ""
+    module = file.removesuffix(".py").replace("/", ".")
 
     @settings(max_examples=600)
     @given(specs(most=24))
@@ -119,7 +120,7 @@ def worker(file: str) -> int:
         assert_agreement(draft.load(), gradients=False)
 
     def layers() -> None:
-        for case in CASES.values():
+        for case in sorted(CASES.values(), key=lambda case: not case.kind.__module__.endswith(module)):
             one_kind(case)
 
     def one_kind(case: Any) -> None:
@@ -142,9 +143,12 @@ def worker(file: str) -> int:
         "receptive fields": test_sizes.test_receptive_fields_are_what_gradients_show,
         "wrong specs": test_wrong_specs.test_exactly_the_planted_fault_is_reported_at_its_line,
     }
-    likely = {"inference/receptive.py": "receptive fields", "inference/sizes.py": "smallest input"}.get(
-        file, "networks"
-    )
+    likely = {
+        "inference/receptive.py": "receptive fields",
+        "inference/sizes.py": "smallest input",
+        "kinds/base.py": "networks",
+        "kinds/join.py": "wrong specs",
+    }.get(file, "layers" if file.startswith("kinds/") else "networks")
     for name in sorted(suite, key=lambda name: name != likely):
         check = suite[name]
         last = ""
