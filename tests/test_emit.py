@@ -67,9 +67,11 @@ EXPECTED_CLASSES = {
     "densenet": ["DenseLayer", "DenseBlock", "Transition", "DenseNet"],
     "indexed": ["Indexed"],
     "init_of_an_optional_layer": ["Optional"],
+    "loops": ["Fold", "Optional", "Turns", "Tower_2", "LoopsPart", "Loops"],
     "mobilenet_v2": ["ConvNormActivation", "InvertedResidual", "Residual", "MobileNetV2"],
     "mobilenet_v3": ["StochasticDepth", "SqueezeExcitation", "Bneck", "MobileNetV3"],
     "multi_output": ["Mean", "Down", "Mixed", "TwoHeads"],
+    "names": ["Nested", "Deeper", "Names"],
     "part_handed_on": ["PartHandedOn"],
     "shufflenet": ["Unit", "ShuffleNetV2"],
     "structure": ["Opt", "Conv", "Structure"],
@@ -291,6 +293,16 @@ layers: {{part: Part}}
             ):
                 del body[0]
     assert ast.dump(first) == ast.dump(second)
+
+
+def test_no_name_hides_a_module_that_the_file_holds() -> None:
+    """archc's own modules are told from the kinds, without torch; blocks and parameters are called otherwise."""
+    from archc.build import modules
+    from archc.language.names import HELPERS, class_name_fault, parameter_name_fault
+
+    own = {name for name, value in vars(modules).items() if getattr(value, "__module__", "") == modules.__name__}
+    assert own == HELPERS
+    assert all(class_name_fault(name) and parameter_name_fault(name) for name in own)
 
 
 def test_text_arguments_are_escaped_literals() -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any, NamedTuple
 
+from archc.emit.naming import Names
 from archc.emit.template import (
+    IN_COMPREHENSIONS,
     Attribute,
     Chain,
     Different,
@@ -65,7 +67,8 @@ class _Use:
 class _Plan:
     classes: list[ClassDef] = field(default_factory=list)
     by_graph: dict[int, ClassDef] = field(default_factory=dict)
-    names: dict[str, Any] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    blocks: dict[str, str] = field(default_factory=dict)  # the names of their classes
 
 
 def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
@@ -75,11 +78,13 @@ def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
     which its class is to serve. Raises Different if it cannot, SpecError where names clash.
     """
     plan = _Plan()
-    plan.names[networks[0].spec.name] = None
+    plan.names.taken |= {networks[0].spec.name, *IN_COMPREHENSIONS}
     uses = _Uses(id(networks[0].graph.body))
     for network in networks:
         uses.gather(network.graph, "", network.spec.name)
     order = uses.order()
+    for body in order:
+        plan.names.taken |= uses.found[body][0].graph.scope.keys()  # an argument would hide a class of its name
     for body in order:
         _reserve(uses.found[body][0].graph.block, plan)
     for body in order:
@@ -249,28 +254,21 @@ def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list
         base = block.name
     else:
         base = _camel(uses[0].hint) or "Part"
-        if base in plan.names or class_name_fault(base):
+        if base in plan.names.taken or class_name_fault(base):
             base = uses[0].outer + base
     suffixes = [""] if len(groups) == 1 else _telling(uses, groups)
-    names = []
-    for suffix in suffixes:
-        name, count = base + suffix, 2
-        own = name not in names and block is not None and plan.names.get(name) is block  # it was reserved
-        while name in plan.names and not own:
-            name, count = f"{base}{suffix}_{count}", count + 1
-        plan.names[name] = block
-        names.append(name)
-    return names
+    own = plan.blocks[block.name] if block is not None else ""
+    return [own if own and not suffix else plan.names.take(base + suffix) for suffix in suffixes]
 
 
 def _reserve(block: Block | None, plan: _Plan) -> None:
     """A block's name is its own: what has no name of its own is called otherwise."""
     if block is None:
         return
-    if block.name in plan.names:
+    if block.name in plan.blocks:
         message = f"the source would have two classes called `{block.name}`: one is imported"
         raise SpecError([Problem("E0603", message, block.mark, help="rename one of them")])
-    plan.names[block.name] = block
+    plan.blocks[block.name] = plan.names.take(block.name)
 
 
 _LONG_ENDING = 40

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from archc.emit.layout import Doc, Group, Marked, flat
+from archc.emit.naming import Names
 from archc.emit.template import Step, Template
 from archc.expressions import text_of
 from archc.graph import INPUT, Ref
 
-_RESERVED = {*dir(builtins), "Tensor", "nn", "self", "torch", "x"}
+_RESERVED = {*dir(builtins), *keyword.softkwlist, "Tensor", "nn", "self", "torch", "x"}
 END = 1 << 60
 
 
@@ -34,12 +35,16 @@ class Statement:
 
 @dataclass(slots=True)
 class Forward:
-    """The body of `forward`: statements, and what is returned by output name (None: a single tensor)."""
+    """The body of `forward`: statements, and what is returned by output name (None: a single tensor).
+
+    `collected` is a free name: that of a dict of the heads, where several flags decide which of them there are.
+    """
 
     arguments: tuple[str, ...]
     statements: list[Statement]
     results: list[tuple[str | None, str]]
     heads: list[str] = field(default_factory=list)
+    collected: str = ""
 
 
 def forward(template: Template) -> Forward:
@@ -60,6 +65,7 @@ class _Namer:
             self.readers.setdefault(self.source(ref).node, []).append(END)
         inside = {step.name for step in self.steps}
         outside = [name.replace(".", "_") for name in template.captures]
+        self.locals = Names(_RESERVED)
         self.captures = tuple(self.local(f"{name}_in" if name in inside else name) for name in outside)
         self.names: dict[int, str] = {INPUT: "x"}
         self.names.update({INPUT - 1 - i: name for i, name in enumerate(self.captures)})
@@ -77,9 +83,9 @@ class _Namer:
             ref = self.steps[ref.node].inputs[0]
         return ref
 
-    @staticmethod
-    def local(name: str) -> str:
-        return f"{name}_" if name in _RESERVED or keyword.issoftkeyword(name) else name
+    def local(self, *wanted: str) -> str:
+        """A name of its own, with `_` behind it where it is taken."""
+        return self.locals.take(*wanted, f"{wanted[-1]}_")
 
     def last(self, node: int) -> int:
         return max(self.readers.get(node, [-1]))
@@ -99,7 +105,8 @@ class _Namer:
         results = [(name, self.read(ref)) for name, ref in self.template.results]
         heads = [self.names[p] for p, step in enumerate(self.steps) if step.auxiliary and self.runs(step)]
         self.finish(statements, results, bool(heads))
-        return Forward(("x", *self.captures), statements, results, heads)
+        collected = self.local("heads") if heads else ""
+        return Forward(("x", *self.captures), statements, results, heads, collected)
 
     # Expressions
 
@@ -201,22 +208,17 @@ class _Namer:
                 start = self.lines[before] if goes_on else position
                 self.lines[position] = start
                 self.members.setdefault(start, []).append(self.steps[position].name)
-        taken: set[str] = {"x", *self.captures}
-        for position, place in places.items():
-            if place == "own":
-                taken.add(self.local(self.steps[position].name))
+        own = {p: self.local(self.steps[p].name) for p, place in places.items() if place == "own"}
         line_names: dict[int, str] = {}
         for start, members in self.members.items():
             # The first line without a name in common is the block's own: `out`; later ones are branches.
-            candidates = [_common(members), "" if line_names else "out", members[-1], f"{members[-1]}_out"]
-            usable = [name for name in map(self.local, filter(None, candidates)) if name not in taken]
-            line_names[start] = usable[0] if usable else f"{self.local(members[-1])}_{start}"
-            taken.add(line_names[start])
+            wanted = [_common(members), "" if line_names else "out", members[-1], f"{members[-1]}_out"]
+            line_names[start] = self.local(*filter(None, wanted))
         for position, place in places.items():
             if place == "x":
                 self.names[position] = "x"
             elif place == "own":
-                self.names[position] = self.local(self.steps[position].name)
+                self.names[position] = own[position]
             else:
                 self.names[position] = line_names[self.lines[position]]
 

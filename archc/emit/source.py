@@ -14,8 +14,9 @@ from archc.emit.classes import ClassDef, ClassParameter, values_of
 from archc.emit.forward import Forward, Statement, forward
 from archc.emit.initialization import init_lines
 from archc.emit.layout import WIDTH, Doc, Each, Group, Marked, Optional, flat, lay_out, marked, unmarked
+from archc.emit.naming import Names
 from archc.emit.template import Attribute, Chain, Item, Loop, Make, MakeClass
-from archc.expressions import names_of, plain, text_of
+from archc.expressions import Level, names_of, plain, text_of
 from archc.graph import Network
 from archc.kinds import Call
 from archc.language.names import MODULE_ATTRIBUTES
@@ -316,7 +317,7 @@ def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tu
         doc = _item(attribute.item)
         text = flat(doc)
         if attribute.conditional:
-            doc, text = Optional(doc, text_of(attribute.when)), None
+            doc, text = Optional(doc, text_of(attribute.when, Level.OR)), None
         elif named:
             doc, text = Group("(", (f'"{attribute.name}"', doc), ")"), None
         rows.append((Marked(doc, (id(attribute),)), _comment(attribute)))
@@ -341,11 +342,20 @@ def _loop(loop: Loop) -> Doc:
     """`*(Layer(i) for i in range(count))`; a row of several layers is unpacked by a second `for`."""
     (row,) = loop.rows
     items, _ = _items(row, named=False)
-    used = any(loop.variable in names_of(value) for value in values_of(row))
-    turns = f"for {loop.variable if used else '_'} in range({text_of(loop.times)})"
-    if len(items) == 1:
-        return Each(items[0], (turns,))
-    return Each("layer", (turns, Group("for layer in (", items, ")")))
+    read = frozenset().union(*(names_of(value) for value in values_of(row)))
+    turns = f"for {loop.variable if loop.variable in read else '_'} in range({text_of(loop.times)})"
+    if len(items) > 1:
+        layer = Names(read).take("layer")
+        return Each(layer, (turns, Group(f"for {layer} in (", items, ")")))
+    item = items[0]
+    parts: tuple[int, ...] = ()
+    if isinstance(item, Marked):
+        item, parts = item
+    if isinstance(item, Each):
+        return Each(Marked(item.item, parts), (turns, *item.clauses))
+    if isinstance(item, Optional):
+        return Each(Marked(item.item, parts), (turns, f"if {item.condition}"))
+    return Each(Marked(item, parts), (turns,))
 
 
 def _call(call: Call) -> Doc:
@@ -377,7 +387,7 @@ def _forward_lines(made: Forward, heads: dict[str, _Head], named: bool) -> list[
     groups = list(dict.fromkeys(heads[s.names[0]].flag for s in made.statements if s.auxiliary))
     several = len(groups) > 1
     if several:
-        lines.append("        heads: dict[str, Tensor] = {}")
+        lines.append(f"        {made.collected}: dict[str, Tensor] = {{}}")
     open_flag: str | None = None
     for statement in made.statements:
         if statement.auxiliary:
@@ -385,7 +395,7 @@ def _forward_lines(made: Forward, heads: dict[str, _Head], named: bool) -> list[
             if open_flag != flag:
                 lines.append(f"        {_training(flag)}:")
                 open_flag = flag
-            target = f'heads["{statement.names[0]}"]' if several else statement.target
+            target = f'{made.collected}["{statement.names[0]}"]' if several else statement.target
             lines += lay_out(Marked(statement.value, statement.steps), 12, before=f"{target} = ")
             continue
         open_flag = None
@@ -398,8 +408,8 @@ def _forward_lines(made: Forward, heads: dict[str, _Head], named: bool) -> list[
     if made.heads:
         entries: list[Doc] = [f'"{name}": {value}' for name, value in shown]
         if several:
-            entries.append("**heads")
-            lines.append("        if heads:")
+            entries.append(f"**{made.collected}")
+            lines.append(f"        if {made.collected}:")
         else:
             entries += [f'"{s.names[0]}": {s.target}' for s in made.statements if s.auxiliary]
             lines.append(f"        {_training(groups[0])}:")

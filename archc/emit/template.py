@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archc.emit.naming import Names
 from archc.expressions import ExpressionError, Level, Symbol, evaluate_text, names_of, plain, text_of
 from archc.graph import Ref
 from archc.kinds import Call
@@ -85,6 +86,12 @@ class Template(NamedTuple):
     results: tuple[tuple[str | None, Ref], ...]
 
 
+VARIABLES = ("i", "j", "k", "turn")
+"""What the turns of a loop are counted with."""
+
+IN_COMPREHENSIONS = (*VARIABLES, "layer")
+"""The names that a comprehension of the source binds."""
+
 _TURN = ""
 """Key of a scope within a loop: (instance, variable, turn). No name of a spec is empty."""
 
@@ -157,6 +164,9 @@ def _by_turn(values: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[Any]:
         step = second - first
         if type(step) is not Symbol or all(coefficient > 0 for coefficient in step.terms.values()):
             yield first + step * Symbol.parameter(0, variable)
+    if type(first) is type(second) is bool and first is not second:
+        yield Symbol.term(first, f"{variable} {'==' if first else '>'} 0", Level.COMPARE, frozenset({variable}))
+        return
     names = names_of(first) | names_of(second) | {variable}
     text = f"{text_of(first, Level.OR)} if {variable} == 0 else {text_of(second)}"
     yield Symbol.term(plain(first), text, Level.TERNARY, frozenset(names))
@@ -166,7 +176,7 @@ def _merge_loops(parts: Sequence[Loop], scopes: Sequence[Scope]) -> Loop:
     """One row for every turn of every instance."""
     times = _merge_values([part.times for part in parts], scopes)
     taken = {name for scope in scopes for name in scope}
-    variable = next(name for name in ("i", "j", "k", "turn") if name not in taken)
+    variable = Names(taken).take(*VARIABLES)
     rows, within = [], []
     for instance, (part, scope) in enumerate(zip(parts, scopes, strict=True)):
         for turn, row in enumerate(part.rows):

@@ -4,6 +4,8 @@ import keyword
 import re
 from typing import Final
 
+from archc.kinds import KINDS
+
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 """A spec file of a folder, as another of the same folder names it."""
 
@@ -27,8 +29,13 @@ _IN_SOURCE = frozenset({"F", "OrderedDict", "Tensor", "archc", "init", "nn", "to
 _BUILTINS = frozenset(
     "abs bool dict float int isinstance len list max min object print range round set str super tuple type".split()
 )
-RESERVED_PARAMETERS: Final = _IN_SOURCE | _BUILTINS | {"in_channels", "input", "module", "name", "self", "x"}
-RESERVED_CLASSES: Final = _IN_SOURCE | _BUILTINS | {"self", "x", "Chunk", "Mean", "Split", "StochasticDepth"}
+HELPERS: Final = frozenset(
+    kind.torch.removeprefix("archc.") for kind in KINDS.values() if kind.torch.startswith("archc.")
+)
+"""The modules of archc's own that an emitted file can hold."""
+
+RESERVED_PARAMETERS: Final = _IN_SOURCE | _BUILTINS | HELPERS | {"in_channels", "input", "module", "name", "self", "x"}
+RESERVED_CLASSES: Final = _IN_SOURCE | _BUILTINS | HELPERS | {"self", "x"}
 
 
 def layer_name_fault(name: str) -> str:
