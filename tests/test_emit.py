@@ -61,6 +61,7 @@ def test_every_bundled_spec_has_its_generated_file() -> None:
 
 
 EXPECTED_CLASSES = {
+    "expressions": ["Signs", "Expressions"],
     "heads_without_modules": ["Concat", "Add", "Within", "HeadsWithoutModules"],
     "heads_named_as_parameters": ["HeadsNamedAsParameters"],
     "convnext": ["StochasticDepth", "Block", "ConvNeXtish"],

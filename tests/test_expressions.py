@@ -32,6 +32,15 @@ SYMBOLS = {name: Symbol.parameter(value, name) for name, value in VALUES.items()
         ("2 * (c1 + c3)", "2 * (c1 + c3)"),
         ("c1 * e", "c1 * e"),
         ("-c1", "-c1"),
+        ("-p", "-p"),
+        ("64 - c1", "64 - c1"),
+        ("64 - c1 - c3 * 2", "64 - c1 - c3 * 2"),
+        ("pair[stride]", "pair[stride]"),
+        ("pair[-stride] + k", "pair[-stride] + k"),
+        ("(8, 16)[stride]", "(8, 16)[stride]"),
+        ("64 // (e * -2)", "64 // (-e * 2)"),
+        ("c1 % (e * -3)", "c1 % (-e * 3)"),
+        ("64 // -e", "64 // -e"),
         ("c1 ** 2", "c1**2"),
         ("min(c1, 64) ** 2", "min(c1, 64) ** 2"),
         ("stride != 1 or in_channels != c1 * 4", "stride != 1 or in_channels != c1 * 4"),
@@ -130,6 +139,26 @@ def test_a_symbols_text_serves_other_values_too(tree: str, first: tuple[int, ...
     assert found == expected
 
 
+@given(st.integers(1, 9), st.integers(-9, 9).filter(bool), st.sampled_from(["//", "%", "*", "-"]), st.integers(1, 30))
+def test_a_coefficient_of_any_sign_binds_as_it_should(a: int, factor: int, sign: str, b: int) -> None:
+    values = {"a": a, "b": b}
+    text = f"b {sign} (a * {factor})"
+    symbolic = evaluate_text(text, {name: Symbol.parameter(value, name) for name, value in values.items()})
+    assert eval(text_of(symbolic), {}, values) == plain(symbolic) == eval(text, {}, values)
+
+
+@given(st.sampled_from(["round(p * 30, k)", "round(p * 30)", "round(c, k)", "-p", "-(p * 30)"]), st.integers(0, 3))
+def test_values_have_pythons_types(text: str, k: int) -> None:
+    """Also those that an expression's own text gives: the source computes them anew."""
+    values = {"p": 0.2, "k": k, "c": 7}
+    expected = eval(text, {"round": round}, values)
+    for scope in (values, {name: Symbol.parameter(value, name) for name, value in values.items()}):
+        found = evaluate_text(text, scope)
+        again = eval(text_of(found), {"round": round}, values)
+        assert (plain(found), again) == (expected, expected)
+        assert type(plain(found)) is type(again) is type(expected)
+
+
 def test_products_keep_their_factors_in_sight() -> None:
     assert text_of(product_of(256, 6, 6)) == "256 * 6 * 6"
     assert text_of(product_of(SYMBOLS["c1"], 7, 7)) == "c1 * 7 * 7"
@@ -149,7 +178,7 @@ def test_a_symbol_answers_as_its_value() -> None:
     assert symbol != 63
     assert text_of(100 // symbol) == "100 // c1"
     assert text_of(100 % symbol) == "100 % c1"
-    assert text_of(1 - symbol) == "-c1 + 1"
+    assert text_of(1 - symbol) == "1 - c1"
     assert repr(symbol) == "Symbol(64, 'c1')"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any, NamedTuple
@@ -225,7 +226,7 @@ def _with_loops(members: list[int], looped: list[Template], flat: list[Template]
 def _groups(templates: list[Template], scopes: list[Scope]) -> list[tuple[list[int], Template]]:
     """The instances that one class can serve together, with what that class says.
 
-    Templates that read alike fit without a look: each value is its own expression's.
+    Of templates that read alike one is looked at: whether its expressions give its values.
     """
     alike: dict[Any, list[int]] = {}
     for i, template in enumerate(templates):
@@ -241,7 +242,10 @@ def _groups(templates: list[Template], scopes: list[Scope]) -> list[tuple[list[i
             groups[position] = (members, merged)
             break
         else:
-            groups.append((same, templates[same[0]]))
+            alone = templates[same[0]]
+            with suppress(Different):  # a loop of unequal turns, which is written out
+                alone = merge([alone], [scopes[same[0]]])
+            groups.append((same, alone))
     return groups
 
 

@@ -37,10 +37,10 @@ _COMPARE: dict[type[ast.cmpop], str] = {
 CONSTANTS = {"true": True, "false": False}
 
 
-def _round(value: float, digits: int = 0) -> float:
-    if abs(digits) > MAX_EXPONENT:
+def _round(value: float, *digits: int) -> float:
+    if digits and abs(digits[0]) > MAX_EXPONENT:
         raise ExpressionError("E0213", f"`round` takes up to {MAX_EXPONENT} digits", how_to_raise("MAX_EXPONENT"))
-    return round(value, digits) if digits else round(value)
+    return round(value, *digits)  # as in Python a float where digits are given, be it 0
 
 
 def _int(value: Any) -> int:
@@ -176,7 +176,9 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             value = _evaluate(operand, scope)
             _numbers("-", value)
-            return 0 - value if isinstance(plain(value), int) else binary(0.0, "-", value)
+            if isinstance(plain(value), int):
+                return 0 - value
+            return _keep(-plain(value), Level.UNARY, lambda: f"-{text_of(value, Level.UNARY)}", value)
         case ast.UnaryOp(operand=ast.Compare(left=left_node, ops=[ast.In()], comparators=[right_node])):
             return _evaluate(ast.Compare(left_node, [ast.NotIn()], [right_node]), scope)
         case ast.UnaryOp(operand=operand):
@@ -198,13 +200,14 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
             value = _bounded(FUNCTIONS[name](*map(plain, values)))
             return _keep(value, Level.ATOM, lambda: f"{name}({', '.join(map(text_of, values))})", *values)
         case ast.Subscript(value=base_node, slice=index_node):
-            base, index = _evaluate(base_node, scope), plain(_evaluate(index_node, scope))
+            base, index = _evaluate(base_node, scope), _evaluate(index_node, scope)
             items = base.value if type(base) is Symbol else base
             if not isinstance(items, tuple):
                 raise TypeError("only a list has items")
-            item = items[index]
-            if type(base) is Symbol and type(item) is not Symbol:
-                return _keep(item, Level.ATOM, lambda: f"{text_of(base, Level.ATOM)}[{index}]", base)
+            item = items[plain(index)]
+            if names_of(index) or (type(base) is Symbol and type(item) is not Symbol):
+                text = f"{text_of(base, Level.ATOM)}[{text_of(index)}]"
+                return _keep(plain(item), Level.ATOM, lambda: text, base, index)
             return item
         case ast.Tuple(elts=nodes) | ast.List(elts=nodes):
             return tuple([_evaluate(item, scope) for item in nodes])

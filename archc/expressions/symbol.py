@@ -71,10 +71,11 @@ class Symbol:
         if len(self.terms) + (self.constant != 0) > 1:
             return Level.SUM
         ((_, level), coefficient), *_ = self.terms.items()
-        return level if coefficient == 1 else Level.PRODUCT if coefficient > 0 else Level.UNARY
+        return {1: level, -1: Level.UNARY}.get(coefficient, Level.PRODUCT)
 
     def __str__(self) -> str:
-        text = ""
+        first = self.constant > 0 and all(coefficient < 0 for coefficient in self.terms.values())
+        text = str(self.constant) if first else ""
         ordered = sorted(self.terms.items(), key=lambda item: item[1] < 0)
         for (term, level), coefficient in ordered:
             size = abs(coefficient)
@@ -85,7 +86,7 @@ class Symbol:
                 text = shown if coefficient > 0 else f"-{shown if level >= Level.UNARY else f'({shown})'}"
             else:
                 text += f" {'+' if coefficient > 0 else '-'} {shown}"
-        if self.constant:
+        if self.constant and not first:
             text += f" {'+' if self.constant > 0 else '-'} {abs(self.constant)}"
         return text
 
