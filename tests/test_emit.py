@@ -129,6 +129,55 @@ def test_an_argument_works_for_other_values(layers: str, kept: str) -> None:
     assert f"    def __init__(self{', ' if kept else ''}{kept}) -> None:\n" in source
 
 
+STAGE = """{parameters: {width: , depth: }, layers: [{repeat: $depth, layers: [
+  {conv2d: {out_channels: $width, kernel_size: 1}}, relu]}]}"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "layers", "kept"),
+    [
+        ("k: 3", "{conv2d: {out_channels: 4, kernel_size: $k, stride: 2}}, flatten, {linear: 10}", ""),
+        ("k: 3, p: 1", "{conv2d: {out_channels: 4, kernel_size: $k, padding: $p, stride: 4}}, flatten, {linear: 9}", ""),  # noqa: E501
+        ("k: 5", "{conv2d: {out_channels: 4, kernel_size: 3}}, {max_pool2d: $k}, layer_norm", ""),
+        ("k: 3", "{Part: [$k]}, flatten, {linear: 10}", ""),
+        ("k: 3", "{conv2d: {out_channels: 4, kernel_size: $k, stride: 2}}, {layers: [relu, {Tail: }]}", ""),
+        ("w: 32", "{conv2d: {out_channels: 4, kernel_size: $(3 if w > 16 else 5)}}, flatten, {linear: $w}", ""),
+        ("w: 32", "{max_pool2d: 2, when: $(w > 16)}, {conv2d: {out_channels: $w, kernel_size: 1}}", "w: int = 32"),
+        ("d: 2", "{Stage: [16, $d]}, batch_norm2d", ""),
+        ("act: gelu", "{conv2d: {out_channels: 4, kernel_size: $(3 if act == 'relu' else 5)}}, flatten, {linear: 9}", ""),  # noqa: E501
+        ("c: [3, relu]", "{conv2d: {out_channels: 4, kernel_size: '$(c[0])'}}, flatten, {linear: 10}", ""),
+        ("k: 3", "{conv2d: {out_channels: 4, kernel_size: $(3 if k > 2 or 8 // (k - 3) else 5)}}, {max_pool2d: $k}", ""),  # noqa: E501
+        ("k: 3", "{conv2d: {out_channels: 4, kernel_size: 1, padding_mode: $('zeros' if k < 6 else 'reflect')}}, {max_pool2d: $k}", ""),  # noqa: E501
+        ("k: 3", "{pad: '$([1, 1, 1, 1] if k > 2 else [2, 2, 2, 2])'}, {max_pool2d: $k}", ""),
+        ("k: 3, w: 4", "{Part: [$k]}, {adaptive_avg_pool2d: 2}, flatten, {linear: $w}", "k: int = 3, w: int = 4"),
+        ("k: 3", "{Part: [$k]}, {upsample: {size: 4}}, flatten, {linear: 10}", "k: int = 3"),
+        ("k: 3", "{Part: [$k]}, {mean: }, {linear: 10}", "k: int = 3"),
+        ("n: true", "{batch_norm2d: , when: $n}, flatten, {linear: 10}", "n: bool = True"),
+    ],
+)  # fmt: skip
+def test_what_a_literal_follows_from_is_no_argument(parameters: str, layers: str, kept: str) -> None:
+    """A size behind a `flatten`, a structure that is written out, a word: no other value would fit, near or far."""
+    architecture = archc.loads(f"""
+name: Net
+input: [3, 32, 32]
+parameters: {{{parameters}}}
+blocks:
+  Part: {{parameters: {{k: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: $k, stride: 2}}}}, relu]}}
+  Tail: {{layers: [flatten, {{linear: 10}}]}}
+  Stage: {STAGE}
+layers: [{layers}]
+""")
+    source = architecture.emit()
+    assert f"    def __init__(self{', ' if kept else ''}{kept}) -> None:\n" in source.split("class Net(")[1]
+    others = {"k": [1, 2, 7], "w": [1, 9, 99], "n": [False]}
+    for name in (part.split(":")[0] for part in kept.split(", ") if kept):
+        for value in others[name]:
+            settings = {name: value}
+            built = seeded(lambda settings=settings: architecture.build(**settings))
+            emitted = seeded(lambda settings=settings: class_of(source, "Net")(**settings))
+            assert_equal_modules(built, emitted, torch.rand(2, 3, 32, 32))
+
+
 def test_structures_that_cannot_share_a_class_get_telling_names() -> None:
     text = """
 name: Net

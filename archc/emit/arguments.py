@@ -6,13 +6,15 @@ both, the parameter stays. Otherwise (a kernel that a `flatten` behind it depend
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from archc.emit.classes import ClassDef, plan_classes
 from archc.emit.template import Different
 from archc.expressions import has_expression, names_of, plain
-from archc.graph import Graph, Instances, Network, elaborate
+from archc.graph import Graph, Instance, Instances, Network, elaborate
 from archc.language.spec import Parameter
 from archc.problems import SpecError
 
@@ -28,18 +30,22 @@ def network_classes(network: Network) -> tuple[list[ClassDef], list[Network]]:
         base = elaborate(
             network.spec, network.declared, network.input, symbolic=True, resolved=resolved, instances=known
         )
-        tried = {name: _with_another(base, name, resolved, known) for name in _to_try(base, resolved)}
-        unfit = {name for name, other in tried.items() if other is None}
-        classes, networks, different = _served(base, {name: other for name, other in tried.items() if other})
-        # An argument that the structure was read from would lie as well.
+        deciding = _deciding(base.graph, {})
+        tried = {
+            name: _with_others(base, name, resolved, known, ends=name in deciding)
+            for name in _arguments(base, resolved)
+        }
+        unfit = {name for name, others in tried.items() if not others}
+        classes, networks, different = _served(base, {name: others for name, others in tried.items() if others})
+        # An argument that the structure or a literal was read from would lie as well.
         unfit |= different | (classes[-1].structural & {parameter.name for parameter in classes[-1].parameters})
         if not unfit:
             return classes, networks
         resolved |= unfit
 
 
-def _to_try(base: Network, resolved: frozenset[str]) -> list[str]:
-    """The parameters that have other values of the same type: numbers, flags, and tuples of these.
+def _arguments(base: Network, resolved: frozenset[str]) -> list[str]:
+    """The parameters that could stay arguments.
 
     Not those that decide what stands in a chain within the network: `*([…] if batch_norm else [])` behind every
     convolution of a VGG is no way to read it.
@@ -48,7 +54,7 @@ def _to_try(base: Network, resolved: frozenset[str]) -> list[str]:
     return [
         name
         for name, parameter in base.declared.items()
-        if name not in decided and not has_expression(parameter.default) and list(_others(plain(base.parameters[name])))
+        if name not in decided and not has_expression(parameter.default)
     ]
 
 
@@ -63,37 +69,71 @@ def _decided(graph: Graph) -> frozenset[str]:
     return found
 
 
-def _served(base: Network, others: dict[str, Network]) -> tuple[list[ClassDef], list[Network], set[str]]:
+def _served(base: Network, others: dict[str, list[Network]]) -> tuple[list[ClassDef], list[Network], set[str]]:
     """The classes that serve a network and as many others as they can, these networks, and the names left out."""
-    networks = [base, *others.values()]
+    networks, different = [base, *(other for found in others.values() for other in found)], set[str]()
     try:
-        return plan_classes(networks), networks, set()
+        return plan_classes(networks), networks, different
     except (Different, SpecError):
-        networks, different = [base], set()
+        networks = [base]
     classes = plan_classes(networks)
-    for name, other in others.items():
+    for name, found in others.items():
         try:
-            classes = plan_classes([*networks, other])
-            networks.append(other)
+            classes = plan_classes([*networks, *found])
+            networks += found
         except (Different, SpecError):
             different.add(name)
     return classes, networks, different
 
 
-def _with_another(base: Network, name: str, resolved: frozenset[str], known: Instances) -> Network | None:
-    """The network with another value of one parameter; None where no other is sound."""
+def _with_others(base: Network, name: str, resolved: frozenset[str], known: Instances, *, ends: bool) -> list[Network]:
+    """The network with other values of one parameter, as far as these are sound: the nearest, and those at the ends.
+
+    The `ends` are for a parameter that decides what there is (a count that can be 0, a width that is compared): one
+    more or less may change nothing there.
+    """
     mark = base.declared[name].mark
-    for value in _others(plain(base.parameters[name])):
-        declared = {**base.declared, name: Parameter(name, value, False, mark)}
-        try:
-            return elaborate(base.spec, declared, base.input, symbolic=True, resolved=resolved, instances=known)
-        except SpecError:
-            continue
-    return None
+    value = plain(base.parameters[name])
+
+    def sound(values: Iterable[Any]) -> Iterator[Network]:
+        for other in values:
+            declared = {**base.declared, name: Parameter(name, other, False, mark)}
+            with suppress(SpecError):
+                yield elaborate(base.spec, declared, base.input, symbolic=True, resolved=resolved, instances=known)
+
+    nearest = list(islice(sound(_others(value)), 1))
+    return [*nearest, *sound(_ends(value))] if ends else nearest
+
+
+def _ends(value: Any) -> Iterator[Any]:
+    """Values far from one: what a comparison with it or a count of it would turn on."""
+    if type(value) is int:
+        yield from dict.fromkeys(other for other in (0, 1, value // 4, value * 2 + 1) if other != value)
+    elif type(value) is float:
+        yield from (other for other in (0.0, 1.0) if other != value)
+
+
+def _deciding(graph: Graph, known: dict[int, frozenset[str]]) -> frozenset[str]:
+    """The names that it depends on whether or how often an entry is there, in all bodies below."""
+    if id(graph) not in known:
+        found: set[str] = set()
+        for node in graph.nodes:
+            found |= names_of(node.when) | names_of(node.turn and node.turn.times)
+            element = node.element
+            if isinstance(element, Graph):
+                found |= _deciding(element, known)
+            elif isinstance(element, Instance):
+                given = {**element.arguments, "in_channels": element.in_channels}
+                found.update(*(names_of(given.get(name)) for name in _deciding(element.graph, known)))
+        known[id(graph)] = frozenset(found)
+    return known[id(graph)]
 
 
 def _others(value: Any) -> Iterator[Any]:
-    """Other values of the same type: near ones (an odd one for an odd one), and multiples, for what it must divide."""
+    """Other values of the same type: near ones (an odd one for an odd one), and multiples, for what it must divide.
+
+    There are none of a text or of nothing: what they decide is written out.
+    """
     match value:
         case bool():
             yield not value

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any, NamedTuple
 
+from archc.emit.fixed import Fixed, fixed, hidden
 from archc.emit.naming import Names
 from archc.emit.template import (
     IN_COMPREHENSIONS,
@@ -52,7 +53,8 @@ class ClassDef:
     description: str
     root: bool = False
     structural: frozenset[str] = frozenset()
-    """Names that decided the structure and of which no `if` or loop is left: other values do not fit."""
+    """Names that decided the structure and of which no `if` or loop is left, or that a literal follows from: other
+    values do not fit."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Plan:
     classes: list[ClassDef] = field(default_factory=list)
     by_graph: dict[int, ClassDef] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
+    fixed: dict[int, Fixed] = field(default_factory=dict)
     blocks: dict[str, str] = field(default_factory=dict)  # the names of their classes
 
 
@@ -174,9 +177,9 @@ def _define(uses: list[_Use], plan: _Plan) -> None:
 
 
 def _structural(graphs: list[Graph], template: Template, plan: _Plan) -> frozenset[str]:
-    """The names of a class's scope that its structure was read from, where the class does not decide itself."""
+    """The names of a class's scope that its structure or a literal follows from, where the class does not decide."""
     kept = {text_of(value) for value in _decisions(template.attributes)}
-    found: set[str] = set()
+    found: set[str] = {name for name in _literal(graphs, template, plan) if not name.startswith("#")}
     waiting = list(graphs)
     while waiting:
         graph = waiting.pop()
@@ -197,6 +200,11 @@ def _structural(graphs: list[Graph], template: Template, plan: _Plan) -> frozens
             else:
                 found |= made.structural
     return frozenset(found)
+
+
+def _literal(graphs: list[Graph], template: Template, plan: _Plan) -> frozenset[str]:
+    """The names that a literal of a class follows from."""
+    return hidden(values_of(template)).union(*(fixed(graph, plan.fixed).literals for graph in graphs))
 
 
 def _decisions(attributes: Iterable[Attribute | Loop]) -> Iterator[Any]:

@@ -5,10 +5,11 @@ from archc.expressions.expression import (
     ExpressionError,
     evaluate_text,
     has_expression,
+    hidden_names,
     is_expression,
     parse_expression,
 )
-from archc.expressions.symbol import Level, Symbol, Value, names_of, plain, product_of, text_of
+from archc.expressions.symbol import Level, Symbol, Value, also_of, names_of, plain, product_of, text_of
 
 __all__ = [
     "Expression",
@@ -16,8 +17,10 @@ __all__ = [
     "Level",
     "Symbol",
     "Value",
+    "also_of",
     "evaluate_text",
     "has_expression",
+    "hidden_names",
     "is_expression",
     "names_of",
     "parse_expression",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from archc.expressions.symbol import Level, Symbol, Value, binary, names_of, plain, text_of
+from archc.expressions.symbol import Level, Symbol, Value, also_of, binary, names_of, plain, text_of
 from archc.limits import MAX_COMPOSED, MAX_EXPONENT, MAX_EXPRESSION, MAX_INTEGER, how_to_raise
 from archc.problems import Mark
 
@@ -147,6 +147,18 @@ def evaluate_text(text: str, scope: Mapping[str, Value]) -> Value:
     return evaluate(_parse(text, MAX_COMPOSED)[0], scope)
 
 
+def hidden_names(value: Value) -> frozenset[str]:
+    """The names that a value follows from and that its text does not read."""
+    if type(value) is Symbol:
+        try:
+            return value.names - _parse(text_of(value), MAX_COMPOSED)[1] if value.names else value.names
+        except ExpressionError:  # it is too long, and written as a number
+            return value.names
+    if isinstance(value, tuple | list):
+        return frozenset().union(*map(hidden_names, value))
+    return frozenset()
+
+
 def evaluate(node: ast.expr, scope: Mapping[str, Value]) -> Value:
     """The value of a checked tree. Raises ExpressionError."""
     try:
@@ -270,7 +282,7 @@ def _logic(conjunction: bool, nodes: list[ast.expr], scope: Mapping[str, Value])
             try:
                 values.append(_evaluate(node, scope))
             except _VALUELESS:
-                return result
+                return also_of(result, names_of(values))
             continue
         value = _evaluate(node, scope)
         values.append(value)
@@ -316,7 +328,7 @@ def _choice(condition: Symbol, body: ast.expr, orelse: ast.expr, scope: Mapping[
     try:
         other = _evaluate(orelse if condition else body, scope)
     except _VALUELESS:
-        return chosen
+        return also_of(chosen, condition.names)
     yes, no = (chosen, other) if condition else (other, chosen)
     text = f"{text_of(yes, Level.OR)} if {text_of(condition, Level.OR)} else {text_of(no)}"
     return Symbol.term(plain(chosen), text, Level.TERNARY, names_of(yes) | names_of(no) | condition.names)

@@ -184,6 +184,16 @@ def names_of(value: Value) -> frozenset[str]:
     return frozenset()
 
 
+def also_of(value: Value, names: frozenset[str]) -> Value:
+    """The value, which follows from further names that its text does not read: at other values it is another one."""
+    if names <= names_of(value):
+        return value
+    if type(value) is Symbol:
+        return Symbol(value.value, value.terms, value.constant, value.names | names)
+    text = text_of(value)
+    return Symbol.term(plain(value), text, Level.UNARY if text.startswith("-") else Level.ATOM, names | names_of(value))
+
+
 def text_of(value: Value, least: Level = Level.TERNARY) -> str:
     """The Python expression of a value, in parentheses if it binds less tightly than `least`."""
     if type(value) is Symbol:

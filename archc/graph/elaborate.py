@@ -15,6 +15,7 @@ from archc.expressions import (
     Expression,
     ExpressionError,
     Symbol,
+    also_of,
     evaluate_text,
     has_expression,
     names_of,
@@ -739,11 +740,13 @@ class _Elaborator:
     def outward(self, shape: Shape, outer: Scope) -> Shape:
         """A block's result in the caller's names."""
         channels = shape[0]
-        if type(channels) is Symbol and names_of(channels):
+        names = names_of(channels)
+        if names:
             try:
                 channels = evaluate_text(text_of(channels), outer)
             except ExpressionError:  # too long by now for a person to read
                 channels = plain(channels)
+            channels = also_of(channels, names_of([outer[name] for name in names if name in outer]))
         return (channels, *shape[1:])
 
     def same(self, value: Any, name: str, call: BlockCall, outer: Scope, scope: Scope) -> Any:

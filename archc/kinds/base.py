@@ -223,6 +223,10 @@ class Kind(BaseModel):
         """
         return x
 
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        """What the height and width of the output follow from: whether from the input's, and which arguments."""
+        return True, ()
+
     def derived(self, x: Shape) -> dict[str, Any]:
         """Constructor arguments that follow from the input's shape."""
         return {}

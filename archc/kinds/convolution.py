@@ -144,6 +144,10 @@ class Conv2d(Kind):
                     return
         yield from kernel_faults(x, self.kernel_size, padding, self.dilation, self.kind)
 
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        kept = self.padding == "same"  # whatever the kernel is
+        return True, () if kept else (self.kernel_size, self.stride, self.padding, self.dilation)
+
     def output(self, x: Shape) -> Shape:
         kernel, stride = pair(self.kernel_size), pair(self.stride)
         padding, dilation = pair(self._padding()), pair(self.dilation)
@@ -256,6 +260,9 @@ class ConvTranspose2d(Kind):
             if size < 1:
                 yield Fault("E0308", f"`{self.kind}` leaves a {axis} of {size}", "padding", help="use less padding")
                 return
+
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        return True, (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
 
     def output(self, x: Shape) -> Shape:
         kernel, stride, padding = pair(self.kernel_size), pair(self.stride), pair(self.padding)

@@ -49,6 +49,9 @@ class Flatten(Kind):
     torch: ClassVar[str] = "nn.Flatten"
     keeps_storage: ClassVar[bool] = True
 
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        return False, ()
+
     def output(self, x: Shape) -> Shape:
         return (product_of(*x),)
 

@@ -76,6 +76,10 @@ class _Pool(Kind):
                 )
                 return
 
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        others = (self.__dict__.get("dilation"), self.__dict__.get("ceil_mode"))
+        return True, (self.kernel_size, self.stride, self.padding, *others)
+
     def output(self, x: Shape) -> Shape:
         # As PyTorch: a last window that would start in the right padding is dropped (pytorch#116420).
         sizes = []
@@ -145,6 +149,10 @@ class _AdaptivePool(Kind):
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)
+
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        size = plain(self.output_size)
+        return isinstance(size, tuple) and None in size, (self.output_size,)
 
     def output(self, x: Shape) -> Shape:
         size = plain(self.output_size)

@@ -96,6 +96,9 @@ class Pad(Kind):
                 )
                 return
 
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        return True, (self.padding,)
+
     def output(self, x: Shape) -> Shape:
         left, right, top, bottom = self._lengths()
         return (x[0], x[1] + top + bottom, x[2] + left + right)
@@ -157,6 +160,9 @@ class Upsample(Kind):
                     "E0308", f"`upsample` leaves a {axis} of {size}", "scale_factor", help="use a larger factor"
                 )
                 return
+
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        return self.size is None, (self.size, self.scale_factor)
 
     def output(self, x: Shape) -> Shape:
         if self.size is not None:
@@ -272,6 +278,9 @@ class Mean(Kind):
 
     def requirements(self, x: Shape) -> Iterator[Fault]:
         return need_map(x, self.kind)
+
+    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
+        return False, ()
 
     def output(self, x: Shape) -> Shape:
         return (x[0], 1, 1) if self.keepdim else (x[0],)
