@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -154,6 +154,33 @@ def test_receptive_fields_are_what_gradients_show() -> None:
     assert compared >= settings().max_examples * 10
 
 
+UNEVEN = [*EXACT, "conv_transpose2d", "adaptive_avg_pool2d"]
+"""With kinds whose positions differ by one in how far they see: of an adaptive pooling the regions, of a transposed
+convolution with a stride the taps that meet an input. Their view is a straight line through that, so no position is
+compared with its own stretch, but all with the size."""
+
+
+def test_receptive_fields_are_no_smaller_than_gradients_show() -> None:
+    """No position sees more than is inferred, where maps grow, shrink to one position and grow again."""
+    compared = 0
+
+    @settings(max_examples=settings().max_examples // 4)
+    @given(specs(most=8, kinds=UNEVEN))
+    def check(draft: Draft) -> None:
+        nonlocal compared
+        architecture = draft.load()
+        graph = architecture.network.graph
+        fields = receptive_fields(graph)
+        if not any(pads_with_a_mirror_image(layer.kind) for layer in walk(graph)):
+            for path, axis, position, seen in stretches(architecture):
+                if seen is not None:
+                    assert seen[1] - seen[0] + 1 <= fields[path][axis].size, (path, axis, position)
+                    compared += 1
+
+    check()
+    assert compared >= settings().max_examples * 10
+
+
 BRANCHES = {
     "a gate of one window": ("{x: identity, gate: {max_pool2d: 3}}, join: multiply}", 4),
     "a gate of the whole map": (
@@ -173,12 +200,57 @@ def test_receptive_fields_where_branches_move_differently(branches: str, size: i
     assert architecture.summary().layers[-1].receptive_field == (size, size)
 
 
+SINGLE = {
+    "a transposed convolution": ("{conv_transpose2d: {out_channels: 4, kernel_size: 4}}", 32),
+    "a large one": ("{conv_transpose2d: {out_channels: 4, kernel_size: 32}}", 32),
+    "and a convolution": (
+        "{conv_transpose2d: {out_channels: 4, kernel_size: 4}}, {conv2d: {out_channels: 4, kernel_size: 3}}",
+        32,
+    ),
+    "a repeated edge": ("{pad: {padding: 1, mode: replicate}}, {conv2d: {out_channels: 4, kernel_size: 3}}", 32),
+    "of a convolution": ("{conv2d: {out_channels: 4, kernel_size: 3, padding: 1, padding_mode: circular}}", 32),
+    "resized": ("{upsample: {size: 8, mode: bilinear}}, {conv2d: {out_channels: 4, kernel_size: 3}}", 32),
+    "pooled again": ("{adaptive_avg_pool2d: 3}, {max_pool2d: 2}", 32),
+    "zeros": ("{conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}", 3 * 32),
+}
+
+
+@pytest.mark.parametrize(("layers", "size"), SINGLE.values(), ids=SINGLE)
+def test_receptive_fields_behind_a_map_of_one_position(layers: str, size: int) -> None:
+    """Whatever is made of it sees the same 32 positions as it does itself; only zero padding counts as seen."""
+    architecture = archc.loads(f"input: [4, 32, 32]\nlayers: [{{adaptive_avg_pool2d: 1}}, {layers}]\n")
+    assert architecture.summary().layers[-1].receptive_field == (size, size)
+    if size == 32:
+        assert assert_receptive_fields(architecture) > 0
+
+
+def test_receptive_fields_behind_a_map_that_is_smaller_than_a_window() -> None:
+    """Four positions of stride 8, each input position of which a transposed convolution sees at most once."""
+    for kernel, size in ((1, 8), (2, 16), (3, 24), (4, 32), (7, 32)):
+        layer = f"{{conv_transpose2d: {{out_channels: 4, kernel_size: {kernel}}}}}"
+        architecture = archc.loads(f"input: [4, 32, 32]\nlayers: [{{avg_pool2d: 8}}, {layer}]\n")
+        assert architecture.summary().layers[-1].receptive_field == (size, size)
+        assert assert_receptive_fields(architecture) > 0
+
+
 def assert_receptive_fields(architecture: Architecture) -> int:
     """How many positions were compared exactly."""
     compared = 0
     graph = architecture.network.graph
     fields = receptive_fields(graph)
     mirrored = any(pads_with_a_mirror_image(layer.kind) for layer in walk(graph))
+    for path, axis, position, seen in stretches(architecture):
+        first, last = fields[path][axis].at(position)
+        if first >= 0 and last <= architecture.input[1 + axis] - 1:
+            assert seen == (first, last), (path, axis, position)
+            compared += 1
+        elif seen is not None and not mirrored:
+            assert first <= seen[0] <= seen[1] <= last, (path, axis, position)
+    return compared
+
+
+def stretches(architecture: Architecture) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
+    """Of every layer's output, axis and position: the stretch of the input that has a gradient for positive weights."""
     module = all_positive(architecture.build())
     values: dict[str, Tensor] = {}
     for row in architecture.summary().layers:
@@ -189,16 +261,8 @@ def assert_receptive_fields(architecture: Architecture) -> int:
     module(x * 1)
     for path, value in values.items():
         for axis in (0, 1):
-            field, length = fields[path][axis], x.shape[2 + axis]
             for position in range(value.shape[2 + axis]):
-                first, last = field.at(position)
-                seen = extent(value.select(2 + axis, position).sum(), x, axis)
-                if first >= 0 and last <= length - 1:
-                    assert seen == (first, last), (path, axis, position)
-                    compared += 1
-                elif seen is not None and not mirrored:
-                    assert first <= seen[0] <= seen[1] <= last, (path, axis, position)
-    return compared
+                yield path, axis, position, extent(value.select(2 + axis, position).sum(), x, axis)
 
 
 def pads_with_a_mirror_image(kind: Kind) -> bool:

@@ -49,12 +49,14 @@ class Window(NamedTuple):
     """How one output position looks at its input along one axis, for receptive fields.
 
     The output at position i reads the input from `i * step - before` over `extent` positions;
-    `extent` is None where every output reads the whole input.
+    `extent` is None where every output reads the whole input. With `inside` it reads positions of the map alone:
+    what of the stretch lies beyond the map's edge is the edge's position, or nothing.
     """
 
     extent: int | None
     step: float = 1.0
     before: float = 0.0
+    inside: bool = False
 
 
 class Stored(NamedTuple):

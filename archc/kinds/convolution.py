@@ -196,8 +196,16 @@ class Conv2d(Kind):
     def windows(self, x: Shape) -> tuple[Window, Window]:
         kernel, stride = pair(self.kernel_size), pair(self.stride)
         padding, dilation = pair(self._padding()), pair(self.dilation)
-        first, second = (Window(dilation[i] * (kernel[i] - 1) + 1, stride[i], padding[i]) for i in (0, 1))
+        first, second = (
+            Window(dilation[i] * (kernel[i] - 1) + 1, stride[i], padding[i], repeats_edge(self.padding_mode, x[1 + i]))
+            for i in (0, 1)
+        )
         return (first, second)
+
+
+def repeats_edge(mode: str, length: int) -> bool:
+    """Whether a padding holds nothing but the values of the map's edges: all of a map of one position does."""
+    return mode == "replicate" or (mode == "circular" and length == 1)
 
 
 def group_faults(in_channels: Any, out_channels: Any, groups: Any) -> Iterator[Fault]:
@@ -294,5 +302,6 @@ class ConvTranspose2d(Kind):
             # Output o reads the inputs j with j s = o + p - d t for a tap t < k: every `step`-th tap, if any.
             step = stride[i] // gcd(stride[i], dilation[i])
             reach = (kernel[i] - 1) // step * step * dilation[i]
-            result.append(Window(reach // stride[i] + 1, 1 / stride[i], (reach - padding[i]) / stride[i]))
+            before = (reach - padding[i]) / stride[i]
+            result.append(Window(reach // stride[i] + 1, 1 / stride[i], before, inside=True))
         return (result[0], result[1])

@@ -163,7 +163,7 @@ class _AdaptivePool(Kind):
         result = []
         for n, m in zip(x[1:], self.output(x)[1:], strict=True):
             widest = n // m + min(n % m // gcd(n, m), 2)  # a region can begin and end within an input position
-            result.append(Window(None) if m == 1 else Window(widest, n / m))
+            result.append(Window(None) if m == 1 else Window(widest, n / m, inside=n == 1))
         return (result[0], result[1])
 
     @property

@@ -26,7 +26,7 @@ from archc.kinds.base import (
     pair,
     shown,
 )
-from archc.kinds.convolution import AXES, group_faults
+from archc.kinds.convolution import AXES, group_faults, repeats_edge
 from archc.limits import MAX_OUTPUTS
 
 
@@ -117,7 +117,10 @@ class Pad(Kind):
 
     def windows(self, x: Shape) -> tuple[Window, Window]:
         left, _, top, _ = self._lengths()
-        return (Window(1, 1, top), Window(1, 1, left))
+        first, second = (
+            Window(1, 1, side, repeats_edge(self.mode, size)) for side, size in zip((top, left), x[1:], strict=True)
+        )
+        return (first, second)
 
     @property
     def needs_input(self) -> bool:
@@ -174,7 +177,8 @@ class Upsample(Kind):
     def windows(self, x: Shape) -> tuple[Window, Window]:
         reach = {"bilinear": 2, "bicubic": 4}.get(self.mode, 1)
         y = self.output(x)
-        first, second = (Window(min(reach, x[i]), x[i] / y[i], reach // 2 - 1 if reach > 1 else 0) for i in (1, 2))
+        before = max(reach // 2 - 1, 0)
+        first, second = (Window(min(reach, x[i]), x[i] / y[i], before, inside=x[i] == 1) for i in (1, 2))
         return (first, second)
 
 
