@@ -64,10 +64,11 @@ class Meter:
         return world.sum(self._losses[: self._steps].clone()).cpu()
 
     def first_not_finite(self) -> int | None:
-        """The first step of the epoch, from 0, whose loss is no finite number, among those not yet looked at."""
-        start, self._checked = self._checked, self._steps
+        """The first step of the epoch, from 0, whose loss is no finite number; the same again when asked again."""
+        start = self._checked
         bad = (~self._losses[start : self._steps].isfinite()).nonzero()
-        return start + int(bad[0]) if len(bad) else None
+        self._checked = start + int(bad[0]) if len(bad) else self._steps  # what was found finite is not read again
+        return self._checked if len(bad) else None
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

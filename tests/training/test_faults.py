@@ -32,12 +32,15 @@ def refused(code: str, action: Callable[[], Any]) -> str:
     return str(caught.value)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("look", [0, 1000], ids=["looked at each step", "at the epoch's end"])
+@pytest.mark.parametrize("spoilt_at", [9, 13], ids=["within the epoch", "its last step"])
+def test_a_loss_that_is_no_number_stops_the_run(spoilt_at: int, look: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step, the learning rate and what to try are told; the spoilt weights are not saved."""
+    monkeypatch.setattr("archc.training.loop._LOOK", look)
     step = Loop._step
 
     def spoilt(self: Loop, *arguments: Any) -> None:
-        if self.step == 9:  # the tenth step, the third of the second epoch of 7
+        if self.step == spoilt_at:  # the second epoch of 7 steps is steps 8 to 14, counted from 1
             with torch.no_grad():
                 next(self.model.parameters()).fill_(torch.nan)
         step(self, *arguments)
@@ -45,7 +48,7 @@ def test_a_loss_that_is_no_number_stops_the_run(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Loop, "_step", spoilt)
     recipe = {"schedule": "constant", "warmup_epochs": 0, "clip_norm": 0, "lr": 0.02}
     said = refused("E0707", lambda: archc.train("small.yaml", **FAST | recipe))
-    assert "at step 10 (epoch 2), learning rate 0.02" in said
+    assert f"at step {spoilt_at + 1} (epoch 2), learning rate 0.02" in said
     assert "try --lr 0.002, or --warmup-epochs 1, or --clip-norm 1" in said
     state, _ = load_checkpoint(Path("run/last"))
     assert state is not None
