@@ -73,8 +73,8 @@ MUTANTS = [
 ]  # fmt: skip
 """Faults of inference, build and emission."""
 
-MOST_SECONDS = 30
-"""Of the processor, for shrinking: a spec of a few lines is mostly found well before."""
+MOST_SECONDS = 12
+"""Of the processor, for shrinking: mostly enough for a spec of a few lines."""
 
 
 def worker(file: str) -> int:
