@@ -75,6 +75,7 @@ EXPECTED_CLASSES = {
     "names": ["Nested", "Deeper", "Names"],
     "part_handed_on": ["PartHandedOn"],
     "shufflenet": ["Unit", "ShuffleNetV2"],
+    "stages": ["Stage", "Drops", "Unit", "Shortcut", "Stages"],
     "structure": ["Opt", "Conv", "Structure"],
     "unet": ["DoubleConv", "UNet"],
     "values": ["Values"],
@@ -176,6 +177,37 @@ layers: [{layers}]
             built = seeded(lambda settings=settings: architecture.build(**settings))
             emitted = seeded(lambda settings=settings: class_of(source, "Net")(**settings))
             assert_equal_modules(built, emitted, torch.rand(2, 3, 32, 32))
+
+
+def test_a_blocks_class_has_no_argument_that_lies() -> None:
+    """A default was that of an instance; what a size, an unrolled loop or a word follows from is written out."""
+    source = archc.loads("""
+name: Net
+input: [3, 32, 32]
+blocks:
+  Pairs:
+    parameters: {w: , k: 3}
+    layers: [{conv2d: {out_channels: $w, kernel_size: $k, padding: same}}]
+  Unrolled:
+    parameters: {d: , p: }
+    layers: [{repeat: $d, index: i, layers: [relu, {dropout: $(p / (d - i))}]}]
+  Wide:
+    parameters: {w: , e: 1}
+    layers:
+      a: {conv2d: {out_channels: $(w * e), kernel_size: 1}, when: $(e != 1)}
+      b: {conv2d: {out_channels: $w, kernel_size: 1}}
+  Head:
+    parameters: {k: 3, w: 4}
+    layers: [{conv2d: {out_channels: $w, kernel_size: $k}}, flatten, {linear: $w}]
+layers: [{Pairs: {w: 4, k: [3, 5]}}, {Unrolled: [2, 0.5]}, {Wide: [8, 2]}, {Head: {k: 5}}]
+""").emit()
+    for name, signature in {
+        "Pairs": "in_channels: int, w: int, k: tuple[int, int]",
+        "Unrolled": "p: float",
+        "Wide": "in_channels: int, w: int, e: int",
+        "Head": "in_channels: int, w: int = 4",
+    }.items():
+        assert f"    def __init__(self, {signature}) -> None:\n" in source.split(f"class {name}(")[1]
 
 
 def test_structures_that_cannot_share_a_class_get_telling_names() -> None:

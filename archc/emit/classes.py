@@ -26,8 +26,8 @@ from archc.emit.template import (
     merge,
     signature,
 )
-from archc.expressions import has_expression, names_of, plain, text_of
-from archc.graph import Graph, Instance, Network, Node
+from archc.expressions import ExpressionError, Symbol, evaluate_text, has_expression, names_of, plain, text_of
+from archc.graph import Graph, Instance, Network, Node, Ref
 from archc.kinds import Call, Kind, form
 from archc.language.names import class_name_fault
 from archc.language.spec import Block
@@ -168,12 +168,59 @@ def _define(uses: list[_Use], plan: _Plan) -> None:
     names = _class_names(uses, [members for members, _ in groups], plan)
     for (group, template), name in zip(groups, names, strict=True):
         block = uses[group[0]].graph.block
+        graphs = [uses[m].graph for m in group]
+        template = _written_out(template, graphs, [scopes[m] for m in group], plan)
         parameters = _parameters(template, [scopes[m] for m in group], block)
-        structural = _structural([uses[m].graph for m in group], template, plan)
+        structural = _structural(graphs, template, plan)
         made = ClassDef(name, template, parameters, block.description if block else "", structural=structural)
         plan.classes.append(made)
         for member in group:
             plan.by_graph[id(uses[member].graph)] = made
+
+
+def _written_out(template: Template, graphs: list[Graph], scopes: list[Scope], plan: _Plan) -> Template:
+    """A class with the values of names that a literal or an unrolled loop follows from: as arguments they would lie."""
+    kept = {text_of(value) for value in _decisions(template.attributes)}
+    names = _literal(graphs, template, plan) | _unrolled(graphs, kept)
+    values = {name: value for name, value in scopes[0].items() if name in names}
+    settled = {name for name, value in values.items() if all(same(scope[name], value) for scope in scopes)}
+    if not settled:
+        return template
+    scope = {name: value if name in settled else Symbol.parameter(value, name) for name, value in scopes[0].items()}
+
+    def write(part: Any) -> Any:
+        if type(part) is Symbol and part.names & settled:
+            turns = {name: Symbol.parameter(0, name) for name in part.names - scope.keys()}
+            try:
+                return evaluate_text(text_of(part), {**scope, **turns})
+            except ExpressionError:
+                return part
+        if isinstance(part, tuple) and not isinstance(part, Ref):
+            items = [write(item) for item in part]
+            return type(part)(*items) if hasattr(part, "_fields") else tuple(items)
+        return [write(item) for item in part] if isinstance(part, list) else part
+
+    written = write(template)
+    assert isinstance(written, Template)
+    return written
+
+
+def same(value: Any, other: Any) -> bool:
+    """Whether two plain values are equal, and of one type."""
+    return type(value) is type(other) and bool(value == other)
+
+
+def _unrolled(graphs: Iterable[Graph], kept: set[str]) -> frozenset[str]:
+    """The names that rows, names and counts follow from which a class has written out."""
+    found: set[str] = set()
+    for graph in graphs:
+        found |= graph.decided
+        for node in graph.nodes:
+            if node.turn is not None and text_of(node.turn.times) not in kept:
+                found |= names_of(node.turn.times)
+            if isinstance(node.element, Graph) and node.element.sequential:
+                found |= _unrolled([node.element], kept)
+    return frozenset(found)
 
 
 def _structural(graphs: list[Graph], template: Template, plan: _Plan) -> frozenset[str]:
@@ -349,6 +396,8 @@ def _parameters(template: Template, scopes: list[Scope], block: Block | None) ->
                 or (name == "padding" and parameter.default == "same")  # a number by then, of each call
                 or has_expression(parameter.default)
             )
+            # A default that no instance has was never looked at.
+            required = required or not any(same(scope[name], parameter.default) for scope in scopes)
             default = None if required else parameter.default
         values = tuple(scope[name] for scope in scopes)
         found.append(ClassParameter(name, values, default, required))

@@ -101,15 +101,37 @@ def flat(doc: Doc) -> str | None:
     return f"{doc.open}{', '.join(part for part in parts if part is not None)}{doc.close}"
 
 
-def operands(text: str) -> list[str]:
-    """The operands of a sum, each after the first behind its operator."""
-    parts, depth, start = [], 0, 0
+def operands(text: str, signs: tuple[str, ...] = (" + ", " - ")) -> list[str]:
+    """The operands of an expression's outermost operators, each after the first behind its operator."""
+    parts, depth, start, quoted = [], 0, 0, False
     for position, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if depth == 0 and text.startswith((" + ", " - "), position):
+        quoted ^= character == '"' and text[position - 1 : position] != "\\"
+        depth += 0 if quoted else (character in "([{") - (character in ")]}")
+        if depth == 0 and not quoted and text.startswith(signs, position):
             parts.append(text[start:position])
             start = position + 1
     return [*parts, text[start:]]
+
+
+_LOOSEST_FIRST = (
+    (" if ", " else "),
+    (" or ",),
+    (" and ",),
+    (" == ", " != ", " < ", " <= ", " > ", " >= ", " in ", " not in "),
+    (" + ", " - "),
+    (" * ", " / ", " // ", " % "),
+)
+
+
+def wrapped(text: str, indent: int, *, before: str, after: str = "") -> list[str]:
+    """The lines of `before text after`: a long expression in parentheses, an operand a line where it must be."""
+    pad, inner = " " * indent, " " * (indent + INDENT)
+    if len(pad + before + text + after) <= WIDTH:
+        return [pad + before + text + after]
+    parts = [text]
+    if len(inner + text) > WIDTH:
+        parts = next((found for signs in _LOOSEST_FIRST if len(found := operands(text, signs)) > 1), parts)
+    return [f"{pad}{before}(", *(inner + part for part in parts), f"{pad}){after}"]
 
 
 def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:

@@ -10,10 +10,10 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from archc.emit.arguments import network_classes
-from archc.emit.classes import ClassDef, ClassParameter, values_of
+from archc.emit.classes import ClassDef, ClassParameter, same, values_of
 from archc.emit.forward import Forward, Statement, forward
 from archc.emit.initialization import init_lines
-from archc.emit.layout import WIDTH, Doc, Each, Group, Marked, Optional, flat, lay_out, marked, unmarked
+from archc.emit.layout import WIDTH, Doc, Each, Group, Marked, Optional, flat, lay_out, marked, unmarked, wrapped
 from archc.emit.naming import Names
 from archc.emit.template import Attribute, Chain, Item, Loop, Make, MakeClass
 from archc.expressions import Level, names_of, plain, text_of
@@ -268,13 +268,13 @@ def _constructor(attributes: tuple[Attribute, ...], heads: dict[str, _Head]) -> 
         head = heads.get(attribute.name)
         if head is not None and head.flag not in flags:
             flags.add(head.flag)
-            lines.append(f"        self.{head.flag} = {head.value}")
+            lines += wrapped(head.value, 8, before=f"self.{head.flag} = ")
             inside = ""
         if head is None:
             lines.append(f"        self.{attribute.name}: nn.Module = nn.Identity()")
             inside = ""
         if inside != condition:
-            lines.append(f"        if {condition}:")
+            lines += wrapped(condition, 8, before="if ", after=":")
             inside = condition
         lines += lay_out(_child(attribute), 12, before=f"self.{attribute.name} = ", comment=_comment(attribute))
     return lines
@@ -316,10 +316,10 @@ def _items(attributes: tuple[Attribute | Loop, ...], *, named: bool) -> tuple[tu
             continue
         doc = _item(attribute.item)
         text = flat(doc)
+        if named:
+            doc, text = Group("(", (f'"{attribute.name}"', doc), ")"), None
         if attribute.conditional:
             doc, text = Optional(doc, text_of(attribute.when, Level.OR)), None
-        elif named:
-            doc, text = Group("(", (f'"{attribute.name}"', doc), ")"), None
         rows.append((Marked(doc, (id(attribute),)), _comment(attribute)))
         texts.append(text)
     folded: list[tuple[Doc, str]] = []
@@ -370,13 +370,9 @@ def _construct(target: ClassDef, arguments: tuple[tuple[str, Any], ...]) -> Doc:
     by_name = False
     for parameter, (name, value) in zip(target.parameters, arguments, strict=True):
         by_name = by_name or not parameter.required or name in _BY_NAME
-        if parameter.required or names_of(value) or not _same(plain(value), parameter.default):
+        if parameter.required or names_of(value) or not same(plain(value), parameter.default):
             items.append(f"{name}={text_of(value)}" if by_name else text_of(value))
     return Group(f"{target.name}(", tuple(items), ")")
-
-
-def _same(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and bool(value == default)
 
 
 # Forward

@@ -6,6 +6,7 @@ serves all of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -129,6 +130,9 @@ def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
         return _merge_loops(parts, scopes)
     if isinstance(first, Step):
         return _merge_steps(parts, scopes)
+    if isinstance(first, Call):
+        parts = _aligned(parts)
+        first = parts[0]
     if isinstance(first, tuple) and not isinstance(first, Ref):
         if any(len(part) != len(first) for part in parts):
             raise Different
@@ -139,6 +143,21 @@ def merge(parts: Sequence[Any], scopes: Sequence[Scope]) -> Any:
     if any(part is not first and part != first for part in parts):
         raise Different
     return first
+
+
+def _aligned(calls: Sequence[Call]) -> Sequence[Call]:
+    """Calls of one layer with the same keywords: what one of them leaves out has torch's default."""
+    kind = calls[0].kind
+    written = [dict(call.keywords) for call in calls]
+    if kind is None or any(call.kind is not kind for call in calls) or len({tuple(given) for given in written}) == 1:
+        return calls
+    fields = kind.model_fields
+    names = {name for given in written for name in given}
+    if not names <= fields.keys():
+        return calls
+    order = [name for name in fields if name in names]
+    filled = [tuple((name, given.get(name, fields[name].default)) for name in order) for given in written]
+    return [call._replace(keywords=keywords) for call, keywords in zip(calls, filled, strict=True)]
 
 
 def _is_value(part: Any) -> bool:
@@ -153,7 +172,7 @@ def _merge_values(values: Sequence[Any], scopes: Sequence[Scope]) -> Any:
 
 
 def _by_turn(values: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[Any]:
-    """Values that change with the turn of a loop: by a constant step, or after the first turn."""
+    """Values that change with the turn of a loop: by a constant step, with its number, or after the first turn."""
     places = {scope[_TURN]: position for position, scope in enumerate(scopes) if _TURN in scope}
     pair = next((((n, v, 0), (n, v, 1)) for n, v, turn in places if turn == 0 and (n, v, 1) in places), None)
     if pair is None:
@@ -168,6 +187,10 @@ def _by_turn(values: Sequence[Any], scopes: Sequence[Scope]) -> Iterator[Any]:
         yield Symbol.term(first, f"{variable} {'==' if first else '>'} 0", Level.COMPARE, frozenset({variable}))
         return
     names = names_of(first) | names_of(second) | {variable}
+    if type(first) is Symbol:
+        pieces = [re.split(r"\b(\d+)\b", text_of(value)) for value in (first, second)]
+        counted = [variable if pair == ("0", "1") else pair[0] for pair in zip(*pieces, strict=False)]
+        yield Symbol.term(plain(first), "".join(counted), first.level, frozenset(names))
     text = f"{text_of(first, Level.OR)} if {variable} == 0 else {text_of(second)}"
     yield Symbol.term(plain(first), text, Level.TERNARY, frozenset(names))
 

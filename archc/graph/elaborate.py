@@ -831,10 +831,13 @@ def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:
 
 
 def _plain_chain(nodes: tuple[Node, ...]) -> bool:
-    """Whether each node takes exactly the one before it, so that an nn.Sequential does the same."""
+    """Whether each node takes exactly the one before it, so that an nn.Sequential does the same.
+
+    An absent one counts: it hands its input on, and what a body is does not depend on what is left out.
+    """
     for position, node in enumerate(nodes):
         before = Ref(position - 1) if position else Ref(INPUT)
-        if node.inputs != (before,) or None not in node.shapes or not node.present:
+        if node.inputs != (before,) or None not in node.shapes:
             return False
     return True
 

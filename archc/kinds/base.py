@@ -37,12 +37,13 @@ class Fault(NamedTuple):
 class Call(NamedTuple):
     """A torch call as data: `nn.Conv2d(3, 64, kernel_size=3)`.
 
-    Values are plain or symbols; arguments that equal torch's defaults are left out.
+    Values are plain or symbols; arguments that equal torch's defaults are left out: `kind` knows these.
     """
 
     target: str
     positional: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
+    kind: type[Kind] | None = None
 
 
 class Window(NamedTuple):
@@ -254,7 +255,7 @@ class Kind(BaseModel):
             for name in self.positional
             if name in given or type(self).model_fields[name].is_required()
         )
-        return Call(self.torch, first, tuple(given.items()))
+        return Call(self.torch, first, tuple(given.items()), type(self))
 
     def function(self, x: Shape) -> Call | None:
         """The function that does the same without a module, if a person would rather call it."""
