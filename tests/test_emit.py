@@ -146,6 +146,8 @@ STAGE = """{parameters: {width: , depth: }, layers: [{repeat: $depth, layers: [
         ("w: 32", "{max_pool2d: 2, when: $(w > 16)}, {conv2d: {out_channels: $w, kernel_size: 1}}", "w: int = 32"),
         ("d: 2", "{Stage: [16, $d]}, batch_norm2d", ""),
         ("act: gelu", "{conv2d: {out_channels: 4, kernel_size: $(3 if act == 'relu' else 5)}}, flatten, {linear: 9}", ""),  # noqa: E501
+        ("act: gelu", "{Act: [$act]}, {Act: [relu]}, batch_norm2d", ""),
+        ("act: gelu", "{conv2d: {out_channels: 4, kernel_size: 1, bias: $(act == 'relu')}}", 'act: str = "gelu"'),
         ("c: [3, relu]", "{conv2d: {out_channels: 4, kernel_size: '$(c[0])'}}, flatten, {linear: 10}", ""),
         ("k: 3", "{conv2d: {out_channels: 4, kernel_size: $(3 if k > 2 or 8 // (k - 3) else 5)}}, {max_pool2d: $k}", ""),  # noqa: E501
         ("k: 3", "{conv2d: {out_channels: 4, kernel_size: 1, padding_mode: $('zeros' if k < 6 else 'reflect')}}, {max_pool2d: $k}", ""),  # noqa: E501
@@ -165,12 +167,13 @@ parameters: {{{parameters}}}
 blocks:
   Part: {{parameters: {{k: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: $k, stride: 2}}}}, relu]}}
   Tail: {{layers: [flatten, {{linear: 10}}]}}
+  Act: {{parameters: {{act: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: 1}}, when: $(act == 'relu')}}]}}
   Stage: {STAGE}
 layers: [{layers}]
 """)
     source = architecture.emit()
     assert f"    def __init__(self{', ' if kept else ''}{kept}) -> None:\n" in source.split("class Net(")[1]
-    others = {"k": [1, 2, 7], "w": [1, 9, 99], "n": [False]}
+    others = {"k": [1, 2, 7], "w": [1, 9, 99], "n": [False], "act": ["relu"]}
     for name in (part.split(":")[0] for part in kept.split(", ") if kept):
         for value in others[name]:
             settings = {name: value}

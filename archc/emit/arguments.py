@@ -35,7 +35,8 @@ def network_classes(network: Network) -> tuple[list[ClassDef], list[Network]]:
             name: _with_others(base, name, resolved, known, ends=name in deciding)
             for name in _arguments(base, resolved)
         }
-        unfit = {name for name, others in tried.items() if not others}
+        # A text has no neighbours to try: it may stay in an expression, but not decide what there is.
+        unfit = {name for name, others in tried.items() if not others and (name in deciding or _triable(base, name))}
         classes, networks, different = _served(base, {name: others for name, others in tried.items() if others})
         # An argument that the structure or a literal was read from would lie as well.
         unfit |= different | (classes[-1].structural & {parameter.name for parameter in classes[-1].parameters})
@@ -86,6 +87,10 @@ def _served(base: Network, others: dict[str, list[Network]]) -> tuple[list[Class
     return classes, networks, different
 
 
+def _triable(base: Network, name: str) -> bool:
+    return any(True for _ in _others(plain(base.parameters[name])))
+
+
 def _with_others(base: Network, name: str, resolved: frozenset[str], known: Instances, *, ends: bool) -> list[Network]:
     """The network with other values of one parameter, as far as these are sound: the nearest, and those at the ends.
 
@@ -132,7 +137,7 @@ def _deciding(graph: Graph, known: dict[int, frozenset[str]]) -> frozenset[str]:
 def _others(value: Any) -> Iterator[Any]:
     """Other values of the same type: near ones (an odd one for an odd one), and multiples, for what it must divide.
 
-    There are none of a text or of nothing: what they decide is written out.
+    There are none of a text or of nothing.
     """
     match value:
         case bool():
