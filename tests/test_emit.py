@@ -235,6 +235,32 @@ layers:
     assert_equal_modules(built, emitted, torch.rand(1, 3, 32, 32))
 
 
+def test_bodies_without_a_name_are_called_as_their_entries() -> None:
+    """The turns of a loop have each the name of its entry; the number of an entry that is left out is no name."""
+    source = archc.loads("""
+name: Net
+input: [4, 16, 16]
+blocks:
+  Gate:
+    parameters: {w: , wide: }
+    layers: [{conv2d: {out_channels: $w, kernel_size: 1}, when: $wide}, {sigmoid: , when: $(not wide)}]
+layers:
+  stages:
+    for: [w, k]
+    in: [[8, 1], [16, 3], [16, 3]]
+    index: i
+    layers:
+      stage$i:
+        layers:
+          conv: {conv2d: {out_channels: $w, kernel_size: $k, padding: same}}
+          sum: {concat: [conv, input]}
+  gates: [{conv2d: {out_channels: 4, kernel_size: 1}}, {Gate: [4, true]}, {Gate: [4, false]}]
+  both: {layers: {a: relu, b: {multiply: [a, input]}}}
+""").emit()
+    assert "Without0" not in source
+    assert classes(source)[:3] == ["Stage0", "Stage1", "Stage2"]
+
+
 def test_an_expression_that_grows_too_long_becomes_its_number() -> None:
     """Channels that are halved and joined again and again: the source has numbers, and works."""
     text = """

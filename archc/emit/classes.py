@@ -310,14 +310,19 @@ def _groups(templates: list[Template], scopes: list[Scope]) -> list[tuple[list[i
 def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list[str]:
     block = uses[0].graph.block
     if block is not None:
-        base = block.name
-    else:
-        base = _camel(uses[0].hint) or "Part"
-        if base in plan.names.taken or class_name_fault(base):
-            base = uses[0].outer + base
-    suffixes = [""] if len(groups) == 1 else _telling(uses, groups)
-    own = plan.blocks[block.name] if block is not None else ""
-    return [own if own and not suffix else plan.names.take(base + suffix) for suffix in suffixes]
+        suffixes = [""] if len(groups) == 1 else _telling(uses, groups)
+        own = plan.blocks[block.name]
+        return [own if not suffix else plan.names.take(block.name + suffix) for suffix in suffixes]
+    bases = [_base(uses[group[0]], plan) for group in groups]
+    if len(set(bases)) == len(groups):  # each has a name of its own, as the entries of a loop have
+        return [plan.names.take(base) for base in bases]
+    return [plan.names.take(bases[0] + suffix) for suffix in _telling(uses, groups)]
+
+
+def _base(use: _Use, plan: _Plan) -> str:
+    """What the class of a body without a name is called: as its entry, or that with the class around it."""
+    base = _camel(use.hint) or "Part"
+    return use.outer + base if base in plan.names.taken or class_name_fault(base) else base
 
 
 def _reserve(block: Block | None, plan: _Plan) -> None:
@@ -337,13 +342,14 @@ _LONG_ENDING = 40
 def _telling(uses: list[_Use], groups: list[list[int]]) -> list[str]:
     """Endings for the classes of one block, from the entries or the arguments that make them differ."""
     absent = [{tuple(node.name for node in uses[m].graph.nodes if not node.present) for m in group} for group in groups]
-    if all(len(found) == 1 for found in absent) and len(set.union(*absent)) == len(groups):
+    named = not any(name.isdigit() for found in absent for names in found for name in names)
+    if named and all(len(found) == 1 for found in absent) and len(set.union(*absent)) == len(groups):
         endings = ["".join(f"Without{_camel(name)}" for name in next(iter(found))) for found in absent]
         if len(set(endings)) == len(endings) and all(len(ending) < _LONG_ENDING for ending in endings):
             return endings
     scopes = [_plain(use.graph.scope) for use in uses]
     candidates = [name for name in scopes[0] if name != "in_channels"] + ["in_channels"]
-    for size in (1, 2, 3):
+    for size in (1, 2):  # a name of more is no name
         for names in combinations(candidates, size):
             values = [{tuple(scopes[m].get(name) for name in names) for m in group} for group in groups]
             if all(len(found) == 1 for found in values) and len(set.union(*values)) == len(groups):
