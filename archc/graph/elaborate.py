@@ -613,7 +613,7 @@ class _Elaborator:
         x: Any = shapes if kind.many else shapes[0]
         faulty = False
         if isinstance(kind, Join):
-            for position, fault in kind.join_faults(shapes, _shortcuts(operands, nodes)):
+            for position, fault in kind.join_faults(shapes, _shortcuts(operands, nodes), _keeping(operands, nodes)):
                 faulty = True
                 self.join_fault(fault, name, operands[position : position + 1], nodes, call.operands[position].mark)
         else:
@@ -679,7 +679,7 @@ class _Elaborator:
         if len(parts) == 1:
             return {None: parts[0]}  # the other branches have a `when` that is false
         faulty = False
-        for position, fault in kind.join_faults(shapes, _shortcuts(parts, nodes)):
+        for position, fault in kind.join_faults(shapes, _shortcuts(parts, nodes), _keeping(parts, nodes)):
             faulty = True
             name, mark = marks[position] if marks else ("", body.join.mark)
             message = fault.message.replace("inputs of `", "branches of `join: ")
@@ -793,6 +793,21 @@ def _shortcuts(values: list[_Value], nodes: list[Node | None]) -> set[int]:
         return ref.node == INPUT
 
     return {position for position, value in enumerate(values) if own(value.ref)}
+
+
+def _keeping(values: list[_Value], nodes: list[Node | None]) -> Callable[[int], bool]:
+    """Whether the value at a position has the size of the body's own input, and every layer on the way kept it."""
+
+    def keeps(at: int) -> bool:
+        ref = values[at].ref
+        while ref.node >= 0:
+            node = nodes[ref.node]
+            if node is None or node.in_shapes[0][1:] != node.shapes[ref.output][1:]:
+                return False
+            ref = node.inputs[0]
+        return True
+
+    return keeps
 
 
 _COUNT_THEM = "let the name carry the index: `index: i` beside the loop's `repeat` or `for`, and `{0}$i`"

@@ -1,7 +1,7 @@
 """Joins: several tensors become one. They take a list of inputs."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, ClassVar
 
 from archc.expressions.symbol import plain
@@ -15,11 +15,15 @@ class Join(Kind):
     broadcasts: ClassVar[bool] = False
 
     def join_faults(
-        self, inputs: Sequence[Shape], shortcuts: Container[int] = frozenset()
+        self,
+        inputs: Sequence[Shape],
+        shortcuts: Container[int] = frozenset(),
+        keeps: Callable[[int], bool] = lambda _: False,
     ) -> Iterator[tuple[int, Fault]]:
         """Faults, each with the position of the input to blame: those that differ from the majority.
 
-        Where there is none, `shortcuts` are to blame, the inputs that are handed on unchanged; else the smaller maps.
+        Where there is none, `shortcuts` are to blame if a stride brings them to the others' size, the inputs that are
+        handed on unchanged; else what is not of the size that an input `keeps`; else the smaller maps.
         """
         if len(inputs) < 2:
             yield 0, Fault("E0310", f"`{self.kind}` joins two inputs or more, this is {len(inputs)}")
@@ -35,7 +39,7 @@ class Join(Kind):
         sizes = [x[1:] for x in inputs]
         # A 1×1 map is a gate where the kind broadcasts: it scales every position.
         counted = [size for size in sizes if not (self.broadcasts and size == (1, 1))] or sizes
-        size = _usual_size(counted, {sizes[at] for at in range(len(sizes)) if at in shortcuts})
+        size = _usual_size(sizes, counted, shortcuts, keeps)
         unequal = [at for at in _differing(sizes, size) if not (self.broadcasts and sizes[at] == (1, 1))][:_TOLD]
         mended = set()
         if self.kind != "concat":
@@ -76,11 +80,20 @@ def _usual(values: list[Any], better: list[Any] | None = None) -> Any:
     return next((value for value in better or () if value in found), found[0])
 
 
-def _usual_size(sizes: list[tuple[int, ...]], shortcuts: set[tuple[int, ...]]) -> tuple[int, ...]:
-    """The commonest size; of equally common ones that to which a stride brings the shortcuts, or the largest."""
-    found = _commonest(sizes)
-    brought = [size for size in found if any(_stride(shortcut, size) > 1 for shortcut in shortcuts)]
-    return brought[0] if brought else max(found)
+def _usual_size(
+    sizes: list[tuple[int, ...]],
+    counted: list[tuple[int, ...]],
+    shortcuts: Container[int],
+    keeps: Callable[[int], bool],
+) -> tuple[int, ...]:
+    """The commonest; of equally common ones that to which a stride brings a shortcut, a kept one, or the largest."""
+    found: list[tuple[int, ...]] = _commonest(counted)
+    if len(found) == 1:
+        return found[0]
+    short = {size for at, size in enumerate(sizes) if at in shortcuts}
+    brought = (size for size in found if any(_stride(shortcut, size) > 1 for shortcut in short))
+    kept = (size for at, size in enumerate(sizes) if size in found and keeps(at))
+    return next(brought, None) or next(kept, None) or max(found)
 
 
 def _commonest(values: list[Any]) -> list[Any]:
