@@ -202,7 +202,14 @@ def test_a_browser_is_opened_where_there_is_a_screen(sh: Shell, spec: Path, monk
 def viewed(spec: Path) -> Iterator[str]:
     """The address where a process of `archc view` serves the spec."""
     words = [sys.executable, "-m", "archc", "view", str(spec), "--no-open"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.send_signal(signal.SIGINT)
