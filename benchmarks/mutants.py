@@ -102,6 +102,7 @@ def worker(file: str) -> int:
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     settings.load_profile("mutants")
     sys.path.insert(0, str(ROOT / "tests"))
+    import test_kinds
     import test_layers
     import test_sizes
     import test_wrong_specs
@@ -119,9 +120,15 @@ def worker(file: str) -> int:
         last = draft.text
         assert_agreement(draft.load(), gradients=False)
 
+    cases = sorted(CASES.values(), key=lambda case: not case.kind.__module__.endswith(module))
+
     def layers() -> None:
-        for case in sorted(CASES.values(), key=lambda case: not case.kind.__module__.endswith(module)):
+        for case in cases:
             one_kind(case)
+
+    def contract() -> None:
+        for case in cases:
+            test_kinds.test_a_layer_is_legal_where_torch_runs_it(case.name)
 
     def one_kind(case: Any) -> None:
         @given(test_layers.arguments_and_inputs(case))
@@ -137,6 +144,7 @@ def worker(file: str) -> int:
     suite = {
         "networks": networks,
         "layers": layers,
+        "contract": contract,
         "same": test_layers.test_same_keeps_height_and_width,
         "sizes": test_sizes.test_archc_says_where_the_real_network_runs,
         "smallest input": test_sizes.test_min_input_is_the_smallest_size_at_which_the_real_network_runs,
