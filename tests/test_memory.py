@@ -28,7 +28,7 @@ BUNDLED = (
     "vgg11_bn",
 )
 NETWORKS = [*BUNDLED, *(str(path) for path in sorted((Path(__file__).parent / "networks").glob("*.yaml")))]
-STALE = {"indexed", "multi_output", "shufflenet", "unet", "values"}
+STALE = {"indexed", "multi_output", "names", "shufflenet", "unet", "values"}
 """Networks whose largest moment falls into a body that holds values until their place is used again."""
 
 IMAGES = 2
