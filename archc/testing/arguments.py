@@ -69,10 +69,10 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     `sizes` are integers that are likelier than others: channels to meet, parameters to use.
     """
     arguments: Arguments = {}
-    mask = 0
-    for at, (name, field) in enumerate(kind.model_fields.items()):
-        mask = mask >> 2 if at % _MASKED else draw(_MASK)
-        if mask & 3 != 3 and not field.is_required():
+    optional = draw(_MASKS[min(len(kind.model_fields), 8)])  # one draw for all of them: draws are what takes time
+    for name, field in kind.model_fields.items():
+        optional, given = divmod(optional, 4)
+        if given != 3 and not field.is_required():
             continue
         likely = LIKELY.get((kind.kind, name))
         if likely is not None and (values := likely(x)):
@@ -82,12 +82,8 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     return arguments
 
 
-_MASKED = 4
-_MASK = st.integers(0, 4**_MASKED - 1)
-"""Two bits an argument, for four at once, since draws are what takes time: three of four optional ones are left out.
-
-Of larger ranges Hypothesis draws small numbers more often: the last arguments would hardly ever be given.
-"""
+_MASKS = [st.integers(0, 4**arguments - 1) for arguments in range(9)]
+"""Two bits for each argument: three of four optional ones are left out."""
 
 
 def mended(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None = None) -> Arguments | None:
