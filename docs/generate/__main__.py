@@ -7,9 +7,9 @@ FOLDER/site/        where `mkdocs build --config-file FOLDER/mkdocs.yml` puts th
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,4 +71,6 @@ def _entry(path: str, pages: dict[str, Page]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Write everything that the site is built from.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    main(parser.parse_args().folder)
