@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any, NamedTuple
 
-from archc.emit.fixed import Fixed, fixed, hidden
+from archc.emit.fixed import Fixed, fixed
 from archc.emit.naming import Names
 from archc.emit.template import (
     IN_COMPREHENSIONS,
@@ -26,7 +26,16 @@ from archc.emit.template import (
     merge,
     signature,
 )
-from archc.expressions import ExpressionError, Symbol, evaluate_text, has_expression, names_of, plain, text_of
+from archc.expressions import (
+    ExpressionError,
+    Symbol,
+    evaluate_text,
+    has_expression,
+    hidden_names,
+    names_of,
+    plain,
+    text_of,
+)
 from archc.graph import Graph, Instance, Network, Node, Ref
 from archc.kinds import Call, Kind, form
 from archc.language.names import class_name_fault
@@ -251,7 +260,7 @@ def _structural(graphs: list[Graph], template: Template, plan: _Plan) -> frozens
 
 def _literal(graphs: list[Graph], template: Template, plan: _Plan) -> frozenset[str]:
     """The names that a literal of a class follows from."""
-    return hidden(values_of(template)).union(*(fixed(graph, plan.fixed).literals for graph in graphs))
+    return hidden_names([*values_of(template)]).union(*(fixed(graph, plan.fixed).literals for graph in graphs))
 
 
 def _decisions(attributes: Iterable[Attribute | Loop]) -> Iterator[Any]:

@@ -7,11 +7,10 @@ say, of which a linear layer tells the features.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from archc.expressions import Expression, ExpressionError, hidden_names, names_of
+from archc.expressions import Expression, ExpressionError, names_of
 from archc.graph import INPUT, Graph, Instance, Node, Ref
 from archc.kinds import Kind, Shape
 
@@ -106,8 +105,3 @@ def _lost(node: Node, kind: Kind, graph: Graph) -> Taint:
                     names &= names_of(argument.evaluate(graph.scope))
             found |= names
     return found
-
-
-def hidden(values: Iterable[Any]) -> Taint:
-    """The names that values follow from and that their text does not read."""
-    return NONE.union(*(hidden_names(value) for value in values))

@@ -238,17 +238,16 @@ class _Head(NamedTuple):
 
 def _heads(attributes: tuple[Attribute, ...]) -> dict[str, _Head]:
     found = {}
+    heads = [attribute for attribute in attributes if attribute.auxiliary and attribute.present]
     taken = {attribute.name for attribute in attributes} | MODULE_ATTRIBUTES
-    for attribute in attributes:
-        if not (attribute.auxiliary and attribute.present):
-            continue
+    own = {text for head in heads if head.conditional and (text := text_of(head.when)).isidentifier()} - taken
+    names = Names(taken | own)
+    for attribute in heads:
         if not attribute.conditional:
             found[attribute.name] = _Head("", "")
             continue
         condition = text_of(attribute.when)
-        flag = condition if condition.isidentifier() and condition not in taken else f"has_{attribute.name}"
-        while flag in taken:
-            flag += "_"
+        flag = condition if condition in own else names.take(f"has_{attribute.name}")
         found[attribute.name] = _Head(flag, condition)
     return found
 

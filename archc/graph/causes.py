@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from archc.expressions import Expression
-from archc.graph.graph import Node, Ref
-from archc.kinds import KINDS, Kind, Shape
+from archc.graph.graph import INPUT, Node, Ref
+from archc.kinds import KINDS, Kind, Shape, form
 from archc.kinds.base import pair
 from archc.language.spec import BlockCall
 from archc.problems import Fix, Mark
@@ -36,6 +36,34 @@ class Cause(NamedTuple):
     def help(self) -> str:
         """What to write, and why."""
         return f"{self.rule}: write `{self.argument}: {self.value}`{self.other}"
+
+
+def shortcuts(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> set[int]:
+    """Which of a join's inputs are the body's own input, handed on as it is."""
+
+    def hands_on(node: Node, _: Ref) -> bool:
+        return isinstance(node.element, KINDS["identity"])
+
+    return {at for at, ref in enumerate(refs) if _begin(ref, nodes, hands_on) == INPUT}
+
+
+def keeping(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> Callable[[int], bool]:
+    """Whether one of a join's inputs has its body's input's size, and every layer on the way kept it."""
+
+    def keeps_size(node: Node, ref: Ref) -> bool:
+        return node.in_shapes[0][1:] == node.shapes[ref.output][1:]
+
+    return lambda at: _begin(refs[at], nodes, keeps_size) is not None
+
+
+def _begin(ref: Ref, nodes: Sequence[Node | None], passes: Callable[[Node, Ref], bool]) -> int | None:
+    """The input that a value goes back to, if each node on the way lets it pass."""
+    while ref.node >= 0:
+        node = nodes[ref.node]
+        if node is None or not passes(node, ref):
+            return None
+        ref = node.inputs[0]
+    return ref.node
 
 
 def first_shrinking(ref: Ref, nodes: list[Node | None], size: Shape) -> Cause | None:
@@ -108,7 +136,7 @@ def _stride(node: Node, kind: Kind, size: Shape) -> Cause | None:
     steps = pair(kernel if stride is None else stride)
     if max(steps) == 1:
         return None
-    before, after = ("×".join(map(str, shape[1:])) for shape in (node.in_shapes[0], node.output))
+    before, after = (form(shape[1:]) for shape in (node.in_shapes[0], node.output))
     whose = f"stride {max(steps)}" if stride is not None else f"stride {max(steps)}, that of its kernel,"
     rule = f"its {whose} makes {after} of {before}"
     return Cause(node.mark, (), rule, "stride", "1", other=", or give the others the same")

@@ -23,7 +23,7 @@ from archc.expressions import (
     text_of,
 )
 from archc.graph.aliasing import overwrite_problems
-from archc.graph.causes import first_shrinking
+from archc.graph.causes import first_shrinking, keeping, shortcuts
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
 from archc.graph.vanishing import LOOKED_INTO, Opened, large_enough, shrinking, way
@@ -613,7 +613,8 @@ class _Elaborator:
         x: Any = shapes if kind.many else shapes[0]
         faulty = False
         if isinstance(kind, Join):
-            for position, fault in kind.join_faults(shapes, _shortcuts(operands, nodes), _keeping(operands, nodes)):
+            refs = [value.ref for value in operands]
+            for position, fault in kind.join_faults(shapes, shortcuts(refs, nodes), keeping(refs, nodes)):
                 faulty = True
                 self.join_fault(fault, name, operands[position : position + 1], nodes, call.operands[position].mark)
         else:
@@ -679,7 +680,8 @@ class _Elaborator:
         if len(parts) == 1:
             return {None: parts[0]}  # the other branches have a `when` that is false
         faulty = False
-        for position, fault in kind.join_faults(shapes, _shortcuts(parts, nodes), _keeping(parts, nodes)):
+        refs = tuple(part.ref for part in parts)
+        for position, fault in kind.join_faults(shapes, shortcuts(refs, nodes), keeping(refs, nodes)):
             faulty = True
             name, mark = marks[position] if marks else ("", body.join.mark)
             message = fault.message.replace("inputs of `", "branches of `join: ")
@@ -687,7 +689,6 @@ class _Elaborator:
         if faulty:
             return unknown
         out = self.outputs(kind, shapes, body.join.mark)
-        refs = tuple(part.ref for part in parts)
         nodes.append(Node("join", kind, body.join.mark, refs, shapes, out))
         return {None: _Value(Ref(len(nodes) - 1), out[None])}
 
@@ -779,35 +780,6 @@ class _Elaborator:
             self.report(fault.code, fault.message, at, label=fault.label, help=fault.help, fix=fix)
             return None
         return same_padding(given["kernel_size"], given.get("dilation", 1))
-
-
-def _shortcuts(values: list[_Value], nodes: list[Node | None]) -> set[int]:
-    """The positions of the values that are the body's own input, handed on as it is."""
-
-    def own(ref: Ref) -> bool:
-        while ref.node >= 0:
-            node = nodes[ref.node]
-            if node is None or type(node.element) is not type(_ABSENT):
-                return False
-            ref = node.inputs[0]
-        return ref.node == INPUT
-
-    return {position for position, value in enumerate(values) if own(value.ref)}
-
-
-def _keeping(values: list[_Value], nodes: list[Node | None]) -> Callable[[int], bool]:
-    """Whether the value at a position has the size of the body's own input, and every layer on the way kept it."""
-
-    def keeps(at: int) -> bool:
-        ref = values[at].ref
-        while ref.node >= 0:
-            node = nodes[ref.node]
-            if node is None or node.in_shapes[0][1:] != node.shapes[ref.output][1:]:
-                return False
-            ref = node.inputs[0]
-        return True
-
-    return keeps
 
 
 _COUNT_THEM = "let the name carry the index: `index: i` beside the loop's `repeat` or `for`, and `{0}$i`"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archc.graph.graph import INPUT, Node, Ref
-from archc.kinds import Kind, Shape
+from archc.kinds import Kind, Shape, form
 
 _LONGEST = 500
 """Layers on a way that is looked at: what is told of a longer one would not be read."""
@@ -97,13 +97,13 @@ def shrinking(leaves: list[Leaf], place: tuple[str, ...]) -> str:
     for leaf in leaves:
         if leaf.result != leaf.before:
             steps[".".join(leaf.path[: _common(leaf.path, place) + 1])] = leaf.result
-    told = [f"`{name}` {_plane(size)}" for name, size in steps.items()]
+    told = [f"`{name}` {form(size)}" for name, size in steps.items()]
     if len(told) > _SHOWN:
         told[3 : 3 + len(told) - _SHOWN] = ["…"]
     begun = f"`{'.'.join(first.path)}` (line {first.node.mark.line})"
     if len(steps) == 1:
-        return f"the map shrinks from {_plane(leaves[0].before)} to {_plane(leaves[-1].result)} in {begun}"
-    return f"the map shrinks from {_plane(leaves[0].before)}: {' → '.join(told)}; the first to shrink it is {begun}"
+        return f"the map shrinks from {form(leaves[0].before)} to {form(leaves[-1].result)} in {begun}"
+    return f"the map shrinks from {form(leaves[0].before)}: {' → '.join(told)}; the first to shrink it is {begun}"
 
 
 def large_enough(leaves: list[Leaf], fits: Callable[[int, int], bool]) -> tuple[int, int] | None:
@@ -155,7 +155,3 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> int:
             break
         count += 1
     return count
-
-
-def _plane(size: Shape) -> str:
-    return "×".join(map(str, size))

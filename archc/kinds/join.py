@@ -56,10 +56,10 @@ class Join(Kind):
         for odd in unequal:
             if odd in mended:
                 continue
-            help = f"make this branch give {_plane(size)}"
+            help = f"make this branch give {form(size)}"
             stride = _stride(sizes[odd], size)
             help += f", as with `stride: {stride}`" if stride > 1 else _KEEPS
-            label = f"gives {_plane(sizes[odd])}, {_others([_plane(size) for size in sizes], odd, _plane(size))}"
+            label = f"gives {form(sizes[odd])}, {_others([form(size) for size in sizes], odd, form(size))}"
             yield odd, Fault("E0312", f"inputs of `{self.kind}` differ in height and width", label=label, help=help)
 
     def requirements(self, x: Any) -> Iterator[Fault]:
@@ -68,10 +68,6 @@ class Join(Kind):
 
 
 _KEEPS = ": a stride-1 layer keeps its input's size with `padding: same`"
-
-
-def _plane(size: tuple[int, ...]) -> str:
-    return "×".join(map(str, size))
 
 
 def _usual(values: list[Any], better: list[Any] | None = None) -> Any:

@@ -48,6 +48,15 @@ class Problem:
             found.append(f"the block is used {self.waiting} more time{'s' * (self.waiting > 1)} after it")
         return found
 
+    @property
+    def told(self) -> str:
+        """All that the report says of it, the place apart: for who shows a text beside the place."""
+        parts = [f"{self.message}: {self.label}" if self.label else self.message]
+        parts += [f"in: {' → '.join(self.where)}"] if self.where else []
+        parts += self.notes
+        parts += [f"help: {self.help}"] if self.help else []
+        return "\n".join(parts)
+
 
 class SpecError(Exception):
     """A spec, a setting or a file that cannot be used; `problems` holds every fault found."""

@@ -41,11 +41,6 @@ def _rule(code: str) -> dict[str, Any]:
 
 
 def _result(problem: Problem, index: int) -> dict[str, Any]:
-    # An annotation shows this text alone: all that the report says is in it.
-    parts = [f"{problem.message}: {problem.label}" if problem.label else problem.message]
-    parts += [f"in: {' → '.join(problem.where)}"] if problem.where else []
-    parts += problem.notes
-    parts += [f"help: {problem.help}"] if problem.help else []
     physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(problem.file)}}
     if problem.mark is not None:
         physical["region"] = _region(problem.mark)
@@ -53,7 +48,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "ruleId": problem.code,
         "ruleIndex": index,
         "level": "error",
-        "message": {"text": "\n".join(parts)},
+        "message": {"text": problem.told},  # an annotation shows this text alone
         "locations": [{"physicalLocation": physical}],
     }
     return result | ({"fixes": [_fix(problem.fix)]} if problem.fix else {})

@@ -28,7 +28,7 @@ def _diagnostic(analysis: Analysis, problem: Problem) -> types.Diagnostic:
         ways.insert(0, (problem.mark, problem.message))
     return types.Diagnostic(
         range=types.Range(types.Position(0, 0), types.Position(0, 0)) if mark is None else analysis.text.range(mark),
-        message=_message(problem),
+        message=problem.told,
         severity=types.DiagnosticSeverity.Error,
         code=problem.code,
         code_description=types.CodeDescription((PAGES / f"{problem.code}.md").as_uri()),
@@ -59,14 +59,6 @@ def _naming(analysis: Analysis, file: str) -> Mark | None:
 
 def _line(mark: Mark) -> str:
     return f"`{(mark.source.line(mark.line) or '').strip()}`"
-
-
-def _message(problem: Problem) -> str:
-    parts = [f"{problem.message}: {problem.label}" if problem.label else problem.message]
-    parts += [f"in: {' → '.join(problem.where)}"] if problem.where else []
-    parts += problem.notes
-    parts += [f"help: {problem.help}"] if problem.help else []
-    return "\n".join(parts)
 
 
 def location(mark: Mark, analysis: Analysis) -> types.Location:
