@@ -425,9 +425,6 @@ def _statement(statement: Statement) -> list[str]:
     if not statement.target:
         return lay_out(value, 8, before="return ")
     target = f"{statement.target}{': Tensor' if statement.annotated else ''} = "
-    if isinstance(statement.value, str) and len(target) + len(statement.value) + 8 > WIDTH:
-        # A long sum or product: one operand a line, as the formatter breaks it.
-        parts = re.split(r" (?=[+*] )", statement.value)
-        first = marked([f"        {target}("], statement.steps)
-        return [*first, *(f"            {part}" for part in parts), "        )"]
+    if isinstance(statement.value, str):
+        return marked(wrapped(statement.value, 8, before=target), statement.steps)
     return lay_out(value, 8, before=target)
