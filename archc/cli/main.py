@@ -85,6 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _run(given.command, given)
     if arguments is None and "torch" not in sys.modules:
         gc.freeze()  # the process ends here: nothing is worth collecting; extension modules of torch's would complain
+    if arguments is None and os.environ.get("WORLD_SIZE", "1") != "1":
+        # One of torchrun's processes. A thread of gloo's may still be about to let a tensor of Python's go, and
+        # aborts the process if the interpreter is being taken down by then.
+        sys.stderr.flush()
+        os._exit(code)
     return code
 
 
