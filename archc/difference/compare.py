@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from archc.difference.align import Pair, align
 from archc.difference.alike import Likeness
 from archc.difference.change import ArgumentChange, Change
 from archc.difference.parts import LEFT_OUT, Argument, Body, Part, as_written
-from archc.difference.wiring import Wiring
+from archc.difference.wiring import Inputs, Wiring, own_input
 from archc.expressions import plain
 from archc.kinds import regularization
 
@@ -86,9 +86,6 @@ class _Inner:
         self.blocks += below.blocks
 
 
-SameInput = Callable[[int, int], bool]
-
-
 class _Comparer:
     def __init__(self) -> None:
         self.likeness = Likeness()
@@ -99,14 +96,14 @@ class _Comparer:
         key = (id(one), id(other), told)
         if key not in self.known:
             self.known[key] = found = _Inner(one, other)
-            self.bodies(one, other, "", "", found, told, lambda i, j: i == j)
+            self.bodies(one, other, "", "", found, told, (own_input, own_input))
         return self.known[key]
 
     def bodies(
-        self, one: Body, other: Body, before: str, after: str, found: _Inner, told: bool, same_input: SameInput
+        self, one: Body, other: Body, before: str, after: str, found: _Inner, told: bool, inputs: Inputs
     ) -> None:
         pairs = align(one, other)
-        wiring = Wiring(one, other, pairs, same_input)
+        wiring = Wiring(one, other, pairs, inputs)
         changes: list[tuple[float, Change]] = []  # with their places among the parts of the second body
         both = {pair.one for pair in pairs}, {pair.other for pair in pairs}
         for i, part in enumerate(one.parts):
@@ -145,12 +142,12 @@ class _Comparer:
         says = change.arguments or change.reads or change.moved or renamed or change.replaced
         return change if says else None
 
-    def below(self, a: Part, b: Part, paths: tuple[str, str], found: _Inner, told: bool, same_input: SameInput) -> None:
+    def below(self, a: Part, b: Part, paths: tuple[str, str], found: _Inner, told: bool, inputs: Inputs) -> None:
         """The insides of two bodies: of nameless ones within the same section, of blocks in one of their own."""
         assert a.body is not None
         assert b.body is not None
         if not a.body.name or not b.body.name:
-            self.bodies(a.body, b.body, f"{paths[0]}.", f"{paths[1]}.", found, told, same_input)
+            self.bodies(a.body, b.body, f"{paths[0]}.", f"{paths[1]}.", found, told, inputs)
             return
         blocks = a.body.block, b.body.block
         told = told and (None in blocks or not self.likeness.alike(*blocks))

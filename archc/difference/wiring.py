@@ -14,18 +14,26 @@ Token = tuple[Any, ...]
 
 Names = tuple[str, ...]
 
+Inputs = tuple[Callable[[int], Token], Callable[[int], Token]]
+"""For the inputs of either body, counted from 0, the values that they are: equal where they are one."""
+
+
+def own_input(i: int) -> Token:
+    """The value of an input that is itself in both bodies."""
+    return ("input", i)
+
 
 class Wiring:
     """The values of two bodies, as far as they are one.
 
     What came, went or moved is looked through: a part that reads a value behind an added one reads the same value as
-    before. `same_input` says which inputs of the two bodies are one, counted from 0.
+    before.
     """
 
-    def __init__(self, one: Body, other: Body, pairs: list[Pair], same_input: Callable[[int, int], bool]) -> None:
+    def __init__(self, one: Body, other: Body, pairs: list[Pair], inputs: Inputs) -> None:
         self.one, self.other = one, other
         self.pairs = pairs
-        self.same_input = same_input
+        self.input_a, self.input_b = inputs
         self.known = one.results is not None and other.results is not None
         self.places = {pair.one: pair.other for pair in pairs}
         self.last = [-1]  # by part of the first body: the place of the last pair before it
@@ -35,8 +43,8 @@ class Wiring:
         self.names_b = {pair.other: pair.one for pair in pairs}
         still = [pair for pair in pairs if not pair.moved]
         if self.known:
-            self.roots_a = self._roots(one, {pair.one: pair.one for pair in still}, self._input_a)
-            self.roots_b = self._roots(other, {pair.other: pair.one for pair in still}, self._input_b)
+            self.roots_a = self._roots(one, {pair.one: pair.one for pair in still}, self.input_a)
+            self.roots_b = self._roots(other, {pair.other: pair.one for pair in still}, self.input_b)
 
     def place(self, gone: int) -> float:
         """Where, among the parts of the second body, one that is gone would stand."""
@@ -65,16 +73,21 @@ class Wiring:
             return None
         return _outputs(self.one, a), _outputs(self.other, b)
 
-    def inputs(self, pair: Pair) -> Callable[[int, int], bool]:
-        """Which inputs of two nameless bodies are one."""
-        one, other = self.one.parts[pair.one].inputs or (), self.other.parts[pair.other].inputs or ()
+    def inputs(self, pair: Pair) -> Inputs:
+        """The inputs of two nameless bodies: an input may be the same value as another one of its own body too."""
+        one, other = self.one.parts[pair.one].inputs, self.other.parts[pair.other].inputs
+        if one is None or other is None or not self.known:
+            return own_input, own_input
 
         def same(i: int, j: int) -> bool:
-            if not i or not j:
-                return i == j  # told of the bodies themselves
-            return i < len(one) and j < len(other) and self._same((one[i],), (other[j],))
+            # The first is told of the bodies themselves.
+            return i == j if not i or not j else self._same((one[i],), (other[j],))
 
-        return same
+        matches_b = [next((i for i in range(len(one)) if same(i, j)), None) for j in range(len(other))]
+        tokens_b = [("new input", j) if i is None else own_input(i) for j, i in enumerate(matches_b)]
+        matches_a = [next((j for j in range(len(other)) if same(i, j)), None) for i in range(len(one))]
+        tokens_a = [own_input(i) if j is None else tokens_b[j] for i, j in enumerate(matches_a)]
+        return tokens_a.__getitem__, tokens_b.__getitem__
 
     # Values
 
@@ -94,13 +107,6 @@ class Wiring:
             behind.append(frozenset().union(*map(of, part.inputs or ())) if here else frozenset())
         return of
 
-    def _input_a(self, i: int) -> Token:
-        return ("input", i)
-
-    def _input_b(self, j: int) -> Token:
-        same = next((i for i in range(j + 1) if self.same_input(i, j)), None)
-        return ("new input", j) if same is None else ("input", same)
-
     def _tokens(self, refs: Iterable[Ref], names: dict[int, int], input: Callable[[int], Token]) -> list[Token | None]:
         return [
             input(INPUT - ref.node) if ref.node < 0 else (names[ref.node], ref.output) if ref.node in names else None
@@ -108,8 +114,8 @@ class Wiring:
         ]
 
     def _same(self, a: tuple[Ref, ...], b: tuple[Ref, ...]) -> bool:
-        tokens_a = self._tokens(a, self.names_a, self._input_a)
-        tokens_b = self._tokens(b, self.names_b, self._input_b)
+        tokens_a = self._tokens(a, self.names_a, self.input_a)
+        tokens_b = self._tokens(b, self.names_b, self.input_b)
         if tokens_a == tokens_b and None not in tokens_a:
             return True
         if len(a) == len(b):

@@ -69,10 +69,10 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     `sizes` are integers that are likelier than others: channels to meet, parameters to use.
     """
     arguments: Arguments = {}
-    optional = draw(_MASKS[min(len(kind.model_fields), 8)])  # one draw for all of them: draws are what takes time
-    for name, field in kind.model_fields.items():
-        optional, given = divmod(optional, 4)
-        if given != 3 and not field.is_required():
+    mask = 0
+    for at, (name, field) in enumerate(kind.model_fields.items()):
+        mask = mask >> 2 if at % 4 else draw(_MASK)  # one draw for four of them: draws are what takes time
+        if mask & 3 != 3 and not field.is_required():
             continue
         likely = LIKELY.get((kind.kind, name))
         if likely is not None and (values := likely(x)):
@@ -82,8 +82,11 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     return arguments
 
 
-_MASKS = [st.integers(0, 4**arguments - 1) for arguments in range(9)]
-"""Two bits for each argument: three of four optional ones are left out."""
+_MASK = st.integers(0, 255)
+"""Two bits for each of four arguments: three of four optional ones are left out.
+
+Small, for of a large range the small integers are drawn more often than the others.
+"""
 
 
 def mended(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None = None) -> Arguments | None:

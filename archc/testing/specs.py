@@ -625,7 +625,7 @@ class _Writer:
         """A name that is not yet taken."""
         name = self.choose(_LAYERS)
         while name in taken:
-            name = f"{name}{len(taken)}"
+            name = f"{name.rstrip('_')}{len(taken)}"
         if isinstance(taken, set):
             taken.add(name)
         return str(name)
