@@ -20,10 +20,7 @@ from archc.problems import SpecError
 
 
 def network_classes(network: Network) -> tuple[list[ClassDef], list[Network]]:
-    """The classes of a network, and what they were made for: the network itself, and with other values.
-
-    Raises SpecError where names clash.
-    """
+    """The classes of a network, and what they were made for: the network itself, and with other values."""
     known: Instances = {}
     resolved: frozenset[str] = frozenset()
     while True:

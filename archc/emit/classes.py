@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from archc.emit.fixed import Fixed, fixed
@@ -40,7 +41,7 @@ from archc.graph import Graph, Instance, Network, Node, Ref
 from archc.kinds import Call, Kind, form
 from archc.language.names import class_name_fault
 from archc.language.spec import Block
-from archc.problems import Problem, SpecError
+from archc.problems import Source
 
 
 class ClassParameter(NamedTuple):
@@ -81,14 +82,14 @@ class _Plan:
     by_graph: dict[int, ClassDef] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     fixed: dict[int, Fixed] = field(default_factory=dict)
-    blocks: dict[str, str] = field(default_factory=dict)  # the names of their classes
+    blocks: dict[int, str] = field(default_factory=dict)  # by the body of a block: the name of its class
 
 
 def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
     """The classes of a network, those that others use first and the network's own last.
 
     `networks` are the network itself and, behind it, the same with other values of its parameters, all of
-    which its class is to serve. Raises Different if it cannot, SpecError where names clash.
+    which its class is to serve. Raises Different if it cannot.
     """
     plan = _Plan()
     plan.names.taken |= {networks[0].spec.name, *IN_COMPREHENSIONS}
@@ -98,8 +99,7 @@ def plan_classes(networks: Sequence[Network]) -> list[ClassDef]:
     order = uses.order()
     for body in order:
         plan.names.taken |= uses.found[body][0].graph.scope.keys()  # an argument would hide a class of its name
-    for body in order:
-        _reserve(uses.found[body][0].graph.block, plan)
+    _name_blocks([uses.found[body][0].graph for body in order], networks[0].spec.source, plan)
     for body in order:
         if body != uses.root:
             _define(uses.found[body], plan)
@@ -320,8 +320,8 @@ def _class_names(uses: list[_Use], groups: list[list[int]], plan: _Plan) -> list
     block = uses[0].graph.block
     if block is not None:
         suffixes = [""] if len(groups) == 1 else _telling(uses, groups)
-        own = plan.blocks[block.name]
-        return [own if not suffix else plan.names.take(block.name + suffix) for suffix in suffixes]
+        own = plan.blocks[id(uses[0].graph.body)]
+        return [own if not suffix else plan.names.take(own + suffix) for suffix in suffixes]
     bases = [_base(uses[group[0]], plan) for group in groups]
     if len(set(bases)) == len(groups):  # each has a name of its own, as the entries of a loop have
         return [plan.names.take(base) for base in bases]
@@ -334,14 +334,19 @@ def _base(use: _Use, plan: _Plan) -> str:
     return use.outer + base if base in plan.names.taken or class_name_fault(base) else base
 
 
-def _reserve(block: Block | None, plan: _Plan) -> None:
-    """A block's name is its own: what has no name of its own is called otherwise."""
-    if block is None:
-        return
-    if block.name in plan.blocks:
-        message = f"the source would have two classes called `{block.name}`: one is imported"
-        raise SpecError([Problem("E0603", message, block.mark, help="rename one of them")])
-    plan.blocks[block.name] = plan.names.take(block.name)
+def _name_blocks(graphs: list[Graph], spec: Source, plan: _Plan) -> None:
+    """A block's name is its own: what has no name of its own is called otherwise.
+
+    Of several blocks of one name, which imported files bring along, the spec's own keeps it; another one is called
+    after its file as well.
+    """
+    graphs = [graph for graph in graphs if graph.block is not None]
+    for graph in sorted(graphs, key=lambda graph: graph.block is not None and graph.block.mark.source is not spec):
+        assert graph.block is not None
+        name = graph.block.name
+        longer = _camel(PurePath(graph.block.mark.source.name).stem) + name
+        wanted = (name,) if class_name_fault(longer) else (name, longer)
+        plan.blocks[id(graph.body)] = plan.names.take(*wanted)
 
 
 _LONG_ENDING = 40

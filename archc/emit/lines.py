@@ -26,7 +26,7 @@ class Place(NamedTuple):
 def source_places(network: Network) -> tuple[str, dict[str, Place]]:
     """The source that `emit_source` gives, and the place in it of every layer, block and body, by path.
 
-    The places of the instances of a block are the same: they share its class. Raises SpecError as `emit_source`.
+    The places of the instances of a block are the same: they share its class.
     """
     classes, served = network_classes(network)
     source, lines = source_and_lines(network, classes, served)

@@ -42,10 +42,7 @@ class ClassText:
 
 
 def emit_source(network: Network) -> str:
-    """The PyTorch source of a checked network: deterministic, standalone, one class a block.
-
-    Raises SpecError where names clash.
-    """
+    """The PyTorch source of a checked network: deterministic, standalone, one class a block."""
     return source_and_lines(network, *network_classes(network))[0]
 
 

@@ -17,7 +17,7 @@ from archc.inference import Scan, Stop
 from archc.inference.cost import layer_cost
 from archc.inference.receptive import receptive_fields
 from archc.kinds import Kind
-from archc.problems import Mark, Source, SpecError, json_report
+from archc.problems import Mark, Source
 
 
 class Entry(NamedTuple):
@@ -75,7 +75,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
     scan = Scan(network, offered_sizes(network, summary.min_input))
     series, stops = SeriesTable(), Table()
     calls, fields, files = Table(), Table(), _Files(network.spec.source)
-    source, problems, places = _source(network)
+    source, places = _source(network)
     seen = receptive_fields(network.graph)
 
     def stop_numbers(found: list[Stop | None]) -> list[int]:
@@ -134,7 +134,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "stops": [dict(zip(("entry", "code", "message", "label", "help"), stop, strict=True)) for stop in stops.values],
         "drawings": drawings,
         "files": files.told(),
-        "source": {"name": f"{network.spec.stem}.py", "text": source, "problems": problems},
+        "source": {"name": f"{network.spec.stem}.py", "text": source},
     }
 
 
@@ -183,14 +183,11 @@ def _parameters(node: Node) -> int:
     return layer_cost(node, node.element)[0] if isinstance(node.element, Kind) else 0
 
 
-def _source(network: Network) -> tuple[str, list[dict[str, Any]], dict[str, list[int]]]:
-    """The emitted source, or the problems that keep it from being, and by path the lines: [made, to, run, to]."""
-    try:
-        text, places = source_places(network)
-    except SpecError as error:
-        return "", json_report(error.problems), {}
+def _source(network: Network) -> tuple[str, dict[str, list[int]]]:
+    """The emitted source, and by path the lines: [made, to, run, to]."""
+    text, places = source_places(network)
     nowhere = (0, 0)
-    return text, [], {path: [*(place.made or nowhere), *(place.run or nowhere)] for path, place in places.items()}
+    return text, {path: [*(place.made or nowhere), *(place.run or nowhere)] for path, place in places.items()}
 
 
 class _Files:

@@ -24,8 +24,8 @@ class Code {
         const { made: lines, run } = model.source(entry);
         for (const span of [lines, run]) if (span) link(made, span[0], entry);
       }
-      const { name, text, problems } = model.data.source;
-      this.source.load([name], 0, text || problems.map(({ code, message }) => `# error[${code}]: ${message}`).join("\n"), made);
+      const { name, text } = model.data.source;
+      this.source.load([name], 0, text, made);
     }
     if (changed.has("chosen") && chosen !== NETWORK) this.file = model.spec(chosen)[0];
     if (this.root.hidden && !changed.has("model")) return; // what is chosen is marked when the tab is shown
