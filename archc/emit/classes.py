@@ -345,8 +345,8 @@ def _name_blocks(graphs: list[Graph], spec: Source, plan: _Plan) -> None:
         assert graph.block is not None
         name = graph.block.name
         longer = _camel(PurePath(graph.block.mark.source.name).stem) + name
-        wanted = (name,) if class_name_fault(longer) else (name, longer)
-        plan.blocks[id(graph.body)] = plan.names.take(*wanted)
+        second = name in plan.blocks.values() and not class_name_fault(longer)
+        plan.blocks[id(graph.body)] = plan.names.take(longer if second else name)
 
 
 _LONG_ENDING = 40
