@@ -107,6 +107,17 @@ def test_the_card_and_the_table_agree_with_the_summary(opened: Any) -> None:
         assert told == f"{rows[path].parameters:,}"
 
 
+def test_the_card_of_a_join_names_all_its_inputs(opened: Any) -> None:
+    """An inception module concatenates four maps; a residual block adds two of one shape."""
+    for spec, join, given in (
+        ("googlenet", "inception3a.join", "64×28×28, 128×28×28, 32×28×28, 32×28×28"),
+        ("resnet18", "layer1.0.sum", "2 of 64×56×56"),
+    ):
+        tab = opened(spec)
+        tab.page.evaluate("(join) => app.choose(app.model.path.indexOf(join))", join)
+        assert tab.text("#card .facts dd").endswith(f"from {given}")
+
+
 def test_the_table_sorts(opened: Any) -> None:
     tab = opened("vgg11")
     head = tab.page.get_by_role("columnheader", name="Parameters")

@@ -44,7 +44,7 @@ def test_a_bundled_network_at_its_declared_size(spec: str) -> None:
     scan = Scan(architecture.network, [(7, 7), architecture.input[1:]])
     for row in architecture.summary().layers:
         entry = scan.entries[row.path]
-        assert entry.given[1] == row.input
+        assert entry.given[0][1] == row.input
         assert next(iter(entry.made.values()))[1] == row.output
         assert entry.macs[1] == row.macs
     assert_as_one_at_a_time(architecture, [(side, side) for side in range(1, 80, 5)])
@@ -57,9 +57,9 @@ def test_where_a_network_stops() -> None:
     assert none is None
     assert stop is not None
     assert stop.path == "features.12"
-    assert scan.entries["features.11"].given[0] == (256, 2, 2)
+    assert scan.entries["features.11"].given[0][0] == (256, 2, 2)
     assert scan.entries["features.12"].made[None] == (None, (256, 1, 1))
-    assert scan.entries["classifier.1"].given == (None, (9216,))
+    assert scan.entries["classifier.1"].given == ((None, (9216,)),)
 
 
 def test_a_head_that_does_not_run_stops_nothing() -> None:

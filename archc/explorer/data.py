@@ -94,7 +94,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "parent": [entry.parent for entry in placed],
         "training": [int(entry.training) for entry in placed],
         "call": [calls.number(_call(entry.node)) for entry in placed],
-        "input": [series.shape(found.given) for found in scanned],
+        "inputs": [[series.shape(given) for given in found.given] for found in scanned],
         "outputs": [[series.shape(made) for made in found.made.values()] for found in scanned],
         "result": [_result(entry, numbers) for entry in placed],
         "parameters": [_parameters(entry.node) for entry in placed],

@@ -14,9 +14,9 @@ Series = tuple[Shape | None, ...]
 
 
 class Scanned(NamedTuple):
-    """A layer, block or body: its first input and its outputs at each size, and its multiply-adds (of a layer)."""
+    """A layer, block or body: its inputs (a body's own alone) and outputs at each size, a layer's multiply-adds."""
 
-    given: Series
+    given: tuple[Series, ...]
     made: dict[str | None, Series]
     macs: tuple[int, ...] = ()
 
@@ -59,8 +59,8 @@ class Scan:
             path = prefix + node.name
             noted = self.heads if node.auxiliary else stops
             if node.graph is not None:
-                self.entries[path] = Scanned(given[0], {})  # before what is in it
-                self.entries[path] = Scanned(given[0], self._body(node.graph, given, f"{path}.", noted))
+                self.entries[path] = Scanned(given[:1], {})  # before what is in it
+                self.entries[path] = Scanned(given[:1], self._body(node.graph, given, f"{path}.", noted))
             else:
                 self.entries[path] = self._layer(node, given, path, noted)
             values.append(self.entries[path].made)
@@ -91,4 +91,4 @@ class Scan:
                 series.append(None if reached is None else reached[name])
             macs.append(0 if reached is None else kind.macs(shapes[0], next(iter(reached.values()))))
         outputs = {name: self._one(tuple(series)) for name, series in made.items()}
-        return Scanned(given[0], outputs, tuple(macs)), faults
+        return Scanned(given, outputs, tuple(macs)), faults

@@ -18,7 +18,7 @@ class Card {
     const training = chosen !== NETWORK && model.training[chosen];
     const part = (figure, sums) => (training ? "in training" : share(figure, sums.of(NETWORK)));
     const facts = [
-      fact("Output", runs ? form(output) : "does not run", `from ${form(model.input(chosen, size))}`),
+      fact("Output", runs ? form(output) : "does not run", `from ${forms(model.inputs(chosen, size))}`),
       fact("Parameters", roughly(parameters), part(parameters, model.parameters), exactly(parameters)),
       fact("Multiply-adds", runs ? roughly(macs) : "—", runs ? part(macs, figures.macs) : "", exactly(macs)),
       fact("Activations", runs ? bytesOf(bytes) : "—", "float32, one image", `${exactly(bytes)} bytes`),

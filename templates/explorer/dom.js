@@ -16,6 +16,14 @@ const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
 
 /** Figures as people read them. */
 const form = (shape) => (shape ? shape.join("×") : "—");
+
+/** Several shapes: alike ones once, with their count; of many the first and how many more there are. */
+function forms(shapes, most = 4) {
+  const texts = shapes.map(form);
+  if (texts.length > 1 && new Set(texts).size === 1) return `${texts.length} of ${texts[0]}`;
+  if (texts.length > most + 1) texts.splice(most, Infinity, `${texts.length - most} more`);
+  return texts.join(", ");
+}
 const exactly = (count) => Math.round(count).toLocaleString("en-US");
 
 function roughly(count, step = 1000, units = ["", " k", " M", " G", " T"]) {

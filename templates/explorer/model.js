@@ -133,9 +133,14 @@ class Model {
     return axes.length && axes.every(Boolean) ? axes : null;
   }
 
+  /** The shapes of all inputs: a join has several. */
+  inputs(entry, size) {
+    if (entry === NETWORK) return [[this.data.input[0], ...this.imageSize(size)]];
+    return this.data.columns.inputs[entry].map((shape) => this.shape(shape, size));
+  }
+
   input(entry, size) {
-    if (entry === NETWORK) return [this.data.input[0], ...this.imageSize(size)];
-    return this.shape(this.data.columns.input[entry], size);
+    return this.inputs(entry, size)[0];
   }
 
   /** The shapes of all outputs, in their order. */

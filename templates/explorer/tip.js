@@ -25,7 +25,7 @@ class Tip {
     const field = model.field(entry);
     const output = model.state(entry, size) === "runs" ? form(model.output(entry, size)) : "does not run";
     const rows = [
-      ["shape", `${form(model.input(entry, size))} → ${output}`],
+      ["shape", `${forms(model.inputs(entry, size))} → ${output}`],
       ["parameters", exactly(model.parameters.of(entry))],
       ["multiply-adds", exactly(macs.of(entry))],
       ["receptive field", field ? pair(field[0], field[1]) : "—"],
