@@ -6,7 +6,7 @@ from the input on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from archc.graph.aliasing import overwrite_problems
 from archc.graph.causes import first_shrinking, keeping, shortcuts
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
+from archc.graph.unread import lost_references
 from archc.graph.vanishing import LOOKED_INTO, Opened, large_enough, shrinking, way
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
 from archc.kinds.base import shown
@@ -72,6 +73,10 @@ def elaborate(
         elaborator.problems.raise_any()  # all that reads a parameter without a value would be told of, too
     scope = {**values, "in_channels": size[0]}
     graph = elaborator.body(spec.body, (tuple(size),), scope, None, None)
+    if parameters is None and input is None:  # else the spec was read before
+        for reference, names in lost_references(spec):
+            if not elaborator.problems.told("E0210", reference.mark):
+                elaborator.lost(reference, names)
     elaborator.problems.raise_any()
     assert graph is not None
     network = Network(spec, graph, declared, values, size)
@@ -438,6 +443,13 @@ class _Elaborator:
             text += part if isinstance(part, str) else str(self.decide(self.value(part, scope, reference.mark)))
         return Reference(text, reference.output, reference.mark)
 
+    def lost(self, reference: Reference, names: Iterable[str], *, below: bool = False) -> None:
+        """Report a name that stands for nothing."""
+        help, fix = self.problems.suggest(reference.name, names, reference.mark)
+        if below:
+            help, fix = f"`{reference.name}` stands below: an entry can read only what stands before it", None
+        self.report("E0210", f"`{reference.name}` is no earlier entry of this body", reference.mark, help=help, fix=fix)
+
     def lookup(self, reference: Reference, frame: _Frame) -> _Value | None:
         """The value that a name stands for, here or in an enclosing body of the same block."""
         outer: _Frame | None = frame
@@ -449,11 +461,7 @@ class _Elaborator:
             outer = outer.parent
         if outer is None:
             names = dict.fromkeys(name for within in crossed for name in within.values)
-            help, fix = self.problems.suggest(reference.name, names, reference.mark)
-            if any(reference.name in within.all_names for within in crossed):
-                help, fix = f"`{reference.name}` stands below: an entry can read only what stands before it", None
-            what = f"`{reference.name}` is no earlier entry of this body"
-            self.report("E0210", what, reference.mark, help=help, fix=fix)
+            self.lost(reference, names, below=any(reference.name in within.all_names for within in crossed))
             return None
         if reference.name in outer.hidden:
             help = "it exists in training only; what runs always cannot depend on it"

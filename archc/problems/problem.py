@@ -75,6 +75,10 @@ _SUGGESTIONS = 100
 """Behind so many problems nothing is suggested any more."""
 
 
+def _key(code: str, file: str, mark: Mark | None, message: str) -> tuple[object, ...]:
+    return (code, file, mark[1:] if mark else None, "" if mark else message)
+
+
 class Problems:
     """The faults found so far, each told once."""
 
@@ -83,11 +87,13 @@ class Problems:
 
     def add(self, problem: Problem) -> None:
         """Keep a problem; the same fault at the same place only adds to its count."""
-        place = problem.mark[1:] if problem.mark else None
-        key = (problem.code, problem.file, place, problem.message if place is None else "")
-        seen = self._found.setdefault(key, problem)
+        seen = self._found.setdefault(_key(problem.code, problem.file, problem.mark, problem.message), problem)
         if seen is not problem:
             seen.repeats += 1
+
+    def told(self, code: str, mark: Mark) -> bool:
+        """Whether this fault was found at this place."""
+        return _key(code, mark.source.name, mark, "") in self._found
 
     def suggest(self, word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[str, Fix | None]:
         """What `suggest` says; nothing behind many problems: looking for a likely word takes time."""
