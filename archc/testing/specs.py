@@ -230,11 +230,11 @@ class _Writer:
                     self.reads = around
                     last, made = loop[2:]
                     entries[loop[0]] = loop[1]
+                    if isinstance(loop[1].get("repeat", loop[1].get("in")), Formula):
+                        last = self.name(taken)  # which turn is the last one, if any, differs from call to call
+                        entries[last] = self.choose(["relu", "tanh", "identity"])
                     if last is not None:
                         unread[:] = [other for other in unread if other != at]
-                        if isinstance(loop[1].get("repeat", loop[1].get("in")), Formula):
-                            last = self.name(taken)  # which turn is the last one differs from call to call
-                            entries[last] = self.choose(["relu", "tanh", "identity"])
                         known[last] = made
                         local.add(last)
                         unread.append(last)
