@@ -202,7 +202,10 @@ def _run(
 
 
 def _check_parts(name: str, model: nn.Module, size: Size, count: int, recipe: Recipe, here: World) -> None:
-    """Refuse a single image where the network needs several: at the end of an epoch it would be too late."""
+    """Refuse a network without weights, and a single image where it needs several: later would be too late."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        what = f"{name} has no weights to train"
+        raise SpecError([Problem("E0704", what, file=name, help="add a layer such as `linear: $num_classes`")])
 
     def least(batch_size: int) -> int:
         return smallest_part(count, batch_size, recipe.accumulate, here.size)

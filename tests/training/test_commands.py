@@ -179,6 +179,15 @@ layers:
 """
 
 
+def test_a_network_without_weights_is_refused(sh: Shell) -> None:
+    text = "name: Pooled\ninput: [1, 8, 8]\nlayers: [{adaptive_avg_pool2d: [2, 5]}, flatten]\n"
+    Path("pooled.yaml").write_text(text)
+    code, out, err = sh("train", "pooled.yaml", "--epochs", "1", "--out", "run")
+    assert (code, out) == (1, "")
+    assert "error[E0704]: Pooled has no weights to train" in err
+    assert not Path("run").exists()
+
+
 def test_an_image_alone_is_refused_before_the_first_step(sh: Shell) -> None:
     """Batch norm of a 1×1 map has no variance with one image; what is proposed works, and other networks go on."""
     Path("norm.yaml").write_text(NORMALISED)
