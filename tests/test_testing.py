@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import archc
-from archc.kinds import KINDS, Shape
+from archc.kinds import KINDS, Kind, Shape
 from archc.testing import LIKELY, Draft, assert_layer, dump, layers, sound_arguments, specs, wrong_specs
 from archc.testing.arguments import fault_of, kinds_for
 
@@ -38,6 +40,20 @@ def test_layers_of_every_kind_are_drawn_sound(data: st.DataObject, x: Shape) -> 
     kind = data.draw(st.sampled_from(kinds_for(x)))
     assert fault_of(kind, data.draw(sound_arguments(kind, x)), x) is None
     assert_layer(data.draw(layers(kind, x)), x)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if not kind.many], ids=lambda kind: kind.kind)
+def test_every_argument_is_drawn(kind: type[Kind]) -> None:
+    """Each of them in at least 5 of 100 layers: one that is hardly ever given would be held against nothing."""
+    given_ones: Counter[str] = Counter()
+
+    @settings(max_examples=100, database=None, phases=[Phase.generate])
+    @given(sound_arguments(kind, (4, 6, 6) if kind in kinds_for((4, 6, 6)) else (4,)))
+    def check(arguments: dict[str, Any]) -> None:
+        given_ones.update(arguments.keys())
+
+    check()
+    assert {name: given_ones[name] for name in kind.model_fields if given_ones[name] < 5} == {}
 
 
 def test_a_kind_that_takes_no_such_input_is_said_to_be_so() -> None:
