@@ -26,7 +26,7 @@ from archc.graph.aliasing import overwrite_problems
 from archc.graph.causes import first_shrinking, keeping, shortcuts
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Ref, Turn
 from archc.graph.initialization import init_problems
-from archc.graph.unread import lost_references
+from archc.graph.references import lost_references
 from archc.graph.vanishing import LOOKED_INTO, Opened, large_enough, shrinking, way
 from archc.kinds import KINDS, Fault, Join, Kind, Shape, volume
 from archc.kinds.base import shown

@@ -6,9 +6,9 @@ names alone are looked at here; one that carries an index is left to elaboration
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from archc.language.spec import Body, Entry, LayerCall, Name, Reference, Spec, Splice
 from archc.limits import MAX_BLOCK_DEPTH
@@ -20,7 +20,7 @@ class _Names:
 
     outer: _Names | None = None
     plain: dict[str, None] = field(default_factory=dict)
-    patterns: list[re.Pattern[str]] = field(default_factory=list)
+    beginnings: set[str] = field(default_factory=set)  # of names that carry an index
 
     def add(self, name: Name | None) -> None:
         if name is None:
@@ -28,11 +28,12 @@ class _Names:
         if all(isinstance(part, str) for part in name.parts):
             self.plain[name.text] = None
         else:
-            pattern = "".join(re.escape(part) if isinstance(part, str) else ".*" for part in name.parts)
-            self.patterns.append(re.compile(pattern))
+            self.beginnings.add(name.parts[0] if isinstance(name.parts[0], str) else "")
 
     def __contains__(self, name: str) -> bool:
-        if name == "input" or name in self.plain or any(pattern.fullmatch(name) for pattern in self.patterns):
+        if name == "input" or name in self.plain:
+            return True
+        if self.beginnings and any(name[:length] in self.beginnings for length in range(len(name) + 1)):
             return True
         return self.outer is not None and name in self.outer
 
@@ -43,12 +44,12 @@ class _Names:
             yield from self.outer.known()
 
 
-def lost_references(spec: Spec) -> Iterator[tuple[Reference, list[str]]]:
+def lost_references(spec: Spec) -> Iterator[tuple[Reference, Iterable[str]]]:
     """The references of a spec and its blocks that lead nowhere whatever is present, with the names known there."""
     for body in (spec.body, *(block.body for block in spec.blocks.values())):
         if body is not None:
             for reference, names in _lost(body, None, 0):
-                yield reference, ["input", *names.known()]
+                yield reference, chain(["input"], names.known())
 
 
 _Lost = Iterator[tuple[Reference, _Names]]
