@@ -62,7 +62,7 @@ class Reader:
             call = element.call(node.in_shapes if element.many else node.in_shapes[0])
             assert f"{call.target.removeprefix('archc.')}(" in made
         if made and graph.form != "list":
-            assert f"self.{node.name} = " in made or f'("{node.name}", ' in made
+            assert f"self.{node.name} = " in made or re.search(rf'\(\s*"{node.name}",\s', made)
         if run and made:
             assert f"self.{node.name}(" in run
 

@@ -125,6 +125,17 @@ def test_the_memory_of_drawn_networks_is_what_torch_takes(draft: Draft) -> None:
     assert memory.peak <= really_alive(model, x)
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_a_padding_keeps_its_input_where_a_gradient_flows_into_it(mode: str) -> None:
+    """The network's own input needs no gradient: of the first convolution the padded map alone is kept."""
+    layer = f"{{conv2d: {{out_channels: 3, kernel_size: 3, padding: same, padding_mode: {mode}}}}}"
+    architecture = archc.loads(f"name: Padded\ninput: [3, 8, 8]\nlayers: [{layer}, {layer}]\n")
+    kept = architecture.summary().memory(IMAGES).kept
+    padded, between = 4 * IMAGES * 3 * 100, 4 * IMAGES * 3 * 64
+    assert kept == really_kept(architecture.build(), torch.rand(IMAGES, 3, 8, 8))
+    assert kept == 2 * padded + (between if mode != "circular" else 0)
+
+
 def test_the_peak_is_told_with_its_layer() -> None:
     """By hand: 3×3 convolution of 3×8×8 to 16×8×8; a ReLU beside it; pooling needs the places of the largest."""
     text = """

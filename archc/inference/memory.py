@@ -102,6 +102,7 @@ def _kept(network: Network, images: int) -> int:
             for place, one in enumerate(given):
                 # A product's gradient for one factor reads the others.
                 read = not kind.many or any(other.trained for i, other in enumerate(given) if i != place)
+                read = read and (one.trained or not kind.pads_first)
                 one.kept |= kind.needs_input and read
             for one in made.values():
                 one.kept |= kind.needs_output and not kind.keeps_storage

@@ -288,6 +288,11 @@ class Kind(BaseModel):
         return False
 
     @property
+    def pads_first(self) -> bool:
+        """Whether its input is read by a padding alone, whose gradient is of use only to what comes before."""
+        return False
+
+    @property
     def needs_output(self) -> bool:
         """Whether the backward pass reads its output, so that nothing may overwrite it."""
         return False

@@ -184,6 +184,10 @@ class Conv2d(Kind):
     def needs_input(self) -> bool:
         return self.padding_mode != "circular"  # which is copied piece by piece
 
+    @property
+    def pads_first(self) -> bool:
+        return self.padding_mode != "zeros"
+
     def kept(self, x: Shape, images: int) -> int:
         if self.padding_mode == "zeros":
             return 0
