@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None and os.environ.get("WORLD_SIZE", "1") != "1":
         # One of torchrun's processes. A thread of gloo's may still be about to let a tensor of Python's go, and
         # aborts the process if the interpreter is being taken down by then.
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     return code

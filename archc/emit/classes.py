@@ -340,13 +340,11 @@ def _name_blocks(graphs: list[Graph], spec: Source, plan: _Plan) -> None:
     Of several blocks of one name, which imported files bring along, the spec's own keeps it; another one is called
     after its file as well.
     """
-    graphs = [graph for graph in graphs if graph.block is not None]
-    for graph in sorted(graphs, key=lambda graph: graph.block is not None and graph.block.mark.source is not spec):
-        assert graph.block is not None
-        name = graph.block.name
-        longer = _camel(PurePath(graph.block.mark.source.name).stem) + name
-        second = name in plan.blocks.values() and not class_name_fault(longer)
-        plan.blocks[id(graph.body)] = plan.names.take(longer if second else name)
+    blocks = [(id(graph.body), graph.block) for graph in graphs if graph.block is not None]
+    for body, block in sorted(blocks, key=lambda pair: pair[1].mark.source is not spec):
+        longer = _camel(PurePath(block.mark.source.name).stem) + block.name
+        second = block.name in plan.blocks.values() and not class_name_fault(longer)
+        plan.blocks[body] = plan.names.take(longer if second else block.name)
 
 
 _LONG_ENDING = 40

@@ -160,6 +160,7 @@ def _run(
         "processes": here.size,
         "versions": versions(here.device),
     }
+    _check_weights(subject.name, model)
     _check_parts(subject.name, model, size, len(data.train), recipe, here)
     if recipe.tensorboard:
         here.on_first(require_board)
@@ -201,11 +202,14 @@ def _run(
     return Result(loop.model, folder.path, loop.rows, losses)
 
 
-def _check_parts(name: str, model: nn.Module, size: Size, count: int, recipe: Recipe, here: World) -> None:
-    """Refuse a network without weights, and a single image where it needs several: later would be too late."""
+def _check_weights(name: str, model: nn.Module) -> None:
     if not any(parameter.requires_grad for parameter in model.parameters()):
         what = f"{name} has no weights to train"
         raise SpecError([Problem("E0704", what, file=name, help="add a layer such as `linear: $num_classes`")])
+
+
+def _check_parts(name: str, model: nn.Module, size: Size, count: int, recipe: Recipe, here: World) -> None:
+    """Refuse a single image where the network needs several: at the end of an epoch it would be too late."""
 
     def least(batch_size: int) -> int:
         return smallest_part(count, batch_size, recipe.accumulate, here.size)
