@@ -28,6 +28,7 @@ DEMO = [
 CHECK = [
     ["ruff", "format", "--check", "."],
     ["ruff", "check", "."],
+    ["lint-imports"],
     ["mypy", "archc", "generated", "docs/generate"],
     ["archc", "emit", "--check"],
     ["coverage", "erase"],
@@ -35,15 +36,18 @@ CHECK = [
         "pytest",
         "-n",
         "auto",
+        "--dist",
+        "worksteal",
         "-m",
         "not slow",
         "--cov",
         "--cov-branch",
         "--cov-report=term:skip-covered",
         "--cov-fail-under=95",
+        "--durations=40",
     ],
 ]
-"""The gate: format, lint, types, generated files up to date, tests and their coverage."""
+"""The gate: format, lint, import contracts, types, generated files up to date, tests and their coverage."""
 
 DOCS = [
     ["python", "-m", "docs.generate", "build"],
@@ -55,7 +59,7 @@ FORMAT = [["ruff", "check", "--fix", "."], ["ruff", "format", "."], ["archc", "e
 BENCH = [["python", "benchmarks/speed.py"]]
 
 TASKS = {
-    "demo": (DEMO, ""),
+    "demo": (DEMO, "torch"),
     "check": (CHECK, "dev"),
     "format": (FORMAT, "dev"),
     "bench": (BENCH, "dev"),
@@ -66,14 +70,14 @@ TASKS = {
 def install(extra: str) -> None:
     """Make the environment fit pyproject.toml; nothing is done where it does already."""
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    done = FOLDER / f"installed-{extra or 'archc'}"
+    done = FOLDER / f"installed-{extra}"
     if done.is_file() and done.read_text() == wanted:
         return
     if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
         print(f"making {FOLDER.name} and installing archc: this takes a few minutes the first time", flush=True)
         venv.create(FOLDER, with_pip=True)
-    target = f"{ROOT}[{extra}]" if extra else str(ROOT)
-    subprocess.run([BIN / "python", "-m", "pip", "install", "--quiet", "--editable", target], check=True)
+    command = [BIN / "python", "-m", "pip", "install", "--quiet", "--editable", f"{ROOT}[{extra}]"]
+    subprocess.run(command, check=True)
     done.write_text(wanted)
 
 

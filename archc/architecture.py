@@ -1,29 +1,32 @@
-"""The way of a spec, step by step: text, located tree, validated spec, architecture graph, figures, back end."""
+"""The compilation pipeline: text → located tree → validated spec → architecture graph → costs → back ends."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archc.graph import Network, elaborate
-from archc.inference import Summary, expectation_problems, network_outputs, summarize
+from archc.extras import needed_by
+from archc.graph import Evaluator, Network
+from archc.inference import Cost, expectation_problems, graph_cost, network_outputs
+from archc.kinds.base import AXES
 from archc.language import Spec, load_file, load_text, override
-from archc.library import find_spec
+from archc.library import find_spec, is_foreign
+from archc.presentation import Summary, summarize
 from archc.problems import Problem, SpecError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
-InputSize = tuple[int, int, int]
+InputSize = tuple[int, ...]
 
 
 def load(spec: str | Path) -> Architecture:
-    """The checked architecture of a spec: a path, or the name of a bundled one.
+    """Load and check a spec, given by its path or by the name of a bundled spec.
 
-    Raises SpecError, with every problem found, for a spec that is not sound or claims (`expect`) what
-    does not hold.
+    Raises SpecError, listing every error found, if the spec is invalid or a value in `expect` is wrong.
     """
     architecture, problems = load_and_claims(spec)
     if problems:
@@ -32,40 +35,68 @@ def load(spec: str | Path) -> Architecture:
 
 
 def load_and_claims(spec: str | Path) -> tuple[Architecture, list[Problem]]:
-    """The sound architecture of a spec, as `load` takes it, and what it claims of itself that does not hold.
+    """Load a spec like `load`, but return the errors in its `expect` instead of raising them.
 
-    Raises SpecError for a spec that is not sound.
+    Raises SpecError if the spec is invalid.
     """
     path, shown = find_spec(spec)
-    network = elaborate(load_file(path, shown))
-    return Architecture(network, {}, path), expectation_problems(network)
+    return _with_claims(load_file(path, shown), path)
+
+
+def open_network(
+    spec: str | Path, input: InputSize | None = None, settings: Mapping[str, Any] | None = None
+) -> tuple[Architecture, list[Problem]]:
+    """Load a spec, or import a network from a file or from PyTorch code (`file.py:Class`), which archc runs.
+
+    `settings` are parameters of the spec, or arguments of the constructor. Also returns the errors in the spec's
+    `expect`. Raises SpecError.
+    """
+    settings = settings or {}
+    if not is_foreign(spec):
+        architecture, problems = load_and_claims(spec)
+        return architecture.configure(input, **settings), problems
+    from archc.importing import import_
+
+    imported = import_(spec, input, settings=settings, weights=False)
+    return loads(imported.text, f"{spec} as imported", imported.network.spec.stem), []
 
 
 def load_revision(text: str) -> Architecture:
-    """The checked architecture of a spec as a git revision has it: `HEAD~1:specs/x.yaml`. Raises SpecError."""
+    """Load and check a spec from a Git revision, such as `HEAD~1:specs/x.yaml`. Raises SpecError."""
     from archc.revisions import revision_file
 
     with revision_file(text) as path:
         return _checked(load_file(path, text))
 
 
-def loads(text: str, name: str = "<text>") -> Architecture:
-    """The checked architecture of a spec's text; `name` is what messages call it. Raises SpecError."""
-    return _checked(load_text(text, name))
+def loads(text: str, name: str = "<text>", stem: str = "network") -> Architecture:
+    """Load and check the text of a spec. Raises SpecError.
+
+    Error messages use `name` as its file name; `stem` is the name of a network that has no `name`.
+    """
+    return _checked(load_text(text, name, stem))
 
 
 def _checked(spec: Spec) -> Architecture:
-    network = elaborate(spec)
-    problems = expectation_problems(network)
+    architecture, problems = _with_claims(spec)
     if problems:
         raise SpecError(problems)
-    return Architecture(network, {})
+    return architecture
+
+
+def _with_claims(spec: Spec, path: Path | None = None) -> tuple[Architecture, list[Problem]]:
+    evaluator = Evaluator(spec)
+    network = evaluator.network()
+    return Architecture(evaluator, network, {}, path), expectation_problems(network)
 
 
 class Architecture:
-    """A sound network of known sizes; never changed once it is made."""
+    """A valid network with known shapes; immutable."""
 
-    def __init__(self, network: Network, settings: dict[str, Any], path: Path | None = None) -> None:
+    def __init__(
+        self, evaluator: Evaluator, network: Network, settings: dict[str, Any], path: Path | None = None
+    ) -> None:
+        self._evaluator = evaluator
         self._network = network
         self._settings = settings
         self._path = path
@@ -81,7 +112,7 @@ class Architecture:
 
     @property
     def network(self) -> Network:
-        """The architecture graph, for passes and back ends of one's own."""
+        """The architecture graph, for custom passes and back ends."""
         return self._network
 
     @property
@@ -91,17 +122,17 @@ class Architecture:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The parameters that were given other values than the spec's."""
+        """The parameters whose values differ from the defaults in the spec."""
         return dict(self._settings)
 
     @property
     def path(self) -> Path | None:
-        """The spec's file; None if it was given as text."""
+        """The file of the spec; None for a spec given as text."""
         return self._path
 
     @property
     def input(self) -> InputSize:
-        """(channels, height, width) of one image."""
+        """The shape of one input without the batch: (channels, height, width) of an image."""
         return self._network.input
 
     @property
@@ -109,61 +140,70 @@ class Architecture:
         """The shape of each output, without the batch dimension."""
         return network_outputs(self._network)
 
+    @property
+    def cost(self) -> Cost:
+        """The total parameters and multiply-adds; faster than a summary, for example for a sweep over settings."""
+        return graph_cost(self._network.graph)
+
     @cached_property
-    def min_input(self) -> tuple[int, int]:
-        """The smallest (height, width) at which the network, built for its input, runs."""
+    def min_input(self) -> tuple[int, ...]:
+        """The smallest (height, width), or other sizes after the channels, at which the network runs as built."""
         return self.summary().min_input
 
     def configure(self, input: InputSize | None = None, **parameters: Any) -> Architecture:
-        """The same architecture for another input size or other parameters. Raises SpecError."""
+        """Return a new architecture for another input size or other parameters. Raises SpecError."""
         if input is None and not parameters:
             return self
         spec = self._network.spec
         settings = {**self._settings, **parameters}
         size = self.input if input is None else _input_size(input, spec)
-        return Architecture(elaborate(spec, override(spec, settings), size), settings, self._path)
+        network = self._evaluator.network(override(spec, settings), size)
+        return Architecture(self._evaluator, network, settings, self._path)
 
     def summary(self, input: InputSize | None = None) -> Summary:
-        """Shapes, parameters, multiply-adds and receptive fields of every layer, and the totals."""
+        """Compute shapes, parameters, multiply-adds and receptive fields of every layer, and the totals."""
         return summarize(self.configure(input)._network)
 
     def to_pandas(self, input: InputSize | None = None) -> DataFrame:
-        """A pandas.DataFrame, a row a layer by its path. Raises ImportError where pandas is not installed."""
+        """Return a pandas.DataFrame with one row per layer. Raises ImportError if pandas is not installed."""
         from archc.presentation.frame import data_frame
 
         return data_frame(self.summary(input))
 
     def _repr_svg_(self) -> str:
-        """The picture that a notebook shows."""
+        """Return the drawing for notebooks."""
         from archc.presentation.notebook import picture
 
         return picture(self)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the picture, and below it the summary, to be opened."""
+        """Return the drawing and a collapsed summary for notebooks."""
         from archc.presentation.notebook import page
 
         return page(self)
 
     def build(self, input: InputSize | None = None, **parameters: Any) -> nn.Module:
-        """The nn.Module, initialised as the spec says. Raises SpecError for settings that do not fit."""
-        from archc.build import build
+        """Build the nn.Module with its initial weights. Raises SpecError, and ImportError without torch."""
+        with needed_by("build"):
+            from archc.build import build
 
         return build(self.configure(input, **parameters)._network)
 
     def emit(self, input: InputSize | None = None, **parameters: Any) -> str:
-        """The PyTorch source, with the settings as its defaults. Raises SpecError."""
+        """Generate the PyTorch source, with the settings as defaults. Raises SpecError."""
         from archc.emit import emit_source
 
         return emit_source(self.configure(input, **parameters)._network)
 
 
 def _input_size(size: Any, spec: Spec) -> InputSize:
+    rank = len(spec.input)
     if (
         isinstance(size, tuple | list)
-        and len(size) == 3
+        and len(size) == rank
         and all(type(length) is int and 1 <= length < 2**31 for length in size)
     ):
-        return (size[0], size[1], size[2])
-    message = f"an input size is (channels, height, width), got {size!r}"
+        return tuple(size)
+    axes = ", ".join(("channels", *AXES[rank - 1])) if rank > 1 else "features,"
+    message = f"an input size of {spec.name} is ({axes}), got {size!r}"
     raise SpecError([Problem("E0203", message, file=spec.source.name)])

@@ -1,38 +1,109 @@
-"""Files written whole or not at all."""
+"""Files read if they are files, and written whole or not at all."""
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from archc.problems import Problem, SpecError
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends without an error.
+def require_file(path: Path) -> None:
+    """Raise OSError unless there is a regular file, for a library to read.
 
-    Raises SpecError (E0601) if it cannot be written.
+    Reading from a FIFO waits for a writer, and opening a device may set it to work.
     """
-    temporary: Path | None = None
+    _require_regular(os.stat(path))
+
+
+def read_bytes(path: Path, most: int = -1) -> bytes:
+    """Return the content of a regular file, or its first `most` bytes. Raises OSError, as `require_file` does."""
+    require_file(path)
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO may have taken the place meanwhile
+    with open(handle, "rb") as file:
+        _require_regular(os.fstat(handle))
+        return file.read(most)
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` when the block ends without an error.
+
+    It follows a symbolic link, and keeps the mode and, if the process may, the owner of the file that it replaces.
+    On Linux, it has no name before: a process that is killed leaves nothing behind. Raises SpecError (E0601) if it
+    cannot be written, or if `path` is read-only or not a regular file.
+    """
+    named: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        os.close(handle)
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # as a file that is opened for writing
-        temporary.replace(path)
+        target = Path(os.path.realpath(path))
+        before = _replaced(target)
+        handle, named = _new_file(target.parent)
+        with open(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(handle)
+            if before is not None:
+                with suppress(OSError):  # only root may give a file to somebody else
+                    os.chown(handle, before.st_uid, before.st_gid)
+                os.chmod(handle, stat.S_IMODE(before.st_mode))
+            named = named or _name(handle, target.parent)
+        named.replace(target)
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
     finally:
-        if temporary is not None:
+        if named is not None:
             with suppress(OSError):
-                temporary.unlink()
+                named.unlink()
+
+
+def _replaced(target: Path) -> os.stat_result | None:
+    """The status of the file that is to be replaced, if there is one. Raises OSError if it must not be."""
+    try:
+        status = os.stat(target)
+    except FileNotFoundError:
+        return None
+    _require_regular(status)
+    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):  # the first, because root may write any file
+        raise PermissionError(errno.EACCES, "the file is read-only")
+    return status
+
+
+def _temporary_name(folder: Path) -> Path:
+    return folder / f".archc-{secrets.token_hex(8)}"
+
+
+def _new_file(folder: Path) -> tuple[int, Path | None]:
+    """A new file in a folder: its descriptor, and its name unless the system can do without one."""
+    if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        with suppress(OSError):  # not every file system has unnamed files
+            return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), None
+    path = _temporary_name(folder)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666), path
+
+
+def _name(handle: int, folder: Path) -> Path:
+    """Give an unnamed file a temporary name: no system call lets it replace another file."""
+    path = _temporary_name(folder)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        # With a folder's descriptor, Python calls linkat, which follows the link in /proc.
+        os.link(f"/proc/self/fd/{handle}", path.name, dst_dir_fd=opened, follow_symlinks=True)
+    finally:
+        os.close(opened)
+    return path
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,10 +113,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file's content atomically. Raises SpecError (E0601)."""
-    with writing(path) as temporary, temporary.open("wb") as file:
+    with writing(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def make_folder(path: Path) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from archc.language.names import FILE_NAME
+from archc.language.sources import names_in
+from archc.library import FILE_NAME
 from archc.limits import MAX_FILE_BYTES
 from archc.problems import Problem, SpecError
-from archc.reading import Map, read_text
+from archc.reading import read_text
 
 _REVISION = re.compile(r"(?P<revision>[^:\0\n]*):(?P<path>[^:\0\n]+\.ya?ml)")
 _ENVIRONMENT = {
@@ -39,7 +40,9 @@ def revision_file(text: str) -> Iterator[Path]:
     """
     named = _REVISION.fullmatch(text)
     if named is None or named["revision"].startswith("-"):
-        raise _error(text, f"`{text}` is no revision and no file", "write REVISION:PATH, as in `HEAD~1:specs/x.yaml`")
+        raise _error(
+            text, f"`{text}` is neither a revision nor a file", "write REVISION:PATH, as in `HEAD~1:specs/x.yaml`"
+        )
     folder, name = posixpath.split(named["path"])
     with TemporaryDirectory(prefix="archc-") as copy, _Git() as git:
         waiting, seen = [name], {name}
@@ -63,10 +66,7 @@ def _names(data: bytes) -> Iterator[str]:
         root = read_text(data.decode("utf-8-sig"), "")
     except (SpecError, UnicodeDecodeError):
         return  # told when it is loaded
-    wanted = root.get("import")
-    for name in (root.get("extends"), *(wanted if isinstance(wanted, Map) else ())):
-        if isinstance(name, str) and FILE_NAME.fullmatch(name):
-            yield name
+    yield from filter(FILE_NAME.fullmatch, names_in(root))
 
 
 class _Git:
@@ -82,7 +82,7 @@ class _Git:
                 env={**os.environ, **_ENVIRONMENT},
             )
         except OSError:
-            raise _error("git", "git is not installed, and a revision is read by it", "install git") from None
+            raise _error("git", "reading a revision needs Git, which is not installed", "install git") from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +93,7 @@ class _Git:
         """The content of a file, `REVISION:PATH`; None where there is none. Raises SpecError for a giant."""
         source, target = self._pipes()
         try:
-            target.write(f"{name}\n".encode())
+            target.write(os.fsencode(f"{name}\n"))
             target.flush()
             head = source.readline().split()
         except BrokenPipeError:
@@ -119,11 +119,11 @@ def _missing(text: str, revision: str) -> SpecError:
     inside = ["git", "rev-parse", "--is-inside-work-tree"]
     run = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
     if subprocess.run(inside, **run).returncode:  # type: ignore[call-overload]
-        return _error(text, f"`{text}` names a revision, and this folder is in no git repository")
+        return _error(text, f"`{text}` names a revision, but this folder is not in a Git repository")
     if subprocess.run(known, **run).returncode:  # type: ignore[call-overload]
-        return _error(text, f"git knows no revision `{revision}`", "`git log --oneline` lists them")
+        return _error(text, f"Git does not know the revision `{revision}`", "`git log --oneline` lists them")
     path = text.removeprefix(f"{revision}:")
-    help = "the path begins at the repository's root, or with `./` at the working directory"
+    help = "paths are relative to the repository's root, or to the working directory if they start with `./`"
     return _error(text, f"the revision `{revision or 'index'}` has no file `{path}`", help)
 
 

@@ -1,6 +1,9 @@
 """Mutated specs by the hundred thousand: each is accepted, or refused with problems that have a line.
 
     python benchmarks/fuzz.py [--count N] [--seconds S] [--seed N] [--disguised SHARE] [--out DIR] [--log FILE]
+    python benchmarks/fuzz.py --what images|folders|weights|runs [--count N] [--seconds S] [--seed N] [--out DIR]
+
+The second form is for other inputs than specs: benchmarks/foreign.py makes them. The first is for specs.
 
 Every bundled spec, every network of the tests, every example of the documents and every wrong spec of the catalogue is
 
@@ -321,7 +324,12 @@ def main() -> int:
         "--disguised", type=float, default=0.2, help="share of sound specs with hostile texts and names"
     )
     parser.add_argument("--emit", type=int, default=1, help="emit one in so many of the accepted")
+    parser.add_argument("--what", choices=["specs", "images", "folders", "weights", "runs"], default="specs")
     given = parser.parse_args()
+    if given.what != "specs":
+        from foreign import fuzz
+
+        return fuzz(given.what, given.count, given.seconds, given.seed, given.out.resolve())
     rng = random.Random(given.seed)
     seen: Counter[str] = Counter()
     slowest, begun = 0.0, time.monotonic()

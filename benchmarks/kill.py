@@ -1,27 +1,37 @@
-"""Runs that are killed at random moments (SIGKILL) until they end: nothing saved is lost, the weights are the same.
+"""Processes that are killed at random moments (SIGKILL): nothing saved is lost, and no file is torn.
 
-    python benchmarks/kill.py [--kills N] [--runs N] [--seed N]
+    python benchmarks/kill.py [--kills N] [--runs N] [--seed N] [--files N]
 
-Every run writes a checkpoint in each step, so that many kills fall into the writing of one. After every kill the
-checkpoints are read; at the end weights and losses are held against those of a run that was left alone.
-Exit status: 0 if no checkpoint was lost and all are equal bit for bit, 1 otherwise.
+`--files N` kills emit, fmt, draw and build --save N times, each while it replaces files again and again. After every
+kill each file must be whole, old or new, and nothing else may lie in the folder.
+
+Without it, trainings are killed until they end. Every run writes a checkpoint in each step, so that many kills fall
+into the writing of one. After every kill the checkpoints are read; at the end weights and losses are held against those
+of a run that was left alone.
+
+Exit status: 0 if nothing was lost, torn or left over and all weights are equal bit for bit.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import itertools
 import os
 import random
 import signal
 import sys
 import tempfile
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 
 import archc
+from archc.cli.main import main as main_of_archc
 from archc.training.checkpoint import checkpoints, load_checkpoint
 
 SPEC = Path(__file__).parent.parent / "specs" / "small_convnet.yaml"
@@ -73,14 +83,110 @@ def killed_until_done(folder: Path, seed: int, moments: random.Random) -> tuple[
         assert step >= before, f"a checkpoint was lost: step {step} after step {before}"
 
 
+COMMANDS = {
+    "emit": ["emit", "net.yaml", "--out", ".", "--set"],
+    "fmt": ["fmt", "net.yaml"],
+    "draw": ["draw", "net.yaml", "-o", "net.svg", "--set"],
+    "build": ["build", "net.yaml", "--save", "net.safetensors", "--set"],
+    "build as .pth": ["build", "net.yaml", "--save", "net.pth", "--set"],
+}
+"""What replaces files; those that end with `--set` get one of two settings in turn, so that the files change."""
+
+SETTINGS = ("num_classes=10", "num_classes=11")
+STATES = 2
+
+
+def repeat(command: list[str], folder: Path) -> int:
+    """A process that runs a command again and again; forked, so that it need not import torch again."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.chdir(folder)
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until the process is killed
+        for turn in itertools.count():
+            once(command, folder, turn)
+    finally:
+        os._exit(1)
+
+
+def once(command: list[str], folder: Path, turn: int) -> None:
+    """Run a command in one of the states that it leaves in turn."""
+    words = [*command, SETTINGS[turn % STATES]] if command[-1] == "--set" else command
+    if command[0] == "fmt":
+        wild = SPEC.read_bytes().replace(b": ", b":   ")
+        (folder / "wild").write_bytes(wild if turn % STATES else wild + b"\n# wild\n")
+        (folder / "wild").replace(folder / "net.yaml")
+    assert main_of_archc(words) == 0
+
+
+def killed_while_writing(name: str, kills: int, moments: random.Random) -> tuple[int, int]:
+    """Torn files, and files left over, after so many kills of a command."""
+    torn = left = 0
+    command = COMMANDS[name]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "net.yaml").write_bytes(SPEC.read_bytes())
+        states: set[tuple[str, bytes]] = set()
+        os.chdir(folder)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            for turn in range(STATES):
+                # fmt reads what is put in its place, so a file is whole before it and after it.
+                once(command, folder, turn)
+                states |= {(path.name, path.read_bytes()) for path in folder.iterdir()}
+        if command[0] == "fmt":
+            wild = SPEC.read_bytes().replace(b": ", b":   ")
+            states |= {("net.yaml", wild), ("net.yaml", wild + b"\n# wild\n")}
+        names = {name for name, _ in states}
+        for _ in range(kills):
+            pid = repeat(command, folder)
+            time.sleep(0.02 + moments.random() * 0.3)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            (folder / "wild").unlink(missing_ok=True)  # the benchmark's own
+            found = {path.name: path.read_bytes() for path in folder.iterdir()}
+            left += len(found.keys() - names)
+            torn += sum(not is_whole(path, content, states) for path, content in found.items() if path in names)
+            for stray in found.keys() - names:
+                (folder / stray).unlink()
+    return torn, left
+
+
+def is_whole(name: str, content: bytes, states: set[tuple[str, bytes]]) -> bool:
+    """Whether a file is as a command leaves it: weights are drawn anew each time, so they are loaded."""
+    try:
+        if name.endswith(".safetensors"):
+            return len(safetensors.torch.load(content)) > 0
+        if name.endswith(".pth"):
+            return len(torch.load(io.BytesIO(content), weights_only=True)) > 0
+    except Exception:
+        return False
+    return (name, content) in states
+
+
+def kill_writers(kills: int, moments: random.Random) -> int:
+    """Kill every command that writes files."""
+    faults = 0
+    before = Path.cwd()
+    for name in COMMANDS:
+        torn, left = killed_while_writing(name, kills, moments)
+        os.chdir(before)
+        print(f"{name}: {kills} SIGKILLs, {torn} files torn, {left} left over", flush=True)
+        faults += torn + left
+    return 1 if faults else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, help="at least so many, over all runs")
     parser.add_argument("--runs", type=int, default=3, help="at least so many")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", type=int, default=0, help="kill the commands that write files so often each")
     given = parser.parse_args()
     torch.set_num_threads(1)  # a forked process cannot use its parent's threads
     moments = random.Random(given.seed)
+    if given.files:
+        return kill_writers(given.files, moments)
     kills = runs = different = damaged = writing = 0
     with tempfile.TemporaryDirectory() as place:
         while kills < given.kills or runs < given.runs:

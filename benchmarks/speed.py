@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import statistics
@@ -151,9 +152,37 @@ def checking(repeats: int) -> list[Result]:
         with torch.no_grad():
             return model(x)
 
-    ours, theirs = interleaved([lambda: archc.load(SPEC), forward], repeats, warm=3, clock=time.process_time)
+    architecture, classes = archc.load(SPEC), itertools.count(10)
+    actions = {
+        "load and check googlenet": (lambda: archc.load(SPEC), 0.10),
+        "load and summarize googlenet": (lambda: archc.load(SPEC).summary(), 0.20),
+        "configure googlenet": (lambda: architecture.configure(num_classes=next(classes)), 0.03),
+    }
+    made = [forward, *(action for action, _ in actions.values())]
+    theirs, *ours = interleaved(made, repeats, warm=3, clock=time.process_time)
     shown = f"meta forward: {milliseconds(theirs)}"
-    return [Result("load and check googlenet", milliseconds(ours), shown, ours / theirs, 0.25)]
+    return [
+        Result(what, milliseconds(took), shown, took / theirs, bound)
+        for (what, (_, bound)), took in zip(actions.items(), ours, strict=True)
+    ]
+
+
+def sweeping(repeats: int) -> list[Result]:
+    """What it costs to know the shapes, parameters and multiply-adds of a cell at many settings."""
+    import sweep
+
+    import archc
+
+    architecture = archc.load(sweep.SPEC)
+    rows = itertools.cycle(sweep.all_settings())
+    some = 100
+
+    def answer() -> None:
+        sweep.answers(architecture, itertools.islice(rows, some))
+
+    (took,) = interleaved([answer], repeats, warm=3, clock=time.process_time)
+    rate, what = some / took, "sweep over the cells of NAS-Bench-201"
+    return [Result(what, f"{rate:,.0f} a second", f"{sweep.LEAST:,} a second", sweep.LEAST / rate, 1.0)]
 
 
 def emitted(source: str, name: str) -> Any:
@@ -295,6 +324,7 @@ def main() -> int:
     few, before = max(3, given.repeat // 6), os.getloadavg()[0]
     results = whole_processes(few)
     results += checking(given.repeat // 2)
+    results += sweeping(given.repeat // 2)
     results += forwards(given.repeat)
     results += construction(few)
     results += growth(max(3, given.repeat // 12))

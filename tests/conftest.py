@@ -1,8 +1,10 @@
-"""Hypothesis profiles, HYPOTHESIS_PROFILE=ci (the default) or thorough, and what the property tests covered."""
+"""Hypothesis profiles, HYPOTHESIS_PROFILE=gate (the default), moderate or thorough, and what property tests covered."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -11,22 +13,75 @@ import pytest
 from hypothesis import HealthCheck, settings
 from shell import Shell
 
+import archc
+from archc.kinds import KINDS, unregister
 from archc.testing import Coverage
 
-settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile("gate", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile("moderate", max_examples=60, deadline=None)
 settings.register_profile(
     "thorough",
     max_examples=2000,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 COVERED = Coverage()
 """The networks that the property tests of this process have run."""
 
 CASES: Counter[str] = Counter()
 """Single-layer cases by kind: one is a layer with its arguments on one input."""
+
+
+UNTRACED = {
+    "test_contract.py",
+    "test_determinism.py",
+    "test_docs.py",
+    "test_fixes.py",
+    "test_form.py",
+    "test_growth.py",
+    "test_hostile.py",
+    "test_importing_properties.py",
+    "test_kinds.py",
+    "test_layers.py",
+    "test_networks.py",
+    "test_onnx.py",
+    "test_onnx_import.py",
+    "test_parity.py",
+    "test_server_properties.py",
+    "test_site.py",
+    "test_sizes.py",
+    "test_testing.py",
+    "test_tokens.py",
+    "test_twins.py",
+    "test_wrong_specs.py",
+}
+"""Modules that run many networks or time archc. Coverage is measured without them: tracing doubles their time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in UNTRACED:
+            item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import archc while coverage is measured: an untraced test may be the first to use a module."""
+    if session.config.pluginmanager.hasplugin("_cov"):
+        for module in pkgutil.walk_packages(archc.__path__, "archc."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker of pytest-xdist has one core: threads of torch's, here and in what it starts, would be in the way."""
+    if hasattr(config, "workerinput"):
+        import torch
+
+        torch.set_num_threads(1)
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
@@ -43,6 +98,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def kinds_of_this_test() -> Iterator[None]:
+    """Kinds that a test registers are gone after it."""
+    before = set(KINDS.values())
+    yield
+    for kind in set(KINDS.values()) - before:
+        unregister(kind)
 
 
 @pytest.fixture

@@ -36,7 +36,14 @@ class Editor:
     """Documents by their names in a folder; what they hold has not been saved."""
 
     def __init__(
-        self, folder: Path, encoding: str = "utf-16", *, snippets: bool = True, watch: bool = False, here: bool = False
+        self,
+        folder: Path,
+        encoding: str = "utf-16",
+        *,
+        snippets: bool = True,
+        markdown: bool = True,
+        watch: bool = False,
+        here: bool = False,
     ) -> None:
         self.folder = folder
         self.encoding = encoding
@@ -49,11 +56,13 @@ class Editor:
         self.runner = asyncio.Runner()
         self.client = LanguageClient("editor", "1")
         self._listen()
-        item = types.ClientCompletionItemOptions(snippet_support=snippets)
+        formats = [types.MarkupKind.Markdown, types.MarkupKind.PlainText] if markdown else None
+        item = types.ClientCompletionItemOptions(snippet_support=snippets, documentation_format=formats)
         capabilities = types.ClientCapabilities(
             general=types.GeneralClientCapabilities(position_encodings=[encoding]),
             text_document=types.TextDocumentClientCapabilities(
-                completion=types.CompletionClientCapabilities(completion_item=item)
+                completion=types.CompletionClientCapabilities(completion_item=item),
+                hover=types.HoverClientCapabilities(content_format=formats),
             ),
             workspace=types.WorkspaceClientCapabilities(
                 did_change_watched_files=types.DidChangeWatchedFilesClientCapabilities(dynamic_registration=watch)
@@ -195,9 +204,10 @@ class Editor:
         assert isinstance(found, list)
         return found
 
-    def fixes(self, name: str, text: str) -> list[types.CodeAction]:
+    def fixes(self, name: str, text: str, only: list[str] | None = None) -> list[types.CodeAction]:
+        """The quick fixes; of the kinds `only`, if they are given."""
         document, at = self._at(name, text)
-        asked = types.CodeActionParams(document, types.Range(at, at), types.CodeActionContext([]))
+        asked = types.CodeActionParams(document, types.Range(at, at), types.CodeActionContext([], only))
         found = self.run(self.client.text_document_code_action_async(asked))
         return [action for action in found or () if isinstance(action, types.CodeAction)]
 

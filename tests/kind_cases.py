@@ -34,9 +34,11 @@ CHANNELS = st.sampled_from([1, 2, 3, 4, 6])
 SIZES = st.integers(1, 9)
 MAPS = st.tuples(CHANNELS, SIZES, SIZES)
 VECTORS = st.tuples(st.integers(1, 400))
-MAPS_MOSTLY = st.sampled_from([MAPS, MAPS, MAPS, MAPS, MAPS, VECTORS]).flatmap(lambda shapes: shapes)
 VECTORS_MOSTLY = st.sampled_from([VECTORS, VECTORS, VECTORS, MAPS]).flatmap(lambda shapes: shapes)
 EITHER = st.one_of(MAPS, VECTORS)
+ANY_RANK = st.one_of(MAPS, VECTORS, st.tuples(CHANNELS, SIZES), st.tuples(CHANNELS, *[st.integers(1, 4)] * 3))
+CHANNELS_LAST = st.one_of(*[st.tuples(st.integers(2, 9), st.integers(2, 9), st.sampled_from([8, 12]))] * 5, VECTORS)
+AXES_OF = st.sampled_from([1, 1, 2, 3, 4, 5, -1, -1, -2, -3, -4, -5])
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Case:
     """Values within each argument's range; together they may be illegal."""
     wrong: Mapping[str, SearchStrategy[Any]] = field(default_factory=dict)
     """Values outside an argument's range."""
-    shapes: SearchStrategy[Shape] = MAPS_MOSTLY
+    shapes: SearchStrategy[Shape] = field(default_factory=lambda: maps(2))
     refuses: bool = True
     """Whether there is an input or an argument that it refuses."""
     own: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class Case:
 
     def reference(self, kind: Kind, x: Shape) -> nn.Module:
         """The module made straight from all arguments, in evaluation mode."""
-        made = (self.module or torch_class(self.kind))(**{**dict(kind), **kind.derived(x)})
+        made = (self.module or torch_class(self.kind))(**{**dict(kind), **kind.derived((x,))})
         return made.eval()
 
     def any(self) -> SearchStrategy[tuple[dict[str, Any], Shape]]:
@@ -88,7 +90,7 @@ class Case:
         layers = _draws(self, self.shapes if shapes is None else shapes, False).map(
             lambda drawn: (self.kind(**drawn[0]), drawn[1])
         )
-        return layers.filter(lambda layer: not list(layer[0].requirements(layer[1])))
+        return layers.filter(lambda layer: not list(layer[0].requirements((layer[1],))))
 
 
 @st.composite
@@ -110,8 +112,11 @@ def torch_class(kind: type[Kind]) -> type[nn.Module]:
     return found
 
 
-def pad_module(padding: Any, mode: str, value: float) -> nn.Module:
+def pad_module(padding: Any, mode: str, value: float, channels: int = 0) -> nn.Module:
     """The class of torch.nn for each mode of `pad`."""
+    if channels != 0:
+        sides = (padding,) * 4 if isinstance(padding, int) else padding
+        return nn.ConstantPad3d((*sides, channels, channels), value)
     if mode == "constant":
         return nn.ConstantPad2d(padding, value)
     made: nn.Module = {
@@ -122,16 +127,30 @@ def pad_module(padding: Any, mode: str, value: float) -> nn.Module:
     return made
 
 
-def pairs(least: int, most: int) -> SearchStrategy[Any]:
-    """An integer for both axes, or one for each."""
+def sizes(least: int, most: int, rank: int = 2) -> SearchStrategy[Any]:
+    """An integer for all axes, or one for each."""
     one = st.integers(least, most)
-    return st.one_of(one, st.tuples(one, one))
+    return st.one_of(one, st.tuples(*[one] * rank))
+
+
+def maps(rank: int) -> SearchStrategy[Shape]:
+    """Mostly shapes with so many axes after the channels; vectors, too."""
+    one = {1: st.integers(1, 16), 2: SIZES, 3: st.integers(2, 6)}[rank]
+    found = st.tuples(CHANNELS, *[one] * rank)
+    return st.sampled_from([found, found, found, found, found, VECTORS]).flatmap(lambda shapes: shapes)
 
 
 def tails(x: Shape) -> SearchStrategy[Any]:
     """What a layer normalisation may normalise over, and what it may not."""
     ends = [x[i:] for i in range(len(x))]
     return st.sampled_from([None, x[-1], *ends, *ends, x[0], x[:2], (1, *x)])
+
+
+def orders(x: Shape) -> SearchStrategy[Any]:
+    """Orders of the axes, and what is none."""
+    right = st.permutations(range(1, 1 + len(x))).map(lambda order: (0, *order))
+    wrong = st.sampled_from([(1, 0, *range(2, 1 + len(x))), tuple(range(len(x))), (0, *[1] * len(x))])
+    return st.one_of(right, right, right.map(lambda order: (0, *[axis - 1 - len(x) for axis in order[1:]])), wrong)
 
 
 def parts(x: Shape) -> SearchStrategy[Any]:
@@ -151,33 +170,129 @@ _NO_WAY_BACK = "torch refuses the backward pass alone"
 CHANCE = st.sampled_from([0, 0.2, 0.5, 1, 1.0])
 NO_CHANCE = st.sampled_from([-0.5, 1.5])
 
-CONVOLUTION: Mapping[str, Draw] = {
-    "stride": st.one_of(st.just(1), pairs(1, 3)),
-    "dilation": st.one_of(st.just(1), pairs(1, 3)),
-    "groups": st.sampled_from([1, 1, 1, 2, 3]),
-    "bias": FLAG,
-}
-NO_CONVOLUTION: Mapping[str, SearchStrategy[Any]] = {
-    "out_channels": NONE,
-    "kernel_size": st.sampled_from([0, (0, 2)]),
-    "stride": st.sampled_from([0, (1, 0), -1]),
-    "padding": NEGATIVE,
-    "dilation": st.sampled_from([0, (1, 0), -1]),
-    "groups": NONE,
-}
-POOLING: Mapping[str, Draw] = {
-    "stride": st.one_of(st.none(), pairs(1, 4)),
-    "padding": st.one_of(st.just(0), pairs(0, 2)),
-    "ceil_mode": FLAG,
-}
-NO_POOLING: Mapping[str, SearchStrategy[Any]] = {
-    "kernel_size": st.sampled_from([0, (2, 0)]),
-    "stride": st.sampled_from([0, (0, 1)]),
-    "padding": NEGATIVE,
-}
 SIDES = st.one_of(st.none(), st.integers(1, 12))
-ADAPTIVE: Mapping[str, Draw] = {"output_size": st.one_of(st.integers(1, 12), st.tuples(SIDES, SIDES))}
-NO_ADAPTIVE: Mapping[str, SearchStrategy[Any]] = {"output_size": st.sampled_from([0, -1, (0, None)])}
+
+
+def convolution(rank: int) -> Mapping[str, Draw]:
+    """The arguments that convolutions share."""
+    return {
+        "out_channels": CHANNELS,
+        "kernel_size": sizes(1, 5 - max(1, rank - 1), rank),
+        "stride": st.one_of(st.just(1), sizes(1, 3, rank)),
+        "dilation": st.one_of(st.just(1), st.just(1), sizes(1, 4 - max(1, rank - 1), rank)),
+        "groups": st.sampled_from([1, 1, 1, 1, 2, 3]),
+        "bias": FLAG,
+    }
+
+
+def no_convolution(rank: int) -> Mapping[str, SearchStrategy[Any]]:
+    """Arguments out of their ranges."""
+    zero = (0,) + (2,) * (rank - 1)
+    return {
+        "out_channels": NONE,
+        "kernel_size": st.sampled_from([0, zero]),
+        "stride": st.sampled_from([0, zero, -1]),
+        "padding": NEGATIVE,
+        "dilation": st.sampled_from([0, zero, -1]),
+        "groups": NONE,
+    }
+
+
+def conv(rank: int) -> Case:
+    """The row of a convolution."""
+    spot = (1,) + (3,) * rank
+    return Case(
+        f"conv{rank}d",
+        {
+            **convolution(rank),
+            "padding": st.one_of(sizes(0, 3, rank), st.just("same")),
+            "padding_mode": st.sampled_from(["zeros", "reflect", "replicate", "circular"]),
+        },
+        {**no_convolution(rank), "padding_mode": st.just("constant")},
+        shapes=maps(rank),
+        lenient={
+            "E0303": Leniency(
+                "torch pads the two sides unequally for an even kernel; no integer says that",
+                {"out_channels": 1, "kernel_size": 2, "padding": "same"},
+                spot,
+            ),
+            "padding": Leniency(
+                "torch crops where padding is negative, but not by zeros",
+                {"out_channels": 1, "kernel_size": 1, "padding": -1, "padding_mode": "reflect"},
+                spot,
+            ),
+        },
+    )
+
+
+def conv_transpose(rank: int) -> Case:
+    """The row of a transposed convolution."""
+    return Case(
+        f"conv_transpose{rank}d",
+        {
+            **convolution(rank),
+            "padding": st.one_of(st.just(0), sizes(0, 3, rank)),
+            "output_padding": st.one_of(st.just(0), sizes(0, 2, rank)),
+        },
+        {**no_convolution(rank), "output_padding": NEGATIVE},
+        shapes=maps(rank),
+        view=View.WIDEST,  # outputs between the strides see less
+    )
+
+
+def pool(name: str, rank: int) -> Case:
+    """The row of a pooling."""
+    own: dict[str, Draw] = {"dilation": sizes(1, 3, rank)} if name == "max_pool" else {"count_include_pad": FLAG}
+    wrong: dict[str, SearchStrategy[Any]] = {"dilation": NONE} if name == "max_pool" else {}
+    if name == "avg_pool" and rank > 1:
+        own["divisor_override"], wrong["divisor_override"] = st.sampled_from([None, 1, 5]), NONE
+    zero = (0,) + (2,) * (rank - 1)
+    return Case(
+        f"{name}{rank}d",
+        {
+            "kernel_size": sizes(1, 5 - max(1, rank - 1), rank),
+            "stride": st.one_of(st.none(), sizes(1, 4, rank)),
+            "padding": st.one_of(st.just(0), sizes(0, 2 if rank < 3 else 1, rank)),
+            "ceil_mode": FLAG,
+            **own,
+        },
+        {"kernel_size": st.sampled_from([0, zero]), "stride": st.sampled_from([0, zero]), "padding": NEGATIVE, **wrong},
+        shapes=maps(rank),
+        lenient=unbatched({"kernel_size": 1}) if rank == 1 else {},
+    )
+
+
+def unbatched(arguments: Mapping[str, Any]) -> Mapping[str, Leniency]:
+    """What the kinds for sequences have in common."""
+    return {"E0301": Leniency("torch takes a batch of vectors for one sequence", arguments, (3,))}
+
+
+def adaptive(name: str, rank: int, lenient: Mapping[str, Leniency] | None = None) -> Case:
+    """The row of a pooling to a given size."""
+    return Case(
+        f"adaptive_{name}{rank}d",
+        {"output_size": st.one_of(st.integers(1, 12), st.tuples(*[SIDES if rank > 1 else st.integers(1, 12)] * rank))},
+        wrong={"output_size": st.sampled_from([0, -1, (0,) + (None,) * (rank - 1)])},
+        shapes=maps(rank),
+        view=View.WIDEST,  # the regions differ by one
+        lenient=lenient or (unbatched({"output_size": 1}) if rank == 1 else {}),
+    )
+
+
+def instance_norm(rank: int) -> Case:
+    """The row of an instance normalization."""
+    return Case(
+        f"instance_norm{rank}d",
+        {"eps": EPS, "momentum": st.sampled_from([0.1, 0.9]), "affine": FLAG, "track_running_stats": FLAG},
+        shapes=maps(rank),
+        view=None,
+        lenient={
+            "E0316": Leniency("torch runs it in evaluation alone", {"track_running_stats": True}, (3,) + (1,) * rank),
+            **(unbatched({}) if rank == 1 else {}),
+        },
+    )
+
+
 BATCH_NORM: Mapping[str, Draw] = {
     "eps": EPS,
     "momentum": st.sampled_from([None, 0.1, 0.9]),
@@ -192,70 +307,25 @@ def activation(name: str, arguments: Mapping[str, Draw] | None = None, **given: 
 
 
 _ROWS = [
-    Case(
-        "conv2d",
+    *map(conv, (1, 2, 3)),
+    *map(conv_transpose, (1, 2, 3)),
+    *(pool(name, rank) for name in ("max_pool", "avg_pool") for rank in (1, 2, 3)),
+    adaptive("avg_pool", 1),
+    adaptive(
+        "avg_pool",
+        2,
         {
-            "out_channels": CHANNELS,
-            "kernel_size": pairs(1, 4),
-            **CONVOLUTION,
-            "padding": st.one_of(pairs(0, 3), st.just("same")),
-            "padding_mode": st.sampled_from(["zeros", "reflect", "replicate", "circular"]),
-        },
-        {**NO_CONVOLUTION, "padding_mode": st.just("constant")},
-        lenient={
-            "E0303": Leniency(
-                "torch pads the two sides unequally for an even kernel; no integer says that",
-                {"out_channels": 1, "kernel_size": 2, "padding": "same"},
-                (1, 3, 3),
-            ),
-            "padding": Leniency(
-                "torch crops where padding is negative, but not by zeros",
-                {"out_channels": 1, "kernel_size": 1, "padding": -1, "padding_mode": "reflect"},
-                (1, 3, 3),
-            ),
-        },
-    ),
-    Case(
-        "conv_transpose2d",
-        {
-            "out_channels": CHANNELS,
-            "kernel_size": pairs(1, 4),
-            **CONVOLUTION,
-            "padding": st.one_of(st.just(0), pairs(0, 3)),
-            "output_padding": st.one_of(st.just(0), pairs(0, 2)),
-        },
-        {**NO_CONVOLUTION, "output_padding": NEGATIVE},
-        view=View.WIDEST,  # outputs between the strides see less
-    ),
-    Case(
-        "max_pool2d",
-        {"kernel_size": pairs(1, 4), **POOLING, "dilation": pairs(1, 3)},
-        {**NO_POOLING, "dilation": NONE},
-    ),
-    Case(
-        "avg_pool2d",
-        {
-            "kernel_size": pairs(1, 4),
-            **POOLING,
-            "count_include_pad": FLAG,
-            "divisor_override": st.sampled_from([None, 1, 5]),
-        },
-        {**NO_POOLING, "divisor_override": NONE},
-    ),
-    Case(
-        "adaptive_avg_pool2d",
-        ADAPTIVE,
-        wrong=NO_ADAPTIVE,
-        view=View.WIDEST,  # the regions differ by one
-        lenient={
             "E0301": Leniency(
                 "to the size 1, torch averages the last two dimensions of any tensor", {"output_size": 1}, (3,)
             )
         },
     ),
-    Case("adaptive_max_pool2d", ADAPTIVE, wrong=NO_ADAPTIVE, view=View.WIDEST),
+    adaptive("avg_pool", 3),
+    *(adaptive("max_pool", rank) for rank in (1, 2, 3)),
+    Case("batch_norm1d", BATCH_NORM, shapes=st.one_of(VECTORS_MOSTLY, maps(1)), view=None),
     Case("batch_norm2d", BATCH_NORM),
-    Case("batch_norm1d", BATCH_NORM, shapes=VECTORS_MOSTLY, view=None),
+    Case("batch_norm3d", BATCH_NORM, shapes=maps(3)),
+    *map(instance_norm, (1, 2, 3)),
     Case(
         "group_norm",
         {"num_groups": GROUPS, "eps": EPS, "affine": FLAG},
@@ -268,8 +338,12 @@ _ROWS = [
         {"normalized_shape": tails, "eps": EPS, "elementwise_affine": FLAG, "bias": FLAG},
         wrong={"normalized_shape": st.sampled_from([0, (), (0, 1)])},
         shapes=EITHER,
-        own={"normalized_shape": "the input's whole shape where it is left out"},
+        own={"normalized_shape": "the input's whole shape by default"},
         view=None,
+    ),
+    Case(
+        "layer_norm2d",
+        {"eps": EPS, "elementwise_affine": FLAG, "bias": FLAG},
     ),
     Case(
         "local_response_norm",
@@ -280,23 +354,77 @@ _ROWS = [
         "linear",
         {"out_features": CHANNELS, "bias": FLAG},
         {"out_features": NONE},
-        shapes=VECTORS_MOSTLY,
+        shapes=ANY_RANK,
+        refuses=False,
+        view=None,
+    ),
+    Case(
+        "permute",
+        {"dims": orders},
+        {"dims": st.just(())},
+        shapes=ANY_RANK,
+        lenient={"E0317": Leniency("torch moves the batch, too", {"dims": (1, 0)}, (1,))},
+        view=None,  # whose axes are those of the input
+    ),
+    Case(
+        "flatten",
+        {"start_dim": AXES_OF, "end_dim": AXES_OF},
+        {"start_dim": NONE},
+        shapes=ANY_RANK,
+        lenient={
+            "start_dim": Leniency("torch flattens the batch, too", {"start_dim": 0, "end_dim": 0}, (3,)),
+            "E0317": Leniency("counted from the last axis, the first may be the batch", {"start_dim": -2}, (3,)),
+        },
+        view=None,
+    ),
+    Case(
+        "select",
+        {"dim": AXES_OF, "index": st.sampled_from([0, 0, 1, 2, -1, -1, -3])},
+        {"dim": NONE},
+        shapes=ANY_RANK,
+        lenient={
+            "dim": Leniency("torch takes one of the images", {"dim": 0, "index": 0}, (3,)),
+            "E0317": Leniency("counted from the last axis, the first may be the batch", {"dim": -2, "index": 0}, (3,)),
+            "E0301": Leniency("torch gives a number for each image", {"dim": 1, "index": 0}, (3,)),
+        },
+        view=None,
+    ),
+    Case(
+        "multihead_attention",
+        {"num_heads": st.sampled_from([1, 2, 3, 4]), "dropout": st.sampled_from([0, 0.2, 0.5]), "bias": FLAG},
+        {"num_heads": NONE, "dropout": NO_CHANCE},
+        shapes=st.one_of(*[st.tuples(st.integers(2, 9), st.sampled_from([8, 12]))] * 4, MAPS),
         view=None,
         lenient={
-            "E0301": Leniency(
-                "torch works along a map's width if it equals the channels", {"out_features": 1}, (3, 4, 3)
-            )
+            "dropout": Leniency("torch uses it in training alone", {"num_heads": 1, "dropout": -0.5}, (2, 8)),
         },
     ),
-    activation("flatten"),
-    activation("dropout", {"p": CHANCE, "inplace": FLAG}, wrong={"p": NO_CHANCE}, refuses=True),
     Case(
-        "dropout2d",
-        {"p": CHANCE, "inplace": FLAG},
-        {"p": NO_CHANCE},
-        lenient={"E0301": Leniency("torch warns that a vector will be an error", {}, (3,))},
+        "window_attention",
+        {
+            "num_heads": st.sampled_from([1, 2, 3, 4]),
+            "window_size": st.integers(2, 4),
+            "shift_size": st.sampled_from([0, 0, 1]),
+            "attention_dropout": st.sampled_from([0, 0.2]),
+            "dropout": st.sampled_from([0, 0.2]),
+        },
+        {"num_heads": NONE, "window_size": NONE, "attention_dropout": NO_CHANCE},
+        shapes=CHANNELS_LAST,
+        view=None,
     ),
-    Case("stochastic_depth", {"p": CHANCE, "mode": st.sampled_from(["row", "batch"])}, refuses=False),
+    Case("patch_merging", {"eps": EPS}, shapes=CHANNELS_LAST, view=None),
+    activation("dropout", {"p": CHANCE, "inplace": FLAG}, wrong={"p": NO_CHANCE}, refuses=True),
+    *(
+        Case(
+            f"dropout{rank}d",
+            {"p": CHANCE, "inplace": FLAG},
+            {"p": NO_CHANCE},
+            shapes=maps(rank),
+            lenient={"E0301": Leniency("torch warns that a vector will be an error", {}, (3,))},
+        )
+        for rank in (1, 2, 3)
+    ),
+    activation("stochastic_depth", {"p": CHANCE, "mode": st.sampled_from(["row", "batch"])}),
     activation("relu", {"inplace": FLAG}),
     activation("relu6", {"inplace": FLAG}),
     activation(
@@ -306,11 +434,18 @@ _ROWS = [
         lenient={"E0320": Leniency(_NO_WAY_BACK, {"negative_slope": -0.1, "inplace": True}, (3,))},
     ),
     activation(
+        "prelu",
+        {"num_parameters": lambda x: st.sampled_from([1, x[0], 2]), "init": SLOPE},
+        wrong={"num_parameters": NONE},
+        refuses=True,
+    ),
+    activation(
         "elu",
         {"alpha": SLOPE, "inplace": FLAG},
         refuses=True,
         lenient={"E0320": Leniency(_NO_WAY_BACK, {"alpha": -0.1, "inplace": True}, (3,))},
     ),
+    activation("selu", {"inplace": FLAG}),
     activation(
         "gelu",
         {"approximate": st.sampled_from(["none", "tanh"])},
@@ -318,6 +453,7 @@ _ROWS = [
         refuses=True,
     ),
     activation("silu", {"inplace": FLAG}),
+    activation("mish", {"inplace": FLAG}),
     activation("sigmoid"),
     activation("tanh"),
     activation("hardswish", {"inplace": FLAG}),
@@ -326,17 +462,21 @@ _ROWS = [
     Case(
         "pad",
         {
-            "padding": st.one_of(st.integers(0, 4), st.tuples(*[st.integers(0, 4)] * 4)),
+            "padding": st.one_of(st.integers(-2, 4), st.tuples(*[st.integers(-3, 4)] * 4)),
             "mode": st.sampled_from(["constant", "reflect", "replicate", "circular"]),
             "value": st.sampled_from([0, 0.0, 1, -2.5]),
+            "channels": st.sampled_from([0, 0, 1, 3]),
         },
-        {"padding": st.sampled_from([-1, (0, 0, 0, -1)])},
+        {"channels": NEGATIVE},
         own={
             "mode": "torch has a class for each mode",
             "value": "torch has a class for each mode",
+            "channels": "torch pads them as the third axis from the end",
         },
         lenient={
-            "padding": Leniency("torch crops where padding is negative", {"padding": -1}, (1, 3, 3)),
+            "channels": Leniency("torch removes channels", {"padding": 0, "channels": -1}, (3, 3, 3)),
+            "E0307": Leniency("torch crops in other modes, too", {"padding": -1, "mode": "replicate"}, (1, 3, 3)),
+            "E0308": Leniency("torch crops to nothing, and then pads", {"padding": (2, -1, 0, 0)}, (1, 1, 1)),
             "E0301": Leniency("torch pads the last two dimensions of any tensor with a constant", {"padding": 1}, (3,)),
         },
         module=pad_module,
@@ -344,16 +484,22 @@ _ROWS = [
     Case(
         "upsample",
         {
-            "size": st.one_of(st.none(), st.none(), pairs(1, 12)),
-            "scale_factor": st.one_of(st.none(), st.sampled_from([2, 2.0, 0.5, 0.3, 0.1]), st.floats(0.05, 4)),
+            "size": st.one_of(st.none(), st.none(), st.none(), sizes(1, 12)),
+            "scale_factor": st.one_of(st.sampled_from([2, 2.0, 0.5, 0.3, 0.1]), st.floats(0.05, 4), st.none()),
             "mode": st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic"]),
-            "align_corners": st.sampled_from([None, None, None, False, True]),
+            "align_corners": st.sampled_from([None, None, None, None, False, True]),
         },
         wrong={"size": st.sampled_from([0, -1]), "scale_factor": st.just(-2.0)},
         lenient={
             "scale_factor": Leniency("torch takes a factor of 0 for none", {"size": 2, "scale_factor": 0.0}, (3, 4, 4))
         },
         view=View.BOUND,  # where an output falls on an input, it sees that one alone
+    ),
+    Case(
+        "pixel_shuffle",
+        {"upscale_factor": st.sampled_from([1, 2, 2, 3])},
+        wrong={"upscale_factor": NONE},
+        view=View.WIDEST,  # an output sees one of the channels
     ),
     Case("channel_shuffle", {"groups": GROUPS}, wrong={"groups": NONE}),
     Case(
@@ -364,10 +510,16 @@ _ROWS = [
         lenient={"E0306": Leniency("torch makes the last chunk smaller, or fewer chunks", {"chunks": 2}, (3, 1, 1))},
     ),
     Case("split", {"sections": parts}, wrong={"sections": st.just((-1, 3))}, shapes=EITHER),
-    Case("mean", {"keepdim": FLAG}),
+    Case(
+        "mean",
+        {"keepdim": FLAG},
+        lenient={"E0301": Leniency("torch takes the mean of everything where no axes are left", {}, (3,))},
+    ),
     activation("identity"),
 ]
 
 CASES = {case.name: case for case in _ROWS}
+TENSORS = ("parameter",)
+"""Kinds that are tensors of the body itself; they have tests of their own."""
 JOINS = ("concat", "add", "multiply")
 """Kinds that take several inputs; they have tests of their own."""

@@ -94,3 +94,112 @@ layers:
         archc.loads(text)
     told = [problem.code for problem in caught.value.problems]
     assert told[:3] == ["E0204", "E0212", "E0203"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ("$(average(3))", "E0211"),
+        ("$(1 // 0)", "E0213"),
+        ("$(nobody + 1)", "E0212"),
+        ("$(2 +)", "E0211"),
+        ("{a: 1}", "E0203"),
+        ("[1, $(1 // 0)]", "E0213"),
+    ],
+)
+def test_what_reads_a_bad_parameter_is_silent(parameters: str, code: str) -> None:
+    """Everything that an expression decides; what does not depend on it is told."""
+    text = f"""input: [3, 32, 32]
+parameters: {{bad: {parameters}, worse: $bad}}
+blocks:
+  Unit: {{parameters: {{k: , n: 3}}, layers: [{{conv2d: {{out_channels: $k, kernel_size: $n, padding: same}}}}]}}
+layers:
+  repeated: {{repeat: $bad, index: i, layers: {{r$i: relu}}}}
+  behind: {{add: [r0, r1]}}
+  argument: {{conv2d: {{out_channels: $bad, kernel_size: 1}}}}
+  computed: {{conv2d: {{out_channels: '$(max(worse, 3) * 2)', kernel_size: 1}}, from: input}}
+  present: {{relu: , when: $(bad > 3), from: input}}
+  each: {{for: [a, b], in: [[1, $bad], $bad], index: i, layers: {{e$i: {{max_pool2d: [$a, $b]}}}}}}
+  looped: {{for: q, in: $bad, layers: {{"l$q": relu}}}}
+  named: {{add: [l1, e0]}}
+  block: {{Unit: {{k: $bad}}, from: input}}
+  handed: {{Unit: ['$(worse + 1)', 5], from: input}}
+  apart: {{conv2d: {{out_channels: 3, kernel_size: 40}}, from: input}}
+"""
+    with pytest.raises(SpecError) as caught:
+        archc.loads(text)
+    told = [(problem.code, problem.mark and problem.mark.line) for problem in caught.value.problems]
+    assert told == [(code, 2), ("E0302", 16)]
+
+
+def test_a_bound_hides_nothing() -> None:
+    """What stands before the entry that is too much is told with it."""
+    text = """input: [3, 8, 8]
+layers:
+  a: {relu: , from: nowhere}
+  b: {conv2d: {out_channels: 3, kernel_size: 9}, from: input}
+  c: {repeat: 10000000, layers: [relu]}
+"""
+    with pytest.raises(SpecError) as caught:
+        archc.loads(text)
+    assert [problem.code for problem in caught.value.problems] == ["E0210", "E0302", "E0220"]
+
+
+def test_a_fault_hides_no_other_that_does_not_depend_on_it() -> None:
+    """Four faults, one behind the other."""
+    text = """input: [3, 32, 32]
+layers:
+  conv1: {conv2d: {out_channels: 16, kernel_szie: 3}}
+  conv2: {conv2d: {out_channels: 8, kernel_size: 4, padding: same}}
+  m:
+    branches:
+      a: {conv2d: {out_channels: 8, kernel_size: 1}}
+      b: {conv2d: {out_channels: 8, kernel_size: 5, padding: 1}}
+    join: concat
+  fc: {lineer: 10}
+"""
+    problems = problems_of_text(text)
+    assert [(problem.code, problem.mark and problem.mark.line) for problem in problems] == [
+        ("E0205", 3),
+        ("E0303", 4),
+        ("E0312", 8),
+        ("E0204", 10),
+    ]
+    assert problems[2].help.endswith("write `padding: same`")
+    assert "an entry before this one has an error" in problems[2].note
+
+
+def problems_of_text(text: str) -> list[Problem]:
+    with pytest.raises(SpecError) as caught:
+        archc.loads(text)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "{conv2d: {out_channels: 8, kernel_size: 33}}",  # a window that another size would hold
+        "{conv2d: {out_channels: 8, kernel_size: 3, groups: 4}}",  # channels that may be divided
+        "{linear: 3}",  # the faulty entry may be meant to flatten
+        "{add: [first, known]}",  # what it gives may have that size
+        "{concat: [first, small]}",
+        "{concat: [first, halved]}",  # an even size would do
+    ],
+)
+@pytest.mark.parametrize(
+    "wrong",
+    ["rellu", "{conv2d: {out_channels: 8, kernel: }}", "{conv2d: {out_channels: 8, kernel_size: 2, padding: same}}"],
+)
+def test_what_depends_on_a_faulty_entry_is_not_told(wrong: str, behind: str) -> None:
+    text = f"""input: [3, 32, 32]
+layers:
+  known: {{conv2d: {{out_channels: 8, kernel_size: 1}}}}
+  small: {{max_pool2d: 2}}
+  first: {wrong}
+  halved: [{{max_pool2d: 2}}, {{upsample: {{scale_factor: 2}}}}]
+  last: {behind}
+  end: {{concat: [last, small]}}
+"""
+    (problem,) = problems_of_text(text)
+    assert problem.mark is not None
+    assert problem.mark.line == 5

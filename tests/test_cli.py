@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -19,12 +20,15 @@ from urllib.parse import unquote
 
 import pytest
 import torch
+from ruamel.yaml import YAML
 from shell import Shell
 
 import archc
 from archc.cli.main import COMMANDS
 from archc.kinds import KINDS
-from archc.library import bundled
+from archc.language.header import meanings_of
+from archc.language.keys import EXAMPLES, OWNERS
+from archc.library import bundled, families
 from archc.problems.codes import codes
 
 ROOT = Path(__file__).parents[1]
@@ -35,24 +39,24 @@ BAD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4,
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test runs in a folder of its own with a sound and a wrong spec."""
+    """Every test runs in a folder of its own with a valid and an invalid spec."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.yaml").write_text(GOOD)
     (tmp_path / "bad.yaml").write_text(BAD)
     return tmp_path
 
 
-def test_check_says_sound(sh: Shell) -> None:
+def test_check_says_ok(sh: Shell) -> None:
     code, out, err = sh("check", "good.yaml", "googlenet")
-    assert (code, err) == (0, "2 specs: 2 sound\n")
-    assert out.splitlines()[0].startswith("good.yaml: sound: 3×8×8 → 4×6×6, 112 parameters")
+    assert (code, err) == (0, "2 specs: 2 OK\n")
+    assert out.splitlines()[0].startswith("good.yaml: OK: 3×8×8 → 4×6×6, 112 parameters")
     assert "6,624,904 parameters (13,004,888 with auxiliary heads), 1.498 G multiply-adds" in out
 
 
 def test_check_reports_every_file(sh: Shell) -> None:
     code, out, err = sh("check", "bad.yaml", "good.yaml", "missing.yaml")
     assert code == 1
-    assert out.startswith("good.yaml: sound")
+    assert out.startswith("good.yaml: OK")
     assert "bad.yaml:4:49" in err
     assert "error[E0101]" in err
 
@@ -73,8 +77,10 @@ def test_check_sarif_is_one_log_for_all_files(sh: Shell, folder: Path) -> None:
     assert (driver["name"], driver["semanticVersion"]) == ("archc", archc.__version__)
     assert [rule["id"] for rule in driver["rules"]] == codes()
     for rule in driver["rules"]:
-        assert rule["help"]["markdown"].startswith(f"# {rule['id']}: {rule['shortDescription']['text']}\n")
-        assert rule["help"]["text"].startswith(f"{rule['id']}: ")
+        assert rule["help"]["markdown"].startswith(
+            f"# {rule['id']} {rule['name']}: {rule['shortDescription']['text']}\n"
+        )
+        assert rule["help"]["text"].startswith(f"{rule['id']} {rule['name']}: ")
     seen, fixed = set(), set()
     for result in run["results"]:
         assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
@@ -112,7 +118,7 @@ def test_check_sarif_is_one_log_for_all_files(sh: Shell, folder: Path) -> None:
             "ruleIndex": codes().index("E0302"),
             "level": "error",
             "message": {
-                "text": "`conv2d`: a window of 30 does not fit into the height 8: the input is 3×8×8\nin: conv\n"
+                "text": "`conv2d`: a window of 30 does not fit in the height 8: the input is 3×8×8\nin: conv\n"
                 "help: use a smaller kernel, more padding, or a larger input"
             },
             "locations": [
@@ -139,9 +145,9 @@ def test_check_of_a_folder_is_that_of_its_files(sh: Shell, folder: Path) -> None
     (folder / "nets" / "notes.txt").write_text("no spec")
     (folder / "nets" / "deeper" / "d.yaml").write_text(BAD)
     code, out, err = sh("check", "nets")
-    assert (code, err) == (0, "3 specs: 3 sound\n")
+    assert (code, err) == (0, "3 specs: 3 OK\n")
     assert [line.partition(":")[0] for line in out.splitlines()] == ["nets/a.yaml", "nets/b.yml", "nets/c.yaml"]
-    assert out.endswith("nets/c.yaml: sound: blocks to import: A, B\n")
+    assert out.endswith("nets/c.yaml: OK: blocks to import: A, B\n")
     (folder / "nets" / "aa.yaml").write_bytes(b"\xff\xfe")
     (folder / "nets" / "ab.yaml").mkdir()
     (folder / "nets" / "z.yaml").write_text(BAD.replace("out_channels: 4", "out_channels: no"))
@@ -151,7 +157,7 @@ def test_check_of_a_folder_is_that_of_its_files(sh: Shell, folder: Path) -> None
     reports, count = err.rstrip("\n").rsplit("\n\n", 1)
     places = [line.split("--> ")[1].split(":")[0] for line in reports.splitlines() if "--> " in line]
     assert places == ["nets/aa.yaml", "nets/ab.yaml", "nets/z.yaml", "nowhere.yaml", "x" * 300]
-    assert count == "9 specs: 4 sound, 5 with 5 problems"
+    assert count == "9 specs: 4 OK, 5 with 5 errors"
     facts = json.loads(sh("check", "nets", "nowhere.yaml", "--format", "json")[1])
     assert [fact["file"] for fact in facts] == places[:4]
 
@@ -165,17 +171,17 @@ def test_check_tells_a_shared_fault_once(sh: Shell, folder: Path) -> None:
     code, out, err = sh("check", "one.yaml", "two.yaml", "blocks.yaml", "good.yaml")
     assert (code, len(out.splitlines())) == (1, 1)
     assert err.count("error[E0205]") == err.count("error[") == err.count("blocks.yaml:1:") == 1
-    assert err.endswith("\n\n4 specs: 1 sound, 3 with 1 problem\n")
+    assert err.endswith("\n\n4 specs: 1 OK, 3 with 1 error\n")
 
 
 def test_check_with_settings(sh: Shell, folder: Path) -> None:
     """As summary, build and emit have them, for each of the specs; a library has nothing to set."""
     (folder / "blocks.yaml").write_text("blocks: {A: {layers: [relu]}}\n")
     code, out, err = sh("check", "vgg11", "resnet18", "--set", "num_classes=10", "--input", "3x64x64")
-    assert (code, err) == (0, "2 specs: 2 sound\n")
+    assert (code, err) == (0, "2 specs: 2 OK\n")
     assert [line.split(",")[0] for line in out.splitlines()] == [
-        "vgg11: sound: 3×64×64 → 10",
-        "resnet18: sound: 3×64×64 → 10",
+        "vgg11: OK: 3×64×64 → 10",
+        "resnet18: OK: 3×64×64 → 10",
     ]
     assert sh("check", "good.yaml", "--input", "3x2x2")[0] == 1
     code, out, err = sh("check", "resnet18", "good.yaml", "blocks.yaml", "--set", "num_classes=10")
@@ -187,21 +193,21 @@ def test_check_of_a_folder_without_specs(sh: Shell, folder: Path) -> None:
     (folder / "empty").mkdir()
     code, out, err = sh("check", "empty")
     assert (code, out) == (1, "")
-    assert err.startswith("error[E0101]: the folder `empty` holds no spec\n")
+    assert err.startswith("error[E0101]: the folder `empty` contains no specs\n")
 
 
 def test_a_bundled_spec_hides_a_folder_of_its_name(sh: Shell, folder: Path) -> None:
     (folder / "vgg11").mkdir()
     (folder / "vgg11" / "good.yaml").write_text(GOOD)
-    assert sh("check", "vgg11")[1].startswith("vgg11: sound: 3×224×224")
-    assert sh("check", "./vgg11")[1].startswith("vgg11/good.yaml: sound")
+    assert sh("check", "vgg11")[1].startswith("vgg11: OK: 3×224×224")
+    assert sh("check", "./vgg11")[1].startswith("vgg11/good.yaml: OK")
 
 
 def test_check_json_has_the_contracts_keys(sh: Shell) -> None:
     code, out, err = sh("check", "bad.yaml", "--format", "json")
     assert (code, err) == (1, "")
     (fact,) = json.loads(out)
-    assert list(fact) == ["code", "message", "file", "line", "column", "where", "help"]
+    assert list(fact) == ["code", "message", "file", "line", "column", "where", "help", "severity"]
     assert (fact["code"], fact["file"], fact["line"], fact["column"]) == ("E0302", "bad.yaml", 4, 49)
     assert fact["where"] == ["conv"]
     assert json.loads(sh("check", "good.yaml", "--format", "json")[1]) == []
@@ -251,19 +257,19 @@ def test_watch_checks_again_what_changed(folder: Path) -> None:
     (folder / "some" / "a.yaml").write_text(GOOD)
     watcher = Watcher(folder, "nets/net.yaml", "some")
     try:
-        first = watcher.next("2 specs: 2 sound")
+        first = watcher.next("2 specs: 2 OK")
         assert re.match(r"── \d\d:\d\d:\d\d ─+\n", first)
-        assert "nets/net.yaml: sound: 3×8×8 → 3×8×8" in first
+        assert "nets/net.yaml: OK: 3×8×8 → 3×8×8" in first
         (nets / "parts.yaml").write_text("blocks: {A: {layers: [rleu]}}\n")
-        second = watcher.next("2 specs: 1 sound, 1 with 1 problem")
+        second = watcher.next("2 specs: 1 OK, 1 with 1 error")
         assert second.count("── ") == 1
-        assert "error[E0204]: no layer kind or block is called `rleu`\n --> nets/parts.yaml:1:23" in second
+        assert "error[E0204]: unknown layer or block `rleu`\n --> nets/parts.yaml:1:23" in second
         (nets / "parts.yaml").write_text("blocks: {A: {layers: [tanh]}}\n")
-        watcher.next("2 specs: 2 sound")
+        watcher.next("2 specs: 2 OK")
         (folder / "some" / "b.yaml").write_text(BAD)
-        assert "error[E0302]" in watcher.next("3 specs: 2 sound, 1 with 1 problem")
+        assert "error[E0302]" in watcher.next("3 specs: 2 OK, 1 with 1 error")
         (folder / "some" / "b.yaml").unlink()
-        watcher.next("2 specs: 2 sound")
+        watcher.next("2 specs: 2 OK")
         (nets / "unrelated.yaml").write_text(BAD)
         time.sleep(1)
         assert watcher.interrupt() == ""
@@ -277,7 +283,7 @@ def test_watch_waits_for_a_file_to_come(folder: Path) -> None:
     try:
         assert "error[E0101]" in watcher.next("or the name of a bundled one (`archc list`)")
         (folder / "later.yaml").write_text(GOOD)
-        assert "later.yaml: sound: " in watcher.next("multiply-adds")
+        assert "later.yaml: OK: " in watcher.next("multiply-adds")
         assert watcher.interrupt() == ""
     finally:
         watcher.process.kill()
@@ -339,6 +345,76 @@ def test_build_saves_and_loads_weights(sh: Shell, folder: Path, name: str) -> No
     assert (folder / name).stat().st_mode == (folder / "good.yaml").stat().st_mode
 
 
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+def test_a_full_disk_leaves_the_weights_that_were_there(sh: Shell, folder: Path, name: str) -> None:
+    """A limit on the size of files stands for the disk."""
+    (folder / name).write_text("before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        code, _, err = sh("build", "small_convnet", "--save", name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (code, err) == (1, f"error[E0601]: `{name}` cannot be written: file too large\n  --> {name}\n")
+    assert (folder / name).read_text() == "before"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["bad.yaml", "good.yaml", name])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "fifo.yaml"], ["fmt", "fifo.yaml"], ["fmt", "--check", "."], ["diff", "fifo.py", "good.yaml"],
+        ["build", "good.yaml", "--weights", "fifo.pth"], ["build", "good.yaml", "--weights", "fifo.safetensors"],
+        ["build", "good.yaml", "--save", "fifo.pth"], ["draw", "good.yaml", "-o", "fifo.svg"],
+        ["train", "good.yaml", "--recipe", "fifo.yaml"], ["emit", "good.yaml", "--out", "out"], ["eval", "run"],
+        ["emit", "good.yaml", "--out", "out", "--check"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_fifos_are_refused(sh: Shell, folder: Path, words: list[str]) -> None:
+    """Nobody writes to them: whatever opened one would wait forever."""
+    (folder / "out").mkdir()
+    (folder / "run").mkdir()
+    for name in ("fifo.yaml", "fifo.py", "fifo.pth", "fifo.safetensors", "fifo.svg", "out/good.py", "run/run.json"):
+        os.mkfifo(folder / name)
+    code, _, err = sh(*words)
+    assert code == (2 if words[0] == "diff" else 1)
+    assert "error[E0" in err
+    assert "not a regular file" in err or words == ["eval", "run"]
+
+
+UNDECODABLE = os.fsdecode(b"no\xff.yaml")
+"""A name of a file that is not UTF-8, as Python has it."""
+
+
+def test_names_that_are_not_utf_8_reach_every_report(sh: Shell) -> None:
+    code, out, _ = sh("check", UNDECODABLE, "--format", "sarif")
+    (result,) = json.loads(out)["runs"][0]["results"]
+    assert (code, result["ruleId"]) == (1, "E0101")
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "no%FF.yaml"
+    for name in (UNDECODABLE, f"HEAD:{UNDECODABLE}"):
+        done = subprocess.run([sys.executable, "-m", "archc", "diff", name, "good.yaml"], capture_output=True)
+        assert (done.returncode, done.stderr[:13]) == (2, b"error[E0101]:"), name
+
+
+EMPTY = "input: [3, 8, 8]\nlayers: [{repeat: 0, layers: [relu]}]\n"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
+def test_a_network_without_layers_has_a_summary(sh: Shell, folder: Path, form: str) -> None:
+    (folder / "empty.yaml").write_text(EMPTY)
+    for depth in ("blocks", "all", "1"):
+        assert sh("summary", "empty.yaml", "--format", form, "--depth", depth)[0] == 0
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+def test_a_network_without_layers_is_compared(sh: Shell, folder: Path, form: str) -> None:
+    (folder / "empty.yaml").write_text(EMPTY)
+    assert sh("diff", "empty.yaml", "empty.yaml", "--format", form)[0] == 0
+    assert sh("diff", "empty.yaml", "good.yaml", "--format", form)[0] == 1
+    assert sh("diff", "good.yaml", "empty.yaml", "--format", form)[0] == 1
+
+
 def test_emit_writes_checks_and_notices(sh: Shell, folder: Path) -> None:
     assert sh("emit", "good.yaml", "--out", "out")[:2] == (0, "out/good.py\n")
     assert "class Tiny(nn.Module):" in (folder / "out/good.py").read_text()
@@ -392,12 +468,13 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "wrong type of a parameter": (["build", "googlenet", "--set", "num_classes=ten"], 1, "takes a number"),
     "parameter that breaks a shape": (["build", "alexnet", "--set", "num_classes=0"], 1, "must be at least 1"),
     "setting without a value": (["build", "googlenet", "--set", "num_classes"], 2, "NAME=VALUE"),
-    "input that is no size": (["summary", "googlenet", "--input", "224"], 2, "3x224x224"),
+    "input that is no size": (["summary", "googlenet", "--input", "3x"], 2, "3x224x224"),
+    "input of another rank": (["summary", "googlenet", "--input", "224"], 1, "(channels, height, width)"),
     "input of zero": (["summary", "googlenet", "--input", "3x0x224"], 2, "3x224x224"),
     "input below the smallest": (["summary", "alexnet", "--input", "3x20x20"], 1, "E0302"),
     "unknown bundled spec": (["check", "googlnet"], 1, "did you mean `googlenet`?"),
     "folder": (["build", "."], 1, "is a folder"),
-    "name that is too long": (["build", "x" * 300], 1, "no file and no bundled spec"),
+    "name that is too long": (["build", "x" * 300], 1, "no file or bundled spec"),
     "path that is too long": (["check", "x" * 300 + ".yaml"], 1, "error[E0101]"),
     "missing file": (["check", "nowhere.yaml"], 1, "cannot be read"),
     "unknown command": (["chekc", "x"], 2, "did you mean `check`?"),
@@ -405,14 +482,18 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "unknown flag": (["check", "googlenet", "--fromat", "json"], 2, "--fromat"),
     "unknown format": (["check", "googlenet", "--format", "xml"], 2, "xml"),
     "no spec": (["build"], 2, "SPEC"),
-    "watch for programs": (["check", "good.yaml", "--watch", "--format", "json"], 2, "leave --format away"),
+    "watch for programs": (
+        ["check", "good.yaml", "--watch", "--format", "json"],
+        2,
+        "cannot be combined with --format",
+    ),
     "bad name": (["new", "my net"], 1, "E0208"),
     "unknown code": (["explain", "E9999"], 2, "E9999"),
     "mistyped code": (["explain", "EO312"], 2, "did you mean `E0312`?"),
     "mistyped option": (["check", "--formt", "json", "good.yaml"], 2, "did you mean `--format`?"),
     "missing weights": (["build", "good.yaml", "--weights", "nowhere.pth"], 1, "E0501"),
     "weights that are none": (["build", "good.yaml", "--weights", "bad.yaml"], 1, "E0501"),
-    "save over a spec": (["build", "good.yaml", "--save", "good.yaml"], 1, "no name for weights"),
+    "save over a spec": (["build", "good.yaml", "--save", "good.yaml"], 1, "extension of a weights file"),
     "save to a missing folder": (["build", "good.yaml", "--save", "no/where.pth"], 1, "E0601"),
 }
 
@@ -451,12 +532,12 @@ def test_weights_that_do_not_fit(sh: Shell) -> None:
     torch.save({"conv.weight": torch.zeros(4, 1, 3, 3), "conv.bias": torch.zeros(4)}, "grey.pth")
     code, _, err = sh("build", "good.yaml", "--weights", "grey.pth")
     assert code == 1
-    assert "error[E0502]: `conv.weight` is 4×1×3×3 in the file, 4×3×3×3 in the network" in err
-    assert "the weights are for 1 input channels, the network has 3 there" in err
+    assert "error[E0502]: `conv.weight` is 4×1×3×3 in the file, but 4×3×3×3 in the network" in err
+    assert "the weights expect 1 input channel, but the network has 3" in err
     torch.save({"conv.weights": torch.zeros(4, 3, 3, 3), "conv.bias": torch.zeros(4)}, "keys.pth")
     code, _, err = sh("build", "good.yaml", "--weights", "keys.pth")
     assert code == 1
-    assert "the file lacks `conv.weight`" in err
+    assert "the file is missing `conv.weight`" in err
     assert "did you mean `conv.weights`?" in err
     assert "the network has no `conv.weights`" in err
 
@@ -477,9 +558,20 @@ def test_weights_never_run_code(sh: Shell, folder: Path) -> None:
 
 
 def test_list_names_every_bundled_spec_and_kind(sh: Shell) -> None:
-    names = [line.split()[0] for line in sh("list")[1].splitlines()]
-    assert names == list(bundled())
-    assert [row["name"] for row in json.loads(sh("list", "--format", "json")[1])] == names
+    lines = sh("list")[1].splitlines()
+    listed: dict[str, list[str]] = {}
+    for line in lines:
+        if line.startswith(" "):
+            listed[list(listed)[-1]] += [name.strip(",") for name in line.split()]
+        else:
+            listed[line.split()[0]] = []
+    assert listed == families()
+    assert "".join(f"{name} " for name in listed["resnet50"]).startswith(
+        "resnet18 resnet34 resnet101 resnet152 resnext50"
+    )
+    rows = json.loads(sh("list", "--format", "json")[1])
+    assert [row["name"] for row in rows] == list(bundled())
+    assert {row["family"] for row in rows} == families().keys()
     assert [line.split()[0] for line in sh("list", "--kinds")[1].splitlines()] == list(KINDS)
 
 
@@ -497,22 +589,55 @@ def test_new_writes_a_starter_that_works(sh: Shell, folder: Path) -> None:
 
 
 def test_explain_prints_the_page(sh: Shell) -> None:
-    """The rule, why it is one, and an example, wrong and mended, without marks."""
+    """What went wrong and why, a failing example and a fixed one, without marks; by code and by name."""
     code, out, err = sh("explain", "e0306")
     assert (code, err) == (0, "")
-    assert out.startswith("E0306: Groups divide the channels.\n\nA convolution with g groups cuts")
-    assert "\n\nWrong:\n\n    input: [3, 32, 32]\n    layers:\n" in out
-    assert "\n\nMended:\n\n    input: [3, 32, 32]\n    layers:\n" in out
+    assert out.startswith(
+        "E0306 groups-do-not-divide: Channels are not divisible by the number of groups\n\nA convolution"
+    )
+    assert "\n\nExample:\n\n    input: [3, 32, 32]\n    layers:\n" in out
+    assert "\n\nHow to fix it:\n\nChoose a number of groups" in out
+    assert sh("explain", "groups-do-not-divide") == (0, out, "")
     assert "```" not in out
     assert "#" not in out
     assert "<!--" not in sh("explain", "E0503")[1]
 
 
+@pytest.mark.parametrize("key", sorted({name for keys in OWNERS.values() for name in meanings_of(keys)}))
+def test_explain_knows_every_key_of_specs(sh: Shell, key: str) -> None:
+    code, out, err = sh("explain", key)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"`{key}` in ")
+
+
+@pytest.mark.parametrize("key", EXAMPLES)
+def test_the_example_of_a_key_is_valid_and_uses_it(key: str) -> None:
+    archc.loads(EXAMPLES[key])
+    assert re.search(rf"(?m)(^|[\s{{]){key}:", EXAMPLES[key])
+
+
+def test_explain_and_list_describe_a_layer_type(sh: Shell) -> None:
+    code, out, err = sh("list", "conv2d")
+    assert (code, err) == (0, "")
+    assert out.startswith("conv2d: nn.Conv2d\n\n2-D convolution")
+    assert "  out_channels  required\n" in out
+    assert "  stride        default: 1\n" in out
+    assert sh("explain", "conv2d") == (0, out, "")
+    assert [row["name"] for row in json.loads(sh("list", "conv2d", "--format", "json")[1])] == ["conv2d"]
+    assert sh("list", "alexnet")[1].startswith("alexnet: ")
+    assert sh("list", "Conv2d") == (2, "", "archc list: unknown layer type or spec `Conv2d`\ndid you mean `conv2d`?\n")
+
+
+def test_help_is_a_command(sh: Shell) -> None:
+    assert sh("help") == sh("--help")
+    assert sh("help", "check") == sh("check", "--help")
+
+
 def test_explain_lists_every_code(sh: Shell) -> None:
     code, out, err = sh("explain")
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines() if line.startswith("  E")] == codes()
-    assert "\n\nShapes\n  E0301  A layer receives" in out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith(("  E", "  W"))] == codes()
+    assert "\n\nShapes\n  E0301  wrong-rank" in out
 
 
 def test_a_shape_that_is_not_the_inferred_one_is_told(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -566,3 +691,19 @@ def test_python_api() -> None:
         arch.summary(input=(3, 0, 5))
     with pytest.raises(AttributeError):
         archc.nothing  # noqa: B018
+
+
+def test_hooks_of_pre_commit_are_commands(sh: Shell, folder: Path) -> None:
+    """Each passes for a valid spec, with the files that its pattern picks."""
+    hooks = YAML(typ="safe").load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    assert {hook["id"] for hook in hooks} == {"archc-check", "archc-fmt", "archc-emit-check"}
+    (folder / "specs").mkdir()
+    shutil.copy(folder / "good.yaml", folder / "specs" / "good.yaml")
+    assert sh("fmt", "specs/good.yaml")[0] == 0
+    assert sh("emit", "specs/good.yaml")[0] == 0
+    for hook in hooks:
+        program, *words = hook["entry"].split()
+        assert program == "archc"
+        assert re.search(hook["files"], "specs/good.yaml")
+        assert not re.search(hook["files"], "configs/other.yaml")
+        assert sh(*words, "specs/good.yaml")[0] == 0

@@ -44,7 +44,7 @@ def git(*words: str) -> None:
 
 
 def test_equal_different_and_wrong_have_exit_codes_of_their_own(sh: Shell, folder: Path) -> None:
-    assert sh("diff", "a.yaml", "a.yaml") == (0, "a.yaml → a.yaml: equal in meaning: 1 layer, 112 parameters\n", "")
+    assert sh("diff", "a.yaml", "a.yaml") == (0, "a.yaml → a.yaml: structurally equal: 1 layer, 112 parameters\n", "")
     code, out, err = sh("diff", "a.yaml", "b.yaml")
     assert (code, err) == (1, "")
     assert "conv2d  out_channels 4 → 6" in out
@@ -107,7 +107,7 @@ def test_formats_tell_the_same(sh: Shell) -> None:
     markdown = sh("diff", "a.yaml", "b.yaml", "--format", "markdown")[1]
     assert "| parameters | 112 | 168 | +50% |" in markdown
     assert "```diff\n!  conv  conv2d  out_channels 4 → 6\n```" in markdown
-    assert sh("diff", "a.yaml", "a.yaml", "--format", "markdown")[1].endswith("Equal in meaning; checkpoints load.\n")
+    assert sh("diff", "a.yaml", "a.yaml", "--format", "markdown")[1].endswith("Structurally equal; checkpoints load.\n")
 
 
 def test_an_input_for_both(sh: Shell) -> None:
@@ -177,11 +177,11 @@ def test_a_revision_is_found_from_below(sh: Shell, repository: Path, monkeypatch
 @pytest.mark.parametrize(
     ("named", "told"),
     [
-        ("HEAD~9:specs/net.yaml", "git knows no revision `HEAD~9`"),
-        ("nonsense:specs/net.yaml", "git knows no revision `nonsense`"),
+        ("HEAD~9:specs/net.yaml", "Git does not know the revision `HEAD~9`"),
+        ("nonsense:specs/net.yaml", "Git does not know the revision `nonsense`"),
         ("HEAD:specs/other.yaml", "the revision `HEAD` has no file `specs/other.yaml`"),
         ("HEAD:specs.yaml", "has no file"),
-        ("--output=x:specs/net.yaml", "is no revision and no file"),
+        ("--output=x:specs/net.yaml", "is neither a revision nor a file"),
     ],
 )
 def test_what_a_revision_lacks_is_told(sh: Shell, repository: Path, named: str, told: str) -> None:
@@ -207,9 +207,9 @@ def test_problems_of_a_revision_are_told_at_its_lines(sh: Shell, repository: Pat
 
 def test_without_a_repository_or_git(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", "/")
-    assert "in no git repository" in sh("diff", "HEAD:a.yaml", "a.yaml")[2]
+    assert "not in a Git repository" in sh("diff", "HEAD:a.yaml", "a.yaml")[2]
     monkeypatch.setenv("PATH", "")
-    assert "git is not installed" in sh("diff", "HEAD:a.yaml", "a.yaml")[2]
+    assert "which is not installed" in sh("diff", "HEAD:a.yaml", "a.yaml")[2]
 
 
 def test_a_file_hides_a_revision(sh: Shell, folder: Path) -> None:
@@ -374,20 +374,21 @@ def test_state_dicts_are_torchs() -> None:
 
 
 def test_ten_thousand_layers_that_differ_here_and_there() -> None:
-    """Chains that share most of their layers, and chains that share none, within seconds."""
+    """Chains that share most of their layers, and chains that share none, in a few times the time of their check."""
 
     def chain(count: int, odd: int) -> archc.Architecture:
         layers = "".join(f"  - {'tanh' if i % odd == 0 else 'relu'}\n" for i in range(count))
         return archc.loads(f"input: [1, 2, 2]\nlayers:\n{layers}")
 
+    start = time.process_time()
     a, b = chain(10_000, 97), chain(10_000, 89)
     other = archc.loads("input: [1, 2, 2]\nlayers:\n" + "  - {dropout: 0.5}\n" * 10_000)
-    start = time.process_time()
+    checked = time.process_time()
     found = archc.diff(a, b)
     assert len(found.comparison.matches) + len(found.comparison.added) == 10_000
     assert len(str(found).splitlines()) < 200
     assert len(archc.diff(a, other).comparison.removed) == 10_000
-    assert time.process_time() - start < 15  # it takes 3
+    assert time.process_time() - checked < 6 * (checked - start)  # 2.3 measured
 
 
 def test_specs_are_compared_without_torch(repository: Path) -> None:

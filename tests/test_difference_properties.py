@@ -82,7 +82,7 @@ def test_a_network_does_not_differ_from_itself(draft: Draft) -> None:
     assert (found.settings, found.sections, list(found.layers())) == ([], [], [])
     assert found.state.loads
     assert not found.state.renamed
-    assert "equal in meaning" in str(found)
+    assert "structurally equal" in str(found)
     assert found.to_dict()["equal"] is True
 
 

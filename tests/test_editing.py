@@ -117,7 +117,7 @@ def problems_of(text: str) -> list[archc.Problem]:
 def _refused_by_archc_alone(name: str, arguments: Entry, ndim: int) -> str:
     """Where torch is lenient, as tests/kind_cases.py lists it: other ranks, and `same` of even kernels."""
     kind = KINDS[name]
-    fault = next(iter(kind(**arguments).requirements((1,) * (ndim - 1))), None) if _valid(kind, arguments) else None
+    fault = next(iter(kind(**arguments).requirements(((1,) * (ndim - 1),))), None) if _valid(kind, arguments) else None
     if fault is not None and fault.code in ("E0301", "E0303") and fault.code in CASES[name].lenient:
         return fault.message
     return ""

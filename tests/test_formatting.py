@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scrawl import Scrawl
 
 import archc
 from archc.cli.main import main
@@ -152,6 +153,35 @@ def test_the_hand_makes_no_difference(tree: Tree, one: int, other: int) -> None:
     assert [line for line in first.split() if line == "#"] == [line for line in formatted.split() if line == "#"]
 
 
+@settings(max_examples=5 * settings.default.max_examples)
+@given(st.integers(0, 2**32))
+def test_whatever_yaml_allows_keeps_its_meaning_and_settles(seed: int) -> None:
+    """Every line break, quote, block scalar and comment: 10,000 texts in the thorough profile."""
+    text = Scrawl(random.Random(seed)).text()
+    try:
+        before = read_text(text.removeprefix("\ufeff"), "x.yaml")
+    except SpecError:
+        return
+    once = format_text(text, "x.yaml")
+    assert json.dumps(read_text(once, "x.yaml")) == json.dumps(before)
+    assert format_text(once, "x.yaml") == once
+
+
+def test_most_scrawls_can_be_read() -> None:
+    """The property above says something: a good part of its texts are specs, with all that they are to have."""
+    read = []
+    for seed in range(100):
+        text = Scrawl(random.Random(seed)).text()
+        try:
+            read_text(text.removeprefix("\ufeff"), "x.yaml")
+            read.append(text)
+        except SpecError:
+            pass
+    assert len(read) >= 30
+    for piece in ["\r", "\x85", "\u2028", "\u2029", "# behind", "|", ">", "? ", "'", '"', "\t", "\ufeff", "---"]:
+        assert any(piece in text for text in read), piece
+
+
 # By example
 
 
@@ -176,8 +206,23 @@ EXAMPLES = {
     "lists": ("a:\n- b\n-   c: 1\n    d: 2\n- - e\n", "a:\n  - b\n  - c: 1\n    d: 2\n  - - e\n"),
     "texts": (
         "a: |\n      two\n        lines\nb: plain text\n      goes on\nc: 'it''s'\n",
-        "a: |\n      two\n        lines\nb: plain text\n  goes on\nc: 'it''s'\n",
+        "a: |\n  two\n    lines\nb: plain text\n  goes on\nc: 'it''s'\n",
     ),
+    "line breaks of YAML 1.1": (
+        "a: \"x\u2028y\"\u2029b:\x85  - 'one\x85two'\nc: |\n  one\u2028  two\n",
+        'a: "x\\u2028y"\nb:\n  - "one two"\nc: "one\\u2028two\\n"\n',
+    ),
+    "block scalars as keys": ("a:\n  ? |-\n    b\n  : relu\n", 'a:\n  "b": relu\n'),
+    "blank lines that are kept": ("a: |+\n  text\n\n\nb: 1\n# c\n", "a: |+\n  text\n\n\nb: 1\n# c\n"),
+    "lines of spaces": ("a: |\n    b\n      \n    c\n", "a: |\n  b\n    \n  c\n"),
+    "a text that begins with spaces": ("a: |3-\n     b\n\n   c\n", "a: |2-\n    b\n\n  c\n"),
+    "a text that ends with the file": ("a: |\n  b", "a: |-\n  b\n"),
+    "a comment behind a header": ("a: >   # c++\n  b\n\n", "a: >  # c++\n  b\n"),
+    "tabs before line breaks": ('a: "b\t\n  c\\\t\n  d"\n', 'a: "b\n  c\\\t\n  d"\n'),
+    "no-break spaces": ("a: b\u00a0\n  c\u00a0\n", "a: b\u00a0\n  c\u00a0\n"),
+    "a comment without a space": ("a: [1]#c\n", "a: [1]  #c\n"),
+    "comments in brackets": ("a: [b: 1 # c\n, d: ]", "a: [\n  {\n    b: 1  # c\n  },\n  d:\n]\n"),
+    "keys that are left out": ("a: {? , b: 1}\n", 'a: {"": , b: 1}\n'),
     "line endings": ("\ufeffa: 1\r\nb: 2", "a: 1\nb: 2\n"),
     "one key in a list": ("a: [ b: 1,c ]", "a: [b: 1, c]\n"),
 }
@@ -219,10 +264,66 @@ def test_fmt_leaves_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFi
     assert wild.read_text("utf-8") == "a: 1\n"
 
 
+def unlike(text: str, name: str) -> Any:
+    """A reader that takes what was formatted for something else."""
+    return read_text(text if "   " in text else "other: 1", name)
+
+
+def test_a_changed_meaning_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("archc.formatting.printer.read_text", unlike)
+    path = tmp_path / "x.yaml"
+    path.write_text("a:   1\n", "utf-8")
+    assert main(["fmt", str(path)]) == 1
+    assert "error[E0603]" in capsys.readouterr().err
+    assert path.read_text("utf-8") == "a:   1\n"
+
+
+def test_fmt_keeps_the_mode_and_follows_links(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    real, link = tmp_path / "real/x.yaml", tmp_path / "link.yaml"
+    real.write_text("a:   1\n", "utf-8")
+    real.chmod(0o640)
+    link.symlink_to("real/x.yaml")
+    assert main(["fmt", str(link)]) == 0
+    assert link.is_symlink()
+    assert real.read_text("utf-8") == "a: 1\n"
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["link.yaml", "real", "x.yaml"]
+
+
+def test_fmt_refuses_a_read_only_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a:   1\n", "utf-8")
+    path.chmod(0o444)
+    assert main(["fmt", str(path)]) == 1
+    assert "cannot be written: the file is read-only" in capsys.readouterr().err
+    assert path.read_text("utf-8") == "a:   1\n"
+
+
 def test_fmt_reads_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("a:   1"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("a:   é".encode())))
     assert main(["fmt", "-"]) == 0
-    assert capsys.readouterr().out == "a: 1\n"
+    assert capsys.readouterr().out == "a: é\n"
+
+
+def test_fmt_refuses_bytes_on_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: 1\nb: \xff\n")))
+    assert main(["fmt", "-"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[:2]) == ("", ["error[E0102]: byte 0xff is not UTF-8 text", " --> <stdin>:2:4"])
+
+
+def test_fmt_check_names_windows_line_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What git's core.autocrlf has done is not shown as a difference of every line."""
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"a: 1\r\nb:   2\r\n")
+    assert main(["fmt", "--check", str(path)]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(f"{path}: the lines end in CRLF instead of LF (if git converts them")
+    assert "-b:   2\n+b: 2\n" in out
+    assert "-a: 1" not in out
 
 
 def test_the_starter_is_formatted() -> None:

@@ -20,8 +20,8 @@ from parity import class_of
 import archc
 
 HEAD = "input: [3, 32, 32]\n"
-SECONDS = 0.2
-"""Of the processor, beyond what the sound spec takes."""
+TIMES = 2
+"""As much time of the processor as a small valid spec takes, at most."""
 MEBIBYTES = 100
 
 
@@ -120,7 +120,7 @@ def check(path: Path) -> tuple[int, str, str, float, float]:
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float]:
-    """What a sound small spec takes: seconds and MiB."""
+    """What a small valid spec takes: seconds and MiB."""
     path = tmp_path_factory.mktemp("sound") / "sound.yaml"
     path.write_text(layers("[relu]"), "utf-8")
     found = [check(path) for _ in range(3)]
@@ -141,15 +141,15 @@ def test_a_hostile_file_is_refused_at_once(name: str, sound: tuple[float, float]
     seconds = []
     for _ in range(3):  # a busy machine may take its time once
         status, out, err, took, memory = check(path)
-        seconds.append(took - sound[0])
-        if seconds[-1] <= SECONDS:
+        seconds.append(took)
+        if took <= TIMES * sound[0]:
             break
     assert "Traceback" not in err
     problems = json.loads(out)
     assert ([problem["code"] for problem in problems][:1] or [""]) == [code]
     assert status == (1 if code else 0)
     assert all(problem["line"] or problem["code"] == "E0108" for problem in problems)
-    assert min(seconds) <= SECONDS
+    assert min(seconds) <= TIMES * sound[0]
     assert memory - sound[1] <= MEBIBYTES
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -70,7 +70,14 @@ def test_what_extends_may_compute_with_the_parameters_of_its_base(folder: Path, 
         ("extends: base.yaml\nparameters: {with: 16}\n", "E0208"),
         ("extends: base.yaml\nparameters: {widht: 16}\n", "E0216"),
         ("extends: base.yaml\nparameters: {width: big}\n", "E0203"),
-        ("extends: base.yaml\nlayers: [relu]\n", "E0201"),
+        ("extends: base.yaml\nlayers: [relu]\n", "E0203"),
+        ("extends: base.yaml\nlayers: {fcc: {linear: 3}}\n", "E0224"),
+        ("extends: base.yaml\nbranches: {conv: relu}\n", "E0224"),
+        ("extends: base.yaml\nparameters: {hidden: 3}\nlayers: {fc: {linear: $classes}}\n", "E0216"),
+        ("extends: resnet05\n", "E0215"),
+        ("extends: Other\n", "E0215"),
+        ("extends: resnet50\nimport: {alexnet: [Bottleneck]}\n", "E0215"),
+        ("extends: resnet50\nimport: {base2.yaml: [Act]}\nblocks: {Act: {layers: [relu]}}\n", "E0209"),
         ("extends: child.yaml\n", "E0215"),
         ("extends: ../base.yaml\n", "E0215"),
         ("extends: link.yaml\n", "E0215"),
@@ -87,6 +94,7 @@ def test_wrong_files(folder: Path, text: str, code: str) -> None:
     outside = folder.parent / f"{folder.name}-outside.yaml"
     outside.write_text(BASE)
     (folder / "link.yaml").symlink_to(outside)
+    (folder / "base2.yaml").write_text("blocks: {Act: {layers: [relu]}}\n")
     for name in ("lib.yaml", "lib2.yaml"):
         (folder / name).write_text("blocks: {A: {layers: [relu]}}\n")
     (folder / "child.yaml").write_text(text)
@@ -108,10 +116,50 @@ def test_imported_blocks_keep_the_blocks_of_their_own_file(folder: Path) -> None
     assert_equal_modules(seeded(clash.build), seeded(emitted_class(clash)), torch.rand(1, 3, 8, 8))
 
 
-def test_a_text_can_neither_extend_nor_import() -> None:
+def test_a_text_can_extend_and_import_bundled_specs_alone() -> None:
     with pytest.raises(SpecError) as caught:
         archc.loads("extends: base.yaml\n")
     assert caught.value.problems[0].code == "E0215"
+    assert archc.loads("extends: resnet18\nparameters: {num_classes: 10}\n").outputs == {"output": (10,)}
+    imported = archc.loads("input: [8, 9, 9]\nimport: {resnet18: [BasicBlock]}\nlayers: [BasicBlock: 8]\n")
+    assert imported.outputs == {"output": (8, 9, 9)}
+
+
+def test_resnext_is_resnet_and_two_numbers() -> None:
+    """25,028,904 parameters, as torchvision publishes for resnext50_32x4d; wide_resnet50_2 has 68,883,240."""
+    resnext = "extends: resnet50\nparameters: {groups: 32, width_per_group: 4}\nexpect: {parameters: 25028904}\n"
+    archc.loads(resnext)
+    archc.loads("extends: resnet50\nparameters: {width_per_group: 128}\nexpect: {parameters: 68883240}\n")
+
+
+def test_an_extension_replaces_blocks_entries_outputs_and_init(folder: Path) -> None:
+    """Each by its name and in its place; what it does not name stays, its own parameters come behind the others."""
+    (folder / "lib.yaml").write_text("blocks: {Act: {layers: [silu]}, Norm: {layers: [batch_norm2d]}}\n")
+    (folder / "net.yaml").write_text(
+        "input: [3, 16, 16]\nparameters: {width: 8}\nimport: {lib.yaml: [Norm]}\n"
+        "blocks: {Act: {layers: [relu]}, Conv: {layers: [conv2d: {out_channels: 4, kernel_size: 3}, Norm]}}\n"
+        "layers: {a: {conv2d: {out_channels: $width, kernel_size: 1}}, b: Conv, c: Act, d: flatten, e: {linear: 10}}\n"
+        "init: [{layers: linear, bias: 0}]\nexpect: {output: [10]}\n"
+    )
+    (folder / "other.yaml").write_text(
+        "extends: net.yaml\nparameters: {width: 4, mid: $(width * 2)}\nimport: {lib.yaml: [Act]}\n"
+        "blocks: {Norm: {layers: [identity]}}\n"
+        "layers: {b: {conv2d: {out_channels: $mid, kernel_size: 1}}, e: identity, d: {max_pool2d: 2}}\n"
+        "outputs: [b, e]\ninit: [{layers: conv2d, bias: 0}]\n"
+    )
+    other = archc.load("other.yaml")
+    assert other.outputs == {"b": (8, 16, 16), "e": (8, 8, 8)}
+    assert list(other.build().state_dict()) == ["a.weight", "a.bias", "b.weight", "b.bias"]
+    assert {type(module).__name__ for module in other.build().modules()} >= {"SiLU", "MaxPool2d"}
+    assert not any(other.build().a.bias)
+    assert_equal_modules(seeded(other.build), seeded(emitted_class(other)), torch.rand(1, 3, 16, 16))
+
+
+def test_an_extension_of_branches(folder: Path) -> None:
+    (folder / "net.yaml").write_text("input: [3, 8, 8]\nbranches: {a: relu, b: silu}\njoin: add\n")
+    (folder / "other.yaml").write_text("extends: net.yaml\nbranches: {b: gelu}\njoin: concat\n")
+    assert archc.load("other.yaml").outputs == {"output": (6, 8, 8)}
+    assert [layer.kind for layer in archc.load("other.yaml").summary().layers] == ["relu", "gelu", "concat"]
 
 
 def test_parameters_may_follow_from_others() -> None:

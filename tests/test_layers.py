@@ -34,17 +34,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 def arguments_and_inputs(draw: st.DrawFn, case: Case) -> tuple[dict[str, Any], list[Shape]]:
     """Arguments, half of them mended for the first input, and inputs that differ along one axis at a time."""
     channels = draw(st.sampled_from([4, 1, 2, 3, 6, 12]))
-    height, width = draw(st.tuples(st.integers(1, 14), st.integers(1, 14)))
-    vectors = mended(case.kind, {}, (4, 5, 6)) is None or (mended(case.kind, {}, (4,)) and draw(st.booleans()))
-    x: Shape = (channels,) if vectors else (channels, height, width)
+    ranks = [rank for rank in (2, 0, 1, 3) if mended(case.kind, {}, (4, *(6, 5, 6)[:rank])) is not None]
+    rank = draw(st.sampled_from([rank for rank in ranks if rank in (0, 2)] or ranks))
+    x: Shape = (channels, *draw(st.tuples(*[st.integers(1, 14 if rank < 3 else 8)] * rank)))
     arguments = draw_arguments(draw, case.kind, x)
     if draw(st.booleans()):
         arguments = mended(case.kind, arguments, x) or arguments
     elif case.kind.torch.startswith("nn.") and draw(st.integers(0, 3)) == 3:
         arguments = _out_of_range(draw, case.kind, arguments)
-    if vectors:
+    if rank == 0:
         return arguments, [(features,) for features in (channels, *range(1, 9))]
-    return arguments, [x, *((channels, n, width) for n in LENGTHS), *((channels, height, n) for n in LENGTHS)]
+    lengths = LENGTHS if rank < 3 else LENGTHS[:8]
+    return arguments, [x, *((*x[:axis], n, *x[axis + 1 :]) for axis in range(1, 1 + rank) for n in lengths)]
 
 
 def _out_of_range(draw: st.DrawFn, kind: type[Kind], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class Judge:
         self.modules: dict[str, nn.Module] = {}
 
     def module(self, x: Shape, device: str) -> nn.Module:
-        key = f"{device} {self.kind.derived(x)}"
+        key = f"{device} {self.kind.derived((x,))}"
         if key not in self.modules:
             with torch.device(device):
                 self.modules[key] = self.case.reference(self.kind, x)
@@ -101,7 +102,7 @@ def agreed(judge: Judge, arguments: dict[str, Any], x: Shape) -> bool:
     real = judge.shapes(x, "meta")
     if fault is None:
         layer = case.kind(**arguments)
-        y = layer.output(x)
+        y = layer.output((x,))
         expected = [(1, *shape) for shape in (y.values() if isinstance(y, dict) else [y])]
         # A few functions are not there for the meta device, or are stricter on it: the CPU judges.
         assert (real or judge.shapes(x, "cpu")) == expected
@@ -146,10 +147,10 @@ def assert_judged(case: Case, arguments: dict[str, Any], inputs: list[Shape]) ->
 def assert_costs(judge: Judge, arguments: dict[str, Any], x: Shape) -> None:
     layer = judge.case.kind(**arguments)
     module = judge.module(x, "meta")
-    assert layer.parameters(x) == sum(parameter.numel() for parameter in module.parameters())
-    y = layer.output(x)
-    macs = layer.macs(x, next(iter(y.values())) if isinstance(y, dict) else y)
-    if type(layer).macs is Kind.macs and macs == 0 and not layer.parameters(x):
+    assert layer.parameters((x,)) == sum(parameter.numel() for parameter in module.parameters())
+    y = layer.output((x,))
+    macs = layer.macs((x,), next(iter(y.values())) if isinstance(y, dict) else y)
+    if type(layer).macs is Kind.macs and macs == 0 and not layer.parameters((x,)):
         return  # nothing is trained: torch's counter knows no such function either (tests/test_kinds.py)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.empty(1, *x, device="meta"))
@@ -169,8 +170,8 @@ def test_same_keeps_height_and_width() -> None:
             layer = CASES["conv2d"].kind(out_channels=3, kernel_size=kernel, padding="same", dilation=dilation)
             for size in range(1, 65, 3):
                 x = (2, size, 65 - size)
-                assert list(layer.requirements(x)) == []
-                assert layer.output(x) == (3, size, 65 - size)
+                assert list(layer.requirements((x,))) == []
+                assert layer.output((x,)) == (3, size, 65 - size)
                 assert real(torch.empty(1, *x, device="meta")).shape[2:] == x[1:]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -82,7 +84,7 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
     }
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
-        metadata = file.read(f"archc-{archc.__version__}.dist-info/METADATA").decode()
+        metadata = file.read(f"archc_nn-{archc.__version__}.dist-info/METADATA").decode()
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert any(name.endswith("/LICENSE") for name in names)
     assert f"\nVersion: {archc.__version__}\n" in metadata
@@ -90,7 +92,7 @@ def test_the_wheel_holds_every_file(wheel: Path) -> None:
 
 def test_a_py_typed_package_is_pure(wheel: Path) -> None:
     """One wheel serves every platform."""
-    assert wheel.name == f"archc-{archc.__version__}-py3-none-any.whl"
+    assert wheel.name == f"archc_nn-{archc.__version__}-py3-none-any.whl"
 
 
 def test_the_installed_copy_is_what_runs(site: Path, tmp_path: Path) -> None:
@@ -107,9 +109,10 @@ print(archc.__file__, archc.specs.__file__, archc.templates.__file__, archc.cli.
 
 def test_bundled_specs_are_found_by_name(site: Path, tmp_path: Path) -> None:
     """`archc check googlenet` needs no file in the working directory."""
-    assert "googlenet: sound: 3×224×224 → 1000" in python(site, tmp_path, "-m", "archc", "check", "googlenet")
+    assert "googlenet: OK: 3×224×224 → 1000" in python(site, tmp_path, "-m", "archc", "check", "googlenet")
     listed = python(site, tmp_path, "-m", "archc", "list").splitlines()
-    assert [line.split()[0] for line in listed] == sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+    names = {word.strip(",") for line in listed for word in (line.split() if line[0] == " " else line.split()[:1])}
+    assert names == {path.stem for path in (ROOT / "specs").glob("*.yaml")}
 
 
 def test_emit_without_specs_writes_the_bundled_ones(site: Path, tmp_path: Path) -> None:
@@ -122,7 +125,7 @@ def test_emit_without_specs_writes_the_bundled_ones(site: Path, tmp_path: Path) 
 def test_a_new_spec_goes_all_the_way(site: Path, tmp_path: Path) -> None:
     """`archc new` writes a file that checks, builds and emits."""
     assert python(site, tmp_path, "-m", "archc", "new", "MyNet") == "my_net.yaml\narchc.schema.json\n"
-    assert "sound" in python(site, tmp_path, "-m", "archc", "check", "my_net.yaml")
+    assert ": OK: " in python(site, tmp_path, "-m", "archc", "check", "my_net.yaml")
     assert "every shape as inferred" in python(site, tmp_path, "-m", "archc", "build", "my_net.yaml")
     python(site, tmp_path, "-m", "archc", "emit", "my_net.yaml", "--out", ".")
     assert "class MyNet(nn.Module):" in (tmp_path / "my_net.py").read_text("utf-8")
@@ -140,3 +143,70 @@ def test_the_command_is_installed(site: Path, tmp_path: Path) -> None:
     """`archc` is a command of its own, beside `python -m archc`."""
     (command,) = (site / "bin").glob("archc")
     assert python(site, tmp_path, str(command), "--version") == f"archc {archc.__version__}\n"
+
+
+CORE = ("annotated_types", "jinja2", "markupsafe", "pydantic", "pydantic_core", "ruamel", "typing_inspection")
+"""Folders of the packages that archc depends on without extras, and of what those need."""
+
+
+@pytest.fixture(scope="module")
+def core(site: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Where an interpreter without site-packages finds archc and its own dependencies, and nothing else."""
+    folder = tmp_path_factory.mktemp("core")
+    installed = Path(sysconfig.get_path("purelib"))
+    found = [Path(entry) for entry in sys.path if entry.endswith("site-packages")] or [installed]
+    for name in [*CORE, "typing_extensions.py", "_ruamel_yaml*"]:
+        for place in found:
+            for path in place.glob(name):
+                if not (folder / path.name).exists():
+                    (folder / path.name).symlink_to(path)
+    return [site, folder]
+
+
+def run_core(core: list[Path], cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-S", "-m", "archc", *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, core))}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check googlenet",
+        "summary googlenet",
+        "draw googlenet -o x.svg",
+        "draw googlenet -o x.html",
+        "draw googlenet -o x.tex",
+        "emit googlenet --out made",
+        "fmt net.yaml",
+        "diff vgg11 vgg13",
+        "schema",
+        "list conv2d",
+        "explain E0312",
+        "new Other",
+    ],
+)
+def test_without_extras(core: list[Path], tmp_path: Path, command: str) -> None:
+    """What needs no tensor needs no torch, numpy or matplotlib."""
+    (tmp_path / "net.yaml").write_text("input: [3, 8, 8]\nlayers: [relu]\n", "utf-8")
+    done = run_core(core, tmp_path, *command.split())
+    assert done.returncode == (1 if command.startswith("diff") else 0), done.stderr
+    assert "Error" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [("build googlenet", "torch"), ("train small_convnet --data digits", "torch"), ("lsp", "pygls")],
+)
+def test_a_command_without_its_extra_names_it(core: list[Path], tmp_path: Path, command: str, package: str) -> None:
+    done = run_core(core, tmp_path, *command.split())
+    extra = "lsp" if package == "pygls" else package
+    named = re.fullmatch(r"archc (\w+): needs (\w+): pip install 'archc-nn\[(\w+)\]'\n", done.stderr)
+    assert done.returncode == 2
+    assert named is not None, done.stderr
+    assert (named[1], named[3]) == (command.split()[0], extra)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_is_small(wheel: Path) -> None:
+    assert wheel.stat().st_size < 2_000_000

@@ -1,7 +1,7 @@
-"""The pages of the problem codes: each is there, says what the code means, and its examples are run.
+"""The pages of the error codes: each one exists, says what the code means, and its examples are run.
 
-In a page, the files and the commands under "Wrong" and then those under "Mended" are written and run in one folder,
-from top to bottom. Where there is no command, the last file is checked. The marks are those of test_docs.py.
+The files and commands under "Example" and then those under "How to fix it" are written and run in one folder, from top
+to bottom. If there is no command, the last file is checked. The marks are those of test_docs.py.
 
 `ARCHC_UPDATE=1 pytest tests/test_pages.py` rewrites docs/errors.md.
 """
@@ -22,19 +22,19 @@ import archc
 from archc.cli.main import main
 from archc.limits import MAX_FILE_BYTES
 from archc.problems import SpecError
-from archc.problems.codes import GROUPS, PAGES, codes, page, rule
+from archc.problems.codes import GROUPS, PAGES, codes, name, page, title
 
 ROOT = Path(__file__).parents[1]
 INDEX = ROOT / "docs" / "errors.md"
 CATALOGUE = ROOT / "tests" / "errors"
-NOT_RUN = {"E0503", "E0708", "E0709"}
+NOT_RUN = {"E0503", "E0506", "E0603", "E0708", "E0709", "E0803"}
 """Codes whose wrong example needs a bug, or depends on the machine."""
 
-_CODE = re.compile(r"E\d{4}")
+_CODE = re.compile(r"[EW]\d{4}")
 
 
 def sections(code: str) -> tuple[list[Block], list[Block]]:
-    """The examples under "Wrong" and those under "Mended"."""
+    """The failing examples and the fixed ones."""
     path = PAGES / f"{code}.md"
     headings = [number for number, line in enumerate(page(code).splitlines(), 1) if line.startswith("## ")]
     blocks = blocks_of(path)
@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what no page can show: a picture, and a file that is too large."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with (tmp_path / "unfolded.yaml").open("wb") as file:
+    with (tmp_path / "expanded.yaml").open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     return tmp_path
 
@@ -65,7 +65,7 @@ def play(
     found: list[list[str]] = []
     blocks = [block for block in blocks if not marked(block)]
     for block in blocks:
-        if block.language == "yaml":
+        if block.language in ("yaml", "python", "ini"):
             (folder / block.file).write_text(block.text, "utf-8")
             continue
         for command, expected in commands_of(block):
@@ -74,8 +74,8 @@ def play(
             status = main(shlex.split(command)[1:])
             told = capsys.readouterr().err
             if report is not None:
-                report[:] = [told[told.find("error[") :]]
-            reported = re.findall(r"error\[(E\d{4})\]", told)
+                report[:] = [told[re.search(r"(error|warning)\[|$", told).start() :]]
+            reported = re.findall(r"(?:error|warning)\[([EW]\d{4})\]", told)
             assert status == (1 if reported else 0), f"{block.place}: {command}"
             found.append(sorted(set(reported)))
     if blocks and not found:
@@ -89,7 +89,7 @@ def play(
 
 
 @pytest.mark.parametrize("code", codes())
-def test_the_wrong_example_has_this_fault_alone_and_the_mended_one_none(
+def test_the_example_fails_with_this_code_alone_and_the_fix_works(
     code: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong, mended = sections(code)
@@ -109,19 +109,27 @@ def test_the_wrong_example_has_this_fault_alone_and_the_mended_one_none(
 
 @pytest.mark.parametrize("code", codes())
 def test_a_page_has_its_parts(code: str) -> None:
-    """A rule of one sentence, two to six sentences of why, and two examples; no other heading."""
+    """A name and a title, two to six sentences of what and why, an example, and a fix in words and as an example."""
     text = page(code)
     assert re.findall(r"(?m)^#+ .*$", re.sub(r"(?ms)^```.*?^```$", "", text)) == [
-        f"# {code}: {rule(code)}",
-        "## Wrong",
-        "## Mended",
+        f"# {code} {name(code)}: {title(code)}",
+        "## Example",
+        "## How to fix it",
     ]
-    assert re.fullmatch(r"[A-Z`][^\n]{10,110}\.", rule(code)), rule(code)
-    why = text.partition("\n\n")[2].partition("\n\n## Wrong")[0]
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", name(code)), name(code)
+    assert re.fullmatch(r"[A-Z`][^\n]{10,90}[^.]", title(code)), title(code)
+    fix = text.partition("## How to fix it\n\n")[2].partition("\n\n")[0]
+    assert re.match(r"[A-Z]", fix)
+    assert fix.endswith(".")
+    why = text.partition("\n\n")[2].partition("\n\n## Example")[0]
     assert "\n\n" not in why
     assert 2 <= len(re.findall(r"[.?](?=\s|$)", why)) <= 6
     assert max(map(len, text.splitlines())) <= 150
     assert code[:3] in GROUPS
+
+
+def test_names_are_used_once() -> None:
+    assert len({name(code) for code in codes()}) == len(codes())
 
 
 def literals(path: Path) -> set[str]:
@@ -155,7 +163,7 @@ def compare(report: str, expected: Path) -> None:
 
 
 def test_the_index_is_complete() -> None:
-    """docs/errors.md lists every code with its rule."""
+    """docs/errors.md lists every code with its name and title."""
     text = index()
     if os.environ.get("ARCHC_UPDATE"):
         INDEX.write_text(text, "utf-8")
@@ -164,15 +172,21 @@ def test_the_index_is_complete() -> None:
 
 _HEAD = """# Errors
 
-Every problem that archc reports has a code, and every code a page: the rule, why it is one, and an example, wrong and
-mended. `archc explain CODE` prints the page, `archc explain` this list. A code never changes its meaning.
+Every error and warning that archc reports has a code and a name. Find yours below, or run `archc explain CODE`: the
+page says what went wrong, why it is an error, and how to fix it. For example, `archc explain E0312` and
+`archc explain join-size-mismatch` print the same page. Codes and names never change their meaning.
+
+A warning is about something that is legal but probably not what you mean. `archc check` prints it and still exits with
+0. With `--strict` it exits with 1. The language server shows warnings, too.
 """
 
 
 def index() -> str:
     parts = [_HEAD]
-    for begin, title in GROUPS.items():
+    for begin, topic in GROUPS.items():
         rows = [code for code in codes() if code.startswith(begin)]
-        parts.append(f"## {title}\n")
-        parts.append("".join(f"- [{code}](../archc/problems/pages/{code}.md) {rule(code)}\n" for code in rows))
+        parts.append(f"## {topic}\n")
+        parts.append(
+            "".join(f"- [{code}](../archc/problems/pages/{code}.md) **{name(code)}**: {title(code)}\n" for code in rows)
+        )
     return "\n".join(parts)

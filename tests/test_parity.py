@@ -15,13 +15,11 @@ from torch import nn
 
 import archc
 from archc.build import shape_problems
-from archc.library import bundled
+from archc.library import families
 from archc.testing.agreement import run
 
 NETWORKS = sorted((Path(__file__).parent / "networks").glob("*.yaml"))
-HEAVY = ("vgg13", "vgg16", "vgg19")  # of one spec and more rows: vgg11 stands for them here
-
-SPECS = [name for name in bundled() if not name.startswith(HEAVY)]
+SPECS = list(families())  # the first of a family stands for the others here
 ALL = [*SPECS, *(str(path) for path in NETWORKS)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import archc
 from archc.limits import MAX_FILE_BYTES, MAX_YAML_DEPTH
 from archc.problems import SpecError
 from archc.reading import Map, Seq, read_file, read_text
@@ -68,6 +70,7 @@ def test_every_key_and_value_knows_its_place() -> None:
         ("a: 1\na: 2", "E0105"),
         ("a: &x 1", "E0106"), ("a: *x", "E0106"), ("<<: {a: 1}", "E0106"), ("a: !!str 1", "E0106"),
         ("a: 1\n---\nb: 2", "E0106"), ("? [a]\n: 1", "E0104"), ("a\0b", "E0102"), (f"a: {'9' * 5000}", "E0203"),
+        (f"a: 0x{'f' * 6000}", "E0203"), (f"a: 0o{'7' * 6000}", "E0203"),
     ],
 )  # fmt: skip
 def test_what_is_refused(text: str, code: str) -> None:
@@ -116,24 +119,115 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert caught.value.problems[0].mark[1:3] == (2, 4)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes("# é\ninput: [3, 8, 8]\n".encode(encoding))
+    with pytest.raises(SpecError) as caught:
+        read_file(path, "x.yaml")
+    assert str(caught.value).splitlines() == [
+        "error[E0102]: this is UTF-16 text", " --> x.yaml:1:1", "  = help: save the file as UTF-8",
+    ]  # fmt: skip
+
+
+def test_latin_1_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xef\xbb\xbfinput: [3, 8, 8]\nname: Caf\xe9\n")
+    with pytest.raises(SpecError) as caught:
+        read_file(path, "x.yaml")
+    assert str(caught.value).splitlines() == [
+        "error[E0102]: byte 0xe9 is not UTF-8 text",
+        " --> x.yaml:2:10",
+        "  |",
+        "2 | name: Café",
+        "  |          ^",
+        "  |",
+        "  = help: in Latin-1 it is `é`: save the file as UTF-8",
+    ]
+
+
+def test_fifos_and_devices_are_not_read(tmp_path: Path) -> None:
+    """Nobody writes to the FIFO, and /dev/zero never ends."""
+    fifo = tmp_path / "fifo.yaml"
+    os.mkfifo(fifo)
+    for path in (fifo, Path("/dev/zero")):
+        with pytest.raises(SpecError, match="cannot be read: it is not a regular file"):
+            read_file(path, path.name)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / "bom.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\n")
     assert dict(read_file(path, "bom.yaml")) == {"a": 1}
 
 
-def test_the_pure_parser_gives_the_same_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the C library the events come from ruamel.yaml's own parser: same values, same places."""
-    text = "a: [1, é, {b: no, c: }]\nd:\n  - 'x y'\n  - 1e-3\n"
-    fast = read_text(text, "x.yaml")
-    monkeypatch.setitem(sys.modules, "_ruamel_yaml", None)
-    slow = read_text(text, "x.yaml")
-    assert dict(fast) == dict(slow)
-    assert {k: m[1:] for k, m in fast.values_at.items() if k == "a"} == {
-        k: m[1:] for k, m in slow.values_at.items() if k == "a"
-    }
-    assert [m[1:] for m in fast["d"].items_at] == [m[1:] for m in slow["d"].items_at]
-    assert code_of("a: [") == "E0104"
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.text(max_size=5)
+    | st.sampled_from(["😀", "a\n😀", "a \u2028 b", "\x7f"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), JSON, max_size=4), st.booleans(), st.sampled_from([None, 1]))
+def test_json_is_read_as_it_was_written(value: dict[str, Any], ascii: bool, indent: int | None) -> None:
+    text = json.dumps(value, ensure_ascii=ascii, indent=indent)
+    assert json.dumps(read_text(text, "x.json")) == json.dumps(value)
+    late = json.dumps(value, ensure_ascii=ascii, indent=indent, separators=(",", "\n : "))
+    assert json.dumps(read_text(late, "x.json")) == json.dumps(value)
+
+
+def test_places_in_json_are_those_of_its_text() -> None:
+    root = read_text('{"\\ud83d\\ude00": "\\\\ud83d\\\\ude00", "b"\n: [1, "\\ud83d\\ude00"]}', "x.json")
+    assert dict(root) == {"😀": "\\ud83d\\ude00", "b": [1, "😀"]}
+    assert root.values_at["😀"][1:] == (1, 18, 1, 34)
+    assert root.keys_at["b"][1:] == (1, 36, 1, 39)
+    assert root.values_at["b"][1:] == (2, 3, 2, 22)
+    assert root["b"].items_at[1][1:] == (2, 7, 2, 21)
+
+
+NBSP = "\u00a0"
+LOOKALIKES = {
+    f"input:{NBSP}[3, 8, 8]\nlayers: [relu]": "line 1, column 7 has a no-break space (U+00A0): write a plain space",
+    f"input: [3, 8, 8]\nlayers:\n{NBSP}{NBSP}a: relu": "there is a no-break space (U+00A0): write a plain space",
+    f"input: [3, 8, 8]\nlayers: [relu{NBSP}]": "there is a no-break space (U+00A0): write a plain space",
+    f"input: [3, 8, 8]\nlayers:\n  -{NBSP}relu": "there is a no-break space (U+00A0): write a plain space",
+    f"input: [3, 8, {NBSP}8]\nlayers: [relu]": "there is a no-break space (U+00A0): write a plain space",
+    f"input: [3, 8, 8]\nlayers: [{{linear:{NBSP}{{out_features: 1}}}}]":
+        "line 2, column 18 has a no-break space (U+00A0): write a plain space",
+    "input：[3, 8, 8]\nlayers: [relu]": "line 1, column 6 has a full-width colon (U+FF1A): write `:`",
+    "input: [3, 8, 8]\nlayers：\n  a: relu": "line 2, column 7 has a full-width colon (U+FF1A): write `:`",
+    "input: [3, 8, 8]\nlayers: {a: relu， b: relu}": "line 2, column 17 has a full-width comma (U+FF0C): write `,`",
+    "input: [3, 8, 8]\nlayers: [\u200brelu]": "there is a zero width space (U+200B): remove it",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LOOKALIKES)
+def test_what_looks_like_yaml_is_named(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        archc.loads(text)
+    assert LOOKALIKES[text] in [problem.help for problem in caught.value.problems]
+
+
+def test_texts_may_hold_any_character() -> None:
+    text = f"description: 网络：一，二{NBSP}%\ninput: [3, 8, 8]\nlayers: [relu]\n"
+    assert archc.loads(text).network.spec.description == f"网络：一，二{NBSP}%"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["$(max(a, b))", "$(max(a, min(3, b)) * 2)", "$(c[0])", "$(max(a, c[0]))", "$(max(a, [1, 2][0]))", "$({1: 2}[1])"],
+)
+@pytest.mark.parametrize("place", ["[flatten, {linear: %s}]", "[flatten, {linear: {out_features: %s, bias: true}}]"])
+def test_an_expression_that_brackets_cut_is_named(expression: str, place: str) -> None:
+    text = f"input: [3, 8, 8]\nparameters: {{a: 1, b: 2, c: [1]}}\nlayers: {place % expression}"
+    with pytest.raises(SpecError) as caught:
+        archc.loads(text)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.help) == ("E0211", f"quote it: `'{expression}'`")
 
 
 @given(st.text(max_size=200))

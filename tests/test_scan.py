@@ -13,7 +13,7 @@ from archc import Architecture
 from archc.explorer.series import SeriesTable, run_lengths
 from archc.explorer.sizes import LEAST_RANGE, offered_sizes
 from archc.inference import Scan, Sizes, Stop
-from archc.library import bundled
+from archc.library import families
 from archc.testing import Draft, specs
 
 
@@ -37,7 +37,7 @@ def test_sizes_of_a_drawn_network(draft: Draft, sizes: list[tuple[int, int]]) ->
     assert_as_one_at_a_time(architecture, [*sizes, architecture.input[1:]])
 
 
-@pytest.mark.parametrize("spec", bundled())
+@pytest.mark.parametrize("spec", families())
 def test_a_bundled_network_at_its_declared_size(spec: str) -> None:
     """Every layer has the shapes and the multiply-adds that the summary tells."""
     architecture = archc.load(spec)

@@ -44,8 +44,10 @@ SEMANTIC = {
     "E0221": "how many outputs an entry has",
     "E0222": "which layers the network has",
     "E0223": "what is read by nothing",
+    "E0224": "which entries the other file has",
     "E0301": "shapes",
     "E0302": "shapes",
+    "E0317": "shapes",
     "E0303": "arithmetic of arguments",
     "E0304": "arithmetic of arguments",
     "E0305": "arithmetic of arguments",
@@ -89,6 +91,7 @@ BEYOND = {
     "E0219_auxiliary_in_block": "a block's entries are the network's entries to it",
     "E0219_head_with_outputs": "how many outputs a block has",
     "E0219_head_with_parts": "how many parts a layer gives",
+    "E0219_no_output_is_left": "what a condition is worth",
     "E0219_outputs_of_a_list": "whether `layers` beside it is a list",
     "E0219_reads_a_head": "what a reference names",
 }
@@ -165,7 +168,7 @@ def test_nothing_is_listed_for_nothing() -> None:
     "wrong",
     [
         {"input": [3, 8, 8], "layers": [{"conv2d": {"out_channel": 3, "kernel_size": 3}}]},
-        {"input": [3, 8], "layers": ["relu"]},
+        {"input": [3, 8, 8, 8, 8], "layers": ["relu"]},
         {"inputs": [3, 8, 8], "layers": ["relu"]},
         {"input": [3, 8, 8], "layers": ["rleu"]},
         {"input": [3, 8, 8], "layers": ["relu"], "branches": {"a": "relu"}},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -20,7 +22,10 @@ import archc
 from archc.formatting import format_text
 from archc.library import bundled
 from archc.problems import json_report
-from archc.server.analysis import is_spec
+from archc.reading import reader
+from archc.server import analysis, markdown
+from archc.server.recognition import is_spec
+from archc.server.text import Text
 
 HEAD = """input: [3, 32, 32]
 parameters: {num_classes: 10}
@@ -103,7 +108,59 @@ def test_every_wrong_spec_gets_its_problems_at_their_places(editor: Editor) -> N
         assert fact["help"] in found.message
         assert found.code_description is not None
         page = Path(unquote(found.code_description.href.removeprefix("file://")))
-        assert page.read_text("utf-8").startswith(f"# {fact['code']}: ")
+        assert page.read_text("utf-8").startswith(f"# {fact['code']} ")
+
+
+AS_CHECKED = {
+    "a key twice": "input: [3, 8, 8]\nlayers:\n  a: rellu\n  b: {conv2d: {out_channels: 4, kernel: 3}}\n  b: tanh\n",
+    "all keys mistyped": "inptu: [3, 8, 8]\nlayres: [relu]\n",
+    "one mapping in braces": "{input: [3, 8, 8], layers: [rellu]}\n",
+    "quoted keys": '"input": [3, 8, 8]\n"layers": [rellu]\n',
+    "a byte order mark": "\ufeffinput: [3, 8, 8]\nlayers: [rellu]\n",
+    "a number without end": f"input: [3, 8, 8]\nlayers: [relu]\nexpect: {{parameters: 0x{'f' * 6000}}}\n",
+    "blocks alone, one twice": "blocks:\n  A: {layers: [rellu]}\n  A: {layers: [relu]}\n",
+}
+
+
+@pytest.mark.parametrize("name", AS_CHECKED)
+def test_the_server_says_what_check_says(here: Editor, name: str, sh: Shell) -> None:
+    text, path = AS_CHECKED[name], here.folder / "as_checked.yaml"
+    path.write_text(text, "utf-8")
+    facts = json.loads(sh("check", "--format", "json", str(path))[1])
+    assert facts
+    found = here.check(f"{name}.yaml", text)
+    assert [(each.code, each.range.start.line + 1) for each in found] == [
+        (fact["code"], fact["line"]) for fact in facts
+    ]
+    for diagnostic, fact in zip(found, facts, strict=True):
+        assert diagnostic.message.startswith(fact["message"])
+
+
+def test_once_a_spec_it_stays_one(here: Editor) -> None:
+    """While a spec is edited, it may lose all that it could be recognized by."""
+    assert here.check("loses.yaml", "a: 1\n") == []
+    assert here.check("loses.yaml", SOUND) == []
+    assert [found.code for found in here.check("loses.yaml", "")] == ["E0103"]
+    assert [found.code for found in here.check("loses.yaml", "a: 1\n")] == ["E0201", "E0202"]
+
+
+def test_a_document_may_be_as_large_as_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path, text = tmp_path / "large.yaml", f"{SOUND}# é\n"
+    size = len(text.encode())
+    for module in (reader, analysis):
+        monkeypatch.setattr(module, "MAX_FILE_BYTES", size)
+    for added, codes in (("", []), ("\n", ["E0108"])):
+        path.write_text(text + added, "utf-8")
+        told = analysis.analyse(path.as_uri(), path, Text(text + added)).problems
+        try:
+            archc.load(path)
+            checked = []
+        except archc.SpecError as error:
+            checked = error.problems
+        assert [problem.code for problem in told] == codes
+        assert [(problem.message.partition("/")[0], problem.help) for problem in told] == [
+            (problem.message.partition("/")[0], problem.help) for problem in checked
+        ]
 
 
 def test_a_document_becomes_wrong_and_right_again(editor: Editor) -> None:
@@ -201,7 +258,7 @@ def test_what_is_typed_in_one_file_is_seen_in_those_that_import_it(here: Editor,
 
 
 def test_a_fault_in_a_named_file_is_shown_where_it_is_named(here: Editor, parts: Path) -> None:
-    parts.write_text(PARTS.replace("conv2d:", "conv3d:"), "utf-8")
+    parts.write_text(PARTS.replace("conv2d:", "conv4d:"), "utf-8")
     found = here.check("whole.yaml", WHOLE)
     (first, *_) = found
     assert (first.code, first.range.start.line) == ("E0204", 1)
@@ -228,10 +285,11 @@ def test_files_that_change_on_the_disk_are_read_again(folder: Path, parts: Path)
 
 
 def test_a_document_without_a_file_can_be_checked(here: Editor) -> None:
-    """Untitled, so without a folder: it can import nothing, and all else works."""
+    """Untitled, so without a folder: it can import bundled specs alone, and all else works."""
     assert here.check("untitled:Untitled-1", SOUND) == []
     assert "**8×16×16**" in here.hover("untitled:Untitled-1", at(SOUND, f"st{CURSOR}em:"))
-    assert here.completion("untitled:Untitled-1", f"extends: {CURSOR}") == []
+    offered = here.completion("untitled:Untitled-1", f"extends: {CURSOR}")
+    assert {item.label for item in offered} == set(bundled())
     assert [each.code for each in here.check("untitled:Untitled-1", WHOLE)] == ["E0215"]
     found = here.definition("untitled:Untitled-1", at(SOUND, "[8, 5]").replace("Unit: [8, 5]", f"Un{CURSOR}it: [8, 5]"))
     assert found is not None
@@ -271,7 +329,10 @@ def test_a_block_shows_its_totals_and_each_of_its_uses(here: Editor) -> None:
 
 
 HOVERS = {
-    "an argument": ("out_channels: $width, ker‸nel_size", "`kernel_size`, required: Height and width of the window."),
+    "an argument": (
+        "out_channels: $width, ker‸nel_size",
+        "`kernel_size`, required: Size of the window: an integer, or one for each axis (height and width).",
+    ),
     "an argument of a block": ("{Unit: ‸8}", "`width`, required"),
     "a positional argument": ("{Unit: [8, ‸5]}", "`kernel`, default `3`"),
     "an only argument": ("{adaptive_avg_pool2d: ‸1}", "`output_size`, required: "),
@@ -282,7 +343,10 @@ HOVERS = {
     "a reference": ("add: [st‸em, unit2]", "**stem**: `conv2d`\n\n3×32×32 → **8×16×16**"),
     "a join": ("{ad‸d: [stem", "8×16×16 + 8×16×16 → **8×16×16**"),
     "a kind": ("flatten: fla‸tten", "`torch.nn.Flatten`"),
-    "a key of a spec": ("inp‸ut: [3", "`input`: [channels, height, width] of one image."),
+    "a key of a spec": (
+        "inp‸ut: [3",
+        "`input`: Shape of one input without the batch: [channels, height, width] of an image,",
+    ),
     "a key of a block": ("descrip‸tion: A", "`description`: One or two sentences"),
     "a block's name": ("  Un‸it:\n", "block `Unit(width, kernel=3)`"),
     "a description, which is anybody's": ("  Un‸it:\n", r"A convolution and \<b\>ReLU\</b\> \[x\]\(y\)."),
@@ -314,13 +378,36 @@ init:
     assert "`$w` = `8`, `16`" in hover("out_channels: $‸w")
     assert "`$(i + 1)` = `1`, `2`" in hover("conv$(‸i + 1)")
     assert "| conv2 | 8×8×8 | 16×6×6 |" in hover("{con‸v2d: {out")
-    assert "left out: its `when` is false" in hover("go‸ne:")
+    assert "omitted: its `when` is false" in hover("go‸ne:")
     assert "`$(not on)` = `false`" in hover("not o‸n")
     assert hover("twi‸ce:") == "**twice**: `relu`"
     assert "**0: 8×6×6, 1: 8×6×6**" in hover("hal‸ves: {")
     assert "**halves**: `chunk`" in hover("[hal‸ves.0")
     assert "`torch.nn.init.kaiming_normal_`" in hover("kaiming_nor‸mal")
     assert "`mode`, default" in hover("mo‸de: fan_out")
+
+
+def test_markdown_is_for_editors_that_show_it(folder: Path) -> None:
+    """Others get the same text without the marks."""
+    text = SOUND.replace("unit1: {Unit: 8}", f"un{CURSOR}it1: {{Unit: 8}}")
+    with Editor(folder, markdown=False) as editor:
+        said = editor.hover("plain.yaml", text)
+        assert "8×16×16 → 8×16×16" in said
+        assert "Unit" in said
+        assert not set(said) & set("*`\\")
+        described = editor.hover("plain.yaml", at(SOUND, f"  Un{CURSOR}it:\n"))
+        assert "A convolution and <b>ReLU</b> [x](y)." in described
+        items = editor.completion("plain.yaml", at(SOUND, f"flatten: fl{CURSOR}atten\n"))
+        for item in items:
+            if item.documentation is not None:
+                assert isinstance(item.documentation, types.MarkupContent)
+                assert item.documentation.kind == types.MarkupKind.PlainText
+        assert any(item.documentation for item in items)
+
+
+def test_plain_text_of_markdown() -> None:
+    text = "| a | b |\n| - | -: |\n| x\\_y | 1 |\n\n**bold** `c\\d*` 2 \\* 3"
+    assert markdown.plain(text) == "| a | b |\n| x_y | 1 |\n\nbold c\\d* 2 * 3"
 
 
 def test_what_stands_before_a_fault_keeps_its_shapes(here: Editor) -> None:
@@ -407,7 +494,7 @@ OFFERED = {  # the text behind HEAD, with the cursor; labels in their order; wha
     "keys": ("lay‸", ["name", "import", "layers"], "name: "),
     "keys of a block": ("  B:\n    ‸", ["parameters", "description", "layers"], "parameters: "),
     "claims": ("layers: [relu]\nexpect: {‸", ["parameters", "macs"], "parameters: "),
-    "an initialiser": ("layers: [relu]\ninit: [{layers: conv2d, weight: ‸", ["normal"], "{normal: {${1}}}"),
+    "an initializer": ("layers: [relu]\ninit: [{layers: conv2d, weight: ‸", ["normal"], "{normal: {${1}}}"),
     "an initialiser as a key": ("layers: [relu]\ninit: [{layers: conv2d, weight: {‸", ["normal"], "normal: {${1}}"),
     "its arguments": ("layers: [relu]\ninit: [{layers: conv2d, weight: {normal: {‸", ["mean", "std"], "mean: "),
     "what is initialised": ("layers: [relu]\ninit: [{layers: ‸", ["conv2d", "linear"], "conv2d"),
@@ -482,6 +569,13 @@ def test_quick_fixes_mend(here: Editor) -> None:
     assert here.fixes("fixes.yaml", at(SOUND, f"st{CURSOR}em:")) == []
 
 
+def test_quick_fixes_are_for_editors_that_ask_for_them(here: Editor) -> None:
+    text = at(SOUND.replace("flatten: flatten", "flatten: flaten"), f"flat{CURSOR}en\n")
+    for only, count in ((["quickfix"], 1), (["refactor", "quickfix"], 1), ([""], 1), (["source.organizeImports"], 0)):
+        assert len(here.fixes("only.yaml", text, only)) == count
+    assert here.fixes("only.yaml", text, ["quickfix.other"]) == []
+
+
 def test_the_padding_that_mends_a_join(here: Editor) -> None:
     text = SOUND.replace("Unit: [8, 5]", "conv2d: {out_channels: 8, kernel_size: 5, padding: 0}")
     (found,) = here.check("padding.yaml", text)
@@ -530,6 +624,17 @@ def test_formatting(here: Editor) -> None:
         assert (edited(text, edits) if edits else None) == expected
 
 
+def test_formatting_keeps_other_line_breaks(here: Editor) -> None:
+    """U+2028 in a text is no line end for an editor, but one for the YAML parser."""
+    text = 'input: [3, 8, 8]\ndescription: "one\u2028(two"\nlayers:\n  a:   relu\n'
+    here.check("breaks.yaml", text)
+    document = types.TextDocumentIdentifier(here.uri("breaks.yaml"))
+    asked = types.DocumentFormattingParams(document, types.FormattingOptions(2, True))
+    edits = here.run(here.client.text_document_formatting_async(asked))
+    assert edits is not None
+    assert edited(text, edits) == ('input: [3, 8, 8]\ndescription: "one\\u2028(two"\nlayers:\n  a: relu\n')
+
+
 def test_hints_are_the_shapes(here: Editor) -> None:
     """Behind each entry on one line whose shape is the same at every use; those of the asked lines only."""
     text = SOUND.replace("unit2: {Unit: [8, 5]}", "wide: {Unit: 16}\n  unit2: {Unit: [8, 5]}")
@@ -558,14 +663,62 @@ def test_the_server_outlives_what_it_does_not_understand(folder: Path) -> None:
     """Requests for documents that are not open, places beyond the end, texts of any sort."""
     with Editor(folder) as editor:
         nowhere = types.HoverParams(types.TextDocumentIdentifier(editor.uri("nowhere.yaml")), types.Position(0, 0))
-        with pytest.raises(Exception, match=r"nowhere"):
-            editor.run(editor.client.text_document_hover_async(nowhere))
+        assert editor.run(editor.client.text_document_hover_async(nowhere)) is None
         editor.check("odd.yaml", SOUND)
         far = types.HoverParams(types.TextDocumentIdentifier(editor.uri("odd.yaml")), types.Position(10**6, 10**6))
         assert editor.run(editor.client.text_document_hover_async(far)) is None
         for text in ("layers: \0", "layers: \ud800", "layers: " + "[" * 1000, "layers: [{relu: , repeat: 1000000000}]"):
             assert editor.check("odd.yaml", text)
         assert editor.check("odd.yaml", SOUND) == []
+
+
+def test_a_document_that_is_not_open_has_no_answers(folder: Path) -> None:
+    with Editor(folder) as editor:
+        document, start = types.TextDocumentIdentifier(editor.uri("nowhere.yaml")), types.Position(0, 0)
+        whole, client = types.Range(start, start), editor.client
+        context, options = types.CodeActionContext([]), types.FormattingOptions(2, True)
+        asked = [
+            client.text_document_hover_async(types.HoverParams(document, start)),
+            client.text_document_definition_async(types.DefinitionParams(document, start)),
+            client.text_document_completion_async(types.CompletionParams(document, start)),
+            client.text_document_code_action_async(types.CodeActionParams(document, whole, context)),
+            client.text_document_document_symbol_async(types.DocumentSymbolParams(document)),
+            client.text_document_inlay_hint_async(types.InlayHintParams(document, whole)),
+            client.text_document_formatting_async(types.DocumentFormattingParams(document, options)),
+        ]
+        answers = [editor.run(question) for question in asked]
+        assert not any(answers)
+        client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+        assert editor.check("open.yaml", SOUND) == []
+
+
+def test_a_large_document_holds_nobody_up(folder: Path) -> None:
+    """What is asked about a small document meanwhile is answered first."""
+    large = "input: [3, 8, 8]\nlayers:\n" + "  - {relu: }\n" * 20_000
+    with Editor(folder) as editor:
+        editor.check("small.yaml", SOUND)
+        editor.check("large.yaml", large)
+        end = types.Position(large.count("\n"), 0)
+
+        async def both() -> list[str]:
+            answered = []
+
+            async def ask(name: str, question: Any) -> None:
+                await question
+                answered.append(name)
+
+            of_large, of_small = (
+                types.TextDocumentIdentifier(editor.uri(f"{name}.yaml")) for name in ("large", "small")
+            )
+            await asyncio.gather(
+                ask("large", editor.client.text_document_completion_async(types.CompletionParams(of_large, end))),
+                ask(
+                    "small", editor.client.text_document_hover_async(types.HoverParams(of_small, types.Position(9, 3)))
+                ),
+            )
+            return answered
+
+        assert editor.run(both()) == ["small", "large"]
 
 
 def test_the_client_may_just_go(folder: Path) -> None:
@@ -578,7 +731,7 @@ def test_without_pygls_one_line_says_what_to_install(sh: Shell, monkeypatch: pyt
     for name in [name for name in sys.modules if name.split(".")[0] in ("pygls", "lsprotocol") or ".server" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lsprotocol", None)
-    assert sh("lsp") == (2, "", "archc lsp: needs pygls: pip install 'archc[lsp]'\n")
+    assert sh("lsp") == (2, "", "archc lsp: needs lsprotocol: pip install 'archc-nn[lsp]'\n")
 
 
 # Speed

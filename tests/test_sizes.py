@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -25,6 +25,12 @@ REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
 LONGEST = 300
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def leave_to_training(draft: Draft) -> None:
+    """Skip instance norms with running statistics: one position stops their training, and the judge evaluates."""
+    layers = [layer.kind for layer in draft.layers if layer.kind.kind == "instance_norm2d"]
+    assume(not any(kind.__dict__["track_running_stats"] for kind in layers))
 
 
 class Judge:
@@ -67,7 +73,7 @@ def refuse_to_broadcast(join: nn.Module, inputs: tuple[Tensor, ...]) -> None:
 
 
 def refuse_empty_windows(pool: nn.MaxPool2d, inputs: tuple[Tensor], output: Tensor) -> None:
-    """A window that steps over the whole map: torch gives minus infinity, and no gradient that could be trusted."""
+    """A window that can skip the whole map: torch gives minus infinity, and no gradient that could be trusted."""
     if output.device.type == "cpu" and output.isneginf().any():
         raise ValueError("the largest of no values")
 
@@ -88,6 +94,7 @@ def test_archc_says_where_the_real_network_runs(draft: Draft, data: st.DataObjec
     Every small length, and some of the long ones, on each axis and both together: a flatten fixes the size,
     joined branches round apart, a gate must be 1×1, so that no axis can be judged by itself.
     """
+    leave_to_training(draft)
     architecture = draft.load()
     judge, sizes = Judge(architecture), Sizes(architecture.network)
     _, height, width = architecture.input
@@ -101,6 +108,7 @@ def test_archc_says_where_the_real_network_runs(draft: Draft, data: st.DataObjec
 @given(specs(most=6))
 def test_archc_says_where_the_real_network_runs_at_every_size(draft: Draft) -> None:
     """The same for each of the 300 lengths of each axis and of the diagonal, without exception."""
+    leave_to_training(draft)
     architecture = draft.load()
     judge, sizes = Judge(architecture), Sizes(architecture.network)
     _, height, width = architecture.input
@@ -117,6 +125,7 @@ def test_min_input_is_the_smallest_size_at_which_the_real_network_runs(draft: Dr
 
     Where these two do not run together, it is the least square, or the declared size.
     """
+    leave_to_training(draft)
     architecture = draft.load()
     judge = Judge(architecture)
     _, height, width = architecture.input
@@ -164,7 +173,7 @@ def test_receptive_fields_are_no_smaller_than_gradients_show() -> None:
     """No position sees more than is inferred, where maps grow, shrink to one position and grow again."""
     compared = 0
 
-    @settings(max_examples=settings().max_examples // 4)
+    @settings(max_examples=settings().max_examples)
     @given(specs(most=8, kinds=UNEVEN))
     def check(draft: Draft) -> None:
         nonlocal compared

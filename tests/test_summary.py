@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import re
+import sys
 from html.parser import HTMLParser
 from typing import Any
 
@@ -213,7 +213,7 @@ def test_what_a_spec_says_is_text(sh: Shell, tmp_path: Any) -> None:
     assert "script" not in page.seen
     assert any("<script>alert(1)</script>" in text for text in page.words)
     markdown = sh("summary", str(tmp_path / "net.yaml"), "--format", "markdown")[1]
-    assert markdown.startswith(r"## Net: &lt;script&gt;alert(1)&lt;/script&gt; \| \*a\* " + "�\\[31m\n")
+    assert markdown.startswith(r"## Net: &lt;script&gt;alert(1)&lt;/script&gt; \| \*a\* " + r"\\u001b\[31m" + "\n")
     assert "\x1b" not in sh("summary", str(tmp_path / "net.yaml"))[1]
 
 
@@ -227,13 +227,6 @@ def test_to_pandas_has_a_row_a_layer() -> None:
 
 
 def test_without_pandas_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name == "pandas":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"pip install 'archc\[pandas\]'"):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"to_pandas needs pandas: pip install 'archc-nn\[pandas\]'"):
         archc.load("conv_7x7").to_pandas()

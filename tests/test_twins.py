@@ -3,21 +3,65 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torchvision.models as tv
-from parity import emitted_class, seeded
+from parity import assert_is_its_reference, emitted_class, images, seeded, weights_of
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.regnet import BlockParams
 
 import archc
+from archc.library import bundled, families
 from archc.testing.agreement import run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+NAMES = [name for name in tv.list_models(module=tv) if name in bundled()]
+"""Networks that classify images."""
+TRANSFORMERS = ("convnext", "maxvit", "swin", "vit")
+FAST = (  # of each family a small network, which is run at once; the others are in the slow profile
+    "alexnet",
+    "convnext_tiny",
+    "densenet121",
+    "efficientnet_b0",
+    "efficientnet_v2_s",
+    "googlenet",
+    "inception_v3",
+    "mnasnet0_5",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "regnet_x_400mf",
+    "regnet_y_400mf",
+    "resnet18",
+    "resnet50",
+    "resnext50_32x4d",
+    "shufflenet_v2_x0_5",
+    "squeezenet1_0",
+    "squeezenet1_1",
+    "swin_t",
+    "vgg11",
+    "vit_b_32",
+)
+HEADS = {  # ours and torchvision's, in training mode
+    "googlenet": {"aux1": "aux_logits1", "aux2": "aux_logits2"},
+    "inception_v3": {"AuxLogits": "aux_logits"},
+}
+SMALLEST = {  # where torchvision's figure is not the smallest size at which its network runs
+    "efficientnet_v2_s": 1,
+    **dict.fromkeys(("swin_t", "swin_s", "swin_b"), 4),  # its 224 is the size of its images
+    "efficientnet_v2_m": 1,
+    "efficientnet_v2_l": 1,
+}
+SMALL_IMAGES = (64, 96)
 
 
 @dataclass(frozen=True)
@@ -25,48 +69,38 @@ class Twin:
     """A bundled spec and torchvision's model of the same network."""
 
     spec: str
-    make: Callable[..., nn.Module]
-    options: tuple[tuple[str, Any], ...] = ()
-    heads: tuple[tuple[str, str], ...] = ()  # ours, torchvision's
+
+    @property
+    def weights(self) -> Any:
+        """The weights that torchvision takes for the best, with their published figures."""
+        weights = tv.get_model_weights(self.spec)
+        return weights.IMAGENET1K_SWAG_LINEAR_V1 if self.spec == "vit_h_14" else weights.DEFAULT  # for 224×224
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Two sizes of images for forward passes: of Inception v3 the smallest at which its head can be trained."""
+        if self.spec.startswith("vit"):
+            return [(224, 224)]  # one embedding for each patch
+        return [(299, 299), (75, 107)] if self.spec == "inception_v3" else [SMALL_IMAGES, (80, 80)]
 
     def torchvision(self, **changes: Any) -> nn.Module:
-        options = {**dict(self.options), **changes}
+        options = {"init_weights": True, **changes} if self.spec in HEADS else changes
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self.make(weights=None, **options)
+            return tv.get_model(self.spec, weights=None, **options)
+
+    def outputs(self, model: nn.Module, x: Tensor, training: bool) -> dict[str, Tensor]:
+        """What torchvision's model gives, by the names of the spec."""
+        found = run(model, x, training=training)
+        result: Any = found["output"]
+        if isinstance(result, Tensor):
+            return found
+        return {"output": result.logits, **{ours: getattr(result, name) for ours, name in HEADS[self.spec].items()}}
 
 
-VGGS = [Twin(name, getattr(tv, name)) for d in (11, 13, 16, 19) for name in (f"vgg{d}", f"vgg{d}_bn")]
-GOOGLENET = Twin(
-    "googlenet", tv.googlenet, (("init_weights", True),), (("aux1", "aux_logits1"), ("aux2", "aux_logits2"))
-)
-INCEPTION = Twin("inception_v3", tv.inception_v3, (("init_weights", True),), (("AuxLogits", "aux_logits"),))
-SMALL = [
-    Twin("alexnet", tv.alexnet),
-    GOOGLENET,
-    INCEPTION,
-    Twin("resnet18", tv.resnet18),
-    Twin("resnet50", tv.resnet50),
-    Twin("squeezenet1_1", tv.squeezenet1_1),
-]
-TWINS = [*SMALL, *VGGS]
-
-PUBLISHED = {  # parameters, G multiply-adds, smallest side: torchvision's weights' metadata
-    "alexnet": (61_100_840, 0.714, 63),
-    "vgg11": (132_863_336, 7.609, 32),
-    "vgg13": (133_047_848, 11.308, 32),
-    "vgg16": (138_357_544, 15.470, 32),
-    "vgg19": (143_667_240, 19.632, 32),
-    "vgg11_bn": (132_868_840, 7.609, 32),
-    "vgg13_bn": (133_053_736, 11.308, 32),
-    "vgg16_bn": (138_365_992, 15.470, 32),
-    "vgg19_bn": (143_678_248, 19.632, 32),
-    "googlenet": (6_624_904, 1.498, 15),
-    "inception_v3": (27_161_264, 5.713, 75),
-    "resnet18": (11_689_512, 1.814, 1),
-    "resnet50": (25_557_032, 4.089, 1),
-    "squeezenet1_1": (1_235_496, 0.349, 17),
-}
+TWINS = [Twin(name) for name in NAMES]
+EACH = [pytest.param(twin, marks=() if twin.spec in FAST else pytest.mark.slow) for twin in TWINS]
+GOOGLENET, INCEPTION = Twin("googlenet"), Twin("inception_v3")
 
 
 def by_name(twin: Twin) -> str:
@@ -78,9 +112,34 @@ def architecture(name: str) -> archc.Architecture:
     return archc.load(name)
 
 
+@cache
+def emitted(name: str) -> type[nn.Module]:
+    return emitted_class(architecture(name))
+
+
+def shapes_of(state: dict[str, Tensor]) -> list[tuple[str, torch.Size]]:
+    return [(key, value.shape) for key, value in state.items()]
+
+
+@contextmanager
+def regnets_on_meta() -> Iterator[None]:
+    """torchvision computes a RegNet's widths with tensors, whose values it needs."""
+    compute = BlockParams.from_init_params
+
+    def on_cpu(**arguments: Any) -> BlockParams:
+        with torch.device("cpu"):
+            return compute(**arguments)
+
+    BlockParams.from_init_params = on_cpu
+    try:
+        yield
+    finally:
+        BlockParams.from_init_params = compute
+
+
 def on_meta(make: Callable[[], nn.Module]) -> nn.Module:
     """A module without memory for its weights: to be given another's."""
-    with torch.device("meta"):
+    with regnets_on_meta(), torch.device("meta"):
         return make()
 
 
@@ -91,41 +150,50 @@ def with_state(make: Callable[[], nn.Module], state: dict[str, Tensor]) -> nn.Mo
     return model
 
 
+def test_the_zoo_is_whole() -> None:
+    """Every network of torchvision's that classifies images, and of each family one that is run at once."""
+    missing = [name for name in tv.list_models(module=tv) if name not in bundled()]
+    assert [name for name in missing if not name.startswith(TRANSFORMERS)] == []
+    for first, others in families().items():
+        members = {first, *others}.intersection(NAMES)
+        assert not members or members.intersection(FAST), first
+
+
+def test_a_family_is_one_spec_and_rows() -> None:
+    """A row has at most 8 lines, comments apart."""
+    for name, path in bundled().items():
+        lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+        assert len(lines) <= 8 or not any(line.startswith("extends") for line in lines), name
+
+
 @pytest.mark.parametrize("twin", TWINS, ids=by_name)
-def test_torchvisions_weights_load_and_give_its_outputs_exactly(twin: Twin) -> None:
-    """Keys and shapes are torchvision's; with its weights, built and emitted give its outputs: difference 0.0."""
-    ours = architecture(twin.spec)
-    theirs = twin.torchvision()
-    state = theirs.state_dict()
-    x = torch.rand(1, *ours.input, generator=torch.Generator().manual_seed(5))
-    expected = run(theirs, x, training=False)["output"]
-    for make in (ours.build, emitted_class(ours)):
-        model = on_meta(make)
-        assert {key: value.shape for key, value in model.state_dict().items()} == {
-            key: value.shape for key, value in state.items()
-        }
-        assert sorted(model.state_dict()) == sorted(state)
-        model.load_state_dict(state, strict=True, assign=True)
-        assert (run(model, x, training=False)["output"] - expected).abs().max().item() == 0.0
+def test_keys_shapes_and_figures_are_torchvisions(twin: Twin) -> None:
+    """The state dict's keys in order and their shapes; parameters, multiply-adds and smallest input as published."""
+    ours, meta = architecture(twin.spec), twin.weights.meta
+    theirs = on_meta(twin.torchvision)
+    assert shapes_of(on_meta(ours.build).state_dict()) == shapes_of(weights_of(theirs))
+    summary = ours.summary()
+    # Of GoogLeNet's heads torchvision publishes no weights, of Inception v3's it does.
+    counted = summary.training_parameters if twin.spec == "inception_v3" else summary.parameters
+    assert counted == meta["num_params"]
+    assert list(ours.input[1:]) == twin.weights.transforms().crop_size * 2
+    assert round(summary.macs / 1e9, 3) == round(meta["_ops"], 3)
+    side = SMALLEST.get(twin.spec, meta["min_size"][0])
+    assert summary.min_input == (side, side)
+    if twin.spec in SMALLEST:
+        assert theirs.eval()(torch.empty(1, 3, side, side, device="meta")).shape == (1, 1000)
 
 
-@pytest.mark.parametrize("twin", [GOOGLENET, INCEPTION], ids=by_name)
-def test_auxiliary_outputs_in_training_are_torchvisions(twin: Twin) -> None:
-    """In training mode and under one seed, the main and the auxiliary outputs differ by 0.0."""
-    ours = architecture(twin.spec)
-    theirs = seeded(twin.torchvision)
-    x = torch.rand(2, *ours.input, generator=torch.Generator().manual_seed(5))
-    state = {key: value.clone() for key, value in theirs.state_dict().items()}
-    torch.manual_seed(1)
-    with torch.no_grad():
-        outputs: Any = theirs.train()(x)
-    for make in (ours.build, emitted_class(ours)):
-        model = with_state(make, state)
-        found = run(model, x, training=True, seed=1)
-        assert torch.equal(found["output"], outputs.logits)
-        assert len(found) == 1 + len(twin.heads)
-        for own, other in twin.heads:
-            assert torch.equal(found[own], getattr(outputs, other)), own
+@pytest.mark.parametrize("twin", EACH, ids=by_name)
+def test_a_network_is_torchvisions(twin: Twin) -> None:
+    """Built and emitted have torchvision's initial weights and training outputs under one seed, and its outputs.
+
+    Everything is equal bit for bit: the training outputs with dropout, stochastic depth and auxiliary heads, the
+    statistics after it, and the outputs in evaluation mode for weights that are loaded strictly, at two sizes.
+    """
+    first, second = twin.sizes
+    batches = images(2, 3, *first), images(1, 3, *second)
+    assert_is_its_reference(architecture(twin.spec), twin.torchvision, *batches, outputs=twin.outputs)
 
 
 @pytest.mark.parametrize("twin", [GOOGLENET, INCEPTION], ids=by_name)
@@ -151,55 +219,84 @@ def test_networks_without_their_heads(twin: Twin) -> None:
             assert torch.equal(outputs["output"], expected)
 
 
-@pytest.mark.parametrize("twin", [*SMALL, VGGS[0], VGGS[1]], ids=by_name)
-def test_initial_weights_are_torchvisions_under_one_seed(twin: Twin) -> None:
-    """Under torch.manual_seed(0) the built network starts with torchvision's own weights, bit for bit."""
-    theirs = seeded(twin.torchvision).state_dict()
-    ours = seeded(architecture(twin.spec).build).state_dict()
-    for key, value in theirs.items():
-        assert torch.equal(ours[key], value), key
+@pytest.mark.parametrize(
+    ("spec", "settings", "make", "options"),
+    [
+        (
+            "densenet121",
+            {
+                "growth_rate": 12,
+                "block_config": [2, 3],
+                "num_init_features": 24,
+                "bn_size": 2,
+                "drop_rate": 0.1,
+                "num_classes": 10,
+            },
+            tv.DenseNet,
+            {},
+        ),
+        ("efficientnet_b0", {"num_classes": 10, "stochastic_depth_prob": 0.5}, tv.efficientnet_b0, {}),
+        ("mobilenet_v2", {"width_mult": 0.35, "dropout": 0.5}, tv.mobilenet_v2, {}),
+        ("mobilenet_v3_small", {"width_mult": 0.35, "dropout": 0.1}, tv.mobilenet_v3_small, {}),
+        (
+            "resnet50",
+            {"num_classes": 10, "depths": [1, 2, 1, 1], "groups": 2, "width_per_group": 32},
+            tv.ResNet,
+            {
+                "block": tv.resnet.Bottleneck,
+                "layers": [1, 2, 1, 1],
+                "num_classes": 10,
+                "groups": 2,
+                "width_per_group": 32,
+            },
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parameters_are_torchvisions_arguments(
+    spec: str, settings: dict[str, Any], make: Callable[..., nn.Module], options: dict[str, Any]
+) -> None:
+    """With other values of its parameters, a spec is the network that torchvision makes with these arguments.
 
-
-@pytest.mark.parametrize("twin", TWINS, ids=by_name)
-def test_published_figures(twin: Twin) -> None:
-    """Parameters, multiply-adds and smallest input are the published ones."""
-    summary = architecture(twin.spec).summary()
-    parameters, giga, side = PUBLISHED[twin.spec]
-    counted = summary.training_parameters if twin.spec == "inception_v3" else summary.parameters
-    assert counted == parameters
-    assert round(summary.macs / 1e9, 3) == giga
-    assert summary.min_input == (side, side)
-
-
-@pytest.mark.parametrize("twin", TWINS, ids=by_name)
-def test_published_figures_are_torchvisions(twin: Twin) -> None:
-    """The table above is what torchvision's metadata says today."""
-    meta = tv.get_model_weights(twin.spec).DEFAULT.meta
-    parameters, giga, side = PUBLISHED[twin.spec]
-    assert meta["num_params"] == parameters
-    # ResNet-50's default weights are a second training of the same network: the same figures.
-    assert round(meta["_ops"], 3) == giga
-    if twin.spec not in ("squeezenet1_1",):
-        assert meta["min_size"] == (side, side)
+    `options` are torchvision's arguments if it makes that network under another name.
+    """
+    theirs = seeded(lambda: make(**(options or settings)))
+    ours = seeded(lambda: architecture(spec).build(**settings))
+    state = weights_of(theirs)
+    assert list(ours.state_dict()) == list(state)
+    assert all(torch.equal(value, state[key]) for key, value in ours.state_dict().items())
+    x = torch.rand(2, 3, *SMALL_IMAGES, generator=torch.Generator().manual_seed(5))
+    for training in (False, True):
+        expected = run(theirs, x, training=training, seed=1)["output"]
+        assert torch.equal(run(ours, x, training=training, seed=1)["output"], expected)
 
 
 @pytest.mark.parametrize(
-    "name", [twin.spec for twin in TWINS] + ["googlenet_paper", "alexnet_paper", "inception_module"]
+    "name",
+    [
+        *(pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in NAMES),
+        "alexnet_paper",
+        "googlenet_paper",
+        "inception_module",
+        "yolov8n_cls",
+    ],
 )
 def test_multiply_adds_are_half_of_torchs_flop_count(name: str) -> None:
     """Multiply-adds equal half of what torch.utils.flop_counter counts for one image."""
     ours = architecture(name)
-    model = on_meta(ours.build).eval()
+    model = on_meta(ours.build).eval().requires_grad_(False)
     x = torch.empty(1, *ours.input, device="meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    torch.backends.mha.set_fastpath_enabled(False)  # of fused attention torch counts nothing
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         model(x)
+    torch.backends.mha.set_fastpath_enabled(True)
     assert 2 * ours.summary().macs == counter.get_total_flops()
 
 
 def test_smallest_input_is_where_torch_stops() -> None:
     """One pixel below the smallest height or width, the real network raises; at it, it runs."""
-    for twin in (SMALL[0], GOOGLENET, SMALL[5]):
-        ours = architecture(twin.spec)
+    for spec in ("alexnet", "googlenet", "squeezenet1_1", "densenet121"):
+        ours = architecture(spec)
         height, width = ours.min_input
         model = ours.build().eval()
         with torch.no_grad():
@@ -209,6 +306,16 @@ def test_smallest_input_is_where_torch_stops() -> None:
                 model(torch.zeros(1, 3, height - 1, ours.input[2]))
             with pytest.raises(RuntimeError):
                 model(torch.zeros(1, 3, ours.input[1], width - 1))
+
+
+@pytest.mark.parametrize(
+    "spec", ["efficientnet_b0", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "yolov8n_cls"]
+)
+def test_networks_that_run_on_a_single_pixel(spec: str) -> None:
+    """Padded convolutions and global pooling take images of any size."""
+    ours = architecture(spec)
+    assert ours.min_input == (1, 1)
+    assert run(ours.build(), torch.zeros(1, 3, 1, 1))["output"].shape == (1, 1000)
 
 
 def test_published_figures_of_the_papers() -> None:
@@ -236,17 +343,29 @@ def test_the_notebooks_own_cases() -> None:
     assert module(torch.rand(1, 3, 128, 128)).shape == (1, 128, 128, 128)
 
 
-def test_densenet121_as_a_user_writes_it() -> None:
-    """A spec written from docs/language.md alone: torchvision's keys, parameters, outputs and published figures."""
-    spec = archc.load(Path(__file__).parent / "densenet121.yaml")  # checks what it `expect`s of itself
-    twin = tv.densenet121(weights=None).eval()
-    small = spec.build(input=(3, 64, 64)).eval()
-    assert list(small.state_dict()) == list(twin.state_dict())
-    small.load_state_dict(twin.state_dict())
-    x = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        assert torch.equal(small(x), twin(x))
-    published = tv.get_model_weights("densenet121")["IMAGENET1K_V1"].meta
-    assert published["num_params"] == spec.summary().parameters
-    assert published["_ops"] == round(spec.summary().macs / 1e9, 3)
-    assert tuple(published["min_size"]) == spec.min_input
+def test_yolov8n_cls_computes_what_ultralytics_does() -> None:
+    """Built and emitted give, under ultralytics' keys, what C2f gives as it was published: a list, joined once."""
+    ours = architecture("yolov8n_cls")
+    assert ours.summary().parameters == 2_719_288
+    x = torch.rand(2, 3, *SMALL_IMAGES, generator=torch.Generator().manual_seed(5))
+    for make in (ours.build, emitted("yolov8n_cls")):
+        model = seeded(make).eval()
+        state = model.state_dict()
+
+        def conv(x: Tensor, name: str, stride: int = 1, state: dict[str, Tensor] = state) -> Tensor:
+            weight = state[f"{name}.conv.weight"]
+            x = F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+            statistics = (state[f"{name}.bn.{key}"] for key in ("running_mean", "running_var", "weight", "bias"))
+            return F.silu(F.batch_norm(x, *statistics))
+
+        out = conv(x, "model.0", stride=2)
+        for stage, depth in ((1, 1), (3, 2), (5, 2), (7, 1)):
+            out = conv(out, f"model.{stage}", stride=2)
+            features = list(conv(out, f"model.{stage + 1}.cv1").chunk(2, dim=1))
+            for i in range(depth):
+                bottleneck = f"model.{stage + 1}.m.{i}"
+                features.append(features[-1] + conv(conv(features[-1], f"{bottleneck}.cv1"), f"{bottleneck}.cv2"))
+            out = conv(torch.cat(features, dim=1), f"model.{stage + 1}.cv2")
+        out = conv(out, "model.9.conv").mean(dim=(2, 3))
+        expected = F.linear(out, state["model.9.linear.weight"], state["model.9.linear.bias"])
+        assert torch.equal(run(model, x, training=False)["output"], expected)

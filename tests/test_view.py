@@ -101,7 +101,7 @@ def test_only_this_machine_is_answered(server: Server) -> None:
     ):
         for path in ("/", "/state", "/events"):
             status, _, text = ask(server, path, host)
-            assert (status, text) == (421, "This server answers to 127.0.0.1 alone.\n")
+            assert (status, text) == (421, "This server only answers requests to 127.0.0.1.\n")
 
 
 def test_other_sites_cannot_read_an_answer(server: Server) -> None:
@@ -240,8 +240,8 @@ def test_the_page_follows_the_spec(viewed: str, spec: Path) -> None:
         spec.write_text(WRONG, "utf-8")
         page.locator("#report").wait_for()
         report = str(page.locator("#report").text_content())
-        assert "1 problem; the last sound version stays below" in report
-        assert "E0302`conv2d`: a window of 33 does not fit into the height 32" in report
+        assert "1 problem; the last valid version is shown below" in report
+        assert "E0302`conv2d`: a window of 33 does not fit in the height 32" in report
         assert f"{spec}:5:{WRONG.splitlines()[4].index('33') + 1} · in conv" in report
         assert page.locator("#report mark").text_content() == "33"
         assert "help use a smaller kernel" in report

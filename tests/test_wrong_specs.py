@@ -17,7 +17,7 @@ def test_exactly_the_planted_fault_is_reported_at_its_line() -> None:
     """One fault in a sound spec: one problem, with its code and its line, and a report that can be written."""
     seen = Counter[str]()
 
-    @settings(max_examples=settings().max_examples * 10)
+    @settings(max_examples=settings().max_examples * 30)
     @given(wrong_specs())
     def check(wrong: WrongSpec) -> None:
         with pytest.raises(SpecError) as caught:

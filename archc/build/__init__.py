@@ -2,6 +2,6 @@
 
 from archc.build.builder import build
 from archc.build.verify import shape_problems
-from archc.build.weights import load_weights, save_state, save_weights
+from archc.build.weights import load_weights, read_weights, save_state, save_weights
 
-__all__ = ["build", "load_weights", "save_state", "save_weights", "shape_problems"]
+__all__ = ["build", "load_weights", "read_weights", "save_state", "save_weights", "shape_problems"]

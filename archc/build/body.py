@@ -7,15 +7,25 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from archc.graph import Graph, Ref
+from archc.kinds import Kind
+
+Place = tuple[int, int | str | None]
+"""Where a value is: a slot, and which part of what is there."""
 
 
 class Step(NamedTuple):
-    """Run a child: take the values of some slots (or a part of one), put the result into a slot."""
+    """Run a child: take the values of some places, put the result into a slot.
+
+    `done` are the slots whose values nothing reads afterwards, so that their memory is freed at once. `bare` is None
+    for a child; a tensor of the body itself is taken as it is (0), or expanded to one of so many axes for each image.
+    """
 
     child: str
-    sources: tuple[tuple[int, int | str | None], ...]
+    sources: tuple[Place, ...]
     target: int
     auxiliary: bool
+    done: tuple[int, ...]
+    bare: int | None = None
 
 
 class Body(nn.Module):
@@ -29,9 +39,10 @@ class Body(nn.Module):
         self,
         title: str,
         children: dict[str, nn.Module],
+        tensors: dict[str, nn.Parameter],
         steps: tuple[Step, ...],
         slots: int,
-        results: tuple[tuple[str, tuple[int, int | str | None]], ...],
+        results: tuple[tuple[str, Place], ...],
         heads: tuple[tuple[str, int], ...],
         named: bool,
     ) -> None:
@@ -45,11 +56,12 @@ class Body(nn.Module):
         # Each child takes what the one before gave: the wiring need not be looked at.
         self._chain = (
             not (named or heads)
-            and [place for _, place in results] == [(0, None)]
-            and slots == 1
+            and [place for _, place in results] == [(len(steps), None)]
             and [step.child for step in steps] == list(children)
-            and all(step.sources == ((0, None),) for step in steps)
+            and all(step.sources == ((at, None),) and step.bare is None for at, step in enumerate(steps))
         )
+        for name, tensor in tensors.items():
+            self.register_parameter(name, tensor)
         for name, child in children.items():
             self.add_module(name, child)
 
@@ -62,15 +74,20 @@ class Body(nn.Module):
             return x
         values: list[Any] = [*inputs, *([None] * (self._slots - len(inputs)))]
         children: dict[str, Any] = self._modules
-        for name, sources, target, auxiliary in self._steps:
+        for name, sources, target, auxiliary, done, bare in self._steps:
             if auxiliary and not self.training:
-                continue
-            if len(sources) == 1 and sources[0][1] is None:  # nearly always
+                pass
+            elif bare is not None:
+                tensor: Tensor = getattr(self, name)
+                images = _value(values, sources[0]).shape[0]
+                values[target] = tensor.expand(images, *(-1,) * bare) if bare else tensor
+            elif len(sources) == 1 and sources[0][1] is None:  # nearly always
                 values[target] = children[name](values[sources[0][0]])
             else:
-                given = [values[slot] if part is None else values[slot][part] for slot, part in sources]
-                values[target] = children[name](*given)
-        results = {name: values[slot] if part is None else values[slot][part] for name, (slot, part) in self._results}
+                values[target] = children[name](*[_value(values, place) for place in sources])
+            for slot in done:
+                values[slot] = None
+        results = {name: _value(values, place) for name, place in self._results}
         if self.training and self._heads:
             return results | {name: values[slot] for name, slot in self._heads}
         return results if self._named else next(iter(results.values()))
@@ -79,52 +96,51 @@ class Body(nn.Module):
         return self._title
 
 
-def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, tuple[int, Any]], dict[str, int]]:
-    """The steps of a graph, with slots reused as soon as a value has been read for the last time."""
+def _value(values: list[Any], place: Place) -> Any:
+    slot, part = place
+    return values[slot] if part is None else values[slot][part]
 
-    def source(ref: Ref) -> Ref:
-        # An absent node hands on what it was given.
-        while ref.node >= 0 and not graph.nodes[ref.node].present:
-            ref = graph.nodes[ref.node].inputs[0]
-        return ref
 
-    last: dict[int, int] = {}
-    forever = len(graph.nodes)
-    for position, node in enumerate(graph.nodes):
-        if node.present:
-            for ref in node.inputs:
-                last[source(ref).node] = position
-    for ref in graph.results.values():
-        last[source(ref).node] = forever
-    count = len(graph.in_shapes)
-    slot_of = {-1 - i: i for i in range(count)}
-    free = [slot for node, slot in slot_of.items() if node not in last]
-    steps: list[Step] = []
-    heads: dict[str, int] = {}
+def _bare(graph: Graph) -> dict[int, int]:
+    """The tensors of a body, with their axes where one is needed for each image: arithmetic broadcasts over these."""
+    nodes = graph.nodes
+    found = {at: 0 for at, node in enumerate(nodes) if isinstance(node.element, Kind) and node.element.bare}
+    expanded = {ref.node for ref in graph.results.values()}
+    for node in nodes if found else ():
+        read = {ref.node for ref in node.inputs}
+        arithmetic = isinstance(node.element, Kind) and node.element.infix and graph.form != "branches"
+        if not arithmetic or read <= found.keys():
+            expanded |= read
+    return {at: len(nodes[at].output) if at in expanded else 0 for at in found}
 
-    def place(ref: Ref) -> tuple[int, Any]:
-        ref = source(ref)
+
+def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, Place], dict[str, int]]:
+    """The steps of a graph, the number of slots, the places of the results, and the slots of auxiliary heads.
+
+    The inputs have the first slots, and each entry has one of its own, which is emptied after its last reader.
+    """
+    last = {ref.node: position for position, node in enumerate(graph.nodes) for ref in node.inputs}
+    last |= {ref.node: len(graph.nodes) for ref in graph.results.values()}
+    bare = _bare(graph)
+    inputs = len(graph.in_shapes)
+
+    def slot(node: int) -> int:
+        return inputs + node if node >= 0 else -1 - node
+
+    def place(ref: Ref) -> Place:
         part: Any = ref.output
         # The parts of a split are a tuple, the outputs of a body a dict.
         if part is not None and ref.node >= 0 and graph.nodes[ref.node].graph is None:
             part = int(part)
-        return slot_of[ref.node], part
+        return slot(ref.node), part
 
+    steps = []
     for position, node in enumerate(graph.nodes):
-        if not node.present:
-            continue
         sources = tuple(place(ref) for ref in node.inputs)
-        read = dict.fromkeys(source(ref).node for ref in node.inputs)
-        free += [slot_of[value] for value in read if last[value] == position]
-        if free and not node.auxiliary:
-            target = free.pop()
-        else:
-            target, count = count, count + 1
-        slot_of[position] = target
-        if node.auxiliary:
-            heads[node.name] = target
-        elif position not in last:
-            free.append(target)
-        steps.append(Step(node.name, sources, target, node.auxiliary))
+        done = [slot(value) for value in dict.fromkeys(ref.node for ref in node.inputs) if last[value] == position]
+        if position not in last and not node.auxiliary:
+            done.append(slot(position))
+        steps.append(Step(node.name, sources, slot(position), node.auxiliary, tuple(done), bare.get(position)))
     results = {name: place(ref) for name, ref in graph.results.items()}
-    return tuple(steps), count, results, heads
+    heads = {node.name: slot(position) for position, node in enumerate(graph.nodes) if node.auxiliary}
+    return tuple(steps), inputs + len(graph.nodes), results, heads

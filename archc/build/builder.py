@@ -4,43 +4,51 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 from torch import nn
 
-from archc.build import modules
 from archc.build.body import Body, wire
 from archc.build.initialize import initialize
+from archc.build.targets import module_class
 from archc.graph import Graph, Instance, Network
 from archc.kinds import Call, Kind
 
 
 def build(network: Network) -> nn.Module:
-    """The module of a checked network, initialised as its spec says.
+    """The module of a checked network, initialized as its spec says.
 
     Layers are made in the order of the spec, so under one seed the weights are those of the emitted class.
     """
-    model = _graph(network.graph, network.spec.name)
+    model = build_graph(network.graph, network.spec.name)
     initialize(model, network.init)
     return model
 
 
-def _graph(graph: Graph, title: str) -> nn.Module:
+def build_graph(graph: Graph, title: str) -> nn.Module:
+    """The module of a body; `title` is what it calls itself."""
     children: OrderedDict[str, nn.Module] = OrderedDict()
+    tensors: dict[str, nn.Parameter] = {}
     for node in graph.nodes:
-        if not node.present:
-            continue
         element = node.element
-        if isinstance(element, Kind):
-            children[node.name] = make_layer(element.call(node.in_shapes if element.many else node.in_shapes[0]))
+        if isinstance(element, Kind) and element.bare:
+            tensors[node.name] = make_tensor(element.call(node.in_shapes))
+        elif isinstance(element, Kind):
+            children[node.name] = make_layer(element.call(node.in_shapes))
         elif isinstance(element, Instance):
-            children[node.name] = _graph(element.graph, element.block.name)
+            children[node.name] = build_graph(element.graph, element.block.name)
         else:
-            children[node.name] = _graph(element, "" if element.sequential else node.name)
+            children[node.name] = build_graph(element, "" if element.sequential else node.name)
+    model: nn.Module
     if graph.sequential:
-        return _Chain(title, children) if title else nn.Sequential(children)
-    steps, slots, results, heads = wire(graph)
-    named = None not in graph.results
-    shown = tuple((name or "output", place) for name, place in results.items())
-    return Body(title, dict(children), steps, slots, shown, tuple(heads.items()), named)
+        model = _Chain(title, children) if title else nn.Sequential(children)
+    else:
+        steps, slots, results, heads = wire(graph)
+        named = None not in graph.results
+        shown = tuple((name or "output", place) for name, place in results.items())
+        model = Body(title, dict(children), tensors, steps, slots, shown, tuple(heads.items()), named)
+    if graph.block is not None:
+        initialize(model, graph.block.init)
+    return model
 
 
 class _Chain(nn.Sequential):
@@ -54,9 +62,15 @@ class _Chain(nn.Sequential):
         return self._title
 
 
+def make_tensor(call: Call) -> nn.Parameter:
+    """The tensor that an entry is itself, with its initial values."""
+    (shape,), given = call.positional, dict(call.keywords)
+    if "fill" in given:
+        return nn.Parameter(torch.ones(shape) * given["fill"])
+    function = getattr(nn.init, given.pop("function"))
+    return nn.Parameter(function(torch.empty(shape), **given))
+
+
 def make_layer(call: Call) -> nn.Module:
-    """The module of one layer: a class of torch.nn, or one of archc's own."""
-    space, _, name = call.target.partition(".")
-    made = getattr(nn if space == "nn" else modules, name)(*call.positional, **dict(call.keywords))
-    assert isinstance(made, nn.Module)
-    return made
+    """The module of one layer."""
+    return module_class(call.target)(*call.positional, **dict(call.keywords))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from archc.files import read_bytes
 from archc.problems import Problem, SpecError, did_you_mean
 
 
@@ -45,7 +46,7 @@ def construct(found: Found, arguments: dict[str, Any]) -> nn.Module:
         what = f"`{found.name}` cannot be made: {type(error).__name__}: {error}"
         raise class_fault(found.shown, what, "give arguments with --set") from None
     if not isinstance(model, nn.Module):
-        raise class_fault(found.shown, f"`{found.name}` is no nn.Module but {type(model).__name__}")
+        raise class_fault(found.shown, f"`{found.name}` is not an nn.Module but {type(model).__name__}")
     return model
 
 
@@ -56,9 +57,9 @@ def class_fault(file: str, what: str, help: str = "") -> SpecError:
 
 def _of_file(path: Path, name: str) -> Found:
     try:
-        text = path.read_text("utf-8")
+        text = read_bytes(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise class_fault(str(path), f"`{path}` cannot be read: {reason.lower()}") from None
     title = f"archc_model_{path.stem}"
     spec = importlib.util.spec_from_file_location(title, path)

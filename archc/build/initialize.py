@@ -1,4 +1,4 @@
-"""Weight initialisation as the spec's rules say it, in the order of the modules."""
+"""Weight initialization as the spec's rules say it, in the order of the modules."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.build.targets import module_class
+from archc.kinds import KINDS
+from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
 
 
 def initialize(model: nn.Module, rules: Iterable[InitRule]) -> None:
     """Set the weights of every module that a rule names; the first rule that fits holds."""
     known = [
-        (tuple(getattr(nn, INITIALIZED[kind].removeprefix("nn.")) for kind in rule.kinds), rule.paths, rule.tensors)
-        for rule in rules
+        (tuple(module_class(KINDS[kind].torch) for kind in rule.kinds), rule.paths, rule.tensors) for rule in rules
     ]
     if not known:
         return

@@ -7,15 +7,156 @@ from torch import Tensor, nn
 
 
 class Mean(nn.Module):
-    """The mean over height and width."""
+    """The mean over all axes after the channels."""
 
     def __init__(self, keepdim: bool = False) -> None:
         super().__init__()
         self.keepdim = keepdim
 
     def forward(self, x: Tensor) -> Tensor:
-        """Average a batch of maps."""
-        return torch.mean(x, dim=(2, 3), keepdim=self.keepdim)
+        """Average each channel of a batch."""
+        return torch.mean(x, dim=list(range(2, x.dim())), keepdim=self.keepdim)
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalization over the channels of feature maps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize with the channels as the last axis."""
+        x = x.permute(0, 2, 3, 1)
+        x = nn.functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+class Permute(nn.Module):
+    """The axes in another order."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reorder the axes; nothing is copied."""
+        return torch.permute(x, self.dims)
+
+
+class MultiheadAttention(nn.MultiheadAttention):
+    """Self-attention of a batch of tokens, without the weights of the means."""
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True) -> None:
+        if embed_dim % num_heads:
+            raise ValueError(f"{num_heads} heads do not divide {embed_dim} features")
+        super().__init__(embed_dim, num_heads, dropout=dropout, bias=bias, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Let every token attend to every other."""
+        return super().forward(x, x, x, need_weights=False)[0]
+
+
+class Select(nn.Module):
+    """One position of an axis."""
+
+    def __init__(self, dim: int, index: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.index = index
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take the position; the axis is gone."""
+        return torch.select(x, self.dim, self.index)
+
+
+class PatchMerging(nn.Module):
+    """Four neighboring positions side by side, normalized and reduced to twice the channels, which are last."""
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.norm = nn.LayerNorm(4 * dim, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve height and width; odd ones are padded with zeros."""
+        x = nn.functional.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        patches = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        x = self.reduction(self.norm(torch.cat(patches, dim=-1)))
+        return x
+
+
+class ShiftedWindowAttention(nn.Module):
+    """Self-attention within the windows of a map whose channels are last."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        shift_size: int = 0,
+        attention_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"{num_heads} heads do not divide {dim} channels")
+        self.num_heads = num_heads
+        self.window_size = window_size
+        self.shift_size = shift_size
+        self.attention_dropout = attention_dropout
+        self.dropout = dropout
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        distances = 2 * window_size - 1  # of two positions along an axis
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(distances * distances, num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        line = torch.arange(window_size)
+        rows, columns = line.repeat_interleave(window_size), line.repeat(window_size)
+        down = rows[:, None] - rows[None, :] + window_size - 1
+        right = columns[:, None] - columns[None, :] + window_size - 1
+        self.register_buffer("relative_position_index", (distances * down + right).flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Cut the map into windows, let the positions of each attend to each other, and put the map together."""
+        window = self.window_size
+        images, height, width, dim = x.shape
+        x = nn.functional.pad(x, (0, 0, 0, -width % window, 0, -height % window))
+        rows, columns = x.shape[1] // window, x.shape[2] // window
+        down, right = self.shift_size if rows > 1 else 0, self.shift_size if columns > 1 else 0
+        if down or right:
+            x = torch.roll(x, (-down, -right), (1, 2))
+        x = x.view(images, rows, window, columns, window, dim).transpose(2, 3).reshape(-1, window * window, dim)
+        x = self.attend(x, self.regions(x, rows, columns, down, right))
+        x = x.view(images, rows, columns, window, window, dim).transpose(2, 3)
+        x = x.reshape(images, rows * window, columns * window, dim)
+        if down or right:
+            x = torch.roll(x, (down, right), (1, 2))
+        return x[:, :height, :width].contiguous()
+
+    def attend(self, x: Tensor, regions: Tensor | None) -> Tensor:
+        """Attention within windows; positions of different regions of the map hardly see each other."""
+        windows, positions, dim = x.shape
+        heads = self.num_heads
+        q, k, v = self.qkv(x).reshape(windows, positions, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
+        scores = (q * (dim // heads) ** -0.5) @ k.transpose(-2, -1)
+        bias = self.relative_position_bias_table[self.get_buffer("relative_position_index")]
+        scores = scores + bias.view(positions, positions, heads).permute(2, 0, 1)
+        if regions is not None:
+            apart = (regions.unsqueeze(1) - regions.unsqueeze(2)).unsqueeze(1)
+            mask = torch.zeros_like(apart).masked_fill(apart != 0, -100.0)
+            scores = (scores.view(-1, len(mask), heads, positions, positions) + mask).view(scores.shape)
+        weights = nn.functional.dropout(torch.softmax(scores, dim=-1), self.attention_dropout, self.training)
+        x = self.proj((weights @ v).transpose(1, 2).reshape(windows, positions, dim))
+        return nn.functional.dropout(x, self.dropout, self.training)
+
+    def regions(self, x: Tensor, rows: int, columns: int, down: int, right: int) -> Tensor | None:
+        """A number for each position of each window: after the shift, windows hold parts from opposite edges."""
+        if not (down or right):
+            return None
+        window = self.window_size
+        numbers = x.new_zeros(rows * window, columns * window)
+        for shift, axis, size in ((down, 0, 3), (right, 1, 1)):
+            if shift:
+                numbers.narrow(axis, numbers.shape[axis] - window, window - shift).add_(size)
+                numbers.narrow(axis, numbers.shape[axis] - shift, shift).add_(2 * size)
+        return numbers.view(rows, window, columns, window).transpose(1, 2).reshape(-1, window * window)
 
 
 class StochasticDepth(nn.Module):

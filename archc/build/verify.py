@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from archc.expressions import plain
 from archc.graph import Network, walk
 from archc.problems import Problem
 
@@ -17,7 +16,7 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
 
     Auxiliary heads run in a second pass, in training mode; running statistics stay as they are.
     """
-    layers = {layer.path: layer for layer in walk(network.graph)}
+    layers = {layer.path: layer for layer in walk(network.graph) if not layer.kind.bare}
     real: dict[str, list[tuple[int, ...]]] = {}
 
     def keep(path: str) -> Any:
@@ -33,18 +32,17 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
         parameter = next(model.parameters(), None)
         device = parameter.device if parameter is not None else torch.device("cpu")
         model.eval()(torch.zeros(1, *network.input, device=device))
-        if network.graph.has_auxiliary:
-            for node in network.graph.nodes:
-                if node.auxiliary and node.present:
-                    inputs = [torch.zeros(1, *map(plain, shape), device=device) for shape in node.in_shapes]
-                    model.get_submodule(node.name)(*inputs)
+        for node in network.graph.nodes:
+            if node.auxiliary:
+                inputs = [torch.zeros(1, *shape, device=device) for shape in node.in_shapes]
+                model.get_submodule(node.name)(*inputs)
     model.train(training)
     for handle in handles:
         handle.remove()
     problems = []
     for path, layer in layers.items():
-        inferred = [tuple(map(plain, shape)) for shape in layer.node.shapes.values()]
+        inferred = list(layer.node.shapes.values())
         if real.get(path) != inferred:
             message = f"`{path}` was inferred as {inferred}, but gives {real.get(path)}"
             problems.append(Problem("E0503", message, layer.node.mark, where=(path,)))
-    return len(layers), problems
+    return sum(1 for _ in walk(network.graph)), problems

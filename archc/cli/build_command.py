@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from archc.cli.options import configured
-from archc.presentation.text import figures
+from archc.presentation import figures
 from archc.problems import Problem, SpecError
+from archc.terminal import say
 
 
 def run(given: Any) -> int:
@@ -21,15 +22,15 @@ def run(given: Any) -> int:
         count, problems = shape_problems(architecture.network, model)
     except (MemoryError, RuntimeError) as error:
         what = f"the network cannot be built and run here: {str(error).splitlines()[0]}"
-        help = "`archc check` and `archc summary` need no memory for it"
+        help = "`archc check` and `archc summary` work without building it"
         raise SpecError([Problem("E0504", what, file=given.spec, help=help)]) from None
     if problems:
         raise SpecError(problems)
-    print(f"{architecture.name}: {figures(architecture.network)}")
+    say(f"{architecture.name}: {figures(architecture.network)}")
     if given.weights:
-        print(f"weights: {given.weights}")
-    print(f"forward pass: {count} layers, every shape as inferred")
+        say(f"weights: {given.weights}")
+    say(f"forward pass: {count} layers, every shape as inferred")
     if given.save:
         save_weights(model, given.save)
-        print(f"saved: {given.save}")
+        say(f"saved: {given.save}")
     return 0

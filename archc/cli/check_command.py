@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,16 +11,20 @@ from typing import Any, NoReturn
 
 from archc import __version__
 from archc.cli.options import configured
+from archc.graph import warnings
 from archc.language import load_library, source_files
 from archc.library import bundled, find_spec, folder_specs
-from archc.presentation.text import counted, figures
-from archc.problems import Problem, SpecError, json_report, text_report
+from archc.presentation import figures
+from archc.problems import Problem, SpecError, json_report, styled_report
+from archc.styled import Part, Styled, joined, plain
+from archc.terminal import say, say_json
+from archc.text import counted
 
 
 def run(given: Any) -> int:
     """Check every spec; report all problems of all files."""
     if given.watch and given.format != "text":
-        print("archc check: --watch reports to people: leave --format away", file=sys.stderr)
+        say("archc check: --watch cannot be combined with --format", error=True)
         return 2
     if given.watch:
         _watch(given)
@@ -35,7 +38,7 @@ def _watch(given: Any) -> NoReturn:
     from archc.cli.watch import watch
 
     def again() -> None:
-        print(f"── {time.strftime('%H:%M:%S')} {'─' * 40}", file=sys.stderr, flush=True)
+        say(f"── {time.strftime('%H:%M:%S')} {'─' * 40}", error=True, flush=True)
         _check(given)
 
     gc.enable()  # it rests in commands that end soon
@@ -61,31 +64,35 @@ def _names(specs: list[str]) -> list[str]:
 
 def _check(given: Any) -> int:
     names, form = _names(given.specs), given.format
-    problems: dict[tuple[object, ...], Problem] = {}  # a fault in a file that several specs import is told once
+    problems: dict[tuple[object, ...], Problem] = {}  # a fault in a file that several specs import is reported once
     wrong = 0
     for name in names:
         try:
-            line = _line(name, given)
+            line, found = _line(name, given)
+            wrong += bool(found) and given.strict
+            if form == "text" and not (found and given.strict):
+                say(line)
         except SpecError as error:
             wrong += 1
-            for problem in error.problems:
-                place = problem.mark[1:] if problem.mark else None
-                problems.setdefault((problem.file, place, problem.code, problem.message), problem)
-        else:
-            if form == "text":
-                print(line)
+            found = error.problems
+        for problem in found:
+            place = problem.mark[1:] if problem.mark else None
+            problems.setdefault((problem.file, place, problem.code, problem.message), problem)
+    count = sum(given.strict or problem.severity == "error" for problem in problems.values())
     if form != "text":
-        json.dump(_document(problems.values(), form), sys.stdout, indent=2, ensure_ascii=False)
-        print()
-        return 1 if problems else 0
-    told = [text_report(problems.values())] if problems else []
+        say_json(_document(problems.values(), form))
+        return 1 if count else 0
+    report = [styled_report(problems.values())] if problems else []
+    errors = counted(count, "error")
     if len(names) > 1:
-        sound = f"{len(names)} specs: {len(names) - wrong} sound"
-        told.append(f"{sound}, {wrong} with {counted(len(problems), 'problem')}" if wrong else sound)
-    sys.stdout.flush()  # what is sound comes first, also where both streams go to one file
-    if told:
-        print("\n\n".join(told), file=sys.stderr)
-    return 1 if problems else 0
+        valid = f"{len(names)} specs: {len(names) - wrong} OK"
+        report.append(plain(f"{valid}, {wrong} with {errors}" if wrong else valid, "strong"))
+    elif count > 1:
+        report.append(plain(errors, "strong"))
+    sys.stdout.flush()  # valid specs come first, also where both streams go to one file
+    if report:
+        say(joined(report), error=True)
+    return 1 if count else 0
 
 
 def _document(problems: Iterable[Problem], form: str) -> Any:
@@ -96,15 +103,21 @@ def _document(problems: Iterable[Problem], form: str) -> Any:
     return sarif_report(problems, __version__)
 
 
-def _line(name: str, given: Any) -> str:
+def _line(name: str, given: Any) -> tuple[Styled, list[Problem]]:
+    """What is said of a valid spec, and its warnings. Raises SpecError."""
     path, shown = find_spec(name)
     if os.path.isdir(path):
-        what, help = f"the folder `{name}` holds no spec", "the name of a spec ends in `.yaml` or `.yml`"
+        what, help = f"the folder `{name}` contains no specs", "spec files end in `.yaml` or `.yml`"
         raise SpecError([Problem("E0101", what, file=name, help=help)])
     try:
-        return f"{name}: sound: {figures(configured(name, given).network)}"
+        network = configured(name, given).network
+        return _ok(name, figures(network)), warnings(network)
     except SpecError:
         blocks = load_library(path, shown) if os.path.isfile(path) else None
         if blocks is None:
             raise
-        return f"{name}: sound: blocks to import: {', '.join(blocks)}"
+        return _ok(name, f"blocks to import: {', '.join(blocks)}"), []
+
+
+def _ok(name: str, what: str) -> Styled:
+    return Styled([[Part(f"{name}: "), Part("OK", "good"), Part(f": {what}")]])

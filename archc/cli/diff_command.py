@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 from archc.difference import diff, difference_markdown, difference_text
-from archc.problems import SpecError, text_report
+from archc.problems import SpecError, styled_report
+from archc.styled import by_line
+from archc.terminal import say, say_json
 
 
 def run(given: Any) -> int:
@@ -16,14 +16,19 @@ def run(given: Any) -> int:
         found = diff(given.before, given.after, given.input)
         equal = found.equal
     except SpecError as error:
-        print(text_report(error.problems), file=sys.stderr)
+        say(styled_report(error.problems), error=True)
         return 2
     match given.format:
         case "json":
-            json.dump(found.to_dict(), sys.stdout, indent=2)
-            print()
+            say_json(found.to_dict())
         case "markdown":
-            print(difference_markdown(found))
+            say(difference_markdown(found))
         case _:
-            print(difference_text(found))
+            say(by_line(difference_text(found), _style))
     return 0 if equal else 1
+
+
+def _style(line: str) -> str:
+    """The style of a line of the report: headings stand out, rows by their sign."""
+    signs = {"+": "added", "-": "removed", "~": "changed"}
+    return signs.get(line[2:3], "") if line.startswith("  ") else "strong"

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from archc.architecture import Architecture, load
+from archc.architecture import Architecture
+from archc.cli.options import configured
 from archc.drawing.model import Picture
 from archc.drawing.pictures import UnknownName, pictures_of
-from archc.drawing.style import Theme
+from archc.extras import how_to_install
 from archc.files import write_bytes
 from archc.problems import Problem, SpecError, did_you_mean
+from archc.terminal import hand_over, say
+
+if TYPE_CHECKING:
+    from archc.drawing.sheet import Sheet
 
 
 def run(given: Any) -> int:
-    """Draw the specs side by side into one file."""
-    suffix = given.output.suffix.lower()
-    endings = [*FORMATS, EXPLORER]
-    if suffix not in endings:
-        hint = did_you_mean(suffix, endings)
-        return _usage(f"`{given.output}` has no ending that tells a format ({hint or ', '.join(endings)})")
-    if suffix == EXPLORER and len(given.specs) > 1:
-        return _usage("an .html explores one architecture: draw several as .svg")
-    if suffix == EXPLORER and (given.expand or given.block or given.all or given.depth != 1):
-        return _usage("in an .html every block can be opened: leave --expand, --depth, --all and --block away")
-    if given.theme and suffix not in (".svg", ".png"):
-        return _usage(f"--theme is for .svg and .png; a {suffix} takes its colours from what shows it")
-    if suffix == ".png" and not _has_resvg():
-        return _usage("a .png needs resvg: pip install 'archc[png]'")
+    """Draw the specs side by side into one file, or to stdout."""
+    stdout = given.output == Path("-")
+    suffix = f".{given.format}" if given.format else ".svg" if stdout else given.output.suffix.lower()
+    wrong = _wrong_use(given, suffix)
+    if wrong:
+        return _usage(wrong)
     problems: list[Problem] = []
     architectures = []
     for name in given.specs:
         try:
-            architectures.append(load(name).configure(given.input, **dict(given.settings)))
+            architectures.append(configured(name, given))
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -48,14 +45,46 @@ def run(given: Any) -> int:
             )
         except UnknownName as error:
             return _usage(str(error))
-        content = FORMATS[suffix](pictures, given.theme)
-    write_bytes(given.output, content if isinstance(content, bytes) else content.encode())
-    print(given.output)
+        content = FORMATS[suffix](pictures, given)
+    if stdout:
+        hand_over(content)
+    else:
+        write_bytes(given.output, content if isinstance(content, bytes) else content.encode())
+        say(given.output)
     return 0
 
 
+def _wrong_use(given: Any, suffix: str) -> str:
+    """What is wrong with the options, or nothing."""
+    endings = [*FORMATS, EXPLORER]
+    if suffix not in endings:
+        hint = did_you_mean(suffix, endings)
+        return f"`{given.output}` has an unsupported file extension ({hint or ', '.join(endings)})"
+    if suffix == EXPLORER and len(given.specs) > 1:
+        return "an .html file shows one architecture: use .svg to draw several"
+    if suffix == EXPLORER and (given.expand or given.block or given.all or given.depth != 1):
+        return "every block can be opened in an .html file: remove --expand, --depth, --all and --block"
+    if suffix not in LAID_OUT:
+        if given.theme:
+            return f"--theme applies to {', '.join(LAID_OUT)} only: the viewer sets the colors of a {suffix} file"
+        looks = {"--style": given.style, "--direction": given.direction, "--no-title": given.no_title}
+        for option in (option for option, used in looks.items() if used):
+            return f"{option} applies to {', '.join(LAID_OUT)} only"
+    if suffix == ".png" and not _has("png"):
+        return f"a .png file needs resvg: {how_to_install('resvg_py')}"
+    if suffix == ".pdf" and not _has("pdf"):
+        return f"a .pdf file needs CairoSVG and the cairo library: {how_to_install('cairosvg')}"
+    return ""
+
+
+def _has(format: str) -> bool:
+    from archc.drawing import pdf, png
+
+    return png.available() if format == "png" else pdf.available()
+
+
 def _usage(message: str) -> int:
-    print(f"archc draw: {message}", file=sys.stderr)
+    say(f"archc draw: {message}", error=True)
     return 2
 
 
@@ -65,45 +94,60 @@ def _explorer(architecture: Architecture) -> str:
     return html(architecture)
 
 
-def _svg(pictures: list[Picture], theme: Theme | None) -> str:
+def _sheet(pictures: list[Picture], given: Any) -> Sheet:
     from archc.drawing.figure import sheet_of
+
+    return sheet_of(pictures, titled=not given.no_title, style=given.style or "boxes", direction=given.direction)
+
+
+def _svg(pictures: list[Picture], given: Any) -> str:
     from archc.drawing.svg import render
 
-    return render(sheet_of(pictures), theme=theme)
+    return render(_sheet(pictures, given), theme=given.theme)
 
 
-def _png(pictures: list[Picture], theme: Theme | None) -> bytes:
-    from archc.drawing.figure import sheet_of
+def _png(pictures: list[Picture], given: Any) -> bytes:
     from archc.drawing.png import render_png
 
-    return render_png(sheet_of(pictures), theme or "light")
+    return render_png(_sheet(pictures, given), given.theme or "light")
 
 
-def _has_resvg() -> bool:
-    from archc.drawing.png import available
+def _pdf(pictures: list[Picture], given: Any) -> bytes:
+    from archc.drawing.pdf import render_pdf
 
-    return available()
+    return render_pdf(_sheet(pictures, given), given.theme or "light")
 
 
-def _mermaid(pictures: list[Picture], theme: Theme | None) -> str:
+def _tex(pictures: list[Picture], given: Any) -> str:
+    from archc.drawing.tikz import render_tikz
+
+    return render_tikz(_sheet(pictures, given), given.theme or "light")
+
+
+def _mermaid(pictures: list[Picture], _given: Any) -> str:
     from archc.drawing.mermaid import render_mermaid
 
     return render_mermaid(pictures)
 
 
-def _dot(pictures: list[Picture], theme: Theme | None) -> str:
+def _dot(pictures: list[Picture], _given: Any) -> str:
     from archc.drawing.dot import render_dot
 
     return render_dot(pictures)
 
 
-FORMATS: dict[str, Callable[[list[Picture], Theme | None], str | bytes]] = {
+FORMATS: dict[str, Callable[[list[Picture], Any], str | bytes]] = {
     ".svg": _svg,
+    ".pdf": _pdf,
     ".png": _png,
+    ".tex": _tex,
     ".mmd": _mermaid,
     ".dot": _dot,
 }
-"""What an ending stands for: pictures, of any number of architectures."""
+"""What an ending stands for: pictures, of any number of architectures, and the options."""
+
+LAID_OUT = (".svg", ".pdf", ".png", ".tex")
+"""Formats in which archc places the boxes; in others, the program that shows them does."""
 
 EXPLORER = ".html"
 """The page that opens every block of one architecture."""

@@ -4,31 +4,65 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 from archc.cli.options import configured
 from archc.emit import body_digest
-from archc.files import make_folder, write_text
+from archc.files import make_folder, read_bytes, write_text
 from archc.language import load_library
-from archc.library import all_specs
+from archc.library import all_specs, is_row
 from archc.problems import Problem, SpecError
+from archc.terminal import say
+from archc.text import counted
 
 
 def run(given: Any) -> int:
     """Write the source of the specs, all or none; or hold the files against the specs."""
-    # A file of blocks is there for others to import: it has no source of its own.
-    names = given.specs or [str(path) for path, shown in all_specs() if load_library(path, shown) is None]
+    names = given.specs or _all(given.out)
     sources = _sources(names, given)
     if given.check:
         return _check(sources, given.out, complete=not given.specs)
+    stale = [path for path, source in sources.items() if _read(path) != source]
+    if not given.force:
+        _require_own(stale)
     make_folder(given.out)
     for path, source in sources.items():
-        if _read(path) != source:
+        if path in stale:
             write_text(path, source)
-        print(path)
+        say(path)
     return 0
+
+
+def _all(out: Path) -> list[str]:
+    """The specs that have a file without being named: not blocks for others to import, and of a family its first.
+
+    A row of a family has the classes of the first, with other values; so it has a file only if somebody made one.
+    """
+    specs = [path for path, shown in all_specs() if load_library(path, shown) is None]
+    return [str(path) for path in specs if not is_row(path) or (out / f"{module_name(path.stem)}.py").exists()]
+
+
+def _require_own(paths: list[Path]) -> None:
+    """Raise SpecError unless each of the files is missing, or as archc wrote it."""
+    problems = []
+    for path in paths:
+        found = _read(path)
+        fault = "" if found is None else _foreign(found)
+        if fault:
+            what = f"`{path}` cannot be written: it {fault}"
+            help = "choose another folder with --out, or discard what it holds with --force"
+            problems.append(Problem("E0601", what, file=str(path), help=help))
+    if problems:
+        raise SpecError(problems)
+
+
+def _foreign(text: str) -> str:
+    """Why a file is not as archc wrote it; empty if it is. Line breaks are git's affair (core.autocrlf)."""
+    stated, actual = body_digest(text.replace("\r\n", "\n"))
+    if stated is None:
+        return "was not written by archc"
+    return "was edited by hand" if stated != actual else ""
 
 
 def _sources(names: list[str], given: Any) -> dict[Path, str]:
@@ -59,10 +93,14 @@ def module_name(stem: str) -> str:
 
 
 def _read(path: Path) -> str | None:
+    """The text of a file as it is, so that no line ending is translated; None if there is no file."""
     try:
-        return path.read_bytes().decode("utf-8")  # as it is: no line ending is translated
-    except (OSError, UnicodeDecodeError):
+        return read_bytes(path).decode("utf-8", "replace")  # a byte that is not UTF-8 is not archc's either
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise SpecError([Problem("E0601", f"`{path}` cannot be read: {reason}", file=str(path))]) from None
 
 
 def _check(sources: dict[Path, str], out: Path, *, complete: bool) -> int:
@@ -76,18 +114,23 @@ def _check(sources: dict[Path, str], out: Path, *, complete: bool) -> int:
         if found is None:
             problems.append(_stale(path, "is missing"))
             continue
-        stated, actual = body_digest(found)
-        problems.append(_stale(path, "was edited by hand" if stated != actual else "is out of date"))
-        sys.stdout.writelines(
-            unified_diff(found.splitlines(True), source.splitlines(True), str(path), f"{path} (from its spec)")
-        )
+        unix = found.replace("\r\n", "\n")
+        if unix == source:
+            help = "if git converts them, write `*.py text eol=lf` to .gitattributes; `archc emit` writes LF"
+            problems.append(_stale(path, "differs in its line endings only: they are CRLF instead of LF", help))
+            continue
+        foreign = _foreign(found)
+        help = "move the edit into the spec: `archc emit --force` discards it" if foreign else "run `archc emit`"
+        problems.append(_stale(path, foreign or "is out of date", help))
+        lines = unified_diff(unix.splitlines(True), source.splitlines(True), str(path), f"{path} (from its spec)")
+        say("".join(lines).removesuffix("\n"))
     if complete and out.is_dir():
         others = [path for path in sorted(out.glob("*.py")) if path not in sources]
         emitted = [path for path in others if body_digest(_read(path) or "")[0] is not None]
-        problems += [_stale(path, "has no spec any more", "remove it") for path in emitted]
+        problems += [_stale(path, "no longer has a spec", "remove it") for path in emitted]
     if problems:
         raise SpecError(problems)
-    print(f"{len(sources)} files up to date in {out}")
+    say(f"{counted(len(sources), 'file')} up to date in {out}")
     return 0
 
 

@@ -2,27 +2,78 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
+
+from archc.terminal import say, say_json
+from archc.text import aligned, printable
+
+if TYPE_CHECKING:
+    from archc.training.evaluation import Evaluation
+
+_ROWS = 20
+"""How many classes the table shows, those with the lowest accuracy."""
 
 
 def run(given: Any) -> int:
-    """Tell loss and accuracy of a run's best weights over the validation images of a data set."""
-    from archc.training.data import load_data
-    from archc.training.distributed import world
+    """Evaluate a run's best weights on a part of its data, or of another dataset."""
     from archc.training.trained import load_run
 
-    with world(given.device) as here:
-        trained = load_run(given.run, here)
-        name = given.data or trained.facts["data"]
-        data = load_data(name, Path(given.data_dir or trained.facts["data_dir"]), limit=given.limit)
-        score = trained.evaluate(data)
+    trained = load_run(given.run, device=given.device)
+    data = trained.data(given.data, given.data_dir, given.limit)
+    for note in data.notes:
+        say(note, error=True)
+    found = trained.evaluate(data, given.part)
+    for path, fault in list(found.unreadable.items())[:10]:
+        say(f"{path} cannot be read and is omitted: {fault}", error=True)
     if given.format == "json":
-        json.dump({"data": name, **score._asdict()}, sys.stdout, indent=2)
-        print()
-        return 0
-    accuracy = f"accuracy {score.top1:.2%}, in the best five {score.top5:.2%}"
-    print(f"{trained.facts['model']} on {data.name}: {score.images:,} images, loss {score.loss:.4f}, {accuracy}")
+        say_json(_facts(given.data or trained.facts["data"], given.part, found))
+    else:
+        say(_text(trained.facts["model"], found))
+    if given.report:
+        from archc.training.report import write_report
+
+        paths = write_report(given.report, trained, data, given.part, found)
+        say(f"report: {', '.join(map(str, paths))}", error=given.format == "json")
     return 0
+
+
+def _facts(data: str, part: str, found: Evaluation) -> dict[str, Any]:
+    classes = [
+        {name: None if value != value else value for name, value in row._asdict().items()} for row in found.by_class
+    ]
+    return {
+        "data": data,
+        "part": part,
+        **found.score._asdict(),
+        "balanced_accuracy": found.balanced_accuracy,
+        "classes": classes,
+        "confusion": found.confusion.tolist(),
+    }
+
+
+def _text(model: str, found: Evaluation) -> str:
+    score = found.score
+    accuracy = f"accuracy {score.top1:.2%}, balanced {found.balanced_accuracy:.2%}, in the best five {score.top5:.2%}"
+    head = f"{model} on {found.data}: {score.images:,} images, loss {score.loss:.4f}, {accuracy}"
+    confusion = found.confusion
+    confusion.fill_diagonal_(0)
+    rows = []
+    for number, row in enumerate(found.by_class):
+        most, other = int(confusion[number].max()), int(confusion[number].argmax())
+        taken = f"{printable(found.classes[other])} ({most})" if most else ""
+        rows.append((row, [printable(row.name), f"{row.images:,}", _share(row.accuracy), _share(row.precision), taken]))
+    if len(rows) > _ROWS:
+        rows = sorted(rows, key=lambda pair: pair[0].accuracy if pair[0].images else math.inf)[:_ROWS]
+    table = [["class", "images", "accuracy", "precision", "most often taken for"], *(cells for _, cells in rows)]
+    text = f"{head}\n\n{aligned(table, frozenset({1, 2, 3}))}"
+    left = len(found.classes) - len(rows)
+    return (
+        f"{text}\n{left:,} classes with a higher accuracy are not shown: see --report and --format json"
+        if left
+        else text
+    )
+
+
+def _share(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1%}"

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from archc.language.keys import EXAMPLES, Key, find_key
 from archc.problems import did_you_mean
-from archc.problems.codes import GROUPS, codes, plain_page, rule
+from archc.problems.codes import GROUPS, code_named, codes, name, plain_page, title
+from archc.terminal import say
 
 
 def run(given: Any) -> int:
-    """Print the page of a code, or every code with its rule."""
+    """Print the page of an error code, a key of specs or a layer type; without a word, list the codes."""
     known = codes()
-    if given.code is None:
-        print("\n\n".join(_group(begin, title, known) for begin, title in GROUPS.items()))
+    word = given.code
+    if word is None:
+        say("\n\n".join(_group(prefix, topic, known) for prefix, topic in GROUPS.items()))
         return 0
-    code = given.code.upper()
-    if code not in known:
-        print(f"archc explain: no error has the code `{given.code}`", file=sys.stderr)
-        print(did_you_mean(code, known) or "codes look like E0312", file=sys.stderr)
-        return 2
-    print(plain_page(code))
-    return 0
+    code = word.upper() if word.upper() in known else code_named(word.lower())
+    if code is not None:
+        say(plain_page(code))
+        return 0
+    key = find_key(word)
+    if key is not None:
+        say(_key_page(key))
+        return 0
+    from archc.cli.list_command import describe_kind
+
+    page = describe_kind(word)
+    if page:
+        say(page)
+        return 0
+    say(f"archc explain: unknown code or word `{word}`", error=True)
+    words = [*known, *map(name, known), *EXAMPLES]
+    say(did_you_mean(word.upper(), known) or did_you_mean(word, words) or "codes look like E0312", error=True)
+    return 2
 
 
-def _group(begin: str, title: str, known: list[str]) -> str:
-    return "\n".join([title, *(f"  {code}  {rule(code)}" for code in known if code.startswith(begin))])
+def _group(prefix: str, topic: str, known: list[str]) -> str:
+    rows = [(code, name(code), title(code)) for code in known if code.startswith(prefix)]
+    width = max(len(row[1]) for row in rows)
+    return "\n".join([topic, *(f"  {code}  {label.ljust(width)}  {what}" for code, label, what in rows)])
+
+
+def _key_page(key: Key) -> str:
+    """The meanings of a key, and a spec that uses it."""
+    lines = [f"`{key.name}` in {owner}: {meaning}" for owner, meaning in key.meanings.items()]
+    if key.example:
+        lines += ["", "Example:", "", *(f"    {line}".rstrip() for line in key.example.splitlines())]
+    return "\n".join(lines)

@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from archc.files import write_text
+from archc.files import read_bytes, write_text
 from archc.formatting import format_text
 from archc.library import folder_specs
+from archc.limits import MAX_FILE_BYTES
 from archc.problems import Problem, SpecError
-from archc.reading import read_file
+from archc.reading import read_data, read_file
+from archc.terminal import hand_over, say
+from archc.text import counted
 
 STDIN = "-"
 
@@ -18,7 +21,8 @@ STDIN = "-"
 def run(given: Any) -> int:
     """Write each file in its canonical form, or show what would change."""
     if given.specs == [STDIN]:
-        sys.stdout.write(format_text(sys.stdin.read(), "<stdin>"))
+        text = read_data(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>").mark.source.text
+        hand_over(format_text(text, "<stdin>"))
         return 0
     problems: list[Problem] = []
     changed: list[Path] = []
@@ -27,7 +31,7 @@ def run(given: Any) -> int:
         try:
             before = read_file(path, str(path)).mark.source.text
             after = format_text(before, str(path))
-            same = path.read_bytes() == after.encode()
+            same = read_bytes(path) == after.encode()
             if not same and not given.check:
                 write_text(path, after)
         except SpecError as error:
@@ -35,9 +39,9 @@ def run(given: Any) -> int:
             continue
         if not same:
             changed.append(path)
-            print(path) if not given.check else _show(path, before, after)
-    count = f"{len(changed)} of {len(files)} files"
-    print(f"{count} {'would change' if given.check else 'changed'}", file=sys.stderr)
+            say(path) if not given.check else _show(path, before, after)
+    count = f"{len(changed)} of {counted(len(files), 'file')}"
+    say(f"{count} {'would change' if given.check else 'changed'}", error=True)
     if problems:
         raise SpecError(problems)
     return 1 if given.check and changed else 0
@@ -54,5 +58,12 @@ def _files(paths: list[Path]) -> list[Path]:
 def _show(path: Path, before: str, after: str) -> None:
     from difflib import unified_diff
 
-    lines = unified_diff(before.splitlines(True), after.splitlines(True), str(path), f"{path} (formatted)")
-    sys.stdout.writelines(line if line.endswith("\n") else f"{line}\n\\ no newline at the end\n" for line in lines)
+    unix = before.replace("\r\n", "\n")
+    if unix != before:
+        say(
+            f"{path}: the lines end in CRLF instead of LF"
+            " (if git converts them, write `*.yaml text eol=lf` to .gitattributes)"
+        )
+    lines = unified_diff(unix.splitlines(True), after.splitlines(True), str(path), f"{path} (formatted)")
+    whole = [line if line.endswith("\n") else f"{line}\n\\ no newline at the end\n" for line in lines]
+    say("".join(whole).removesuffix("\n"))

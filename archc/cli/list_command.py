@@ -2,41 +2,105 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import Any
+import inspect
+from textwrap import wrap
+from typing import Any, Final
 
-from archc.library import bundled
+from archc.expressions import Expression
+from archc.library import bundled, families
+from archc.problems import did_you_mean
+from archc.terminal import say, say_json
+from archc.text import form
+
+_LINE: Final = 100
+"""The longest line of a family's members."""
 
 
 def run(given: Any) -> int:
-    """List the bundled specs, or the layer kinds."""
+    """List the bundled specs or the layer types, or describe one of them."""
+    if given.name is not None:
+        return _describe(given)
     rows = _kinds() if given.kinds else _specs()
     if given.format == "json":
-        json.dump(rows, sys.stdout, indent=2, ensure_ascii=False)
-        print()
+        say_json(rows)
         return 0
-    width = max(len(row["name"]) for row in rows)
+    others = {row["name"]: [] for row in rows} if given.kinds else families()
+    width = max(map(len, others))
     for row in rows:
-        print(f"{row['name'].ljust(width)}  {row['description']}")
+        if row["name"] in others:
+            say(f"{row['name'].ljust(width)}  {row['description']}")
+            for line in wrap(", ".join(others[row["name"]]), _LINE - width - 4):
+                say(f"{' ' * width}    {line}")
     return 0
+
+
+def _describe(given: Any) -> int:
+    from archc.kinds import KINDS
+
+    rows = [row for row in _kinds() if row["name"] == given.name] or [
+        row for row in _specs() if row["name"] == given.name
+    ]
+    if not rows:
+        say(f"archc list: unknown layer type or spec `{given.name}`", error=True)
+        say(did_you_mean(given.name, [*KINDS, *bundled()]) or "`archc list` shows all specs", error=True)
+        return 2
+    if given.format == "json":
+        say_json(rows)
+    else:
+        say(describe_kind(given.name) or _describe_spec(rows[0]))
+    return 0
+
+
+def describe_kind(name: str) -> str:
+    """A layer type as text: its torch class, arguments and docstring; empty if there is none with this name."""
+    from archc.kinds import KINDS
+
+    kind = KINDS.get(name)
+    if kind is None:
+        return ""
+    rows = [
+        (field, "required" if info.is_required() else f"default: {info.default!r}")
+        for field, info in kind.model_fields.items()
+    ]
+    width = max((len(field) for field, _ in rows), default=0)
+    lines = [f"{name}: {kind.torch}", "", *inspect.cleandoc(kind.__doc__ or "").splitlines()]
+    if rows:
+        lines += ["", "Arguments:", *(f"  {field.ljust(width)}  {default}" for field, default in rows)]
+    return "\n".join(lines)
+
+
+def _describe_spec(row: dict[str, Any]) -> str:
+    parameters = ", ".join(f"{name}={value}" for name, value in row["parameters"].items())
+    lines = [f"{row['name']}: {row['description']}", "", f"input: {form(row['input'])}"]
+    lines += [f"parameters: {parameters}"] if parameters else []
+    lines += [f"paper: {row['paper']}"] if row["paper"] else []
+    return "\n".join(lines)
 
 
 def _specs() -> list[dict[str, Any]]:
     from archc.language import load_file
 
     specs = [load_file(path, f"specs/{path.name}") for path in bundled().values()]
+    family = {name: first for first, others in families().items() for name in (first, *others)}
     return [
         {
             "name": spec.stem,
+            "family": family[spec.stem],
             "class": spec.name,
             "description": spec.description,
             "paper": spec.paper,
             "input": list(spec.input),
-            "parameters": {name: parameter.default for name, parameter in spec.parameters.items()},
+            "parameters": {name: _written(parameter.default) for name, parameter in spec.parameters.items()},
         }
         for spec in specs
     ]
+
+
+def _written(value: Any) -> Any:
+    """A parameter's default as the spec writes it: `$(width * 2)` for an expression."""
+    if isinstance(value, tuple):
+        return [_written(item) for item in value]
+    return f"$({value.text})" if isinstance(value, Expression) else value
 
 
 def _kinds() -> list[dict[str, Any]]:

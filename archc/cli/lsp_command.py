@@ -11,13 +11,8 @@ from typing import Any
 
 def run(given: Any) -> int:
     """Serve an editor on stdin and stdout until it says that it is done."""
-    try:
-        from archc.server.server import make_server
-    except ModuleNotFoundError as error:
-        if error.name not in ("pygls", "lsprotocol"):
-            raise
-        print("archc lsp: needs pygls: pip install 'archc[lsp]'", file=sys.stderr)
-        return 2
+    from archc.server.server import make_server
+
     gc.enable()  # it rests in commands that end soon
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     with redirect_stdout(sys.stderr):  # whatever prints must not come between the messages

@@ -12,24 +12,30 @@ from typing import Any, NoReturn
 
 from archc import __version__
 from archc.cli import options
+from archc.terminal import say, use_color
+from archc.text import visible
 
 COMMANDS = {
-    "check": "validate specs and infer every shape",
-    "summary": "show shapes, parameters, multiply-adds and receptive fields by layer",
-    "view": "explore an architecture in the browser, live while its spec is edited",
-    "diff": "tell what differs between two architectures, in meaning",
-    "build": "build the nn.Module and run one forward pass",
+    "check": "check specs and infer every shape",
+    "summary": "show each layer's shape, parameters, multiply-adds and receptive field",
+    "view": "explore an architecture in the browser, live while you edit the spec",
+    "diff": "compare two architectures",
+    "build": "build the nn.Module and run a forward pass",
     "emit": "write PyTorch source",
-    "draw": "draw architectures",
+    "export": "write an ONNX or torch.export file",
+    "import": "write the spec of a network that exists as PyTorch code",
+    "draw": "draw architectures as SVG, PNG, HTML, Mermaid or DOT",
     "train": "train a network on images",
-    "eval": "loss and accuracy of a trained network",
-    "predict": "what a trained network sees in images",
-    "fmt": "write specs in their canonical form",
-    "list": "list the bundled specs, or the layer kinds",
+    "eval": "evaluate a trained network: accuracy by class, confusions, mistakes",
+    "compare": "compare several runs in a table and one picture",
+    "predict": "classify images with a trained network",
+    "fmt": "format specs",
+    "list": "list the bundled specs or the layer types",
     "new": "write a commented starter spec",
-    "lsp": "serve an editor: diagnostics, hovers, completion and more, as a language server",
-    "schema": "print the JSON Schema of specs, for editors",
-    "explain": "tell the rule behind an error code, with a wrong and a mended example",
+    "lsp": "start the language server for your editor",
+    "schema": "print the JSON Schema of specs for your editor",
+    "explain": "explain an error code, with an example and its fix",
+    "completion": "print a completion script for your shell",
 }
 
 
@@ -45,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 
             near = did_you_mean(unknown.split()[0].partition("=")[0], self.used.option_names())
             help = near if near.startswith("did") else help
-        self.exit(2, f"{self.prog}: {message}\n{help}\n")
+        self.exit(2, visible(f"{self.prog}: {message}\n{help}\n"))
 
     def option_names(self) -> list[str]:
         """The options that it takes, as they are written."""
@@ -61,6 +67,12 @@ def parser(used: str = "") -> _Parser:
         command = commands.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.", allow_abbrev=False)
         if name == used:
             options.add(name, command)
+            command.add_argument(
+                "--color",
+                choices=["auto", "always", "never"],
+                default="auto",
+                help="use colors (default: auto, on a terminal unless NO_COLOR is set)",
+            )
             top.used = command
     return top
 
@@ -70,18 +82,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         _prepare_process()
+    if words[:1] == ["help"]:
+        words = [*words[1:2], "--help"]
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         from archc.problems import did_you_mean
 
-        print(f"archc: no command is called `{words[0]}`", file=sys.stderr)
-        print(did_you_mean(words[0], COMMANDS), file=sys.stderr)
+        say(f"archc: unknown command `{words[0]}`", error=True)
+        say(did_you_mean(words[0], COMMANDS), error=True)
         return 2
     try:
         import_module("archc.limits")
     except ValueError as error:
-        print(f"archc: {error}", file=sys.stderr)
+        say(f"archc: {error}", error=True)
         return 2
     given = parser(words[0] if words else "").parse_args(words)
+    use_color(given.color)
     code = _run(given.command, given)
     if arguments is None and "torch" not in sys.modules:
         gc.freeze()  # the process ends here: nothing is worth collecting; extension modules of torch's would complain
@@ -103,19 +118,27 @@ def _prepare_process() -> None:
 
 
 def _run(command: str, given: Any) -> int:
-    from archc.problems import SpecError, text_report
+    from archc.problems import SpecError, styled_report
 
     try:
         code = import_module(f"archc.cli.{command}_command").run(given)
         sys.stdout.flush()
     except SpecError as error:
-        print(text_report(error.problems), file=sys.stderr)
+        say(styled_report(error.problems), error=True)
         return 1
+    except ImportError as error:
+        from archc.extras import how_to_install, missing
+
+        package = missing(error)
+        if package is None:
+            raise
+        say(f"archc {command}: needs {package}: {how_to_install(package)}", error=True)
+        return 2
     except KeyboardInterrupt:
         return 130
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            print(f"archc: {error}", file=sys.stderr)
+            say(f"archc: {error}", error=True)
         # The reader of a pipe has gone: nothing is left to say, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from archc.emit import template_text
-from archc.files import write_text
+from archc.files import read_bytes, write_text
 from archc.language.names import class_name_fault
 from archc.language.schema import SCHEMA_FILE, schema_text
 from archc.problems import Problem, SpecError
+from archc.terminal import say
 
 
 def run(given: Any) -> int:
@@ -18,14 +19,14 @@ def run(given: Any) -> int:
     name = given.name.removesuffix(".yaml")
     fault = class_name_fault(name)
     if fault:
-        raise SpecError([Problem("E0208", f"a network cannot be called `{name}`: {fault}", file=given.name)])
+        raise SpecError([Problem("E0208", f"a network cannot be named `{name}`: {fault}", file=given.name)])
     path = Path(f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}.yaml")
     if path.exists():
         raise SpecError([Problem("E0601", f"`{path}` exists already", file=str(path), help="choose another name")])
     write_text(path, template_text("starter.yaml.jinja", name=name))
-    print(path)
+    say(path)
     schema = Path(SCHEMA_FILE)
-    if not schema.exists() or schema.read_text("utf-8") != schema_text():
+    if not schema.exists() or read_bytes(schema) != schema_text().encode():
         write_text(schema, schema_text())
-        print(schema)
+        say(schema)
     return 0

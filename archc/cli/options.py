@@ -19,6 +19,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
                 "specs", nargs="+", metavar="SPEC", help="a spec file, a folder, or a bundled spec's name"
             )
             command.add_argument("--format", choices=["text", "json", "sarif"], default="text")
+            command.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings, too")
             command.add_argument(
                 "--watch", action="store_true", help="check again whenever a file changes, until Ctrl-C"
             )
@@ -31,80 +32,188 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
                 type=depth,
                 default="blocks",
                 metavar="N",
-                help="levels of names that a table opens, `blocks` (default: a line a block) or `all`",
+                help="how many levels to expand, or `all` (default: `blocks`, one line per block)",
             )
-            command.add_argument("--batch", type=count, default=1, metavar="N", help="images at once, for the memory")
+            command.add_argument(
+                "--batch", type=count, default=1, metavar="N", help="batch size for the memory estimate (default: 1)"
+            )
         case "view":
             _spec(command)
-            command.add_argument("--port", type=port, default=0, metavar="N", help="default: a free one")
-            command.add_argument("--no-open", action="store_true", help="open no browser, only tell the address")
+            command.add_argument(
+                "--port", type=port, default=0, metavar="N", help="port to serve on (default: a free port)"
+            )
+            command.add_argument("--no-open", action="store_true", help="print the address without opening a browser")
         case "diff":
-            what = "a spec, a git revision of one (HEAD~1:specs/x.yaml), file.py, file.py:Class or module:Class"
+            what = "a spec, a Git revision of one (HEAD~1:specs/x.yaml), file.py, file.py:Class or module:Class"
             command.add_argument("before", metavar="A", help=what)
-            command.add_argument("after", metavar="B", help="the same; what it is compared with")
-            command.add_argument("--input", type=input_size, metavar="CxHxW", help="look at both for this input size")
+            command.add_argument("after", metavar="B", help="the version to compare it with, in the same forms")
+            command.add_argument("--input", type=input_size, metavar="CxHxW", help="compare both at this input size")
             command.add_argument("--format", choices=["text", "json", "markdown"], default="text")
         case "build":
             _spec(command)
             command.add_argument(
-                "--weights", type=Path, metavar="FILE", help="load this state dict (.pth, .safetensors)"
+                "--weights", type=Path, metavar="FILE", help="load weights from FILE (.pth or .safetensors)"
             )
-            command.add_argument("--save", type=Path, metavar="FILE", help="write the state dict")
-        case "emit":
-            command.add_argument("specs", nargs="*", metavar="SPEC", help="default: every spec in specs/")
             command.add_argument(
-                "--out", type=Path, default=Path("generated"), metavar="DIR", help="default: generated"
+                "--save", type=Path, metavar="FILE", help="save the weights to FILE (.pth or .safetensors)"
             )
-            command.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
+        case "emit":
+            command.add_argument(
+                "specs",
+                nargs="*",
+                metavar="SPEC",
+                help=f"specs or {_CODE} (default: every family of specs/)",
+            )
+            command.add_argument(
+                "--out",
+                type=Path,
+                default=Path("generated"),
+                metavar="DIR",
+                help="folder to write to (default: generated)",
+            )
+            way = command.add_mutually_exclusive_group()
+            way.add_argument(
+                "--check",
+                action="store_true",
+                help="write nothing; fail if a file is out of date or edited by hand (--force discards the edit)",
+            )
+            way.add_argument(
+                "--force",
+                action="store_true",
+                help="replace files that archc did not write or that were edited by hand",
+            )
             _settings(command)
+        case "export":
+            _spec(command)
+            command.add_argument(
+                "-o", "--output", type=Path, required=True, metavar="FILE", help="file to write: .onnx or .pt2"
+            )
+            command.add_argument(
+                "--weights", type=Path, metavar="FILE", help="load weights from FILE (.pth or .safetensors)"
+            )
+            command.add_argument(
+                "--dynamic",
+                type=names,
+                default=(),
+                metavar="AXES",
+                help="axes of the input that can have any length, such as batch,height,width (default: none)",
+            )
+        case "import":
+            what = "an .onnx, .prototxt or .cfg file, or file.py:Class or module:callable, which archc runs"
+            command.add_argument("source", metavar="SOURCE", help=what)
+            command.add_argument(
+                "-o", "--output", type=Path, metavar="FILE.yaml", help="file to write the spec to (default: stdout)"
+            )
+            command.add_argument(
+                "--weights", type=Path, metavar="FILE", help="save the source's weights to FILE (.safetensors or .pth)"
+            )
+            command.add_argument("--name", metavar="NAME", help="name of the network (default: that of the class)")
+            command.add_argument(
+                "--input",
+                type=input_size,
+                metavar="CxHxW",
+                help="shape of its input (default: the file's, or 3x224x224)",
+            )
+            _set(command, "set an argument of the constructor")
         case "draw":
             _draw(command)
         case "train":
             _train(command)
         case "eval":
             _trained(command)
-            command.add_argument("--data", metavar="NAME", help=f"default: the run's own; {_DATA}")
-            command.add_argument("--data-dir", metavar="DIR", help="where data sets lie; default: the run's own")
-            command.add_argument("--limit", type=count, default=0, metavar="N", help="use N images only")
+            command.add_argument(
+                "--data", metavar="NAME", help=f"dataset to evaluate on (default: the run's own): {_DATA}"
+            )
+            command.add_argument(
+                "--part",
+                choices=["validation", "test", "train"],
+                default="validation",
+                help="which images to evaluate (default: validation)",
+            )
+            command.add_argument(
+                "--report",
+                type=Path,
+                metavar="DIR",
+                help="write the confusion matrix, the accuracy of each class, and a page of misclassified images",
+            )
+            command.add_argument("--data-dir", metavar="DIR", help="folder with the datasets (default: the run's own)")
+            command.add_argument(
+                "--limit", type=count, default=0, metavar="N", help="use N images only (default: as the run did)"
+            )
             command.add_argument("--format", choices=["text", "json"], default="text")
+        case "compare":
+            command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folders of runs")
+            command.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="draw their curves")
+            command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "predict":
             _trained(command)
-            command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="an image's file")
-            command.add_argument("--top", type=count, default=5, metavar="N", help="how many classes; default: 5")
+            command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="path of an image")
+            command.add_argument(
+                "--top", type=count, default=5, metavar="N", help="number of classes to print (default: 5)"
+            )
             command.add_argument("--format", choices=["text", "json"], default="text")
         case "fmt":
             command.add_argument(
-                "specs", nargs="*", metavar="FILE", help="files or folders, or `-`: stdin to stdout; default: specs/"
+                "specs",
+                nargs="*",
+                metavar="FILE",
+                help="files or folders, or `-` to read stdin and write stdout (default: specs/)",
             )
             command.add_argument(
-                "--check", action="store_true", help="write nothing; show and fail on what would change"
+                "--check", action="store_true", help="write nothing; show the changes, and fail if there are any"
             )
         case "lsp":
-            command.add_argument("--stdio", action="store_true", help="on stdin and stdout, which is the only way")
+            command.add_argument("--stdio", action="store_true", help="use stdin and stdout (the default)")
         case "list":
-            command.add_argument("--kinds", action="store_true", help="list the layer kinds with their arguments")
+            command.add_argument("name", nargs="?", metavar="NAME", help="a layer type or a bundled spec to describe")
+            command.add_argument("--kinds", action="store_true", help="list the layer types and their arguments")
             command.add_argument("--format", choices=["text", "json"], default="text")
         case "new":
             command.add_argument("name", metavar="NAME", help="the network's name; the file is NAME.yaml")
         case "explain":
-            command.add_argument("code", nargs="?", metavar="CODE", help="such as E0312; default: list all codes")
+            help = "an error code or its name, a key of specs such as `when`, or a layer type (default: list all codes)"
+            command.add_argument("code", nargs="?", metavar="CODE", help=help)
+        case "completion":
+            command.add_argument("shell", choices=["bash", "fish", "zsh"], help="the shell that runs the script")
 
 
 def _draw(command: argparse.ArgumentParser) -> None:
-    command.add_argument("specs", nargs="+", metavar="SPEC", help="a spec file or a bundled spec's name; side by side")
-    help = "its ending is the format: .svg .html .png .mmd .dot"
+    command.add_argument(
+        "specs", nargs="+", metavar="SPEC", help=f"spec files, bundled specs, or {_CODE}, drawn side by side"
+    )
+    formats = ("svg", "pdf", "png", "tex", "html", "mmd", "dot")
+    help = f"file to write, or `-` for stdout; its extension sets the format: .{' .'.join(formats)}"
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=help)
     command.add_argument(
-        "--expand", action="append", default=[], metavar="NAME", help="open a block, by its name or an entry's path"
+        "--expand",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="open a block, given by its name or by the path of an entry",
     )
     command.add_argument(
-        "--depth", type=natural, default=1, metavar="N", help="open N - 1 levels of blocks; default: 1"
+        "--depth",
+        type=natural,
+        default=1,
+        metavar="N",
+        help="show N levels: 1 shows blocks as boxes, 2 also shows their contents (default: 1)",
     )
-    command.add_argument("--all", action="store_true", help="open everything, down to single layers")
-    command.add_argument("--block", metavar="NAME", help="draw one block alone, by its name or an entry's path")
+    command.add_argument("--all", action="store_true", help="open every block, down to single layers")
     command.add_argument(
-        "--theme", choices=["light", "dark"], help="colours of an .svg or .png; default: an .svg follows its reader"
+        "--block", metavar="NAME", help="draw only one block, given by its name or by the path of an entry"
     )
+    look = command.add_argument_group("look of an .svg, .pdf, .png or .tex")
+    look.add_argument(
+        "--style", choices=["boxes", "volumes"], help="boxes with text (default), or solids as large as the outputs"
+    )
+    look.add_argument(
+        "--direction", choices=["down", "right"], help="where the data goes (default: down, for volumes right)"
+    )
+    look.add_argument(
+        "--theme", choices=["light", "dark"], help="colors (default: light; an .svg follows the viewer's theme)"
+    )
+    look.add_argument("--no-title", action="store_true", help="omit the title, for example for a figure with a caption")
+    command.add_argument("--format", choices=formats, help="format to write (default: from the file extension)")
     _settings(command)
 
 
@@ -113,17 +222,25 @@ def _train(command: argparse.ArgumentParser) -> None:
         "model",
         nargs="?",
         metavar="MODEL",
-        help="a spec, file.py, file.py:Class or module:Class; may be left out to resume",
+        help="a spec, file.py, file.py:Class or module:Class; optional with --resume",
     )
     data = command.add_argument_group("data")
-    data.add_argument("--data", metavar="NAME", help=f"default: digits; {_DATA}")
-    data.add_argument("--data-dir", metavar="DIR", help="where data sets lie; default: data")
-    data.add_argument("--download", action="store_true", help="fetch the data set if it is not there")
-    data.add_argument("--limit", type=count, default=0, metavar="N", help="use N images of each part only")
+    data.add_argument("--data", metavar="NAME", help=f"dataset to train on (default: digits): {_DATA}")
+    data.add_argument("--test", metavar="NAME", help="evaluate the best weights on another dataset at the end")
+    data.add_argument("--data-dir", metavar="DIR", help="folder with the datasets (default: data)")
+    data.add_argument("--download", action="store_true", help="download the dataset if it is missing")
+    data.add_argument("--limit", type=count, default=0, metavar="N", help="use only N images of each split")
     run = command.add_argument_group("run")
-    run.add_argument("--out", metavar="DIR", help="the run's folder; default: a new one below runs/")
+    run.add_argument("--out", metavar="DIR", help="folder for the run (default: a new one in runs/)")
     run.add_argument(
-        "--resume", metavar="DIR", help="go on with the run in DIR; with a MODEL, begin it if it is not there"
+        "--resume",
+        metavar="DIR",
+        help="resume the run in DIR; if you give a MODEL and DIR does not exist, start a new run",
+    )
+    run.add_argument(
+        "--weights",
+        metavar="FILE|RUN",
+        help="start from the weights of a file (.pth, .safetensors) or of a run; other classes get a new head",
     )
     run.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     _set(command)
@@ -131,7 +248,7 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _trained(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a .safetensors file in it")
+    command.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a .safetensors file in it")
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
 
@@ -144,11 +261,18 @@ def _recipe(command: argparse.ArgumentParser) -> None:
 
     recipe = command.add_argument_group("recipe")
     names = ", ".join(bundled_recipes())
-    recipe.add_argument("--recipe", metavar="NAME", help=f"a recipe's file, or one of {names}; default: default")
+    recipe.add_argument("--recipe", metavar="NAME", help=f"a recipe file, or one of {names} (default: default)")
     for name, field in Recipe.model_fields.items():
         option, help = f"--{name.replace('_', '-')}", f"{field.description}".replace("%", "%%")
         if bool in (field.annotation, *get_args(field.annotation)):
             recipe.add_argument(option, dest=f"recipe_{name}", action=argparse.BooleanOptionalAction, help=help)
+        elif get_origin(field.annotation) is list:
+            recipe.add_argument(option, dest=f"recipe_{name}", action="append", metavar="PATTERN", help=help)
+        elif get_origin(field.annotation) is dict:
+            kind = partial(_scaled, name)
+            recipe.add_argument(
+                option, dest=f"recipe_{name}", action="append", type=kind, metavar="PATTERN=X", help=help
+            )
         elif name != "description":
             kind = partial(_field, name)
             recipe.add_argument(option, dest=f"recipe_{name}", type=kind, metavar=_metavar(field.annotation), help=help)
@@ -170,17 +294,46 @@ def _field(name: str, text: str) -> Any:
     return value
 
 
+def _scaled(name: str, text: str) -> tuple[str, float]:
+    """`PATTERN=X`, an entry of a recipe's mapping from patterns to numbers."""
+    pattern, _, value = text.rpartition("=")
+    try:
+        pair = pattern, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected PATTERN=X, such as layer1=0.1, got {text!r}") from None
+    from archc.training.recipe import field_fault
+
+    fault = field_fault(name, dict([pair]))
+    if not pattern or fault:
+        raise argparse.ArgumentTypeError(fault or f"expected PATTERN=X, such as layer1=0.1, got {text!r}")
+    return pair
+
+
 def recipe_changes(given: Any) -> dict[str, Any]:
     """The fields of a recipe that were given as options."""
-    found = {name: value for name, value in vars(given).items() if name.startswith("recipe_") and value is not None}
-    return {name.removeprefix("recipe_"): value for name, value in found.items()}
+    found = {
+        name.removeprefix("recipe_"): value
+        for name, value in vars(given).items()
+        if name.startswith("recipe_") and value is not None
+    }
+    if "lr_scale" in found:
+        found["lr_scale"] = dict(found["lr_scale"])
+    return found
 
 
 def count(text: str) -> int:
     """A number of things, at least 1."""
     if not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
-        raise argparse.ArgumentTypeError(f"expected a number from 1, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return int(text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Words that commas separate."""
+    found = tuple(word.strip() for word in text.split(","))
+    if not all(found) or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"expected names such as batch,height,width, got {text!r}")
+    return found
 
 
 def natural(text: str) -> int:
@@ -200,17 +353,20 @@ def port(text: str) -> int:
     return int(text)
 
 
+_CODE = "PyTorch code: file.py:Class or module:callable"
+
+
 def _spec(command: argparse.ArgumentParser) -> None:
-    command.add_argument("spec", metavar="SPEC", help="a spec file, or the name of a bundled spec")
+    command.add_argument("spec", metavar="SPEC", help=f"a spec file, the name of a bundled spec, or {_CODE}")
     _settings(command)
 
 
 def _settings(command: argparse.ArgumentParser) -> None:
     _set(command)
-    command.add_argument("--input", type=input_size, metavar="CxHxW", help="declare another input size")
+    command.add_argument("--input", type=input_size, metavar="CxHxW", help="use another input size")
 
 
-def _set(command: argparse.ArgumentParser) -> None:
+def _set(command: argparse.ArgumentParser, help: str = "set a parameter of the spec") -> None:
     command.add_argument(
         "--set",
         dest="settings",
@@ -218,24 +374,27 @@ def _set(command: argparse.ArgumentParser) -> None:
         type=setting,
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter's value",
+        help=help,
     )
 
 
 def configured(spec: str, given: Any) -> Architecture:
     """The architecture of a spec with the command's `--set` and `--input`. Raises SpecError."""
-    from archc.architecture import load
+    from archc.architecture import open_network
+    from archc.problems import SpecError
 
-    return load(spec).configure(given.input, **dict(given.settings))
+    architecture, problems = open_network(spec, given.input, dict(given.settings))
+    if problems:
+        raise SpecError(problems)
+    return architecture
 
 
-def input_size(text: str) -> tuple[int, int, int]:
-    """`3x224x224` as (3, 224, 224)."""
+def input_size(text: str) -> tuple[int, ...]:
+    """`3x224x224` as (3, 224, 224): a shape of one to four sizes, whatever the network takes."""
     parts = text.replace("×", "x").split("x")
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and 0 < int(part[:12]) < 2**31 for part in parts):
+    if len(parts) > 4 or not all(part.isascii() and part.isdigit() and 0 < int(part[:12]) < 2**31 for part in parts):
         raise argparse.ArgumentTypeError(f"expected channels x height x width, such as 3x224x224, got {text!r}")
-    channels, height, width = map(int, parts)
-    return channels, height, width
+    return tuple(map(int, parts))
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -251,5 +410,5 @@ def setting(text: str) -> tuple[str, Any]:
     except SpecError:
         found = None
     if found is None or len(found) > 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is no value as YAML writes it")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a valid YAML value")
     return name, found["value"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from archc.terminal import say
 
 
 def run(given: Any) -> int:
     """Print the JSON Schema of spec files."""
     from archc.language.schema import schema_text
 
-    sys.stdout.write(schema_text())
+    say(schema_text().removesuffix("\n"))
     return 0

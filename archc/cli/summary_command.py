@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
-import sys
+import io
+from itertools import pairwise
 from typing import Any
 
 from archc.cli.options import configured
-from archc.inference import Summary
-from archc.presentation import summary_markdown, summary_text
+from archc.presentation import Summary, summary_markdown, summary_text
+from archc.styled import Styled, by_line
+from archc.terminal import say, say_json
 
 
 def run(given: Any) -> int:
@@ -17,21 +18,29 @@ def run(given: Any) -> int:
     summary = configured(given.spec, given).summary()
     match given.format:
         case "json":
-            json.dump(summary.to_dict(given.batch), sys.stdout, indent=2)
-            print()
+            say_json(summary.to_dict(given.batch))
         case "csv":
-            _csv(summary)
+            say(_csv(summary))
         case "markdown":
-            print(summary_markdown(summary, given.depth, given.batch))
+            say(summary_markdown(summary, given.depth, given.batch))
         case _:
-            print(summary_text(summary, given.depth, given.batch))
+            say(_styled(summary_text(summary, given.depth, given.batch)))
     return 0
 
 
-def _csv(summary: Summary) -> None:
+def _styled(text: str) -> Styled:
+    """The table with its head in bold and its rules faint."""
+    lines = text.split("\n")
+    heads = {head for head, rule in pairwise(lines) if rule.startswith("──")}
+    return by_line(text, lambda line: "strong" if line in heads else "quiet" if line.startswith("──") else "")
+
+
+def _csv(summary: Summary) -> str:
     """Every layer, whatever the depth: for programs."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
     keys = ("path", "kind", "input", "output", "parameters", "macs", "receptive_field", "line")
     writer.writerow(keys)
     for layer in summary.to_dict()["layers"]:
         writer.writerow(["x".join(map(str, layer[k])) if isinstance(layer[k], list) else layer[k] for k in keys])
+    return table.getvalue().removesuffix("\n")

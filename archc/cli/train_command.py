@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from archc.cli.options import recipe_changes
 from archc.problems import SpecError
+from archc.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Of malloc.h."""
@@ -21,14 +21,15 @@ def run(given: Any) -> int:
     """Train, or go on with a run. 130 and 143: stopped by a signal, with the step that was running saved."""
     fault = _usage(given)
     if fault:
-        print(f"archc train: {fault}\ntry `archc train --help`", file=sys.stderr)
+        say(f"archc train: {fault}\ntry `archc train --help`", error=True)
         return 2
     settle_process()
     from archc.training import Interrupted, resume_run, train
 
     try:
         if given.model is None:
-            resume_run(given.resume, device=given.device, data_dir=given.data_dir)
+            epochs = recipe_changes(given).get("epochs")
+            resume_run(given.resume, epochs=epochs, device=given.device, data_dir=given.data_dir)
         else:
             train(
                 given.model,
@@ -36,6 +37,8 @@ def run(given: Any) -> int:
                 given.recipe or "default",
                 out=given.resume or given.out,
                 resume=given.resume is not None,
+                weights=given.weights,
+                test=given.test or "",
                 device=given.device,
                 data_dir=given.data_dir or "data",
                 download=given.download,
@@ -44,7 +47,7 @@ def run(given: Any) -> int:
                 **recipe_changes(given),
             )
     except Interrupted as stop:
-        print(f"{stop}: the run is saved", file=sys.stderr)
+        say(f"{stop}: the run is saved", error=True)
         return 128 + stop.number
     except SpecError:
         if os.environ.get("RANK", "0") != "0":
@@ -69,11 +72,21 @@ def settle_process() -> None:
 
 def _usage(given: Any) -> str:
     if given.model is None and given.resume is None:
-        return "a MODEL to train is missing, or --resume DIR"
+        return "give a MODEL to train, or --resume DIR"
     if given.resume is not None and given.out is not None:
-        return "--resume names the run's folder already: leave --out away"
+        return "--resume already names the run folder: remove --out"
     if given.model is None:
-        others = (recipe_changes(given), given.settings, given.recipe, given.data, given.limit, given.download)
+        changes = {name: value for name, value in recipe_changes(given).items() if name != "epochs"}
+        others = (
+            changes,
+            given.settings,
+            given.recipe,
+            given.data,
+            given.limit,
+            given.download,
+            given.weights,
+            given.test,
+        )
         if any(others):
-            return f"--resume {Path(given.resume)} goes on as the run was begun: leave the other options away"
+            return f"--resume {Path(given.resume)} can change the number of epochs only: remove the other options"
     return ""

@@ -10,30 +10,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from archc.architecture import Architecture, load_and_claims
+from archc.architecture import Architecture, open_network
 from archc.cli.watch import watch
 from archc.explorer.server import Server
 from archc.explorer.state import Live
 from archc.language import source_files
-from archc.library import find_spec
+from archc.library import find_spec, names_code
 from archc.problems import Problem, SpecError
+from archc.terminal import say
 
 
 def run(given: Any) -> NoReturn:
     """Serve the explorer of a spec and look at its files, until the process is interrupted."""
 
     def read() -> tuple[Architecture, list[Problem]]:
-        architecture, problems = load_and_claims(given.spec)
-        return architecture.configure(given.input, **dict(given.settings)), problems
+        return open_network(given.spec, given.input, dict(given.settings))
 
     live = Live(read, given.spec)
     try:
         server = Server(live, given.port)
     except OSError as error:
-        print(f"archc view: port {given.port} cannot be used: {str(error.strerror).lower()}", file=sys.stderr)
+        say(f"archc view: port {given.port} cannot be used: {str(error.strerror).lower()}", error=True)
         sys.exit(2)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.url, flush=True)
+    say(server.url, flush=True)
     if not given.no_open and _has_screen():
         import webbrowser
 
@@ -46,7 +46,7 @@ def _follow(live: Live, spec: str) -> NoReturn:
     import gc
 
     def files() -> Iterator[Path]:
-        yield Path(spec)
+        yield Path(spec.rpartition(":")[0] or spec if names_code(spec) else spec)
         with suppress(SpecError):  # no such spec: its path is watched for one to come
             yield from source_files(find_spec(spec)[0])
 

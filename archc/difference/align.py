@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from archc.difference.parts import Body, Part
+from archc.difference.tree import Body, Part
 
 _NAMESAKE: Final = 1000.0
 _EQUAL: Final = 100.0

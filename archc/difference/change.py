@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from archc.difference.parts import Argument, Part
+from archc.difference.tree import Argument, Part
 
 Sort = Literal["added", "removed", "changed"]
 

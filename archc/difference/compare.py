@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 from archc.difference.align import Pair, align
 from archc.difference.alike import Likeness
 from archc.difference.change import ArgumentChange, Change
-from archc.difference.parts import LEFT_OUT, Argument, Body, Part, as_written
+from archc.difference.tree import LEFT_OUT, Argument, Body, Part, as_written
 from archc.difference.wiring import Inputs, Wiring, own_input
-from archc.expressions import plain
-from archc.kinds import regularization
 
 
 class Use(NamedTuple):
@@ -168,7 +166,7 @@ class _Comparer:
             if after is None or argument.written is not LEFT_OUT or after.written is not LEFT_OUT:
                 continue
             defaults = one.parameters[name].default, other.parameters[name].default
-            if plain(argument.value) != plain(after.value) and not self.likeness.alike(*defaults):
+            if argument.value != after.value and not self.likeness.alike(*defaults):
                 old = Argument(argument.value, as_written(defaults[0], argument.value, a.body.scope))
                 new = Argument(after.value, as_written(defaults[1], after.value, b.body.scope))
                 found.append(ArgumentChange(name, old, new))
@@ -181,7 +179,7 @@ def _arguments(a: Part, b: Part) -> tuple[ArgumentChange, ...]:
     if (a.body is None) == (b.body is None) and (a.body is not None or a.kind == b.kind):
         for name, before in a.arguments.items():
             after = b.arguments.get(name)
-            if after is None or plain(before.value) == plain(after.value):
+            if after is None or before.value == after.value:
                 continue
             if before.written != after.written:  # what is written alike follows from what is told elsewhere
                 found.append(ArgumentChange(name, before, after))
@@ -200,7 +198,7 @@ def _may_be_a_function(part: Part, there: Body) -> bool:
     if part.inputs is not None and there.results is not None:
         return False
     found = [layer for _, layer in leaves("", part)]
-    if part.inputs is None and any(type(layer.layer).__module__ == regularization.__name__ for layer in found):
+    if part.inputs is None and any(layer.layer is not None and layer.layer.role == "dropout" for layer in found):
         return False
     return not any(layer.tensors for layer in found)
 

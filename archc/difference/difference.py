@@ -1,4 +1,4 @@
-"""The difference of two networks in meaning: settings, layers, figures, and whether checkpoints load."""
+"""The structural difference of two networks: settings, layers, costs, and whether checkpoints load."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from archc.architecture import Architecture
 from archc.difference.alike import Likeness
 from archc.difference.change import ArgumentChange, Change
+from archc.difference.checkpoints import StateDifference, state_difference
 from archc.difference.compare import Comparison, Section, compare
+from archc.difference.compared import Compared, LayerFigures
 from archc.difference.formula import Formula, formula
-from archc.difference.parts import Formula as Written
-from archc.difference.parts import network_body
-from archc.difference.sides import LayerFigures, Side
-from archc.difference.state import StateDifference, state_difference
-from archc.expressions import plain
+from archc.difference.tree import Formula as Written
+from archc.difference.tree import network_body
 from archc.problems import SpecError
 
 if TYPE_CHECKING:
     from archc.difference.modules import Run
 
-Size = tuple[int, int, int]
+Size = tuple[int, ...]
 
 ABSENT = object()
 """The value of a parameter that a spec does not have."""
@@ -56,26 +56,26 @@ class LayerDifference:
 
 
 class Difference:
-    """What differs between two networks; everything is computed when it is asked for.
+    """The difference of two networks; everything is computed on first access.
 
     `size` is the image on which modules are run.
     """
 
-    def __init__(self, before: Side, after: Side, size: Size | None = None) -> None:
+    def __init__(self, before: Compared, after: Compared, size: Size | None = None) -> None:
         self.before = before
         self.after = after
         self.size = size
 
     @cached_property
     def comparison(self) -> Comparison:
-        """Which layers are which, and the changes."""
+        """The matched layers, and the changes."""
         specs = [side.architecture.network.spec for side in (self.before, self.after) if side.architecture is not None]
         alike = len(specs) == 2 and Likeness().alike(specs[0].body, specs[1].body)
         return compare(self.before.body, self.after.body, written_alike=alike)
 
     @property
     def sections(self) -> list[Section]:
-        """The changes that are no consequence of others, by the bodies in which they are."""
+        """The changes, grouped by where they are; consequences of other changes are omitted."""
         return self.comparison.sections
 
     @property
@@ -85,11 +85,11 @@ class Difference:
 
     @cached_property
     def settings(self) -> list[Setting]:
-        """The parameters that differ, and what follows from each."""
+        """The parameters that differ, and the layers that each one changes."""
         one, other = self.before.architecture, self.after.architecture
         if one is None or other is None:
             return []
-        before, after = _parameters(one), _parameters(other)
+        before, after = one.parameters, other.parameters
         found = []
         for name in {**before, **after}:
             old, new = before.get(name, ABSENT), after.get(name, ABSENT)
@@ -125,23 +125,26 @@ class Difference:
 
     @property
     def initialization(self) -> bool:
-        """Whether the specs say other initial weights."""
+        """True if the specs initialize weights differently."""
+        networks = [side.architecture.network for side in (self.before, self.after) if side.architecture is not None]
         rules = [
-            [(rule.kinds, rule.paths, rule.tensors) for rule in side.architecture.network.init]
-            for side in (self.before, self.after)
-            if side.architecture is not None
+            [
+                (rule.kinds, rule.paths, rule.tensors)
+                for rule in chain(network.init, *(block.init for block in network.spec.blocks.values()))
+            ]
+            for network in networks
         ]
         return len(rules) == 2 and rules[0] != rules[1]
 
     @property
     def input(self) -> bool:
-        """Whether the specs declare other inputs."""
+        """True if the specs declare different input sizes."""
         inputs = [side.figures["input"] for side in (self.before, self.after) if "input" in side.figures]
         return len(inputs) == 2 and inputs[0] != inputs[1]
 
     @property
     def equal(self) -> bool:
-        """Whether both mean the same: layers, wiring, parameters, input and initial weights."""
+        """True if both have the same layers, wiring, parameters, input size and initial weights."""
         if self.settings or self.sections or self.input or self.initialization or not self.state.loads:
             return False
         return self.run is None or self.run.same
@@ -159,7 +162,7 @@ class Difference:
         return run_both(copy, model.model, self.size)
 
     def layers(self) -> Iterator[LayerDifference]:
-        """Every layer that one of them lacks, or whose output or costs differ, for whatever reason."""
+        """Every layer that is missing in one network, or whose output or costs differ."""
         for path, _ in self.comparison.removed:
             yield LayerDifference(path, None, self.before.layers[path], None)
         for path, _ in self.comparison.added:
@@ -176,13 +179,13 @@ class Difference:
         return difference_text(self)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows."""
+        """Return the report for notebooks."""
         from archc.difference.markdown import difference_markdown
 
         return difference_markdown(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that `archc diff --format json` prints."""
+        """Return the object that `archc diff --format json` prints."""
         sides = (self.before, self.after)
         names = list(dict.fromkeys(name for side in sides for name in side.figures))
         return {
@@ -201,10 +204,6 @@ class Difference:
             "initialization": self.initialization,
             "run": None if self.run is None else {"same": self.run.same, "difference": self.run.difference},
         }
-
-
-def _parameters(architecture: Architecture) -> dict[str, Any]:
-    return {name: plain(value) for name, value in architecture.parameters.items()}
 
 
 # JSON
@@ -255,7 +254,7 @@ def _change_dict(change: Change) -> dict[str, Any]:
 def _argument_dict(change: ArgumentChange) -> dict[str, Any]:
     found: dict[str, Any] = {"name": change.name}
     for name, argument in (("before", change.before), ("after", change.after)):
-        found[name] = _data(plain(argument.value))
+        found[name] = _data(argument.value)
         found[f"{name}_written"] = argument.written.text if isinstance(argument.written, Written) else None
     return found
 

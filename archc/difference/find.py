@@ -1,30 +1,32 @@
-"""From what a user names to the two sides of a difference."""
+"""Find the two networks to compare from what the user gives."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from archc.architecture import Architecture, load, load_revision
+from archc.architecture import Architecture, load_revision, open_network
+from archc.difference.compared import Compared, compared_architecture
 from archc.difference.difference import Difference, Size
-from archc.difference.sides import Side, architecture_side
+from archc.library import names_code
 from archc.revisions import is_revision
 
 
 def diff(before: Any, after: Any, input: Size | None = None) -> Difference:
-    """The difference of two networks in meaning.
+    """Compare two networks by structure.
 
-    Each is an Architecture, a spec (a path or a bundled name), a git revision of one (`HEAD~1:specs/x.yaml`), an
-    nn.Module, or a class of a file or module, which is run (`file.py`, `file.py:Class`, `module:Class`). `input` is
-    the (channels, height, width) for which both are looked at; a spec's own if it is left out. Modules are run on an
-    image of that size, or of the spec's that they are held against. torch is imported for modules only.
+    Each one is an Architecture, a spec (a path or a bundled name), a Git revision of a spec (`HEAD~1:specs/x.yaml`), a
+    file that archc imports, an nn.Module, or a class in a Python file or module (`file.py`, `file.py:Class`,
+    `module:Class`), which archc runs.
+    `input` is the (channels, height, width) at which to compare both (default: the input of the specs). Modules run on
+    an image of this size. torch is only imported for modules.
 
-    Raises SpecError: a spec's own faults, E0101 for what is not there, E0704 for a class that cannot be used.
+    Raises SpecError: the errors of a spec, E0101 if something does not exist, E0704 if a class can't be used.
     """
     found = [_found(network, input) for network in (before, after)]
     sizes = [network.input for _, network in found if isinstance(network, Architecture)]
     size = input or (sizes[0] if sizes else None)
-    one, other = (_side(label, network, size) for label, network in found)
+    one, other = (_compared(label, network, size) for label, network in found)
     return Difference(one, other, size)
 
 
@@ -33,8 +35,8 @@ def _found(network: Any, input: Size | None) -> tuple[str, Any]:
         text = str(network)
         if is_revision(text):
             return text, load_revision(text).configure(input)
-        if not _names_a_class(text):
-            return text, load(network).configure(input)
+        if not names_code(text):
+            return text, open_network(network, input)[0]
         from archc.build.classes import construct, find_class
 
         found = find_class(text)
@@ -45,15 +47,9 @@ def _found(network: Any, input: Size | None) -> tuple[str, Any]:
     return type(network).__name__, network
 
 
-def _names_a_class(text: str) -> bool:
-    """`file.py`, `file.py:Class` or `module:Class`."""
-    file, colon, _ = text.rpartition(":")
-    return (file if colon else text).endswith(".py") or (bool(colon) and not Path(text).exists())
-
-
-def _side(label: str, network: Any, size: Size | None) -> Side:
+def _compared(label: str, network: Any, size: Size | None) -> Compared:
     if isinstance(network, Architecture):
-        return architecture_side(label, network)
-    from archc.difference.modules import module_side
+        return compared_architecture(label, network)
+    from archc.difference.modules import compared_module
 
-    return module_side(label, network, size)
+    return compared_module(label, network, size)

@@ -90,9 +90,9 @@ def _polynomials(costs: list[list[Cost]], what: str, step: int) -> tuple[Polynom
 def _costs(architecture: Architecture, name: str, value: int, tied: bool) -> list[Cost]:
     """The costs at one to six times the parameter's value; empty where it does not take them, or hardly matters."""
     costs: list[Cost] = []
-    _, height, width = architecture.input
+    axes = architecture.input[1:]
     for times in range(1, _COUNTS + 1):
-        size = (value * times, height, width) if tied else None
+        size = (value * times, *axes) if tied else None
         try:
             costs.append(graph_cost(architecture.configure(size, **{name: value * times}).network.graph))
         except SpecError:

@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from archc.difference import words
+from archc.difference import report
 from archc.difference.difference import Difference
-from archc.presentation.text import aligned, markdown
+from archc.text import aligned, markdown
 
 _MARKS: Final = {"+": "+", "-": "-", "~": "!"}
-"""The marks by which a code host colours the lines of a difference."""
+"""The marks by which a code host colors the lines of a difference."""
 
 
 def difference_markdown(difference: Difference) -> str:
     """A heading, the totals as a table, and the changes and keys to be opened."""
     before, after = (markdown(side.label) for side in (difference.before, difference.after))
     if difference.equal:
-        return f"### {before} → {after}\n\nEqual in meaning; checkpoints load."
-    verdict, keys = words.state(difference.state)
-    parts = [f"### {before} → {after}", _table(list(words.figures(difference)), right=True)]
+        return f"### {before} → {after}\n\nStructurally equal; checkpoints load."
+    verdict, keys = report.state(difference.state)
+    parts = [f"### {before} → {after}", _table(list(report.figures(difference)), right=True)]
     parts.append(f"Checkpoints {verdict}.")
-    if run := words.run(difference):
+    if run := report.run(difference):
         parts.append(f"{run[0].upper()}{run[1:]}.")
     if difference.initialization:
-        parts.append("Initial weights follow other rules.")
-    settings = words.settings(difference)
+        parts.append("Weights are initialized by different rules.")
+    settings = report.settings(difference)
     if settings:
         parts.append(_lines("Settings", settings))
-    parts += [_lines(_capital(words.heading(one)), _marked(words.told(one))) for one in difference.sections]
-    effects = words.effects(difference)
+    parts += [_lines(_capital(report.heading(one)), _marked(report.told(one))) for one in difference.sections]
+    effects = report.effects(difference)
     if effects:
         parts.append(_folded("Effects", _table(effects)))
     if keys:
@@ -41,11 +41,11 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _marked(rows: Iterable[words.Told]) -> list[words.Row]:
+def _marked(rows: Iterable[report.Told]) -> list[report.Row]:
     return [(_MARKS[row.mark], *row[1:]) for row in rows]
 
 
-def _lines(heading: str, rows: Sequence[words.Row]) -> str:
+def _lines(heading: str, rows: Sequence[report.Row]) -> str:
     return f"**{markdown(heading)}**\n\n{_fenced(aligned(rows).splitlines())}"
 
 
@@ -57,7 +57,7 @@ def _fenced(lines: Sequence[str]) -> str:
     return "\n".join([f"{fence}diff", *lines, fence])
 
 
-def _table(rows: Sequence[words.Row], *, right: bool = False) -> str:
+def _table(rows: Sequence[report.Row], *, right: bool = False) -> str:
     rule = ["---", *("---:" if right and i < 3 else "---" for i in range(1, len(rows[0])))]
     return "\n".join(f"| {' | '.join(map(markdown, row))} |" for row in (rows[0], rule, *rows[1:]))
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
-from archc.build import modules as own_modules
 from archc.build.classes import class_fault
-from archc.difference.parts import Argument, Body, Part
-from archc.difference.sides import LayerFigures, Side
-from archc.kinds import KINDS, Kind, Shape, Stored
-from archc.kinds.spatial import Pad
+from archc.build.recognize import kind_of
+from archc.difference.compared import Compared, LayerFigures
+from archc.difference.tree import Argument, Body, Part
+from archc.kinds import Shape, Stored
 
-Size = tuple[int, int, int]
+Size = tuple[int, ...]
 
-_PADS = {
-    nn.ZeroPad2d: "constant",
-    nn.ConstantPad2d: "constant",
-    nn.ReflectionPad2d: "reflect",
-    nn.ReplicationPad2d: "replicate",
-    nn.CircularPad2d: "circular",
-}
 _TOLERANCE = 1e-5
 """Outputs that differ by no more than this share of the largest are one: sums were taken in another order."""
 
@@ -42,7 +32,7 @@ class Run:
         return self.difference <= _TOLERANCE
 
 
-def module_side(label: str, model: nn.Module, input: Size | None) -> Side:
+def compared_module(label: str, model: nn.Module, input: Size | None) -> Compared:
     """A module, run once on an image of that size for its shapes. Raises SpecError (E0704) where it does not run."""
     seen = _Seen() if input is None else _run(label, model, input)
     layers: dict[str, LayerFigures] = {}
@@ -55,7 +45,7 @@ def module_side(label: str, model: nn.Module, input: Size | None) -> Side:
         figures["parameters"] = sum(size for name, size in trained.items() if name.rpartition(".")[0] not in idle)
         figures["macs"] = sum(layer.macs or 0 for layer in layers.values())
         figures["outputs"] = seen.outputs
-    return Side(label, type(model).__name__, body, figures, layers, model=model)
+    return Compared(label, type(model).__name__, body, figures, layers, model=model)
 
 
 # Shapes
@@ -122,54 +112,26 @@ def _body(module: nn.Module, path: str, seen: _Seen, layers: dict[str, LayerFigu
 
 def _part(module: nn.Module, name: str, path: str, seen: _Seen, layers: dict[str, LayerFigures]) -> Part:
     x, y = seen.shapes.get(path, ((), ()))
-    kind = _kind(module)
+    kind = kind_of(module)
     made = Part(name, type(module).__name__, None, None, {}, None, x, y)
     if kind is None and list(module.children()):
         return replace(made, body=_body(module, f"{path}.", seen, layers))
     trained = dict(module.named_parameters())
     state = module.state_dict()
-    tensors = {key: Stored(tuple(tensor.shape), key in trained) for key, tensor in state.items()}
+    tensors = {
+        key: Stored(tuple(tensor.shape), key in trained, not tensor.is_floating_point())
+        for key, tensor in state.items()
+    }
     if kind is None:
         values = {"": module.extra_repr()} if module.extra_repr() else {}
     else:
         made = replace(made, kind=kind.kind, layer=kind)
-        values = kind.settled(x)
+        values = kind.settled((x,))
     arguments = {key: Argument(value, value) for key, value in values.items()}
     made = replace(made, arguments=arguments, tensors=tensors)
-    macs = kind.macs(x, y) if kind is not None and x and y else None
+    macs = kind.macs((x,), y) if kind is not None and x and y else None
     layers[path] = LayerFigures(y or None, made.parameters, macs, None)
     return made
-
-
-def _kind(module: nn.Module) -> Kind | None:
-    """The layer kind that a module is, with its arguments; None for any other module."""
-    mode = _PADS.get(type(module))
-    if mode is not None:
-        return Pad.model_validate({"padding": module.padding, "mode": mode, "value": getattr(module, "value", 0.0)})
-    kind = next((kind for kind in KINDS.values() if _is(module, kind)), None)
-    if kind is None:
-        return None
-    try:
-        return kind(**dict(_arguments(kind, module)))
-    except ValidationError:  # what torch takes and archc does not
-        return None
-
-
-def _is(module: nn.Module, kind: type[Kind]) -> bool:
-    space, _, name = kind.torch.partition(".")
-    if space == "nn":
-        return type(module) is getattr(nn, name)
-    # Emitted files have copies of archc's own.
-    return type(module) is getattr(own_modules, name) or (type(module).__name__ == name and not list(module.children()))
-
-
-def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]:
-    for name in kind.model_fields:
-        value = getattr(module, name, None)
-        if name in ("bias", "affine", "elementwise_affine"):
-            yield name, value is not None and value is not False
-        elif value is not None:
-            yield name, tuple(value) if isinstance(value, list | tuple) else value
 
 
 # Running

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from archc.difference import words
+from archc.difference import report
 from archc.difference.difference import Difference
-from archc.presentation.text import aligned
+from archc.text import aligned
 
 _MOST_SECTIONS: Final = 8
 _MOST_ROWS: Final = 30
@@ -16,25 +16,25 @@ _MOST_KEYS: Final = 15
 
 def difference_text(difference: Difference) -> str:
     """The whole report; one line where both are equal."""
-    parts = [words.verdict(difference)]
+    parts = [report.verdict(difference)]
     if difference.equal:
         return parts[0]
-    settings = words.settings(difference)
+    settings = report.settings(difference)
     if settings:
         parts.append(_part("settings", settings, _MOST_ROWS))
     shown, hidden = difference.sections[:_MOST_SECTIONS], len(difference.sections) - _MOST_SECTIONS
-    parts += [_part(words.heading(section), words.told(section), _MOST_ROWS) for section in shown]
+    parts += [_part(report.heading(section), report.told(section), _MOST_ROWS) for section in shown]
     if hidden > 0:
         parts.append(f"… and {hidden:,} more blocks (--format json has all)")
-    effects = words.effects(difference)
+    effects = report.effects(difference)
     if effects:
         parts.append(_part("effects", effects, _MOST_ROWS))
-    parts.append(_part("figures", list(words.figures(difference)), _MOST_ROWS, frozenset({1, 2})))
+    parts.append(_part("figures", list(report.figures(difference)), _MOST_ROWS, frozenset({1, 2})))
     if difference.initialization:
-        parts.append("initial weights follow other rules")
-    if run := words.run(difference):
+        parts.append("weights are initialized by different rules")
+    if run := report.run(difference):
         parts.append(run)
-    verdict, keys = words.state(difference.state)
+    verdict, keys = report.state(difference.state)
     parts.append(_part(f"checkpoints {verdict}", keys, _MOST_KEYS))
     return "\n\n".join(parts)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from archc.difference.align import Pair
-from archc.difference.parts import Body
+from archc.difference.tree import Body
 from archc.graph import INPUT, Ref
 
 Token = tuple[Any, ...]

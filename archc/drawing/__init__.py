@@ -1,4 +1,4 @@
-"""Pictures of architectures: view (boxes at a level), layout (their places), renderers (SVG, Mermaid, DOT, PNG).
+"""Pictures of architectures: view (boxes at a level), layout (their places), renderers (SVG, PDF, TikZ, PNG, text).
 
 None of it imports torch.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from archc.architecture import Architecture
-    from archc.drawing.style import Theme
+    from archc.drawing.style import Direction, Style, Theme
 
 
 def draw_svg(
@@ -22,13 +22,17 @@ def draw_svg(
     block: str | None = None,
     prefix: str = "archc",
     theme: Theme | None = None,
+    style: Style = "boxes",
+    direction: Direction | None = None,
+    titled: bool = True,
 ) -> str:
-    """One or several architectures, side by side, as an SVG document.
+    """Draw one or several architectures, side by side, as an SVG document.
 
-    `depth` - 1 levels of blocks are opened, and those that `expand` names by block or path; `everything` opens all,
-    down to single layers. `block` draws one block alone, by its name or the path of an instance. Ids begin with
-    `prefix`. Without a `theme` the colours follow the reader's preference. Raises LookupError for a name that is not
-    there, with a message of one line.
+    `depth` is the number of levels to show. `expand` opens more blocks, given by name or path, and `everything` opens
+    all of them, down to single layers. `block` draws only one block, given by its name or the path of an instance. Ids
+    start with `prefix`. Without a `theme`, the colors follow the viewer's preference. The `style` "volumes" draws
+    outputs as solids, from left to right unless `direction` is "down". With `titled=False` there is no heading. Raises
+    LookupError with a one-line message if a name does not exist.
     """
     from archc.drawing.figure import sheet_of
     from archc.drawing.pictures import pictures_of
@@ -36,4 +40,4 @@ def draw_svg(
 
     found = architectures if isinstance(architectures, Iterable) else [architectures]
     pictures = pictures_of(found, expand=expand, depth=depth, everything=everything, block=block)
-    return render(sheet_of(pictures), prefix, theme=theme)
+    return render(sheet_of(pictures, titled=titled, style=style, direction=direction), prefix, theme=theme)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from archc.drawing.model import Picture
 from archc.drawing.style import INKS, ROLES
-from archc.drawing.wiring import Cluster, Wiring
+from archc.drawing.wiring import Cluster, Node, Wiring
 
 
 def render_dot(pictures: list[Picture]) -> str:
@@ -19,34 +19,46 @@ def render_dot(pictures: list[Picture]) -> str:
         f'    node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11, fontcolor="{ink}"]',
         f'    edge [fontname="Helvetica", fontsize=9, color="{line}", fontcolor="{muted}"]',
     ]
+    beside: _Beside = {}
+    for arrow in wiring.arrows:
+        if arrow.aside:
+            beside.setdefault(arrow.source, []).append(arrow.target)
     for cluster in wiring.clusters:
-        lines += _cluster(cluster, 1) if len(wiring.clusters) > 1 else _content(cluster, 1)
+        lines += _cluster(cluster, beside, 1) if len(wiring.clusters) > 1 else _content(cluster, beside, 1)
     for arrow in wiring.arrows:
         options = [f"label={_text(f' {arrow.label}')}"] if arrow.label else []
-        options += ["style=dashed", "constraint=false"] if arrow.aside else []
+        options += ["style=dashed"] if arrow.aside else []
         told = f" [{', '.join(options)}]" if options else ""
         lines.append(f"    {arrow.source} -> {arrow.target}{told}")
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _cluster(cluster: Cluster, depth: int) -> Iterator[str]:
+_Beside = dict[str, list[str]]
+"""The heads of each node, which stand beside it."""
+
+
+def _cluster(cluster: Cluster, beside: _Beside, depth: int) -> Iterator[str]:
     indent = "    " * depth
     yield f"{indent}subgraph cluster_{cluster.id} {{"
     yield f"{indent}    label={_text(cluster.title)}"
-    yield from _content(cluster, depth + 1)
+    yield from _content(cluster, beside, depth + 1)
     yield f"{indent}}}"
 
 
-def _content(cluster: Cluster, depth: int) -> Iterator[str]:
+def _content(cluster: Cluster, beside: _Beside, depth: int) -> Iterator[str]:
     indent = "    " * depth
     for item in cluster.content:
         if isinstance(item, Cluster):
-            yield from _cluster(item, depth)
+            yield from _cluster(item, beside, depth)
             continue
         fill, ink = ROLES[item.role][0] if item.role in ROLES else (INKS["frame"][0], INKS["border"][0])
         dashed = ', style="rounded,filled,dashed"' if item.aside else ""
         label = _text("\n".join(item.lines))
         yield f'{indent}{item.id} [label={label}, fillcolor="{fill}", color="{ink}"{dashed}]'
+    here = {item.id for item in cluster.content if isinstance(item, Node)}
+    for source, heads in beside.items():
+        if source in here and here.issuperset(heads):
+            yield f"{indent}{{rank=same; {'; '.join([source, *heads])}}}"
 
 
 def _text(text: str) -> str:

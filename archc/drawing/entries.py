@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
-from archc.drawing import labels
-from archc.drawing.labels import Text
 from archc.drawing.model import BEGIN, Size
-from archc.expressions import evaluate_text, names_of, plain, text_of
+from archc.expressions import Expression
 from archc.graph import INPUT, Graph, Instance, Node, Ref
 from archc.kinds import Kind
+from archc.kinds.labels import Written
+from archc.language.spec import LayerCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Level:
         )
 
     def within(self, entry: Entry) -> frozenset[str]:
-        """What is opened below an entry: equal neighbours that are opened differently do not fold."""
+        """What is opened below an entry: equal neighbors that are opened differently do not fold."""
         inside = f"{entry.paths[0]}."
         return frozenset(name[len(inside) :] for name in self.expand if name.startswith(inside))
 
@@ -56,18 +55,23 @@ class Value(NamedTuple):
     shape: Size
 
 
+Words = Mapping[str, str]
+"""How the names that a body may use are written, in a block's own picture: its parameters as themselves. A name that
+is missing is shown as its value; without any, everything is a number."""
+
+
 @dataclass(slots=True)
 class Entry:
     """One entry of a body, those of nested bodies without a name included.
 
-    `paths` are all that it stands for, if the body stands for several; `text` is how its values are written.
+    `paths` are all that it stands for, if the body stands for several; `words` is how its values are written.
     """
 
     node: Node
     name: str
     paths: tuple[str, ...]
     inputs: tuple[Value, ...]
-    text: Text
+    words: Words
 
     @property
     def block(self) -> str | None:
@@ -76,11 +80,10 @@ class Entry:
 
 
 class Layer(NamedTuple):
-    """A layer, the shape that it reads, and how its values are written."""
+    """A layer, with its arguments as they are written, and the shape that it reads."""
 
     kind: Kind
     x: Size
-    text: Text
 
 
 @dataclass(slots=True)
@@ -107,28 +110,53 @@ class Unit:
     @property
     def shape(self) -> Size:
         """The shape of its first output."""
-        return size(next(iter(self.entries[-1].node.shapes.values())))
+        return next(iter(self.entries[-1].node.shapes.values()))
 
 
-def size(shape: Sequence[Any]) -> Size:
-    """A shape without its expressions."""
-    return tuple(plain(length) for length in shape)
+def own_words(instance: Instance) -> Words:
+    """How the names of a block are written in its own picture: as themselves."""
+    return {name: name for name in instance.arguments}
 
 
-def expression(value: Any) -> str:
-    """A value as the expression that gives it, in the parameters of a block."""
-    return text_of(value) if names_of(value) else labels.number(value)
+def words_within(node: Node, words: Words) -> Words:
+    """How the names within a node's body are written, in the terms of the body around it."""
+    element = node.element
+    if not words or not isinstance(element, Instance) or node.call is None:
+        return words
+    found: dict[str, str] = {}
+    for name, parameter in element.block.parameters.items():
+        given = node.call.arguments.get(name, parameter.default)
+        text = _text(given, words if name in node.call.arguments else found)
+        if text is not None:
+            found[name] = text
+    return found
 
 
-def scope(node: Node, text: Text) -> Text:
-    """How the values within a node's body are written, in the terms of the body around it."""
-    if text is labels.number or not isinstance(node.element, Instance):
-        return text
-    return partial(_translated, text=text, arguments=node.element.arguments)
+def _text(value: Any, words: Words) -> str | None:
+    """An expression in words; None for a value, and where a name would have to be put into a larger expression."""
+    if not isinstance(value, Expression):
+        return None
+    if value.text.isidentifier():
+        return words.get(value.text)
+    return value.text if all(words.get(name) == name for name in value.names) else None
 
 
-def _translated(value: Any, text: Text, arguments: dict[str, Any]) -> str:
-    return text(evaluate_text(text_of(value), arguments)) if names_of(value) else labels.number(value)
+def _in_words(written: Any, value: Any, words: Words) -> Any:
+    """An argument's value, as it is written where there are words for it."""
+    if isinstance(written, tuple) and isinstance(value, tuple) and len(written) == len(value):
+        return tuple(_in_words(one, item, words) for one, item in zip(written, value, strict=True))
+    text = None if value is None else _text(written, words)
+    return value if text is None else Written(value, text)
+
+
+def _layer(node: Node, x: Size, words: Words) -> Layer:
+    kind = node.element
+    assert isinstance(kind, Kind)
+    if words and isinstance(node.call, LayerCall):
+        values = kind.__dict__
+        said = {name: _in_words(given, values[name], words) for name, given in node.call.arguments.items()}
+        kind = kind.model_copy(update=said)
+    return Layer(kind, x)
 
 
 _STAGE = {"conv": 0, "linear": 0, "norm": 1, "join": 1}
@@ -137,34 +165,32 @@ _NEXT = {"norm": 1, "activation": 2, "dropout": 3}
 
 def follows(before: list[Layer], kind: Kind) -> bool:
     """Whether a layer stands in the box of those before it: convolution, norm, activation, dropout, in this order."""
-    first, last = labels.role(before[0].kind), labels.role(before[-1].kind)
+    first, last = before[0].kind.role, before[-1].kind.role
     if first not in _STAGE:
         return False
-    return _NEXT.get(labels.role(kind), 0) > (_STAGE[first] if len(before) == 1 else _NEXT[last])
+    return _NEXT.get(kind.role, 0) > (_STAGE[first] if len(before) == 1 else _NEXT[last])
 
 
-def single(graph: Graph, text: Text) -> list[Layer]:
+def single(graph: Graph, words: Words) -> list[Layer]:
     """The layers of a body that one box can show: a chain of one convolution and what follows it. Empty for others."""
     layers: list[Layer] = []
-    return layers if _collect(graph, text, layers) else []
+    return layers if _collect(graph, words, layers) else []
 
 
-def _collect(graph: Graph, text: Text, layers: list[Layer]) -> bool:
+def _collect(graph: Graph, words: Words, layers: list[Layer]) -> bool:
     before = Ref(INPUT)
     for position, node in enumerate(graph.nodes):
         if node.auxiliary or node.inputs != (before,) or None not in node.shapes:
             return False
         before = Ref(position)
-        if not node.present:
-            continue
         if node.graph is not None:
-            if not _collect(node.graph, scope(node, text), layers):
+            if not _collect(node.graph, words_within(node, words), layers):
                 return False
             continue
         assert isinstance(node.element, Kind)
         if layers and not follows(layers, node.element):
             return False
-        layers.append(Layer(node.element, size(node.in_shapes[0]), text))
+        layers.append(_layer(node, node.in_shapes[0], words))
     return bool(layers) and graph.results == {None: before}
 
 
@@ -177,7 +203,7 @@ class Collector:
         self.fused = fused
         self.entries: list[Entry] = []
 
-    def unfold(self, graph: Graph, given: tuple[Value, ...], text: Text, before: str = "") -> dict[str | None, Value]:
+    def unfold(self, graph: Graph, given: tuple[Value, ...], words: Words, before: str = "") -> dict[str | None, Value]:
         """Collect the entries of a body; its results."""
         values: list[dict[str | None, Value]] = []
 
@@ -186,16 +212,13 @@ class Collector:
 
         for node in graph.nodes:
             inputs = tuple(read(ref) for ref in node.inputs)
-            if not node.present:
-                values.append({None: inputs[0]})
-                continue
             name = before + node.name
-            entry = Entry(node, name, tuple(prefix + name for prefix in self.prefixes), inputs, text)
+            entry = Entry(node, name, tuple(prefix + name for prefix in self.prefixes), inputs, words)
             if isinstance(node.element, Graph) and self._inlined(entry, node.element):
-                values.append(self.unfold(node.element, inputs, text, f"{name}."))
+                values.append(self.unfold(node.element, inputs, words, f"{name}."))
             else:
                 self.entries.append(entry)
-                values.append({o: Value(len(self.entries) - 1, o, size(x)) for o, x in node.shapes.items()})
+                values.append({o: Value(len(self.entries) - 1, o, x) for o, x in node.shapes.items()})
         return {name: read(ref) for name, ref in graph.results.items()}
 
     def _inlined(self, entry: Entry, graph: Graph) -> bool:
@@ -204,7 +227,7 @@ class Collector:
             return False
         if self.level.everything or self.level.names(entry):
             return True
-        return self.level.depth > 0 and not (self.fused and single(graph, entry.text))
+        return self.level.depth > 0 and not (self.fused and single(graph, entry.words))
 
     def units(self, results: dict[str | None, Value]) -> list[Unit]:
         """The entries, each with those that follow in its box."""
@@ -232,18 +255,17 @@ class Collector:
                     break
                 taken.add(last)
                 unit.entries.append(self.entries[last])
-                unit.layers.append(_layer(self.entries[last]))
+                unit.layers.append(_first(self.entries[last]))
         return units
 
     def _unit(self, entry: Entry) -> Unit:
         graph = entry.node.graph
         if graph is None:
-            return Unit([entry], [_layer(entry)])
+            return Unit([entry], [_first(entry)])
         asked = self.level.everything or self.level.names(entry)
-        layers = [] if asked or entry.node.auxiliary else single(graph, scope(entry.node, entry.text))
+        layers = [] if asked or entry.node.auxiliary else single(graph, words_within(entry.node, entry.words))
         return Unit([entry], layers, not layers and self.level.opens(entry))
 
 
-def _layer(entry: Entry) -> Layer:
-    assert isinstance(entry.node.element, Kind)
-    return Layer(entry.node.element, entry.inputs[0].shape, entry.text)
+def _first(entry: Entry) -> Layer:
+    return _layer(entry.node, entry.inputs[0].shape, entry.words)

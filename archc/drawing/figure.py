@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from math import inf, log
-from typing import Final
+from typing import Final, NamedTuple
 
-from archc.drawing.layout import Arrangement, Plan, Point, Size2, straightened
+from archc.drawing.labels import place_labels
+from archc.drawing.layout import Arrangement, Plan, Point, Size2, straightened, u_shaped
 from archc.drawing.measure import (
     BOX_HEIGHT,
     FRAME_HEAD,
@@ -24,9 +25,11 @@ from archc.drawing.measure import (
     pile_height,
     terminal_width,
 )
-from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Item, Picture, Terminal
-from archc.drawing.style import LEGEND
+from archc.drawing.model import BEGIN, END, Body, Box, Group, Item, Picture, Terminal, boxes_in
+from archc.drawing.sheet import Figure, Line, Placed, Sheet
+from archc.drawing.style import LEGEND, Direction, Style
 from archc.drawing.text import text_width
+from archc.drawing.volumes import Volumes
 
 PAGE: Final = 1160.0
 """Width that a sheet keeps to, if it can: at 1,200 pixels its texts have their own size."""
@@ -38,93 +41,72 @@ ONE_COLUMN: Final = 640.0
 """Height up to which a picture stays in one column."""
 ASPECT: Final = 1.55
 """Width by height that is aimed at."""
+TOWER: Final = 6.0
+"""Height by width from which a sheet is rather wider than the page."""
+WIDE: Final = 2.6
+"""The same where the data goes to the right."""
 LEGEND_ROW: Final = 20.0
 
 
-@dataclass(slots=True)
-class Placed:
-    """A box, a terminal or a frame in its place; of a box the first card."""
+def sheet_of(
+    pictures: Sequence[Picture],
+    *,
+    aspect: float | None = None,
+    legend: bool = True,
+    titled: bool = True,
+    style: Style = "boxes",
+    direction: Direction | None = None,
+) -> Sheet:
+    """The pictures beside each other, in columns that give the sheet a good shape.
 
-    item: Item
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(slots=True)
-class Line:
-    """An edge in its place; `at` is where its label begins. Without a target it ends at the edge of a frame."""
-
-    points: list[Point]
-    edge: Edge
-    source: Item | None
-    target: Item | None
-    label: str = ""
-    at: Point = (0.0, 0.0)
-
-    @property
-    def sideways(self) -> bool:
-        """Whether it leaves its box at the side, where there is no room for a label."""
-        return len(self.points) > 1 and self.points[0][1] == self.points[1][1]
-
-
-@dataclass(slots=True)
-class Figure:
-    """A picture in its place."""
-
-    picture: Picture
-    x: float
-    y: float
-    width: float
-    height: float
-    boxes: list[Placed] = field(default_factory=list)
-    frames: list[Placed] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Sheet:
-    """Figures side by side, and the legend below: roles with their names and where they stand."""
-
-    width: float
-    height: float
-    figures: list[Figure]
-    legend: list[tuple[str, str, Point]]
-
-
-def sheet_of(pictures: Sequence[Picture], *, aspect: float = ASPECT, legend: bool = True) -> Sheet:
-    """The pictures side by side, in columns of a height that gives the sheet a good shape."""
-    laid = [_Laid(picture.body) for picture in pictures]
+    Where the data goes to the `right` they stand below each other, in rows; volumes do so by themselves. `aspect` is
+    the width by height that is aimed at. Without titles (`titled`) and `legend` the boxes stand alone.
+    """
+    title = " and ".join(picture.title for picture in pictures)
+    description = " ".join(picture.description for picture in pictures)
+    if not titled:
+        pictures = [replace(picture, title="", subtitle="", figures="") for picture in pictures]
+    right = (direction or ("right" if style == "volumes" else "down")) == "right"
+    boxes = [box for picture in pictures for box in boxes_in(picture.body)]
+    look = _Look(Volumes(boxes) if style == "volumes" else None, right)
+    laid = [_Laid(picture.body, look) for picture in pictures]
     figures: list[Figure] = []
-    x = MARGIN
-    for picture, one, plan in zip(pictures, laid, _best_plans(laid, aspect), strict=True):
+    x = y = MARGIN
+    for picture, one, plan in zip(pictures, laid, _best_plans(laid, aspect, right=right), strict=True):
         head = heading_height(picture)
-        figure = Figure(picture, x, MARGIN, max(plan.width, heading_width(picture)), head + plan.height)
-        one.draw(plan, x, MARGIN + head, figure)
+        figure = Figure(picture, x, y, max(plan.width, heading_width(picture)), head + plan.height)
+        one.draw(plan, x, y + head, figure)
+        place_labels(figure)
         figures.append(figure)
-        x += figure.width + PICTURE_GAP
-    width = x - PICTURE_GAP + MARGIN
-    height = MARGIN + max(figure.height for figure in figures)
+        x, y = (x, y + figure.height + PICTURE_GAP / 2) if right else (x + figure.width + PICTURE_GAP, y)
+    width = max(figure.x + figure.width for figure in figures) + MARGIN
+    height = max(figure.y + figure.height for figure in figures)
     rows, height = _legend(figures, width - 2 * MARGIN, height) if legend else ([], height)
-    return Sheet(width, height + MARGIN, figures, rows)
+    return Sheet(width, height + MARGIN, figures, rows, title, description, look.volumes)
 
 
-def _best_plans(laid: list[_Laid], aspect: float) -> list[Plan]:
-    """Of plans with more and more columns, those that come nearest to the shape aimed at and leave the least empty."""
+def _best_plans(laid: list[_Laid], aspect: float | None, *, right: bool) -> list[Plan]:
+    """Of plans with more and more columns, those that come nearest to the shape aimed at and leave the least empty.
+
+    To the `right` it is rows.
+    """
+    aim = aspect or (WIDE if right else ASPECT)
     plans = [one.plan(inf) for one in laid]
-    tallest = max(plan.height for plan in plans)
-    least, best = inf, plans
-    for parts in range(1, 13 if tallest > ONE_COLUMN else 2):
+    longest = max(plan.width if right else plan.height for plan in plans)
+    least, best, best_shape = inf, plans, inf
+    for parts in range(1, 13 if longest > (PAGE if right else ONE_COLUMN) else 2):
         if parts > 1:
-            plans = [one.plan(tallest / parts) for one in laid]
-        width = sum(plan.width for plan in plans) + PICTURE_GAP * (len(plans) - 1)
-        if parts > 1 and width > PAGE - 2 * MARGIN:
+            plans = [one.plan(longest / parts) for one in laid]
+        widths, heights = [plan.width for plan in plans], [plan.height for plan in plans]
+        gaps = PICTURE_GAP * (len(plans) - 1)
+        width, height = (max(widths), sum(heights) + gaps) if right else (sum(widths) + gaps, max(heights))
+        beyond = width / (PAGE - 2 * MARGIN)
+        cost = abs(log(width / (height + 60) / aim)) + 1.5 * sum(plan.ragged for plan in plans) / len(plans)
+        if beyond > 1 and parts > 1 and not right and best_shape < TOWER:
             break
-        height = max(plan.height for plan in plans) + 60
-        cost = abs(log(width / height / aspect)) + sum(plan.ragged for plan in plans) / len(plans)
+        cost += 2 * log(max(beyond, 1.0)) * right
         if cost < least:
-            least, best = cost, plans
+            least, best, best_shape = cost, plans, height / width
     return best
 
 
@@ -144,53 +126,81 @@ def _legend(figures: list[Figure], width: float, y: float) -> tuple[list[tuple[s
     return found, y
 
 
+class _Look(NamedTuple):
+    """The scale of solids, if they stand for boxes, and whether the data goes to the right."""
+
+    volumes: Volumes | None
+    right: bool
+
+    def size(self, width: float, height: float, entry: float, exit: float) -> Size2:
+        """A size as the layout takes it, which goes down: to the right, height and width change places."""
+        return Size2(height, width, entry, exit) if self.right else Size2(width, height, entry, exit)
+
+
 class _Laid:
     """A body whose boxes are measured; its frames hold such bodies."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, look: _Look) -> None:
         self.body = body
-        self.inner = {place: _Laid(item.body) for place, item in enumerate(body.items) if isinstance(item, Group)}
+        self.look = look
+        self.inner = {n: _Laid(item.body, look) for n, item in enumerate(body.items) if isinstance(item, Group)}
         self.plans = {place: laid.plan(FRAME_ROOM) for place, laid in self.inner.items()}
         self.heads: dict[int, float] = {}
+        self.extents: list[tuple[float, float]] = []
+        """Width and height of each item; of boxes in a row, of the first card."""
         common = common_width(body)
         self.sizes = [self._size(place, item, common) for place, item in enumerate(body.items)]
         links = [(edge.source, edge.target) for edge in body.edges]
         self.arrangement = Arrangement(self.sizes, links, _starts(body))
+        whole = bool(body.items) and isinstance(body.items[-1], Terminal)  # a U ends above, where no frame does
+        self.shaped = u_shaped(self.sizes, links) if whole and look == _Look(None, False) else None
 
     def plan(self, room: float) -> Plan:
-        """The body's layout, in columns no higher than `room`."""
-        return self.arrangement.plan(room)
+        """The body's layout, in columns no higher (in rows no wider) than `room`."""
+        plan = self.shaped or self.arrangement.plan(room)
+        return plan.turned() if self.look.right else plan
 
     def _size(self, place: int, item: Item, common: float) -> Size2:
+        look = self.look
         if isinstance(item, Group):
             plan = self.plans[place]
             width = frame_width(item, plan.width)
             left = (width - plan.width) / 2
-            head = self.heads[place] = frame_head(item, plan.entry + left)
-            return Size2(width, plan.height + head + FRAME_PAD, plan.entry + left, plan.exit + left)
-        if isinstance(item, Box):
-            width, pile = max(common, box_width(item)), pile_height(item)
-            return Size2(width + pile, BOX_HEIGHT + pile, width / 2, width / 2)
-        width = terminal_width(item)
-        return Size2(width, TERMINAL_HEIGHT, width / 2, width / 2)
+            head = FRAME_HEAD if look.right else frame_head(item, plan.entry + left)
+            self.heads[place] = head
+            self.extents.append((width, plan.height + head + FRAME_PAD))
+            shift = head if look.right else left
+            return look.size(*self.extents[-1], plan.entry + shift, plan.exit + shift)
+        pile = 0.0
+        if isinstance(item, Terminal):
+            width, height = terminal_width(item), TERMINAL_HEIGHT
+        elif look.volumes:
+            width, height, axis = look.volumes.size(item)
+            self.extents.append((width, height))
+            axis = axis if look.right else width / 2
+            return look.size(width, height, axis, axis)
+        else:
+            width, height, pile = max(common, box_width(item)), BOX_HEIGHT, pile_height(item)
+        self.extents.append((width, height))
+        middle = (height if look.right else width) / 2
+        return look.size(width + pile, height + pile, middle, middle)
 
     def draw(self, plan: Plan, x: float, y: float, figure: Figure, above: float = 0.0, below: float = 0.0) -> None:
         """Put everything in its place, for the upper left corner (x, y); lines begin `above` and end `below` it."""
         items = self.body.items
+        right = self.look.right
         for place, item in enumerate(items):
             left, top = plan.places[place]
-            size = self.sizes[place]
-            placed = Placed(item, x + left, y + top, size.width, size.height)
-            if isinstance(item, Box):
-                placed.width, placed.height = 2 * size.entry, BOX_HEIGHT
+            placed = Placed(item, x + left, y + top, *self.extents[place])
             if not isinstance(item, Group):
                 figure.boxes.append(placed)
                 continue
             figure.frames.append(placed)
             inner, head = self.plans[place], self.heads[place]
-            left = placed.x + (size.width - inner.width) / 2
+            aside = (placed.width - inner.width) / 2
             start = FRAME_HEAD if head == FRAME_HEAD else head - FRAME_HEAD + 2  # below the title
-            self.inner[place].draw(inner, left, placed.y + head, figure, start, FRAME_PAD)
+            ends = (aside, aside) if right else (start, FRAME_PAD)
+            self.inner[place].draw(inner, placed.x + aside, placed.y + head, figure, *ends)
         told: set[tuple[int, str]] = set()
         drawn: set[tuple[int, int]] = set()
         for edge in self.body.edges:
@@ -202,26 +212,27 @@ class _Laid:
             if (source is None and isinstance(target, Terminal)) or (target is None and isinstance(source, Terminal)):
                 continue  # what comes in and goes out is drawn as a box
             points = [(x + px, y + py) for px, py in plan.lines[edge.source, edge.target]]
+            aside = edge.target in self.arrangement.anchors  # then the line leaves and enters at other sides
+            along = (1.0, 0.0) if right else (0.0, 1.0)
             if source is None:
-                points.insert(0, (points[0][0], points[0][1] - above))
+                points.insert(0, (points[0][0] - above * along[0], points[0][1] - above * along[1]))
+            elif not aside:
+                points[0] = (points[0][0] - self._inset(source), points[0][1])
             if target is None:
-                points.append((points[-1][0], points[-1][1] + below))
+                points.append((points[-1][0] + below * along[0], points[-1][1] + below * along[1]))
+            elif not aside:
+                points[-1] = (points[-1][0] + self._inset(target), points[-1][1])
             line = Line(straightened(points), edge, source, target)
-            if target is not None and edge.label and not line.sideways and (edge.source, edge.label) not in told:
+            if target is not None and edge.label and (edge.source, edge.label) not in told:
                 told.add((edge.source, edge.label))
-                line.label, line.at = edge_label(edge), _label_at(line.points, named=edge.named)
-                figure.width = max(figure.width, line.at[0] + text_width(line.label, SMALL) - figure.x)
+                line.label = edge_label(edge)
             figure.lines.append(line)
 
-
-def _label_at(points: Sequence[Point], *, named: bool) -> Point:
-    """Where a label begins: right of the line below its box; of several outputs, where each goes its own way."""
-    (x, y), (_, next_y), *rest = points
-    if not named:
-        return (x + 6, y + 14)
-    if len(rest) > 2:
-        return (x + 8, next_y - 4)  # on its way to a lane
-    return (points[-1][0] + 6, points[-1][1] - 8)
+    def _inset(self, item: Item) -> float:
+        """How far from the side of an item its solid is, where words are wider than it."""
+        if self.look.volumes is None or not self.look.right or not isinstance(item, Box):
+            return 0.0
+        return (self.look.volumes.size(item)[0] - self.look.volumes.solid(item.shape).width) / 2
 
 
 def _starts(body: Body) -> frozenset[int]:
@@ -233,8 +244,3 @@ def _starts(body: Body) -> frozenset[int]:
             places.add(place)
         before = item.shape[1:]
     return frozenset(places)
-
-
-def boxes_of(sheet: Sheet) -> Iterable[Placed]:
-    """The boxes of all figures, without terminals and frames."""
-    return (placed for figure in sheet.figures for placed in figure.boxes if isinstance(placed.item, Box))

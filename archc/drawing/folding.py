@@ -1,4 +1,4 @@
-"""Equal neighbours as one: `×3` instead of three boxes, and an end to what nobody can look at."""
+"""Equal neighbors as one: `×3` instead of three boxes, and an end to what nobody can look at."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
-from archc.drawing.model import Body, Box, Edge, Group, Picture, Terminal, form
+from archc.drawing.model import Body, Box, Edge, Group, Picture, Terminal
 from archc.drawing.text import cut, text_width
+from archc.text import form
 
 NAME: Final = 12.0
 WHAT: Final = 12.0
@@ -44,7 +45,7 @@ def box_width(box: Box) -> float:
     lines = (
         text_width(box.name, NAME, bold=True) + times,
         text_width(box.what, WHAT),
-        text_width(form(box.shape), SMALL) + tags,
+        text_width(box.shapes, SMALL) + tags,
     )
     return even(max(LEAST_BOX, SOLID + PAD + min(max(lines), MOST_TEXT)))
 
@@ -65,7 +66,7 @@ def pile_height(box: Box) -> float:
 
 
 def common_width(body: Body) -> float:
-    """The width of all boxes of a body that need no more: neighbours look calm if they are equal."""
+    """The width of all boxes of a body that need no more: neighbors look calm if they are equal."""
     widths = sorted(box_width(item) for item in body.items if isinstance(item, Box))
     return next((width for width in reversed(widths) if width <= 1.3 * widths[len(widths) // 2]), 0.0)
 

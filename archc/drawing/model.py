@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from archc.text import form
 
 Size = tuple[int, ...]
 """A shape of plain numbers: (channels, height, width) or (features,)."""
@@ -19,8 +22,8 @@ class Box:
     """One box. `paths` are the `state_dict` paths of all entries that it stands for, the first one first.
 
     `x` and `shape` are what it reads and gives; `tags` are layers that follow within the box (`BN`, `ReLU`); `times`
-    counts equal ones in a row, of which the name tells the first and the last. `role` gives the colour; `aside` is an
-    auxiliary head.
+    counts equal ones in a row, of which the name tells the first and the last. `role` gives the color; `aside` is an
+    auxiliary head. `others` are the shapes of its further outputs.
     """
 
     paths: tuple[str, ...]
@@ -33,6 +36,12 @@ class Box:
     times: int = 1
     block: str | None = None
     aside: bool = False
+    others: tuple[Size, ...] = ()
+
+    @property
+    def shapes(self) -> str:
+        """The shapes of all its outputs: `8×16×16, 16×8×8`."""
+        return ", ".join(form(shape) for shape in (self.shape, *self.others))
 
 
 @dataclass(slots=True)
@@ -64,7 +73,8 @@ class Edge(NamedTuple):
     """From an item's position to another's, with the shape of what it carries.
 
     `uses` are the outputs of the source that it carries (None for an only one), each with the input of the target
-    that it is. `label` names the outputs that have names, and tells the shape where the source changes it.
+    that it is. `label` tells the outputs that have names, each with its shape;
+    a box tells the shape of its only one.
     """
 
     source: int
@@ -104,6 +114,10 @@ class Picture:
     body: Body
 
 
-def form(size: Size) -> str:
-    """`64×112×112`."""
-    return "×".join(map(str, size))
+def boxes_in(body: Body) -> Iterator[Box]:
+    """All boxes of a body, those in its frames included."""
+    for item in body.items:
+        if isinstance(item, Group):
+            yield from boxes_in(item.body)
+        elif isinstance(item, Box):
+            yield item

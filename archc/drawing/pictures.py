@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from archc.drawing.entries import Level, expression, single, size
-from archc.drawing.labels import Text, number
-from archc.drawing.model import BEGIN, END, Body, Edge, Item, Picture, Size, Terminal, form
+from archc.drawing.entries import Level, Words, own_words, single
+from archc.drawing.model import BEGIN, END, Body, Edge, Item, Picture, Size, Terminal
 from archc.drawing.view import body_of
-from archc.graph import Graph, Instance, Network, Node, elaborate
+from archc.graph import Graph, Instance, Network, Node
 from archc.inference import graph_cost
+from archc.kinds.labels import text
 from archc.problems import did_you_mean
+from archc.text import amount, form
 
 if TYPE_CHECKING:
     from archc.architecture import Architecture
@@ -53,7 +54,7 @@ def _check(networks: list[Network], names: frozenset[str]) -> None:
             known[path] = None
     for name in sorted(names - known.keys()):
         if name in layers:
-            raise UnknownName(f"`{name}` is a single layer: there is nothing in it to open")
+            raise UnknownName(f"`{name}` is a single layer, so there is nothing to open")
         raise UnknownName(_unknown(name, known, networks))
 
 
@@ -64,12 +65,11 @@ def _unknown(name: str, known: Iterable[str], networks: list[Network]) -> str:
 
 
 def _nodes(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Node]]:
-    """Every entry that is present, with its path."""
+    """Every entry, with its path."""
     for node in graph.nodes:
-        if node.present:
-            yield prefix + node.name, node
-            if node.graph is not None:
-                yield from _nodes(node.graph, f"{prefix}{node.name}.")
+        yield prefix + node.name, node
+        if node.graph is not None:
+            yield from _nodes(node.graph, f"{prefix}{node.name}.")
 
 
 def _whole(network: Network, level: Level) -> Picture:
@@ -86,42 +86,40 @@ def _whole(network: Network, level: Level) -> Picture:
 
 def _block(network: Network, name: str, level: Level) -> Picture:
     """A block by its name, with its parameters in place of numbers; or what stands at a path, with its numbers."""
-    if name in network.spec.blocks:
-        network = elaborate(network.spec, network.declared, network.input, symbolic=True)
     nodes = [(path, node) for path, node in _nodes(network.graph) if node.graph is not None]
     calls = [(path, node.element) for path, node in nodes if isinstance(node.element, Instance)]
     named = [(path, call) for path, call in calls if call.block.name == name]
     if named:
         (path, call), *others = named
-        given = [f"{key} = {number(value)}" for key, value in call.arguments.items() if key != "in_channels"]
+        given = [f"{key} = {text(value)}" for key, value in call.arguments.items() if key != "in_channels"]
         which = f"as {path}, the first of {len(named)}" if others else f"as {path}"
         figures = f"{which}: {', '.join(given)}" if given else which
-        return _inner(name, call.block.description, figures, path, call.graph, level, expression)
+        return _inner(name, call.block.description, figures, path, call.graph, level, own_words(call))
     for path, node in nodes:
         if path == name and node.graph is not None:
             block = node.element.block if isinstance(node.element, Instance) else None
             title = f"{path} · {block.name}" if block else path
-            return _inner(title, block.description if block else "", "", path, node.graph, level, number)
+            return _inner(title, block.description if block else "", "", path, node.graph, level, {})
     known = dict.fromkeys([*(call.block.name for _, call in calls), *(path for path, _ in nodes)])
     raise UnknownName(_unknown(name, known, [network]))
 
 
-def _inner(title: str, subtitle: str, figures: str, path: str, graph: Graph, level: Level, text: Text) -> Picture:
-    body = body_of(graph, (f"{path}.",), level, text)
+def _inner(title: str, subtitle: str, figures: str, path: str, graph: Graph, level: Level, words: Words) -> Picture:
+    body = body_of(graph, (f"{path}.",), level, words)
     outputs = _outputs(graph)
-    given = size(graph.in_shapes[0])
+    given = graph.in_shapes[0]
     description = f"{title}: {form(given)} to {', '.join(form(shape) for shape in outputs.values())}. {figures}"
     return Picture(title, subtitle, figures, description.strip(), _with_terminals(body, given, outputs))
 
 
 def inside(graph: Graph) -> Picture:
     """What is in a body, for a page that has the heading: without a title, and its paths begin there."""
-    body = body_of(graph, ("",), Level(), fused=not single(graph, number))
-    return Picture("", "", "", "", _with_terminals(body, size(graph.in_shapes[0]), _outputs(graph)))
+    body = body_of(graph, ("",), Level(), fused=not single(graph, {}))
+    return Picture("", "", "", "", _with_terminals(body, graph.in_shapes[0], _outputs(graph)))
 
 
 def _outputs(graph: Graph) -> dict[str, Size]:
-    return {name or "output": size(graph.shape(ref)) for name, ref in graph.results.items()}
+    return {name or "output": shape for name, shape in graph.outputs.items()}
 
 
 def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
@@ -138,11 +136,3 @@ def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
             edges.append(Edge(target, END, edge.shape))
         edges.append(edge._replace(source=edge.source + 1, target=target))
     return Body(items, edges, results=body.results)
-
-
-def amount(count: int) -> str:
-    """`6.62 M`: a count in three digits."""
-    for unit, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= unit:
-            return f"{count / unit:#.3g} {sign}".replace(". ", " ")
-    return str(count)

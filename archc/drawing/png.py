@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from archc.drawing.figure import Sheet
+from archc.drawing.sheet import Sheet
 from archc.drawing.style import Theme
 from archc.drawing.svg import render
+from archc.extras import installed
 
 ZOOM: Final = 2.0
 """Pixels by CSS pixel: sharp on dense screens and on paper."""
@@ -18,7 +19,7 @@ MOST_PIXELS: Final = 16_000
 
 def available() -> bool:
     """Whether resvg is installed."""
-    return find_spec("resvg_py") is not None
+    return installed("resvg_py")
 
 
 def render_png(sheet: Sheet, theme: Theme = "light") -> bytes:

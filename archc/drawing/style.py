@@ -1,7 +1,8 @@
-"""Colours, fonts and the legend's words: the look of a drawing, in one place."""
+"""Colors, fonts and the legend's words: the look of a drawing, in one place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Literal
 
 FONT: Final = "'Segoe UI',Roboto,'Helvetica Neue',Arial,'Liberation Sans',sans-serif"
@@ -32,7 +33,7 @@ INKS: Final = {
 LEGEND: Final = {
     "conv": "convolution",
     "pool": "pooling",
-    "norm": "normalisation",
+    "norm": "normalization",
     "activation": "activation",
     "linear": "linear",
     "join": "join",
@@ -46,59 +47,69 @@ LEGEND: Final = {
 
 
 Theme = Literal["light", "dark"]
+Style = Literal["boxes", "volumes"]
+"""Boxes with their texts, or solids as large as the outputs."""
+Direction = Literal["down", "right"]
+"""Which way the data goes."""
 
 
 def style_sheet(theme: Theme | None = None) -> str:
     """The rules of a drawing, which hold within an element of the class `archc`.
 
-    Colours are custom properties (`--archc-conv`, `--archc-conv-fill`), so that a page can change them, and follow
-    the reader's preference for dark or light; before each stands the light colour, for viewers that know no
-    properties. With a `theme` its colours alone stand there.
+    The colors are literal, so that programs which know no custom properties (Inkscape, CairoSVG, librsvg) show them.
+    Without a `theme`, viewers that know them take the colors from properties instead (`--archc-conv`,
+    `--archc-conv-fill`): these follow the reader's preference for dark or light, and a page can change them.
     """
-    colours = _colours(int(theme == "dark"))
-
-    def paint(attribute: str, name: str) -> str:
-        plain = f"{attribute}:{colours[name]}"
-        return plain if theme else f"{plain};{attribute}:var(--archc-{name})"
-
-    rules = [
-        ("", f"font-family:{FONT};font-size:12px"),
-        (".paper", paint("fill", "paper")),
-        ("text", paint("fill", "ink")),
-        (".title", "font-size:20px;font-weight:700"),
-        (".name,.times", "font-weight:600"),
-        (".times,.tags", "text-anchor:end"),
-        (".shape,.tags,.label,.terminal text", "font-size:10.5px"),
-        (".figures,.shape,.tags,.label,.terminal text", paint("fill", "muted")),
-        (".terminal text", "text-anchor:middle"),
-        (".terminal .card,.frame .card", f"{paint('fill', 'frame')};{paint('stroke', 'border')}"),
-        (".edge path", f"fill:none;stroke-width:1.4;{paint('stroke', 'line')}"),
-        (".tip", paint("fill", "line")),
-        (".aside .card,.aside path", "stroke-dasharray:4 3"),
-        (".roof", "opacity:.55"),
-        (".side", "opacity:.75"),
-    ]
-    for role in ROLES:
-        rules.append((f".{role} .card", f"{paint('fill', f'{role}-fill')};{paint('stroke', role)}"))
-        rules.append((f".{role} path,.{role} .times", paint("fill", role)))
-    text = "".join(f"{_within(selectors)}{{{declarations}}}" for selectors, declarations in rules)
+    colors = _colors(int(theme == "dark"))
+    text = "".join(
+        f"{_within(selectors)}{{{';'.join([*plain, *(f'{key}:{colors[name]}' for key, name in paints.items())])}}}"
+        for selectors, plain, paints in _rules()
+    )
     if theme:
         return text
+    follow = "".join(
+        f"{_within(selectors)}{{{';'.join(f'{key}:var(--archc-{name})' for key, name in paints.items())}}}"
+        for selectors, _, paints in _rules()
+        if paints
+    )
     dark = f"@media (prefers-color-scheme:dark){{.archc{{{properties(1)}}}}}"
-    return f".archc{{{properties(0)}}}{dark}{text}"
+    return f"{text}@supports (fill:var(--a)){{.archc{{{properties(0)}}}{dark}{follow}}}"
+
+
+def _rules() -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """Selectors, declarations that no theme changes, and the colors of attributes by name."""
+    yield "", [f"font-family:{FONT}", "font-size:12px"], {}
+    yield ".paper", [], {"fill": "paper"}
+    yield "text", [], {"fill": "ink"}
+    yield ".title", ["font-size:20px", "font-weight:700"], {}
+    yield ".name,.times", ["font-weight:600"], {}
+    yield ".times,.tags", ["text-anchor:end"], {}
+    yield ".shape,.tags,.label,.terminal text", ["font-size:10.5px"], {}
+    yield ".figures,.shape,.tags,.label,.terminal text", [], {"fill": "muted"}
+    yield ".volume text", ["text-anchor:middle"], {}
+    yield ".terminal .name", ["text-anchor:end"], {}
+    yield ".terminal .card,.frame .card", [], {"fill": "frame", "stroke": "border"}
+    yield ".edge path", ["fill:none", "stroke-width:1.4"], {"stroke": "line"}
+    yield ".tip", [], {"fill": "line"}
+    yield ".aside .card,.aside path", ["stroke-dasharray:4 3"], {}
+    yield ".roof", ["opacity:.55"], {}
+    yield ".side", ["opacity:.75"], {}
+    for role in ROLES:
+        yield f".{role} .card", [], {"fill": f"{role}-fill", "stroke": role}
+        yield f".{role} path,.{role} .times", [], {"fill": role}
 
 
 def _within(selectors: str) -> str:
     return ",".join(f".archc {selector}".rstrip() for selector in selectors.split(","))
 
 
-def _colours(mode: int) -> dict[str, str]:
-    colours = {name: modes[mode] for name, modes in INKS.items()}
+def _colors(mode: int) -> dict[str, str]:
+    colors = {name: modes[mode] for name, modes in INKS.items()}
     for role, papers in ROLES.items():
-        colours[f"{role}-fill"], colours[role] = papers[mode]
-    return colours
+        colors[f"{role}-fill"], colors[role] = papers[mode]
+    return colors
 
 
 def properties(mode: int) -> str:
-    """The colours as custom properties, in light (0) or dark (1)."""
-    return ";".join(f"--archc-{name}:{colour}" for name, colour in _colours(mode).items())
+    """The colors as custom properties, in light (0) or dark (1)."""
+    return ";".join(f"--archc-{name}:{color}" for name, color in _colors(mode).items())

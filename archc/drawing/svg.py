@@ -1,4 +1,4 @@
-"""A sheet as SVG: real text, colours that a page can change, legible in dark and light."""
+"""A sheet as SVG: real text, colors that a page can change, legible in dark and light."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from itertools import pairwise
 from math import sqrt
 
 from archc.drawing import measure
-from archc.drawing.figure import Figure, Line, Placed, Sheet, boxes_of
 from archc.drawing.layout import Point
-from archc.drawing.model import Box, Group, Size, Terminal, form
+from archc.drawing.model import Box, Group, Size, Terminal
+from archc.drawing.sheet import Figure, Line, Placed, Sheet, boxes_of
 from archc.drawing.style import Theme, style_sheet
-from archc.drawing.text import cut
+from archc.drawing.text import cut, text_width
+from archc.drawing.volumes import LINE, Volumes, words_of
+from archc.text import form
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -35,8 +37,6 @@ def render(sheet: Sheet, prefix: str = "archc", *, theme: Theme | None = None, s
 
     Without a `theme` it follows its reader. Without a style of its own (`styled`) the page has `style_sheet`.
     """
-    title = " and ".join(figure.picture.title for figure in sheet.figures)
-    description = " ".join(figure.picture.description for figure in sheet.figures)
     width, height = num(sheet.width), num(sheet.height)
     scale = Scale(sheet)
     labelled = f'role="img" aria-labelledby="{prefix}-title {prefix}-desc"'
@@ -44,14 +44,14 @@ def render(sheet: Sheet, prefix: str = "archc", *, theme: Theme | None = None, s
     size = f'width="{width}" height="{height}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="archc" viewBox="0 0 {width} {height}" {size} {labelled}>',
-        f'<title id="{prefix}-title">{xml(title)}</title>',
-        f'<desc id="{prefix}-desc">{xml(description)}</desc>',
+        f'<title id="{prefix}-title">{xml(sheet.title)}</title>',
+        f'<desc id="{prefix}-desc">{xml(sheet.description)}</desc>',
         *([f"<style>{style_sheet(theme)}</style>"] if styled else []),
         f'<defs><marker {tip}><path class="tip" d="M0 .8 7.4 4 0 7.2Z"/></marker></defs>',
         f'<rect class="paper" {size}/>',
     ]
     for figure in sheet.figures:
-        parts += _figure(figure, scale, prefix)
+        parts += _figure(figure, scale, prefix, sheet.volumes)
     parts += _legend(sheet)
     parts.append("</svg>\n")
     return "\n".join(parts)
@@ -62,14 +62,14 @@ class Scale:
 
     def __init__(self, sheet: Sheet) -> None:
         shapes = [placed.item.shape for placed in boxes_of(sheet)]
-        maps = [shape for shape in shapes if len(shape) == 3]
+        maps = [shape for shape in shapes if len(shape) > 1]
         self.channels = max((shape[0] for shape in maps), default=1)
         self.side = max((max(shape[1:]) for shape in maps), default=1)
         self.features = max((shape[0] for shape in shapes if len(shape) == 1), default=1)
 
     def solid(self, shape: Size) -> tuple[float, float, float]:
         """Length, height and depth of a map."""
-        height, depth = (3 + 25 * sqrt(side / self.side) for side in shape[1:])
+        height, depth = (3 + 25 * sqrt(side / self.side) for side in (1, *shape[1:])[-2:])  # of a volume, one slice
         return (2.5 + 23.5 * sqrt(shape[0] / self.channels), height, 0.36 * depth)
 
     def bar(self, features: int) -> float:
@@ -77,11 +77,12 @@ class Scale:
         return 4 + 28 * sqrt(features / self.features)
 
 
-def _figure(figure: Figure, scale: Scale, prefix: str) -> Iterable[str]:
+def _figure(figure: Figure, scale: Scale, prefix: str, volumes: Volumes | None) -> Iterable[str]:
     picture = figure.picture
     yield '<g class="figure">'
     y = figure.y + 18
-    yield _text("title", figure.x, y, cut(picture.title, figure.width, measure.TITLE, bold=True))
+    if picture.title:
+        yield _text("title", figure.x, y, cut(picture.title, figure.width, measure.TITLE, bold=True))
     for text in (cut(picture.subtitle, figure.width, measure.WHAT), cut(picture.figures, figure.width, measure.WHAT)):
         if text:
             y += 18
@@ -91,7 +92,10 @@ def _figure(figure: Figure, scale: Scale, prefix: str) -> Iterable[str]:
     for line in figure.lines:
         yield from _line(line, prefix)
     for placed in figure.boxes:
-        yield from _terminal(placed) if isinstance(placed.item, Terminal) else _box(placed, scale)
+        if isinstance(placed.item, Terminal):
+            yield from _terminal(placed)
+        else:
+            yield from _volume(placed, volumes) if volumes else _box(placed, scale)
     yield "</g>"
 
 
@@ -134,9 +138,11 @@ def _data(item: Box | Group) -> str:
 def _terminal(placed: Placed) -> Iterable[str]:
     terminal = placed.item
     assert isinstance(terminal, Terminal)
-    text = f'<tspan class="name">{xml(measure.terminal_name(terminal))}</tspan> {form(terminal.shape)}'
-    at = f'x="{num(placed.x + placed.width / 2)}" y="{num(placed.y + 17)}"'
-    yield f'<g class="terminal">{_rect(placed, placed.height / 2)}<text {at}>{text}</text></g>'
+    name, shape = measure.terminal_name(terminal), form(terminal.shape)
+    widths = text_width(name, measure.SMALL, bold=True) - text_width(shape, measure.SMALL)
+    middle, y = placed.x + (placed.width + widths) / 2, placed.y + 17  # two texts: CairoSVG centers no parts of one
+    texts = _text("name", middle - 2, y, name) + _text("shape", middle + 2, y, shape)
+    yield f'<g class="terminal">{_rect(placed, placed.height / 2)}{texts}</g>'
 
 
 def _box(placed: Placed, scale: Scale) -> Iterable[str]:
@@ -145,6 +151,7 @@ def _box(placed: Placed, scale: Scale) -> Iterable[str]:
     x, y, width = placed.x, placed.y, placed.width
     left, right = x + measure.SOLID, x + width - measure.PAD * 0.75
     room = width - measure.SOLID - measure.PAD / 2
+    tags = text_width(measure.tag_text(box), measure.SMALL) + measure.PAD if box.tags else 0.0
     yield f'<g class="box {box.role}{" aside" if box.aside else ""}"{_data(box)}>'
     yield f"<title>{xml(_spoken(box))}</title>"
     yield "".join(
@@ -153,11 +160,27 @@ def _box(placed: Placed, scale: Scale) -> Iterable[str]:
     yield _solid(box.shape, x + measure.SOLID / 2, y + placed.height / 2, scale)
     yield _text("name", left, y + 19, cut(box.name, room, measure.NAME, bold=True))
     yield _text("what", left, y + 34, cut(box.what, room, measure.WHAT))
-    yield _text("shape", left, y + 49, form(box.shape))
+    yield _text("shape", left, y + 49, cut(box.shapes, room - tags, measure.SMALL))
     if box.times > 1:
         yield _text("times", right, y + 19, f"×{box.times}")
     if box.tags:
         yield _text("tags", right, y + 49, measure.tag_text(box))
+    yield "</g>"
+
+
+def _volume(placed: Placed, volumes: Volumes) -> Iterable[str]:
+    box = placed.item
+    assert isinstance(box, Box)
+    solid = volumes.solid(box.shape)
+    middle = placed.x + placed.width / 2
+    yield f'<g class="volume {box.role}{" aside" if box.aside else ""}"{_data(box)}>'
+    yield f"<title>{xml(_spoken(box))}</title>"
+    yield _prism(*solid, middle, placed.y + solid.top / 2)
+    y = placed.y + solid.top + 1
+    for text, small in words_of(box):
+        y += LINE
+        size = measure.SMALL if small else measure.WHAT
+        yield _text("shape" if small else "what", middle, y, cut(text, placed.width, size))
     yield "</g>"
 
 
@@ -182,7 +205,7 @@ def _spoken(box: Box) -> str:
     times = f", {box.times} times" if box.times > 1 else ""
     tags = f", {', '.join(box.tags)}" if box.tags else ""
     aside = ", in training only" if box.aside else ""
-    return f"{box.name}: {box.what}{tags}{times}{aside}; {form(box.x)} to {form(box.shape)}"
+    return f"{box.name}: {box.what}{tags}{times}{aside}; {form(box.x)} to {box.shapes}"
 
 
 def _line(line: Line, prefix: str) -> Iterable[str]:

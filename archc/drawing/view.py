@@ -2,7 +2,7 @@
 
 Bodies without a name are no boxes: their entries stand in the body around them, under their full names. A block is a
 box, unless it is opened. Layers that follow a convolution (its norm, its activation) stand in its box, and so does a
-block that is no more than that. Equal neighbours fold into one box.
+block that is no more than that. Equal neighbors fold into one box.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from archc.drawing import labels
-from archc.drawing.entries import Collector, Level, Unit, Value, scope, single, size
+from archc.drawing.entries import Collector, Level, Unit, Value, Words, single, words_within
 from archc.drawing.folding import MOST_UNITS, Run, Wire, elide, fold
-from archc.drawing.labels import Text
-from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Item, Size, form
+from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Item, Size
 from archc.graph import Graph
+from archc.text import form
 
 
 def body_of(
-    graph: Graph, prefixes: tuple[str, ...], level: Level, text: Text = labels.number, *, fused: bool = True
+    graph: Graph, prefixes: tuple[str, ...], level: Level, words: Words | None = None, *, fused: bool = True
 ) -> Body:
     """The boxes of a body, which may stand for several equal ones: `prefixes` lead to each.
 
-    `fused`: layers may share a box. `text` is how values are written.
+    `fused`: layers may share a box. `words` is how values are written.
     """
     collector = Collector(level, prefixes, fused and not level.everything)
     inputs = (None, *graph.captures)
-    given = tuple(Value(BEGIN, name, size(shape)) for name, shape in zip(inputs, graph.in_shapes, strict=True))
-    results = collector.unfold(graph, given, text)
+    given = tuple(Value(BEGIN, name, shape) for name, shape in zip(inputs, graph.in_shapes, strict=True))
+    results = collector.unfold(graph, given, words or {})
     units = collector.units(results)
     entries = collector.entries
     owner = {id(entry): position for position, unit in enumerate(units) for entry in unit.entries}
@@ -69,13 +68,12 @@ class _Assembly:
                     if place[wire.source] != target:
                         only = wire._replace(slot=0) if run.period > 1 else wire  # a repeat reads one value
                         links.setdefault((place[wire.source], target), []).append(only)
-        before = [self.units[run.start].x for run in runs]
-        body.edges = [_edge(*link, wires, before) for link, wires in links.items()]
-        body.edges += [_edge(place[wire.source], END, [wire], before) for wire in self.ends]
+        body.edges = [_edge(*link, wires) for link, wires in links.items()]
+        body.edges += [_edge(place[wire.source], END, [wire]) for wire in self.ends]
         return body
 
     def content(self, unit: Unit) -> tuple[Any, ...]:
-        """What makes a unit equal to its neighbour."""
+        """What makes a unit equal to its neighbor."""
         lead = unit.lead
         below = None if unit.layers else (id(lead.node.graph), unit.opened, self.level.within(lead))
         layers = [(layer.kind.kind, layer.kind.__dict__) for layer in unit.layers]
@@ -97,8 +95,7 @@ class _Assembly:
                     source, wire = BEGIN, wire._replace(output=None)
                 links.setdefault((source, target), []).append(wire)
         last = units[run.period - 1].shape
-        before = [unit.x for unit in units[: run.period]]
-        body.edges = [_edge(*link, wires, before) for link, wires in links.items()]
+        body.edges = [_edge(*link, wires) for link, wires in links.items()]
         body.edges.append(Edge(run.period - 1, END, last))
         name = _span(units[0].lead.name, units[-1].lead.name)
         return Group((), name, "", body, last, run.times)
@@ -113,29 +110,28 @@ class _Assembly:
         aside = node.auxiliary
         if first.layers:
             main = first.layers[0]
-            what = labels.short_form(main.kind, main.x, main.text)
-            tags = tuple(labels.tag(layer.kind, layer.text) for layer in first.layers[1:])
-            return Box(paths, name, what, labels.role(main.kind), x, shape, tags, times, lead.block, aside)
+            what = main.kind.label((main.x,))
+            tags = tuple(layer.kind.tag() for layer in first.layers[1:])
+            others = tuple(first.entries[-1].node.shapes.values())[1:]
+            return Box(paths, name, what, main.kind.role, x, shape, tags, times, lead.block, aside, others)
         graph = node.graph
         assert graph is not None
         called = lead.block or ("auxiliary head" if aside else "layers")
         if first.opened:
-            text = scope(node, lead.text)
+            words = words_within(node, lead.words)
             prefixes = tuple(f"{path}." for path in paths)
-            inner = body_of(graph, prefixes, self.level.below(), text, fused=not single(graph, text))
+            inner = body_of(graph, prefixes, self.level.below(), words, fused=not single(graph, words))
             return Group(paths, name, called, inner, shape, times, lead.block, aside)
         role = "head" if aside else "block"
-        return Box(paths, name, _called(called, x, shape), role, x, shape, (), times, lead.block, aside)
+        what = called if len(node.shapes) > 1 else _called(called, x, shape)
+        return Box(paths, name, what, role, x, shape, (), times, lead.block, aside, tuple(node.shapes.values())[1:])
 
 
-def _edge(source: int, target: int, wires: list[Wire], before: list[Size]) -> Edge:
-    """An edge for all values that one item takes of another; it tells the shape where the source changes it."""
-    shape = wires[0].shape
-    names = dict.fromkeys(wire.output for wire in wires if wire.output)
-    words = [", ".join(names)] if names else []
-    if source != BEGIN and shape != before[source]:
-        words.append(form(shape))
-    return Edge(source, target, shape, " · ".join(words), tuple((wire.output, wire.slot) for wire in wires))
+def _edge(source: int, target: int, wires: list[Wire]) -> Edge:
+    """An edge for all values that one item takes of another; it tells the outputs that have names, and their shapes."""
+    named = {wire.output: wire.shape for wire in wires if wire.output}
+    told = (name if source == BEGIN else f"{name} · {form(shape)}" for name, shape in named.items())
+    return Edge(source, target, wires[0].shape, ", ".join(told), tuple((wire.output, wire.slot) for wire in wires))
 
 
 def _called(name: str, x: Size, shape: Size) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archc.drawing.measure import tag_text
-from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Picture, Terminal, form
+from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Picture, Terminal
+from archc.text import form
 
 
 @dataclass(slots=True)
@@ -108,4 +109,4 @@ def _node(id: str, item: Box | Terminal) -> Node:
         return Node(id, [f"{item.name} {form(item.shape)}"], "terminal")
     name = f"{item.name} ×{item.times}" if item.times > 1 else item.name
     tags = [tag_text(item)] if item.tags else []
-    return Node(id, [name, item.what, *tags, form(item.shape)], item.role, item.paths, item.aside)
+    return Node(id, [name, item.what, *tags, item.shapes], item.role, item.paths, item.aside)

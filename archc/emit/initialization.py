@@ -4,86 +4,140 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from archc.emit.layout import WIDTH
-from archc.expressions import text_of
+from archc.emit.layout import Doc, Group, Operation, statement
+from archc.expressions import python_text
 from archc.graph import Network, walk
-from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.kinds import KINDS
+from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
+from archc.plan import ClassPlan
+from archc.plan.finish import every_step, used
+from archc.plan.plan import Layer, Loop, Make
 
 
-def init_lines(networks: Sequence[Network]) -> list[str]:
-    """A loop over the modules: an `if` a rule, in their order, so that the first that fits holds.
+def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
+    """A loop over the modules: an `if` a rule, in their order, so that the first that fits holds."""
+    rules = network.init
+    if not rules:
+        return []
+    present, lacking = _kinds(classes)
+    kinds: dict[str, list[str]] = {}
+    for placed in walk(network.graph) if any(rule.paths for rule in rules) else ():
+        kinds.setdefault(placed.path, []).append(placed.kind.kind)
+    if _varies(classes):  # other arguments may put a layer of another kind in a list's place
+        anything = [kind for kind in KINDS if kind in present]
+        numbered = [path for path in kinds if any(part.isdigit() for part in path.split("."))]
+        kinds |= dict.fromkeys(numbered, anything)
+    return _loop(rules, present, lacking, kinds)
 
-    `networks` are those that the class serves, the network itself first.
-    """
-    rules = networks[0].init
-    kinds: dict[str, list[str]] = {}  # where an entry is left out, the path of the next can be the same
-    lacking: set[tuple[str, str]] = {("conv2d", "bias"), ("conv_transpose2d", "bias")}  # torch's types allow None
-    for network in networks:
-        for layer in walk(network.graph):
-            kind, given = layer.kind.kind, layer.kind.__dict__  # pydantic's getattr is slow where there is none
-            known = kinds.setdefault(layer.path, [])
-            if kind not in known:
-                known.append(kind)
-            if not given.get("affine", given.get("elementwise_affine", True)):
-                lacking |= {(kind, "weight"), (kind, "bias")}
-            if not given.get("bias", True):
-                lacking.add((kind, "bias"))
-    present = {kind for found in kinds.values() for kind in found}
-    lines: list[str] = []
+
+def block_lines(plan: ClassPlan) -> list[str]:
+    """The same for the rules of a block, at the end of its class's constructor."""
+    if plan.block is None or not plan.block.init:
+        return []
+    return _loop(plan.block.init, *_kinds(used(plan)), {})
+
+
+def _loop(
+    rules: Sequence[InitRule], present: set[str], lacking: set[tuple[str, str]], kinds: dict[str, list[str]]
+) -> list[str]:
+    """The loop over the modules, for the kinds at each path."""
     by_path = any(path in kinds for rule in rules for path in rule.paths)
+    found: list[tuple[list[Doc], tuple[str, ...]]] = []  # the tests of a rule, and the statements under them
+    tested: set[str] = set()
     for rule in rules:
         named = {kind for path in rule.paths for kind in kinds.get(path, ())} | set(rule.kinds)
-        for condition in _rule_conditions(rule, present, kinds):
-            lines.append(f"            {'elif' if lines else 'if'} {condition}:")
-            for attribute, (function, arguments) in rule.tensors.items():
-                if function == "constant":
-                    shown = [_number(arguments["val"])]
-                else:
-                    shown = [f"{name}={text_of(value)}" for name, value in arguments.items()]
-                call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{attribute}', *shown])})"
-                guarded = any((kind, attribute) in lacking for kind in named)
-                if guarded and len(rule.tensors) == 1 and rule is rules[-1]:
-                    lines[-1] = f"{lines[-1][:-1]} and module.{attribute} is not None:"
-                    lines.append(f"                {call}")
-                elif guarded:
-                    lines.append(f"                if module.{attribute} is not None:")
-                    lines.append(f"                    {call}")
-                else:
-                    lines.append(f"                {call}")
-    if not lines:
+        tests = [test for test in _tests(rule, present, kinds) if str(test) not in tested]
+        tested |= set(map(str, tests))
+        if not tests:
+            continue
+        body = tuple(line for name in rule.tensors for line in _statements(rule, name, named, lacking))
+        if found and found[-1][1] == body:
+            found[-1][0].extend(tests)
+        else:
+            found.append((tests, body))
+    if not found:
         return []
-    loop = "for name, module in self.named_modules():" if by_path else "for module in self.modules():"
-    return ["", f"        {loop}", *lines]
+    lines = [f"        for {'name, module in self.named_modules()' if by_path else 'module in self.modules()'}:"]
+    for position, (tests, body) in enumerate(found):
+        word = "elif " if position else "if "
+        doc = tests[0] if len(tests) == 1 else _either(tests)
+        if position == len(found) - 1 and len(body) == 2 and body[0].startswith("if "):
+            guard = body[0].removeprefix("if ").removesuffix(":")
+            parts = doc.parts if isinstance(doc, Operation) and len(tests) == 1 else (("", _bracketed(doc, tests)),)
+            doc, body = Operation((*parts, ("and", guard))), (body[1].strip(),)
+        lines += statement(doc, 12, before=word, after=":")
+        lines += [f"                {line}" for line in body]
+    return ["", *lines]
 
 
-def _rule_conditions(rule: InitRule, present: set[str], kinds: dict[str, list[str]]) -> Iterator[str]:
-    """The tests of a rule: for its kinds, and for its paths, as many to a line as fit."""
-    classes = [INITIALIZED[kind] for kind in rule.kinds if kind in present]
+def _either(tests: list[Doc]) -> Doc:
+    """Several tests of which one has to hold."""
+    parts: list[tuple[str, Doc]] = []
+    for position, test in enumerate(tests):
+        first, *rest = test.parts if isinstance(test, Operation) else (("", test),)
+        parts += [("or" if position else "", first[1]), *rest]
+    return Operation(tuple(parts))
+
+
+def _bracketed(doc: Doc, tests: list[Doc]) -> Doc:
+    return doc if len(tests) == 1 else Group("(", (doc,), ")", comma=False)
+
+
+def _statements(rule: InitRule, tensor: str, named: set[str], lacking: set[tuple[str, str]]) -> list[str]:
+    """The statements that set a tensor; what may be None is asked first."""
+    function, arguments = rule.tensors[tensor]
+    shown = [f"{name}={python_text(value)}" for name, value in arguments.items()]
+    if function == "constant":
+        shown = [_number(arguments["val"])]
+    call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{tensor}', *shown])})"
+    guarded = any((kind, tensor) in lacking for kind in named)
+    return [f"if module.{tensor} is not None:", f"    {call}"] if guarded else [call]
+
+
+def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]]:
+    """The kinds that the classes make, and those of their tensors that may be None."""
+    present: set[str] = set()
+    lacking: set[tuple[str, str]] = set()
+    for plan in classes:
+        for step in every_step(plan.body.steps):
+            if not (isinstance(step, Make) and isinstance(step.what, Layer)):
+                continue
+            kind = step.what.kind
+            present.add(kind.kind)
+            if any("." in tensor for tensor in kind.state):  # it has layers within it, and these may have no bias
+                lacking.add(("linear", "bias"))
+            for _, call in step.what.calls:
+                given = dict(call.keywords)
+                lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
+    return present, lacking
+
+
+def _varies(classes: Sequence[ClassPlan]) -> bool:
+    """Whether an argument decides which entries there are."""
+    steps = (step for plan in classes for step in every_step(plan.body.steps))
+    return any(isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in steps)
+
+
+def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]]) -> Iterator[Doc]:
+    """The tests of a rule: for its paths, and for its kinds."""
+    classes = [KINDS[kind].torch.removeprefix("archc.") for kind in rule.kinds if kind in present]
     paths = [path for path in rule.paths if path in kinds]
-    if paths:
-        owners = _classes(
-            [
-                INITIALIZED[kind]
-                for kind in dict.fromkeys(kind for path in paths for kind in kinds[path])
-                if kind in INITIALIZED
-            ]
-        )
-        room = WIDTH - len(f"            elif name in () and isinstance(module, {owners}):")
-        while paths:
-            count = len(paths)
-            while count > 1 and len(", ".join(f'"{path}"' for path in paths[:count])) > room:
-                count -= 1
-            names = [f'"{path}"' for path in paths[:count]]
-            test = f"name == {names[0]}" if count == 1 else f"name in ({', '.join(names)})"
-            yield f"{test} and isinstance(module, {owners})"
-            paths = paths[count:]
+    found = dict.fromkeys(kind for path in paths for kind in kinds[path])
+    owners = [kind for kind in found if rule.tensors.keys() <= KINDS[kind].state.keys()]
+    if owners:
+        names = tuple(f'"{path}"' for path in paths)
+        test: Operation = Operation((("", "name"), ("==", names[0])))
+        if len(names) > 1:
+            test = Operation((("", "name"), ("in", Group("(", names, ")", packed=False))))
+        yield Operation((("", test), ("and", _is([KINDS[kind].torch.removeprefix("archc.") for kind in owners]))))
     if classes:
-        yield f"isinstance(module, {_classes(classes)})"
+        yield _is(classes)
 
 
-def _classes(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"({', '.join(names)})"
+def _is(classes: list[str]) -> Doc:
+    known = classes[0] if len(classes) == 1 else Group("(", tuple(classes), ")", packed=False)
+    return Group("isinstance(", ("module", known), ")")
 
 
 def _number(value: float) -> str:

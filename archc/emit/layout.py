@@ -1,9 +1,10 @@
-"""Python expressions laid out as the formatter would: on one line, or one item a line with a trailing comma."""
+"""Python source laid out as the formatter does it: on one line, or one item or operand a line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from archc.expressions import Call, Choice, Const, Expr, Item, Items, Level, Logic, Name, lift, operands, python_text
 
 WIDTH = 120
 INDENT = 4
@@ -12,7 +13,8 @@ INDENT = 4
 class Group(NamedTuple):
     """Brackets with items: a call, a list, a signature. `open` and `close` carry what stands around.
 
-    `comments` stand behind the items; with them, or with `tall`, the items stand one a line.
+    `comments` stand behind the items; with them, or with `tall`, the items stand one a line. `comma`: the last of
+    them is followed by one, where they do. `packed`: all of them may stand on one line of their own.
     """
 
     open: str
@@ -20,13 +22,14 @@ class Group(NamedTuple):
     close: str
     comments: tuple[str, ...] = ()
     tall: bool = False
+    comma: bool = True
+    packed: bool = True
 
 
-class Optional(NamedTuple):
-    """`*([item] if condition else [])`: an entry of a list that may be left out."""
+class Operation(NamedTuple):
+    """Operands with what stands before each: `a`, `+ b`. They may stand one a line within brackets."""
 
-    item: Doc
-    condition: str
+    parts: tuple[tuple[str, Doc], ...]
 
 
 class Each(NamedTuple):
@@ -43,9 +46,85 @@ class Marked(NamedTuple):
     parts: tuple[int, ...]
 
 
-Doc = str | Group | Optional | Each | Marked
+Doc = str | Group | Operation | Each | Marked
 
 _MARK = "\0"  # no line of a source holds it
+
+
+def document(value: Any, least: Level = Level.CHOICE) -> Doc:
+    """An expression of the source, to be laid out."""
+    if type(value) is int and value >= 0:
+        return str(value)
+    if type(value) is Name:
+        return value.name
+    node = lift(value)
+    level, parts = operands(node)
+    doc: Doc
+    if not parts or level == Level.POWER:
+        doc = _atom(node)
+    elif len(parts) == 1:
+        sign = parts[0].sign + " " * (parts[0].sign == "not")
+        inner = document(parts[0].value, parts[0].least)
+        doc = inner._replace(open=sign + inner.open) if isinstance(inner, Group) else sign + str(flat(inner))
+    else:
+        rows: list[tuple[str, Doc]] = []
+        for sign, value_, needed in parts:
+            inner = document(value_, needed)
+            # The formatter breaks `and` and `or` alike, and the choices of an `else`.
+            chained = isinstance(node, Logic) and isinstance(value_, Logic)
+            chained = chained or (sign == "else" and isinstance(value_, Choice))
+            if chained and isinstance(inner, Operation):
+                rows += [(sign, inner.parts[0][1]), *inner.parts[1:]]
+            else:
+                rows.append((sign, inner))
+        doc = Operation(tuple(rows))
+    return doc if level >= least else Group("(", (doc,), ")", comma=False)
+
+
+def _atom(node: Expr) -> Doc:
+    match node:
+        case Call(function, arguments):
+            return Group(f"{function}(", tuple(map(document, arguments)), ")", comma=len(arguments) > 1)
+        case Item(base, index) if not isinstance(index, Const):
+            return Group(f"{python_text(base, Level.ATOM)}[", (document(index),), "]", comma=False)
+        case Items(items) if len(items) > 1:
+            return Group("(", tuple(map(document, items)), ")", packed=False)
+    return python_text(node)
+
+
+def call(target: str, positional: tuple[Any, ...], keywords: tuple[tuple[str, Any], ...] = ()) -> Group:
+    """A call with its arguments."""
+    named = [keyword(name, document(value)) for name, value in keywords]
+    return Group(f"{target}(", (*map(argument, positional), *named), ")")
+
+
+def argument(value: Any) -> Doc:
+    """An argument: a list of torch's, an expression, or what is a document already."""
+    if isinstance(value, list):
+        return Group("[", tuple(map(document, value)), "]", packed=False)
+    return value if isinstance(value, Group | Operation | Each | Marked) else document(value)
+
+
+def keyword(name: str, doc: Doc) -> Doc:
+    """`name=value`."""
+    return prefixed(f"{name}=", doc)
+
+
+def prefixed(before: str, doc: Doc) -> Doc:
+    """A document with a text right before it."""
+    match doc:
+        case str():
+            return before + doc
+        case Group():
+            return doc._replace(open=before + doc.open)
+        case Operation(((sign, first), *rest)):
+            return Operation(((sign, prefixed(before, first)), *rest))
+        case Marked(item, parts):
+            return Marked(prefixed(before, item), parts)
+    raise TypeError("a generator expression is the only argument")
+
+
+# Marks
 
 
 def marked(lines: list[str], parts: tuple[int, ...]) -> list[str]:
@@ -73,95 +152,122 @@ def _parts(doc: Doc) -> tuple[int, ...]:
             return ()
         case Marked(item, parts):
             return (*parts, *_parts(item))
-        case Optional(item):
-            return _parts(item)
         case Each(item, clauses):
             return tuple(part for inner in (item, *clauses) for part in _parts(inner))
+        case Operation(parts):
+            return tuple(part for _, inner in parts for part in _parts(inner))
         case Group():
             return tuple(part for item in doc.items for part in _parts(item))
 
 
+# Lines
+
+
 def flat(doc: Doc) -> str | None:
     """The text on one line; None where the lines are forced."""
-    if isinstance(doc, str):
-        return doc
-    if isinstance(doc, Marked):
-        return flat(doc.item)
-    if isinstance(doc, Optional):
-        item = flat(doc.item)
-        return None if item is None else f"*([{item}] if {doc.condition} else [])"
-    if isinstance(doc, Each):
-        parts = [flat(part) for part in (doc.item, *doc.clauses)]
-        return None if None in parts else f"*({' '.join(map(str, parts))})"
-    if (doc.tall and doc.items) or any(doc.comments):
+    match doc:
+        case str():
+            return doc
+        case Marked(item, _):
+            return flat(item)
+        case Each(item, clauses):
+            texts = [flat(part) for part in (item, *clauses)]
+            return None if None in texts else f"*({' '.join(map(str, texts))})"
+        case Operation(parts):
+            texts = [flat(part) for _, part in parts]
+            if None in texts:
+                return None
+            return " ".join(
+                f"{sign} {text}" if sign else str(text) for (sign, _), text in zip(parts, texts, strict=True)
+            )
+        case Group(start, items, end, comments, tall, _, _):
+            if (tall and items) or any(comments):
+                return None
+            texts = [flat(item) for item in items]
+            return None if None in texts else f"{start}{', '.join(map(str, texts))}{end}"
+
+
+def statement(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:
+    """The lines of `before doc after`, where no bracket is around it: one is added where it has to be broken."""
+    inner = doc.item if isinstance(doc, Marked) else doc
+    if not isinstance(inner, Operation) or _fits(doc, indent, before, after):
+        return lay_out(doc, indent, before=before, after=after, comment=comment)
+    room = WIDTH - indent - len(before)
+    broken: Doc | None = _hugged_last(inner, room) or _hugged_first(inner, indent, after)
+    broken = broken or Group("(", (inner,), ")", comma=False, tall=True)
+    return marked(lay_out(broken, indent, before=before, after=after), _parts(inner))
+
+
+def _hugged_last(operation: Operation, room: int) -> Group | None:
+    """`a + f(…)` broken within the last operand's own brackets, as the formatter does where there is one operator."""
+    if len(operation.parts) != 2 or "if" in [sign for sign, _ in operation.parts]:
         return None
-    parts = [flat(item) for item in doc.items]
-    if any(part is None for part in parts):
+    (_, first), (sign, last) = operation.parts
+    last = last.item if isinstance(last, Marked) else last
+    start = flat(first)
+    if not isinstance(last, Group) or not last.items or start is None:
         return None
-    return f"{doc.open}{', '.join(part for part in parts if part is not None)}{doc.close}"
+    open_ = f"{start} {sign} {last.open}"
+    return last._replace(open=open_) if len(open_) <= room else None
 
 
-def operands(text: str, signs: tuple[str, ...] = (" + ", " - ")) -> list[str]:
-    """The operands of an expression's outermost operators, each after the first behind its operator."""
-    parts, depth, start, quoted = [], 0, 0, False
-    for position, character in enumerate(text):
-        quoted ^= character == '"' and text[position - 1 : position] != "\\"
-        depth += 0 if quoted else (character in "([{") - (character in ")]}")
-        if depth == 0 and not quoted and text.startswith(signs, position):
-            parts.append(text[start:position])
-            start = position + 1
-    return [*parts, text[start:]]
+def _hugged_first(operation: Operation, indent: int, after: str) -> Group | None:
+    """`a in (…) and b` broken within the first operand's brackets, where the last operand has some that do not help."""
+    if len(operation.parts) != 2 or "if" in [sign for sign, _ in operation.parts]:
+        return None
+    (_, first), (sign, last) = operation.parts
+    before = ""
+    if isinstance(first, Operation) and len(first.parts) == 2:
+        (_, start), (inner, group) = first.parts
+        before, first = f"{flat(start)} {inner} ", group
+    end = flat(last)
+    if not isinstance(first, Group) or not first.items or end is None or first.open not in ("(", "["):
+        return None
+    close = f"{first.close} {sign} {end}"
+    return first._replace(open=before + first.open, close=close) if indent + len(close + after) <= WIDTH else None
 
 
-_LOOSEST_FIRST = (
-    (" if ", " else "),
-    (" or ",),
-    (" and ",),
-    (" == ", " != ", " < ", " <= ", " > ", " >= ", " in ", " not in "),
-    (" + ", " - "),
-    (" * ", " / ", " // ", " % "),
-)
-
-
-def wrapped(text: str, indent: int, *, before: str, after: str = "") -> list[str]:
-    """The lines of `before text after`: a long expression in parentheses, an operand a line where it must be."""
-    pad, inner = " " * indent, " " * (indent + INDENT)
-    if len(pad + before + text + after) <= WIDTH:
-        return [pad + before + text + after]
-    parts = [text]
-    if len(inner + text) > WIDTH:
-        parts = next((found for signs in _LOOSEST_FIRST if len(found := operands(text, signs)) > 1), parts)
-    return [f"{pad}{before}(", *(inner + part for part in parts), f"{pad}){after}"]
+def _fits(doc: Doc, indent: int, before: str, after: str) -> bool:
+    text = flat(doc)
+    return text is not None and indent + len(before) + len(text) + len(after) <= WIDTH
 
 
 def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:
-    """The lines of `before doc after` at an indentation; a comment that does not fit is left out."""
+    """The lines of `before doc after` at an indentation, within brackets; a comment that does not fit is left out."""
     pad = " " * indent
     line = flat(doc)
-    if line is not None and len(pad + before + line + after) <= WIDTH:
-        text = pad + before + line + after
+    if line is not None and indent + len(before) + len(line) + len(after) <= WIDTH:
+        text = f"{pad}{before}{line}{after}"
         with_comment = f"{text}  # {comment}"
         return marked([with_comment if comment and len(with_comment) <= WIDTH else text], _parts(doc))
-    if isinstance(doc, Marked):
-        return marked(lay_out(doc.item, indent, before=before, after=after, comment=comment), doc.parts)
-    if isinstance(doc, str):
-        parts = operands(doc) if not before else [doc]
-        return [pad + part for part in parts[:-1]] + [pad + before + parts[-1] + after]
-    if isinstance(doc, Optional):
-        choice = lay_out(Group("[", (doc.item,), "]"), indent + INDENT)
-        rest = [" " * (indent + INDENT) + part for part in (f"if {doc.condition}", "else []")]
-        return [f"{pad}{before}*(", *choice, *rest, f"{pad}){after}"]
-    if isinstance(doc, Each):
-        parts = [line for part in (doc.item, *doc.clauses) for line in lay_out(part, indent + INDENT)]
-        return [f"{pad}{before}*(", *parts, f"{pad}){after}"]
-    lines = [pad + before + doc.open]
-    inner = indent + INDENT
-    items = [flat(item) for item in doc.items]
-    if not doc.tall and not any(doc.comments) and all(item is not None for item in items):
-        joined = ", ".join(item for item in items if item is not None)
+    match doc:
+        case str():
+            return [pad + before + doc + after]
+        case Marked(item, parts):
+            return marked(lay_out(item, indent, before=before, after=after, comment=comment), parts)
+        case Operation(parts):
+            lines = []
+            for position, (sign, operand) in enumerate(parts):
+                start = f"{before if position == 0 else ''}{sign} " if sign else before
+                lines += lay_out(operand, indent, before=start, after=after if position == len(parts) - 1 else "")
+            return lines
+        case Each(item, clauses):
+            inner = [line for part in (item, *clauses) for line in lay_out(part, indent + INDENT)]
+            return [f"{pad}{before}*(", *inner, f"{pad}){after}"]
+        case Group():
+            return _broken(doc, indent, before, after)
+
+
+def _broken(group: Group, indent: int, before: str, after: str) -> list[str]:
+    pad, inner = " " * indent, indent + INDENT
+    first, last = pad + before + group.open, pad + group.close + after
+    texts = [flat(item) for item in group.items]
+    if not group.tall and not any(group.comments) and group.packed and None not in texts:
+        joined = ", ".join(map(str, texts))
         if inner + len(joined) <= WIDTH:
-            return [*lines, *marked([" " * inner + joined], _parts(doc)), pad + doc.close + after]
-    comments: Sequence[str] = doc.comments or ("",) * len(doc.items)
-    for item, note in zip(doc.items, comments, strict=True):
-        lines += lay_out(item, inner, after=",", comment=note)
-    return [*lines, pad + doc.close + after]
+            return [first, *marked([" " * inner + joined], tuple(p for i in group.items for p in _parts(i))), last]
+    lines = [first]
+    notes = group.comments or ("",) * len(group.items)
+    for item, note in zip(group.items, notes, strict=True):
+        lines += lay_out(item, inner, after="," if group.comma else "", comment=note)
+    return [*lines, last]

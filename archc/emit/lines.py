@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import cycle, groupby
 from typing import NamedTuple
 
-from archc.emit.arguments import network_classes
-from archc.emit.classes import needs_child
-from archc.emit.source import source_and_lines
-from archc.emit.template import Attribute, Chain, Loop, MakeClass, Step
+from archc.emit.source import matched, source_and_lines
 from archc.graph import Graph, Network
+from archc.plan import plan_network
+from archc.plan.plan import BodyPlan, Layer, Make, Use
 
 
 class Place(NamedTuple):
@@ -28,49 +25,26 @@ def source_places(network: Network) -> tuple[str, dict[str, Place]]:
 
     The places of the instances of a block are the same: they share its class.
     """
-    classes, served = network_classes(network)
-    source, lines = source_and_lines(network, classes, served)
+    classes = plan_network(network)
+    source, lines = source_and_lines(network, classes)
+    methods = [
+        "forward" if "def forward(" in line else "made" if "def __init__(" in line else ""
+        for line in source.split("\n")
+    ]
     found: dict[str, Place] = {}
+    for number in range(1, len(methods)):
+        methods[number] = methods[number] or methods[number - 1]
 
-    def span(part: Attribute | Step | None) -> tuple[int, int] | None:
-        at = lines.get(id(part))
+    def span(make: Make | None, method: str) -> tuple[int, int] | None:
+        at = [line for line in lines.get(id(make), ()) if methods[line - 1] == method]
         return (at[0], at[-1]) if at else None
 
-    def visit(graph: Graph, attributes: Sequence[Attribute | Loop], steps: Sequence[Step | None], prefix: str) -> None:
-        children = _children(graph, attributes)
-        for node, step in zip(graph.nodes, steps, strict=True):
-            attribute = children.get(id(node))
-            if not node.present:
-                continue
-            found[prefix + node.name] = Place(span(attribute), span(step))
-            if node.graph is None or attribute is None:
-                continue
-            match attribute.item:
-                case MakeClass(target, _):
-                    template = target.template
-                    inner = template.steps or (None,) * len(node.graph.nodes)
-                    visit(node.graph, template.attributes, inner, f"{prefix}{node.name}.")
-                case Chain(below, _):
-                    visit(node.graph, below, (None,) * len(node.graph.nodes), f"{prefix}{node.name}.")
+    def visit(graph: Graph, body: BodyPlan, prefix: str) -> None:
+        for node, make in matched(graph, body):
+            found[prefix + node.name] = Place(span(make, "made"), span(make, "forward"))
+            if node.graph is not None and make is not None and not isinstance(make.what, Layer):
+                below = make.what.target.body if isinstance(make.what, Use) else make.what
+                visit(node.graph, below, f"{prefix}{node.name}.")
 
-    root = classes[-1].template
-    graph = served[0].graph
-    visit(graph, root.attributes, root.steps or (None,) * len(graph.nodes), "")
+    visit(network.graph, classes[-1].body, "")
     return source, found
-
-
-def _children(graph: Graph, attributes: Sequence[Attribute | Loop]) -> dict[int, Attribute]:
-    """The attribute that stands for each node, by the node's id; the turns of a loop share those of its one row."""
-    found: dict[int, Attribute] = {}
-    parts = iter(attributes)
-    for _, run in groupby(graph.nodes, lambda node: node.turn and node.turn.splice):
-        nodes = [node for node in run if needs_child(node, graph)]
-        while nodes:
-            part = next(parts)
-            if isinstance(part, Attribute):
-                found[id(nodes.pop(0))] = part
-                continue
-            (row,) = part.rows
-            found.update((id(node), child) for node, child in zip(nodes, cycle(row), strict=False))
-            break
-    return found

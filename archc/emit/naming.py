@@ -1,20 +1,43 @@
-"""Names of one scope of the emitted source (a file, a constructor, a `forward`), each of which is given once."""
+"""What the classes of a file are called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from archc.language.names import class_name_fault
+from archc.plan.names import Names
+from archc.plan.plan import ClassPlan
 
 
-class Names:
-    """What a scope calls something already."""
+def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
+    """The name of every class, by its plan's id; the network's own, the last, keeps its name.
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self.taken = set(taken)
+    A block's name is its own. Of several blocks of one name, which imported files bring along, the spec's own keeps
+    it, and another one is called after its file as well. A nested body is called after its entry.
+    """
+    root = classes[-1]
+    names = Names({root.name})
+    names.taken |= {parameter.name for plan in classes for parameter in plan.parameters}  # one would hide the class
+    found = {id(root): root.name}
+    blocks = [plan for plan in classes[:-1] if plan.block is not None]
+    for plan in sorted(
+        blocks, key=lambda plan: plan.block is not None and plan.block.mark.source is not root.body.body.mark.source
+    ):
+        assert plan.block is not None
+        longer = camel(PurePath(plan.block.mark.source.name).stem) + plan.name
+        second = plan.name in found.values() and not class_name_fault(longer)
+        found[id(plan)] = names.take(longer if second else plan.name)
+    for plan in classes[:-1]:
+        if plan.block is None:
+            own = camel(plan.hint)
+            wanted = [name for name in (own, f"{own}Body") if name and not class_name_fault(name)]
+            found[id(plan)] = names.take(*(wanted or ["Part"]))
+    return found
 
-    def take(self, *wanted: str) -> str:
-        """The first of the wanted names that is free; where none is, the last with a number behind it."""
-        name, count = next((name for name in wanted if name not in self.taken), wanted[-1]), 2
-        while name in self.taken:
-            name, count = f"{wanted[-1]}_{count}", count + 1
-        self.taken.add(name)
-        return name
+
+def camel(text: str) -> str:
+    """`reduction_a` as `ReductionA`."""
+    parts = [part for part in re.split(r"[^A-Za-z0-9]+", text) if part]
+    return "".join(part[0].upper() + part[1:] for part in parts)

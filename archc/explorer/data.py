@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from archc.architecture import Architecture
-from archc.drawing.labels import role, short_form
 from archc.emit import source_places
 from archc.explorer.insides import draw_insides
 from archc.explorer.series import SeriesTable, run_lengths
 from archc.explorer.sizes import offered_sizes
-from archc.expressions import text_of
 from archc.graph import Instance, Network, Node
 from archc.inference import Scan, Stop
 from archc.inference.cost import layer_cost
-from archc.inference.receptive import receptive_fields
 from archc.kinds import Kind
 from archc.problems import Mark, Source
 
@@ -30,7 +28,7 @@ class Entry(NamedTuple):
 
 
 def entries(network: Network) -> Iterator[Entry]:
-    """Every entry that is present, those around before those inside, in the order in which they run."""
+    """Every entry, those around before those inside, in the order in which they run."""
     number = 0
     stack: list[tuple[Iterator[Node], str, int, bool]] = [(iter(network.graph.nodes), "", -1, False)]
     while stack:
@@ -38,7 +36,7 @@ def entries(network: Network) -> Iterator[Entry]:
         node = next(nodes, None)
         if node is None:
             stack.pop()
-        elif node.present:
+        else:
             entry = Entry(prefix + node.name, parent, node, training or node.auxiliary)
             yield entry
             if node.graph is not None:
@@ -62,11 +60,27 @@ class Table:
         return list(self._numbers)
 
 
-def explorer_data(architecture: Architecture) -> dict[str, Any]:
-    """All that the page shows of an architecture, ready for JSON.
+class Calls(Table):
+    """What entries are, by number. Equal layers share their kind, so each is put into words once."""
 
-    `columns` holds a list for each property with a value for each entry (see `entries`): numbers that point into
-    the other lists, or the figure itself. Shapes are without the batch dimension.
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[Any, int] = {}
+
+    def of(self, node: Node) -> int:
+        """The number of what an entry is."""
+        key = (id(node.element), node.in_shapes, node.auxiliary)
+        if key not in self._known:
+            self._known[key] = self.number(_call(node))
+        return self._known[key]
+
+
+def explorer_data(architecture: Architecture) -> dict[str, Any]:
+    """Return everything that the explorer shows, ready for JSON.
+
+    `columns` has one list per property, with one value per entry (see `entries`): an index into another list, or the
+    number itself. `outputs` has the names of the outputs of each entry that has several. Shapes don't include the
+    batch dimension.
     """
     network = architecture.network
     summary = architecture.summary()
@@ -74,18 +88,16 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
     numbers = {entry.path: number for number, entry in enumerate(placed)}
     scan = Scan(network, offered_sizes(network, summary.min_input))
     series, stops = SeriesTable(), Table()
-    calls, fields, files = Table(), Table(), _Files(network.spec.source)
+    calls, fields, files = Calls(), Table(), _Files(network.spec.source)
     source, places = _source(network)
-    seen = receptive_fields(network.graph)
+    # The page shows height and width: the last two axes, of which a sequence has one.
+    seen = {row.path: (*(1, 1, *row.receptive_field)[-2:], *(1.0, 1.0, *row.jump)[-2:]) for row in summary.layers}
 
     def stop_numbers(found: list[Stop | None]) -> list[int]:
         return run_lengths(-1 if stop is None else stops.number(_stop(stop, numbers)) for stop in found)
 
     def field(path: str) -> int:
-        if path not in seen:
-            return -1
-        height, width = seen[path]
-        return fields.number((height.size, width.size, height.jump, width.jump))
+        return fields.number(seen[path]) if path in seen else -1
 
     drawings, numbers_of_drawings = draw_insides(network, [entry.node for entry in placed])
     scanned = [scan.entries[entry.path] for entry in placed]
@@ -93,20 +105,20 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "name": [entry.node.name for entry in placed],
         "parent": [entry.parent for entry in placed],
         "training": [int(entry.training) for entry in placed],
-        "call": [calls.number(_call(entry.node)) for entry in placed],
+        "call": [calls.of(entry.node) for entry in placed],
         "inputs": [[series.shape(given) for given in found.given] for found in scanned],
         "outputs": [[series.shape(made) for made in found.made.values()] for found in scanned],
         "result": [_result(entry, numbers) for entry in placed],
         "parameters": [_parameters(entry.node) for entry in placed],
-        "macs": [series.figure(found.macs) if any(found.macs) else 0 for found in scanned],
+        "macs": [series.macs(found) for found in scanned],
         "field": [field(entry.path) for entry in placed],
         "spec": [files.place(entry.node.mark) for entry in placed],
         "source": [places.get(entry.path) for entry in placed],
         "drawing": numbers_of_drawings,
     }
     sizes = {
-        "heights": [height for height, _ in scan.sizes],
-        "widths": [width for _, width in scan.sizes],
+        "heights": [size[-2] if len(size) > 1 else 1 for size in scan.sizes],
+        "widths": [size[-1] if size else 1 for size in scan.sizes],
         "declared": scan.sizes.index(network.input[1:]),
         "stops": stop_numbers(scan.stops),
         "heads": stop_numbers(scan.heads),
@@ -117,13 +129,14 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "paper": network.spec.paper,
         "input": list(network.input),
         "results": {name or "output": series.shape(made) for name, made in scan.outputs.items()},
-        "settings": {name: text_of(value) for name, value in architecture.parameters.items()},
+        "settings": {name: _literal(value) for name, value in architecture.parameters.items()},
         "parameters": summary.parameters,
         "training_parameters": summary.training_parameters,
         "macs": summary.macs,
         "min_input": list(summary.min_input),
         "memory": summary.memory().to_dict(),
         "columns": columns,
+        "outputs": {n: list(found.made) for n, found in enumerate(scanned) if len(found.made) > 1},
         "calls": [
             dict(zip(("kind", "form", "short", "role", "text", "shares"), call, strict=True)) for call in calls.values
         ],
@@ -151,18 +164,25 @@ def _call(node: Node) -> tuple[str, str, str, str, str, bool]:
     """
     element = node.element
     if isinstance(element, Kind):
-        call = element.call(node.in_shapes if element.many else node.in_shapes[0])
-        given = [text_of(value) for value in call.positional]
-        given += [f"{name}={text_of(value)}" for name, value in call.keywords]
+        call = element.call(node.in_shapes)
+        given = [_literal(value) for value in call.positional]
+        given += [f"{name}={_literal(value)}" for name, value in call.keywords]
         text = f"{call.target.removeprefix('archc.')}({', '.join(given)})"
         shares = element.keeps_storage or element.overwrites
-        return element.kind, "layer", short_form(element, node.in_shapes[0]), role(element), text, shares
+        return element.kind, "layer", element.label(node.in_shapes), element.role, text, shares
     if isinstance(element, Instance):
-        given = [f"{name}={text_of(value)}" for name, value in element.arguments.items()]
+        given = [f"{name}={_literal(value)}" for name, value in element.arguments.items()]
         name = element.block.name
         return name, "block", name, "head" if node.auxiliary else "block", f"{name}({', '.join(given)})", False
     name = "branches" if element.form == "branches" else "layers"
     return name, "body", name, "block", "", False
+
+
+def _literal(value: Any) -> str:
+    """A value as Python writes it, texts in double quotes."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _result(entry: Entry, numbers: dict[str, int]) -> int:
@@ -170,8 +190,6 @@ def _result(entry: Entry, numbers: dict[str, int]) -> int:
     graph, path = entry.node.graph, entry.path
     while graph is not None:
         at = next(iter(graph.results.values())).node
-        while at >= 0 and not graph.nodes[at].present:
-            at = graph.nodes[at].inputs[0].node
         if at < 0:
             return -1
         path, graph = f"{path}.{graph.nodes[at].name}", graph.nodes[at].graph

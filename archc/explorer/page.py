@@ -62,7 +62,7 @@ def page(state: str, title: str, *, live: bool = False) -> str:
 
 
 def _drawing_style() -> str:
-    """The drawings' own style, with the page's choice of dark or light, and the roles' colours for the page."""
+    """The drawings' own style, with the page's choice of dark or light, and the roles' colors for the page."""
     roles = "".join(f".{role}{{--role:var(--archc-{role})}}" for role in ROLES)
     return (
         f"{style_sheet()}\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from math import gcd
 
-from archc.inference.scan import Series
+from archc.inference.scan import Scanned, Series
 
 Figure = list[int]
 """[factor, number of the curve]."""
@@ -25,6 +25,7 @@ class SeriesTable:
         self.shapes: list[list[Figure]] = []
         self._curves: dict[tuple[int, ...], int] = {}
         self._shapes: dict[int, tuple[int, Series]] = {}
+        self._macs: dict[int, tuple[Figure | int, Scanned]] = {}
 
     def figure(self, values: Iterable[int]) -> Figure:
         """A figure, 0 where it does not come to be."""
@@ -35,6 +36,13 @@ class SeriesTable:
         if number == len(self.curves):
             self.curves.append(run_lengths(curve))
         return [factor, number]
+
+    def macs(self, found: Scanned) -> Figure | int:
+        """The multiply-adds of a layer over the sizes; 0 where it never has any."""
+        seen = self._macs.get(id(found))
+        if seen is None:
+            seen = self._macs[id(found)] = (self.figure(found.macs) if any(found.macs) else 0, found)
+        return seen[0]
 
     def shape(self, series: Series) -> int:
         """The number of a shape over the sizes; [] is one that never comes to be."""

@@ -54,7 +54,9 @@ class _Handler(BaseHTTPRequestHandler):
         """The page, its state, or the events that tell of a new one."""
         # Another site's name can be made to lead here (DNS rebinding): it would then read the spec.
         if self.headers.get("Host", "").lower() not in self.server.hosts():
-            self._answer(HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "This server answers to 127.0.0.1 alone.\n")
+            self._answer(
+                HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "This server only answers requests to 127.0.0.1.\n"
+            )
             return
         match self.path:
             case "/":
@@ -64,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "/events":
                 self._events()
             case _:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", "There is nothing here.\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", "Not found.\n")
 
     def _answer(self, status: HTTPStatus, kind: str, text: str) -> None:
         body = text.encode("utf-8")

@@ -13,7 +13,7 @@ from archc.problems import Problem, SpecError, excerpt, json_report
 
 
 def html(architecture: Architecture) -> str:
-    """The explorer of an architecture, as a file that needs nothing else."""
+    """Return the explorer of an architecture as a single, self-contained HTML page."""
     return page(_state(explorer_data(architecture)), architecture.name)
 
 

@@ -2,32 +2,58 @@
 
 Two spaces a level, lists indented below their key, `{a: 1, b: }` and `[1, 2]` on one line where they fit and
 filled to the width where they do not, at most one blank line in a row, comments two spaces behind the text and in
-one column on neighbouring lines. What is written in `{…}` and what is not, the order and the quotes are the author's.
+one column on neighboring lines. What is written in `{…}` and what is not, the order and the quotes are the author's.
+Line breaks that only YAML 1.1 knows (U+0085, U+2028, U+2029) are written as escapes in quotes, because most readers
+and editors do not break lines there.
 """
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 
-from archc.formatting.pieces import Collection, Entry, Piece, Scalar, one_line, pieces
-from archc.problems import Source
+from archc.formatting.syntax import BLOCK, Collection, Entry, Scalar, Value, key_text, one_line, read_syntax
+from archc.problems import Problem, Source, SpecError
+from archc.reading import read_text
 
 WIDTH = 120
 STEP = 2
 
 
 def format_text(text: str, name: str) -> str:
-    """The text in canonical form; `name` is what messages call it. Raises SpecError if it cannot be read."""
-    from archc.reading import read_text
+    """The text in canonical form; `name` is what messages call it.
 
+    Raises SpecError if the text cannot be read, and E0603 if its form cannot be changed without changing its meaning:
+    the result is read again and compared before anyone gets it.
+    """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    read_text(text, name)  # refuses what is no spec
-    return _Printer(Source(name, text)).run()
+    meaning = _meaning(text, name)  # refuses what is not a spec
+    printer = _Printer(Source(name, text))
+    comments = sorted(comment.text for comment in printer.comments)
+    formatted = printer.run()
+    try:
+        kept = _meaning(formatted, name) == meaning and _comments(formatted, name) == comments
+    except SpecError:
+        kept = False
+    if not kept:
+        what = f"archc cannot format `{name}` without changing what it says, so it stays as it is"
+        help = "please report this spec as a fault of archc"
+        raise SpecError([Problem("E0603", what, file=name, help=help)])
+    return formatted
+
+
+def _meaning(text: str, name: str) -> str:
+    """The values of a text with their keys and order, without places. Raises SpecError."""
+    return json.dumps(read_text(text, name))
+
+
+def _comments(text: str, name: str) -> list[str]:
+    return sorted(comment.text for comment in read_syntax(Source(name, text))[1])
 
 
 class _Printer:
     def __init__(self, source: Source) -> None:
-        self.root, self.comments, self.source_lines = pieces(source)
+        self.root, self.comments, self.source = read_syntax(source)
         self.lines: list[tuple[str, str]] = []  # each with the comment behind it
         self.opened = True  # whether a body has just begun: no blank line follows
 
@@ -35,9 +61,9 @@ class _Printer:
         if self.root.flow:
             self.above(self.root.first, 0)
             self.inline("", self.root, 0)
-            self.above(len(self.source_lines), 0)
+            self.above(len(self.source.texts), 0)
         else:
-            self.block(self.root, 0, len(self.source_lines))
+            self.block(self.root, 0, len(self.source.texts))
         text: list[str] = []
         for commented, run in groupby(self.lines, key=lambda line: bool(line[1])):
             lines = list(run)
@@ -53,7 +79,7 @@ class _Printer:
 
     def blank_above(self, line: int) -> None:
         """One blank line, where the author left some above this line."""
-        if line and not self.source_lines[line - 1].strip() and not self.opened:
+        if line and self.source.is_blank(line - 1) and not self.opened:
             self.add("")
 
     def above(self, line: int, indent: int, column: int = 0) -> None:
@@ -85,12 +111,12 @@ class _Printer:
         start, value = " " * indent, entry.value
         nested = isinstance(value, Collection) and not value.flow
         if entry.key is not None:
-            head = f"{start}{one_line(entry.key)}:"
+            head = f"{start}{key_text(entry.key)}:"
             if isinstance(value, Collection) and nested:
                 self.add(head, self.behind(entry.first))
                 self.block(value, indent + STEP, until)
             else:
-                self.inline(head, value, indent, entry.column)
+                self.inline(head, value, indent)
         elif isinstance(value, Collection) and nested:
             begun = len(self.lines)
             self.block(value, indent + STEP, until)
@@ -101,10 +127,10 @@ class _Printer:
                     break
                 self.lines[at] = (line[STEP:], comment)  # comments stand above the dash
         else:
-            self.inline(f"{start}-", value, indent, entry.column)
+            self.inline(f"{start}-", value, indent)
 
-    def inline(self, head: str, value: Piece, indent: int, column: int = 0) -> None:
-        """A value behind its key or dash, which stood at `column`."""
+    def inline(self, head: str, value: Value, indent: int) -> None:
+        """A value behind its key or dash."""
         if isinstance(value, Collection):
             head = f"{head} " if head else ""
             if self.comments and self.comments[0].line < value.last:
@@ -117,18 +143,19 @@ class _Printer:
             self.add(last, self.behind(value.last))
             return
         first, *rest = value.lines
-        literal = value.style in ("|", ">")
-        self.add(f"{head} {first}".rstrip(), "" if rest else self.behind(value.last))
+        block = value.style in BLOCK
+        if block:
+            first = first.replace("?", str(STEP))
+        self.add(f"{head} {first}" if first else head, self.behind(value.first) if block else "")
         for line in rest:
-            moved = _moved(line, indent - column) if literal else " " * (indent + STEP) + line.strip()
-            self.add(moved if line.strip() else "")
-        if rest and not literal:
+            self.add(" " * (indent + STEP) + line if line else "")
+        if not block:
             self.lines[-1] = (self.lines[-1][0], self.behind(value.last))
 
     # Brackets that hold comments: an entry a line
 
     def tall(self, head: str, node: Collection, indent: int, after: str) -> None:
-        opening, closing = brackets(node)
+        opening, closing = ("{", "}") if node.mapping else ("[", "]")
         own_line = node.entries[0].first > node.first if node.entries else True
         self.add(head + opening, self.behind(node.first) if own_line else "")
         inner = indent + STEP
@@ -136,33 +163,29 @@ class _Printer:
             self.above(entry.first, inner)
             comma = "," if position + 1 < len(node.entries) else ""
             following = node.entries[position + 1].first if comma else node.last
-            key = " " * inner + (f"{one_line(entry.key)}: " if entry.key else "")
+            key = " " * inner + (f"{key_text(entry.key)}: " if entry.key else "")
             value = entry.value
             if isinstance(value, Scalar):
-                self.add((key + one_line(value)).rstrip() + comma)
+                self.add((key + one_line(value) + comma).rstrip(" "))
             elif self.comments and self.comments[0].line < value.last:
                 self.tall(key, value, inner, comma)
             else:
                 *lines, last = filled(value, key, len(comma))
                 for line in lines:
                     self.add(line)
-                self.add(last + comma)
+                self.add((last + comma).rstrip(" "))
             if following > value.last:
                 self.lines[-1] = (self.lines[-1][0], self.behind(value.last))
         self.above(node.last, inner)
         self.add(" " * indent + closing + after)
 
 
-def _moved(line: str, columns: int) -> str:
-    return " " * columns + line if columns > 0 else line[-columns:]
-
-
-def flat(piece: Piece) -> str:
+def flat(value: Value) -> str:
     """A value on one line."""
-    if isinstance(piece, Scalar):
-        return one_line(piece)
-    inner = ", ".join(f"{one_line(e.key)}: {flat(e.value)}" if e.key else flat(e.value) for e in piece.entries)
-    opening, closing = brackets(piece)
+    if isinstance(value, Scalar):
+        return one_line(value)
+    inner = ", ".join(f"{key_text(e.key)}: {flat(e.value)}" if e.key else flat(e.value) for e in value.entries)
+    opening, closing = brackets(value)
     return f"{opening}{inner}{closing}"
 
 
@@ -184,7 +207,7 @@ def filled(node: Collection, head: str, tail: int) -> list[str]:
     margin = " " * len(lines[0])
     for position, entry in enumerate(node.entries):
         behind = tail + len(closing) if position + 1 == len(node.entries) else 1  # the bracket, or the comma
-        key = f"{one_line(entry.key)}: " if entry.key else ""
+        key = f"{key_text(entry.key)}: " if entry.key else ""
         item = key + flat(entry.value)
         if position and len(lines[-1]) + 1 + len(item) + behind <= WIDTH:
             lines[-1] += f" {item}"

@@ -1,6 +1,20 @@
 """Phase 3: the spec to a checked architecture graph."""
 
-from archc.graph.elaborate import Instances, elaborate
+from archc.graph.evaluate import Evaluator, evaluate
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Placed, Ref, flow, walk
+from archc.graph.warnings import warnings
 
-__all__ = ["INPUT", "Graph", "Instance", "Instances", "Network", "Node", "Placed", "Ref", "elaborate", "flow", "walk"]
+__all__ = [
+    "INPUT",
+    "Evaluator",
+    "Graph",
+    "Instance",
+    "Network",
+    "Node",
+    "Placed",
+    "Ref",
+    "evaluate",
+    "flow",
+    "walk",
+    "warnings",
+]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import gt
 from typing import NamedTuple
+
+from pydantic import ValidationError
 
 from archc.expressions import Expression
 from archc.graph.graph import INPUT, Node, Ref
-from archc.kinds import KINDS, Kind, Shape, form
-from archc.kinds.base import pair
+from archc.kinds import Kind, Shape, form
+from archc.kinds.arithmetic import sides
+from archc.kinds.labels import listed, window
+from archc.kinds.spatial import Identity
 from archc.language.spec import BlockCall
 from archc.problems import Fix, Mark
 from archc.problems.fix import addition
 
 
 class Cause(NamedTuple):
-    """What made a branch smaller: its place, the way to it, and the mend."""
+    """What made a branch smaller: its place, the way to it, the size that it gives, and the fix."""
 
     mark: Mark
     path: tuple[str, ...]
@@ -23,7 +28,7 @@ class Cause(NamedTuple):
     argument: str
     number: str
     same: bool = False
-    other: str = ""
+    size: Shape = ()
     fix: Fix | None = None
     handed: str = ""
 
@@ -35,14 +40,14 @@ class Cause(NamedTuple):
     @property
     def help(self) -> str:
         """What to write, and why."""
-        return f"{self.rule}: write `{self.argument}: {self.value}`{self.other}"
+        return f"{self.rule}: write `{self.argument}: {self.value}`"
 
 
 def shortcuts(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> set[int]:
     """Which of a join's inputs are the body's own input, handed on as it is."""
 
     def hands_on(node: Node, _: Ref) -> bool:
-        return isinstance(node.element, KINDS["identity"])
+        return isinstance(node.element, Identity)
 
     return {at for at, ref in enumerate(refs) if _begin(ref, nodes, hands_on) == INPUT}
 
@@ -66,28 +71,20 @@ def _begin(ref: Ref, nodes: Sequence[Node | None], passes: Callable[[Node, Ref],
     return ref.node
 
 
-def first_shrinking(ref: Ref, nodes: list[Node | None], size: Shape) -> Cause | None:
-    """On the way to a value of a body, the first layer that could keep the size and does not.
+def causes(chain: Sequence[Node], size: Shape) -> Iterator[Cause]:
+    """Of the entries of a way to a value of a `size`, the layers that could keep their input's size and do not.
 
-    Where there is none, the one whose stride makes the value's `size`.
+    Then those whose stride makes that size.
     """
 
     def stride(node: Node, kind: Kind) -> Cause | None:
         return _stride(node, kind, size)
 
-    chain: list[Node] = []
-    while ref.node >= 0:
-        node = nodes[ref.node]
-        if node is None or (isinstance(node.element, Kind) and node.element.many):
-            break
-        chain.append(node)
-        ref = node.inputs[0]
     for why in (_padding, stride):
-        for node in reversed(chain):
+        for node in chain:
             cause = _first(node, why)
             if cause is not None:
-                return cause._replace(path=(node.name, *cause.path))
-    return None
+                yield cause._replace(path=(node.name, *cause.path))
 
 
 def _first(node: Node, why: Callable[[Node, Kind], Cause | None]) -> Cause | None:
@@ -97,7 +94,7 @@ def _first(node: Node, why: Callable[[Node, Kind], Cause | None]) -> Cause | Non
         return None if cause is None else _at(node, cause)
     assert node.graph is not None
     for child in node.graph.nodes:
-        cause = _first(child, why) if child.present else None
+        cause = _first(child, why)
         if cause is None:
             continue
         if isinstance(node.call, BlockCall) and cause.handed:
@@ -112,53 +109,62 @@ def _first(node: Node, why: Callable[[Node, Kind], Cause | None]) -> Cause | Non
 def _padding(node: Node, kind: Kind) -> Cause | None:
     """A stride-1 window whose padding is not (k - 1)/2."""
     kernel, stride, padding = (getattr(kind, name, None) for name in ("kernel_size", "stride", "padding"))
-    if kernel is None or padding == "same" or pair(kernel if stride is None else stride) != (1, 1):
+    rank = len(node.in_shapes[0]) - 1
+    if kernel is None or padding == "same" or set(sides(kernel if stride is None else stride)) != {1}:
         return None
-    kernels, dilations = pair(kernel), pair(getattr(kind, "dilation", 1))
+    kernels, dilations = sides(kernel, rank), sides(getattr(kind, "dilation", 1), rank)
     spans = [d * (k - 1) for k, d in zip(kernels, dilations, strict=True)]
     wanted = tuple(span // 2 for span in spans)
-    if any(span % 2 for span in spans) or pair(padding) == wanted or node.output[1:] == node.in_shapes[0][1:]:
+    if any(span % 2 for span in spans) or sides(padding, rank) == wanted or node.output[1:] == node.in_shapes[0][1:]:
         return None
-    if isinstance(kind, KINDS["conv_transpose2d"]) or not _takes(node, wanted):
+    if not _keeps(node, wanted):
         return None
     k, p = max(kernels), max(wanted)
     half = f"({k} - 1) / 2 = {p}" if max(dilations) == 1 else f"{max(dilations)} · ({k} - 1) / 2 = {p}"
-    rule = f"a {kernels[0]}×{kernels[1]} window with stride 1 keeps its input's size with padding {half}"
-    number = str(p) if wanted[0] == wanted[1] else f"[{wanted[0]}, {wanted[1]}]"
-    return Cause(node.mark, (), rule, "padding", number, isinstance(kind, KINDS["conv2d"]))
+    rule = f"a {window(kernels)} window with stride 1 keeps its input's size with padding {half}"
+    number = str(p) if len(set(wanted)) == 1 else f"[{listed(wanted, ', ')}]"
+    return Cause(node.mark, (), rule, "padding", number, _takes_same(kind), node.output[1:])
 
 
 def _stride(node: Node, kind: Kind, size: Shape) -> Cause | None:
     """A window that is moved by more than one position, and makes this size."""
     kernel, stride = getattr(kind, "kernel_size", None), getattr(kind, "stride", None)
-    if kernel is None or isinstance(kind, KINDS["conv_transpose2d"]) or node.output[1:] != size:
+    if kernel is None or node.output[1:] != size or not any(map(gt, node.in_shapes[0][1:], size)):
         return None
-    steps = pair(kernel if stride is None else stride)
+    steps = sides(kernel if stride is None else stride)
     if max(steps) == 1:
         return None
     before, after = (form(shape[1:]) for shape in (node.in_shapes[0], node.output))
-    whose = f"stride {max(steps)}" if stride is not None else f"stride {max(steps)}, that of its kernel,"
-    rule = f"its {whose} makes {after} of {before}"
-    return Cause(node.mark, (), rule, "stride", "1", other=", or give the others the same")
+    whose = f"stride {max(steps)}" if stride is not None else f"stride {max(steps)}, which defaults to its kernel size,"
+    rule = f"its {whose} reduces {before} to {after}"
+    return Cause(node.mark, (), rule, "stride", "1", size=size)
 
 
-def _takes(node: Node, padding: tuple[int, ...]) -> bool:
-    """Whether the layer would be legal with this padding: a pooling's is at most half of its kernel."""
+def _keeps(node: Node, padding: tuple[int, ...]) -> bool:
+    """Whether the layer would keep its input's size with this padding; a pooling's is at most half of its kernel."""
     assert isinstance(node.element, Kind)
     changed = node.element.model_copy(update={"padding": padding})
-    return not any(changed.requirements(node.in_shapes[0]))
+    return not any(changed.requirements(node.in_shapes)) and changed.output(node.in_shapes)[1:] == node.in_shapes[0][1:]
+
+
+def _takes_same(kind: Kind) -> bool:
+    """Whether the layer's padding may be the word `same`."""
+    try:
+        type(kind).model_validate({**kind.__dict__, "padding": "same"})
+    except ValidationError:
+        return False
+    return True
 
 
 def _at(node: Node, cause: Cause) -> Cause:
-    """A cause with its place in a call, at the argument or where that is missing; the fix is that of a padding."""
+    """A cause with its place in a call, at the argument or where that is missing."""
     marks = node.call.marks if node.call is not None else {}
-    padding = cause.other == ""
     if cause.argument in marks:
         given = node.call.arguments[cause.argument] if node.call is not None else None
         handed = given.text if isinstance(given, Expression) and given.text.isidentifier() else ""
-        fix = Fix(marks[cause.argument], cause.value) if padding else None
-        return cause._replace(mark=marks[cause.argument], path=(), fix=fix, handed=handed)
-    if padding and "kernel_size" in marks:
+        mark = marks[cause.argument]
+        return cause._replace(mark=mark, path=(), fix=Fix(mark, cause.value), handed=handed)
+    if cause.argument != "stride" and "kernel_size" in marks:
         fix = addition(marks["kernel_size"], "kernel_size", f"{cause.argument}: {cause.value}")
         return cause._replace(mark=marks["kernel_size"], path=(), fix=fix, handed="")
     return cause._replace(mark=node.mark, path=(), fix=None, handed="")

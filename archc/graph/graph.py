@@ -1,17 +1,17 @@
 """The architecture graph: the spec with every size known, its hierarchy kept.
 
-A Graph is one elaborated body. Equal instances of a block (same arguments, same input) share one Graph,
+A Graph is one evaluated body. Equal instances of a block (same arguments, same input) share one Graph,
 so a graph is never changed once it is made, and holds no absolute paths.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from archc.kinds import Kind, Shape
-from archc.language.spec import Block, BlockCall, Body, InitRule, LayerCall, Parameter, Spec
+from archc.language.spec import Block, BlockCall, InitRule, LayerCall, Parameter, Spec
 from archc.problems import Mark
 
 INPUT = -1
@@ -25,30 +25,24 @@ class Ref(NamedTuple):
     output: str | None = None
 
 
+Outputs = dict[str | None, Shape]
+"""Shapes by the names of the outputs; None is the name of an only one."""
+
+
 class Instance(NamedTuple):
-    """A block in use: its graph, and the arguments in the names of the enclosing scope."""
+    """A block in use: its graph, and the value of each parameter, `in_channels` first."""
 
     graph: Graph
     block: Block
     arguments: dict[str, Any]
-    in_channels: Any
-
-
-class Turn(NamedTuple):
-    """Where a `repeat` put an entry: which repeat, how often it runs, the turn, the place within it."""
-
-    splice: int
-    times: Any
-    number: int
-    place: int
 
 
 class Node(NamedTuple):
     """A placed entry.
 
     `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for
-    an only output) to shapes; `call` leads to the places of the arguments. A node whose `when` was false
-    is not `present`: it hands its input on.
+    an only output) to shapes; `call` leads to the places of the arguments. An entry whose `when` is false has no
+    node: its name stands for the value that it would have handed on.
     """
 
     name: str
@@ -56,20 +50,15 @@ class Node(NamedTuple):
     mark: Mark
     inputs: tuple[Ref, ...]
     in_shapes: tuple[Shape, ...]
-    shapes: dict[str | None, Shape]
-    when: Any = None
-    present: bool = True
+    shapes: Outputs
     auxiliary: bool = False
-    turn: Turn | None = None
     call: LayerCall | BlockCall | None = None
 
     @property
     def graph(self) -> Graph | None:
         """The body below this node, if it has one."""
         element = self.element
-        if isinstance(element, Instance):
-            return element.graph
-        return element if isinstance(element, Graph) else None
+        return element.graph if type(element) is Instance else element if type(element) is Graph else None
 
     @property
     def output(self) -> Shape:
@@ -77,13 +66,13 @@ class Node(NamedTuple):
         return self.shapes[None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Graph:
-    """An elaborated body.
+    """An evaluated body.
 
     `sequential`: each node takes the one before it, so the module is an nn.Sequential; otherwise `form`
-    says how the body was written. `results` maps output names to values. `scope` holds the values of
-    the names that the body may use; `decided` are those that its for-each rows and names were read from.
+    says how the body was written. `results` maps output names to values, `outputs` to their shapes. `block` is the
+    one whose body it is. `facts` are what was found out about it, kept for all its uses.
     """
 
     form: Literal["list", "mapping", "branches"]
@@ -92,21 +81,9 @@ class Graph:
     in_shapes: tuple[Shape, ...]
     captures: tuple[str, ...]
     results: dict[str | None, Ref]
-    scope: dict[str, Any]
-    body: Body
+    outputs: Outputs
     block: Block | None
-    decided: frozenset[str] = frozenset()
-
-    def shape(self, ref: Ref) -> Shape:
-        """The shape of a value of this graph."""
-        if ref.node < 0:
-            return self.in_shapes[INPUT - ref.node]
-        return self.nodes[ref.node].shapes[ref.output]
-
-    @property
-    def has_auxiliary(self) -> bool:
-        """Whether it has training-only heads."""
-        return any(node.auxiliary and node.present for node in self.nodes)
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +94,7 @@ class Network:
     graph: Graph
     declared: dict[str, Parameter]
     parameters: dict[str, Any]
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
 
     @property
     def init(self) -> tuple[InitRule, ...]:
@@ -135,15 +112,13 @@ class Placed(NamedTuple):
 
 
 def walk(graph: Graph, prefix: str = "", auxiliary: bool = False) -> Iterator[Placed]:
-    """Every layer that is present, in the order in which it runs, with its path."""
+    """Iterate over all layers with their paths, in the order in which they run."""
     stack: list[tuple[Iterator[Node], str, bool]] = [(iter(graph.nodes), prefix, auxiliary)]
     while stack:
         nodes, before, training = stack[-1]
         node = next(nodes, None)
         if node is None:
             stack.pop()
-            continue
-        if not node.present:
             continue
         path = f"{before}{node.name}"
         below = node.graph
@@ -163,23 +138,17 @@ def flow(
     layer: Callable[[Node, Kind, tuple[Result, ...], str], dict[str | None, Result]],
     prefix: str = "",
 ) -> dict[str | None, Result]:
-    """Carry results of any sort through a graph: `layer` gives those of a layer from those of its inputs.
+    """Propagate values of any type through a graph: `layer` computes the values of a layer from those of its inputs.
 
     `layer` is called with the node, its kind, its inputs' results and its path, in the order of running.
     """
     values: list[dict[str | None, Result]] = []
-
-    def read(ref: Ref) -> Result:
-        return inputs[INPUT - ref.node] if ref.node < 0 else values[ref.node][ref.output]
-
     for node in graph.nodes:
-        given = tuple(read(ref) for ref in node.inputs)
-        path = prefix + node.name
-        if not node.present:
-            values.append({None: given[0]})
-        elif node.graph is not None:
-            values.append(flow(node.graph, given, layer, f"{path}."))
+        given = tuple([inputs[INPUT - at] if at < 0 else values[at][output] for at, output in node.inputs])
+        below, path = node.graph, prefix + node.name
+        if below is not None:
+            values.append(flow(below, given, layer, f"{path}."))
         else:
-            assert isinstance(node.element, Kind)
-            values.append(layer(node, node.element, given, path))
-    return {name: read(ref) for name, ref in graph.results.items()}
+            values.append(layer(node, cast("Kind", node.element), given, path))
+    results = graph.results.items()
+    return {name: inputs[INPUT - at] if at < 0 else values[at][output] for name, (at, output) in results}

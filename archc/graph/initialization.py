@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from archc.graph.graph import Network, walk
-from archc.language.initialization import INITIALIZED, INITIALIZERS, WITHOUT_FANS, fans_problem
+from archc.language.initialization import initialized_kinds, tensor_problem
 from archc.problems import Problem, suggest
 
 
-def init_problems(network: Network) -> Iterator[Problem]:
-    """A problem for every path of an init rule that leads to no layer with such weights, or to one without fans."""
+def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem]:
+    """A problem for every path of an init rule that leads to no layer with such weights, or to one without fans.
+
+    `left_out` are the entries of the network's own body whose `when` is false.
+    """
     if not any(rule.paths for rule in network.init):
         return
-    kinds = {layer.path: layer.kind.kind for layer in walk(network.graph)}
-    absent = tuple(f"{node.name}." for node in network.graph.nodes if not node.present)
+    kinds = {layer.path: type(layer.kind) for layer in walk(network.graph)}
+    known = initialized_kinds()
+    absent = tuple(f"{name}." for name in left_out)
     found = 0
     for rule in network.init:
-        function, _ = rule.tensors.get("weight", ("", {}))
         for path, mark in rule.path_marks.items():
-            if path in kinds and kinds[path] in INITIALIZED:
-                if kinds[path] in WITHOUT_FANS and function and INITIALIZERS[function].fans:
-                    yield fans_problem(function, f"the weight of `{path}` (`{kinds[path]}`)", mark)
+            kind = kinds.get(path)
+            if kind is not None and kind.kind in known:
+                for tensor, (function, _) in rule.tensors.items():
+                    problem = tensor_problem(kind, tensor, function, f"`{path}` (`{kind.kind}`)", mark)
+                    if problem is not None:
+                        yield problem
                 continue
-            if path not in kinds and f"{path}.".startswith(absent):
+            if kind is None and f"{path}.".startswith(absent):
                 continue  # a head that a flag has turned off
-            what = (
-                f"`{path}` is a `{kinds[path]}` and has no weights" if path in kinds else f"no layer is called `{path}`"
-            )
+            what = f"`{path}` is a `{kind.kind}` and has no weights" if kind else f"there is no layer named `{path}`"
             found += 1
-            help, fix = suggest(path, kinds, mark) if path not in kinds and found <= 20 else ("", None)
+            help, fix = suggest(path, kinds, mark) if kind is None and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)

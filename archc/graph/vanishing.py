@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from archc.graph.frame import Frame
 from archc.graph.graph import INPUT, Node, Ref
 from archc.kinds import Kind, Shape, form
 
@@ -16,16 +16,6 @@ LOOKED_INTO = 8
 _LARGEST = 2**16
 """Largest input that is proposed."""
 _SHOWN = 7
-_OWN = Ref(INPUT)
-
-
-@dataclass(slots=True)
-class Opened:
-    """A body that is being elaborated: its nodes so far, and the entry that comes next with the value it takes."""
-
-    nodes: list[Node | None] = field(default_factory=list)
-    name: str = ""
-    ref: Ref = _OWN
 
 
 class Leaf(NamedTuple):
@@ -46,7 +36,7 @@ class Leaf(NamedTuple):
         assert isinstance(kind, Kind)
         if kind.many:
             return shape[1:]
-        made: Any = kind.output(shape)
+        made: Any = kind.output((shape,))
         first: Shape = next(iter(made.values())) if isinstance(made, dict) else made
         return first[1:]
 
@@ -56,16 +46,16 @@ class Leaf(NamedTuple):
         return self.after(self.node.in_shapes[self.operand])
 
 
-def way(opened: Sequence[Opened]) -> list[Leaf] | None:
+def way(frames: Sequence[Frame]) -> list[Leaf] | None:
     """The layers from the network's input to the entry that comes next; None if it is not one chain of maps."""
     found: list[Leaf] = []
     prefix: tuple[str, ...] = ()
-    for body in opened:
-        part = _back(body.nodes, body.ref, prefix)
+    for frame in frames:
+        part = _back(frame.nodes, frame.taken, prefix)
         if part is None or len(found) + len(part) > _LONGEST:
             return None
         found += part
-        prefix += (body.name,)
+        prefix += (frame.name,)
     return found if all(len(leaf.before) == 2 for leaf in found) else None
 
 
@@ -77,12 +67,12 @@ def _back(nodes: Sequence[Node | None], ref: Ref, prefix: tuple[str, ...]) -> li
             return None
         path = (*prefix, node.name)
         operand = max(range(len(node.inputs)), key=lambda at: node.in_shapes[at][1:]) if node.graph is None else 0
-        if node.present and node.graph is not None:
+        if node.graph is not None:
             inside = _back(node.graph.nodes, node.graph.results[ref.output], path)
             if inside is None:
                 return None
             found += reversed(inside)
-        elif node.present:
+        else:
             found.append(Leaf(path, node, operand))
         ref = node.inputs[operand]
     return found[::-1] if ref.node == INPUT else None
@@ -102,8 +92,10 @@ def shrinking(leaves: list[Leaf], place: tuple[str, ...]) -> str:
         told[3 : 3 + len(told) - _SHOWN] = ["…"]
     begun = f"`{'.'.join(first.path)}` (line {first.node.mark.line})"
     if len(steps) == 1:
-        return f"the map shrinks from {form(leaves[0].before)} to {form(leaves[-1].result)} in {begun}"
-    return f"the map shrinks from {form(leaves[0].before)}: {' → '.join(told)}; the first to shrink it is {begun}"
+        return f"the feature map shrinks from {form(leaves[0].before)} to {form(leaves[-1].result)} in {begun}"
+    return (
+        f"the feature map shrinks from {form(leaves[0].before)}: {' → '.join(told)}; the first to shrink it is {begun}"
+    )
 
 
 def large_enough(leaves: list[Leaf], fits: Callable[[int, int], bool]) -> tuple[int, int] | None:

@@ -4,9 +4,9 @@ from archc.inference.cost import Cost, graph_cost
 from archc.inference.expect import expectation_problems
 from archc.inference.memory import Memory, network_memory
 from archc.inference.outline import Depth, Line, kind_name, outline
+from archc.inference.rows import Row, layer_rows, network_outputs
 from archc.inference.scan import Scan, Scanned
 from archc.inference.sizes import Sizes, Stop
-from archc.inference.summary import Row, Summary, network_outputs, summarize
 
 __all__ = [
     "Cost",
@@ -18,12 +18,11 @@ __all__ = [
     "Scanned",
     "Sizes",
     "Stop",
-    "Summary",
     "expectation_problems",
     "graph_cost",
     "kind_name",
+    "layer_rows",
     "network_memory",
     "network_outputs",
     "outline",
-    "summarize",
 ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, cast
 
 from archc.graph import Graph, Node
 from archc.kinds import Kind
+from archc.known import remember
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Totals of a graph; `training_parameters` includes the auxiliary heads."""
 
     parameters: int = 0
@@ -17,31 +17,38 @@ class Cost:
     macs: int = 0
 
 
+_LAYERS: Final[dict[Any, tuple[Kind, int, int]]] = {}
+"""By kind and input."""
+
+
 def layer_cost(node: Node, kind: Kind) -> tuple[int, int]:
     """(parameters, multiply-adds) of one layer."""
-    x = node.in_shapes if kind.many else node.in_shapes[0]
-    return kind.parameters(x), kind.macs(node.in_shapes[0], next(iter(node.shapes.values())))
+    known = _LAYERS.get((id(kind), node.in_shapes))
+    if known is not None:
+        return known[1:]
+    made = type(kind)
+    parameters = 0 if made.tensors is Kind.tensors and not made.state else kind.parameters(node.in_shapes)
+    macs = 0 if made.macs is Kind.macs else kind.macs(node.in_shapes, next(iter(node.shapes.values())))
+    remember(_LAYERS, (id(kind), node.in_shapes), (kind, parameters, macs))
+    return parameters, macs
 
 
-def graph_cost(graph: Graph, known: dict[int, Cost] | None = None) -> Cost:
+def graph_cost(graph: Graph) -> Cost:
     """The totals of a graph; equal instances are counted each time but computed once."""
-    known = {} if known is None else known
-    if id(graph) in known:
-        return known[id(graph)]
+    known: Cost | None = graph.facts.get("cost")
+    if known is not None:
+        return known
     parameters = training = macs = 0
     for node in graph.nodes:
-        if not node.present:
-            continue
         below = node.graph
-        if below is not None:
-            cost = graph_cost(below, known)
+        if below is None:
+            own, work = layer_cost(node, cast("Kind", node.element))
+            more = own
         else:
-            assert isinstance(node.element, Kind)
-            own, work = layer_cost(node, node.element)
-            cost = Cost(own, own, work)
-        training += cost.training_parameters
+            own, more, work = below.facts.get("cost") or graph_cost(below)
+        training += more
         if not node.auxiliary:
-            parameters += cost.parameters
-            macs += cost.macs
-    known[id(graph)] = Cost(parameters, training, macs)
-    return known[id(graph)]
+            parameters += own
+            macs += work
+    graph.facts["cost"] = found = Cost(parameters, training, macs)
+    return found

@@ -6,8 +6,8 @@ from typing import Any
 
 from archc.graph import Network
 from archc.inference.cost import graph_cost
+from archc.inference.rows import network_outputs
 from archc.inference.sizes import Sizes, Stop
-from archc.inference.summary import network_outputs
 from archc.problems import Fix, Problem
 
 
@@ -33,13 +33,13 @@ def expectation_problems(network: Network) -> list[Problem]:
         shown = _shown(actual[name])
         if claim == actual[name]:
             continue
-        code, why, help = "E0401", f"it is {shown}", "mend the layers, or the claim"
-        if name == "min_input" and len(claim) == 2:
+        code, why, help = "E0401", f"it is {shown}", "fix the layers, or update `expect`"
+        if name == "min_input" and len(claim) == len(network.input) - 1:
             stop = sizes.outputs(*claim)
             if isinstance(stop, Stop):
                 code, help = "E0402", stop.fault.help
                 why = f"there `{stop.path}` (line {stop.node.mark.line}) stops: {stop.fault.message}"
-        what = f"`{name}: {_shown(claim)}` does not hold: {why}"
+        what = f"`{name}: {_shown(claim)}` is wrong: {why}"
         fix = None if isinstance(actual[name], dict) else Fix(marks[name], str(actual[name]))
         problems.append(Problem(code, what, marks[name], label=f"is {shown}", help=help, fix=fix))
     return problems

@@ -8,7 +8,7 @@ keeps in reserve are not counted.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from archc.graph import Graph, Network, Node, Ref, flow, walk
 from archc.kinds import Kind, Shape, volume
@@ -53,17 +53,51 @@ class Memory:
 def network_memory(network: Network, images: int = 1) -> Memory:
     """The memory of a checked network."""
     weights = gradients = 0
+    layers = _Layers(images)
     for layer in walk(network.graph):
-        for tensor in layer.kind.tensors(_inputs(layer.node, layer.kind)).values():
-            weights += (FLOAT if tensor.shape else _COUNTER) * volume(tensor.shape)
-            gradients += FLOAT * volume(tensor.shape) if tensor.trained else 0
-    peak = _Peak(images)
-    peak.run(network.graph, (peak.hold(_Held(peak.size(network.input))),), "")
-    return Memory(images, weights, gradients, _kept(network, images), peak.most, peak.at)
+        own = layers.of(layer.node, layer.kind)
+        weights += own.weights
+        gradients += own.gradients
+    peak = _Peak(layers)
+    peak.run(network.graph, (peak.hold(_Held(layers.size(network.input))),), "")
+    return Memory(images, weights, gradients, _kept(network, layers), peak.most, peak.at)
 
 
-def _inputs(node: Node, kind: Kind) -> Shape:
-    return node.in_shapes if kind.many else node.in_shapes[0]
+class _Own(NamedTuple):
+    """Bytes of a layer: weights, gradients, what it keeps and needs besides values, and its output's."""
+
+    weights: int
+    gradients: int
+    kept: int
+    scratch: int
+    values: dict[str | None, int]
+
+
+class _Layers:
+    """The bytes of layers for a batch of `images`; equal layers share their kind and are computed once."""
+
+    def __init__(self, images: int) -> None:
+        self.images = images
+        self._known: dict[Any, _Own] = {}
+
+    def size(self, shape: Shape) -> int:
+        """Bytes of a value."""
+        return FLOAT * self.images * volume(shape)
+
+    def of(self, node: Node, kind: Kind) -> _Own:
+        """The bytes of a layer."""
+        key = (id(kind), node.in_shapes)
+        found = self._known.get(key)
+        if found is None:
+            tensors = kind.tensors(node.in_shapes).values()
+            found = self._known[key] = _Own(
+                sum((_COUNTER if tensor.integers else FLOAT) * volume(tensor.shape) for tensor in tensors),
+                sum(FLOAT * volume(tensor.shape) for tensor in tensors if tensor.trained),
+                kind.kept(node.in_shapes, self.images),
+                kind.scratch(node.in_shapes, self.images),
+                {name: self.size(shape) for name, shape in node.shapes.items()},
+            )
+        return found
 
 
 # Training
@@ -78,27 +112,26 @@ class _Value:
     kept: bool = False
 
 
-def _kept(network: Network, images: int) -> int:
+def _kept(network: Network, layers: _Layers) -> int:
     values: list[_Value] = []
     beside = 0
 
-    def value(shape: Shape, trained: bool) -> _Value:
-        values.append(_Value(FLOAT * images * volume(shape), trained))
+    def value(size: int, trained: bool) -> _Value:
+        values.append(_Value(size, trained))
         return values[-1]
 
     def layer(node: Node, kind: Kind, given: tuple[_Value, ...], _path: str) -> dict[str | None, _Value]:
         nonlocal beside
-        x = _inputs(node, kind)
-        own = kind.kept(x, images)
-        trained = any(one.trained for one in given) or any(one.trained for one in kind.tensors(x).values())
+        own = layers.of(node, kind)
+        trained = own.gradients > 0 or any(one.trained for one in given)
         # A dropout that draws makes a new tensor; one that does not hands its input on.
-        if kind.overwrites or (kind.keeps_storage and not own):
+        if kind.overwrites or (kind.keeps_storage and not own.kept):
             given[0].trained |= trained
             made = dict.fromkeys(node.shapes, given[0])
         else:
-            made = {name: value(shape, trained) for name, shape in node.shapes.items()}
+            made = {name: value(size, trained) for name, size in own.values.items()}
         if trained:
-            beside += own
+            beside += own.kept
             for place, one in enumerate(given):
                 # A product's gradient for one factor reads the others.
                 read = not kind.many or any(other.trained for i, other in enumerate(given) if i != place)
@@ -108,7 +141,7 @@ def _kept(network: Network, images: int) -> int:
                 one.kept |= kind.needs_output and not kind.keeps_storage
         return made
 
-    flow(network.graph, (value(network.input, False),), layer)
+    flow(network.graph, (value(layers.size(network.input), False),), layer)
     return beside + sum(one.size for one in values if one.kept)
 
 
@@ -129,13 +162,10 @@ _Results = dict[str | None, _Held]
 class _Peak:
     """Runs a network value by value, as its module does, and remembers the most that was held at once."""
 
-    def __init__(self, images: int) -> None:
-        self.images = images
+    def __init__(self, layers: _Layers) -> None:
+        self.layers = layers
         self.now = self.most = 0
         self.at = "input"
-
-    def size(self, shape: Shape) -> int:
-        return FLOAT * self.images * volume(shape)
 
     def hold(self, memory: _Held) -> _Held:
         memory.holders += 1
@@ -156,13 +186,12 @@ class _Peak:
         due: dict[int, list[Ref]] = {}
         values: dict[Ref, _Held] = {Ref(-1 - i): memory for i, memory in enumerate(inputs)}
         for position, node in enumerate(graph.nodes):
-            if node.auxiliary:
-                continue
-            given = tuple(values[ref] for ref in node.inputs)
-            for name, memory in self.made(node, given, prefix).items():
-                ref = Ref(position, name)
-                values[ref] = memory
-                due.setdefault(last.get(ref, position), []).append(ref)
+            if not node.auxiliary:
+                given = tuple(values[ref] for ref in node.inputs)
+                for name, memory in self.made(node, given, prefix).items():
+                    ref = Ref(position, name)
+                    values[ref] = memory
+                    due.setdefault(last.get(ref, position), []).append(ref)
             for ref in due.pop(position, ()):
                 self.free(values[ref])
         results = {name: self.hold(values[ref]) for name, ref in graph.results.items()}
@@ -173,14 +202,13 @@ class _Peak:
     def made(self, node: Node, given: tuple[_Held, ...], prefix: str) -> _Results:
         """What an entry gives, held."""
         path = prefix + node.name
-        if not node.present:
-            return {None: self.hold(given[0])}
         if node.graph is not None:
             return self.run(node.graph, given, f"{path}.")
         assert isinstance(node.element, Kind)
+        own = self.layers.of(node, node.element)
         shares = node.element.keeps_storage or node.element.overwrites
-        made = {name: self.hold(given[0] if shares else _Held(self.size(shape))) for name, shape in node.shapes.items()}
-        now = self.now + node.element.scratch(_inputs(node, node.element), self.images)
+        made = {name: self.hold(given[0] if shares else _Held(size)) for name, size in own.values.items()}
+        now = self.now + own.scratch
         if now > self.most:
             self.most, self.at = now, path
         return made

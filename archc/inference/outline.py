@@ -1,4 +1,4 @@
-"""A network's layers as a reader wants them: blocks as one line each, equal neighbours as one."""
+"""A network's layers as a reader wants them: blocks as one line each, equal neighbors as one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from archc.expressions import plain
 from archc.graph import Graph, Instance, Network, Node, flow, walk
 from archc.kinds import Kind
 
 if TYPE_CHECKING:
-    from archc.inference.summary import Row
+    from archc.inference.rows import Row
 
 Depth = int | Literal["blocks", "all"]
 """How far bodies are opened: `blocks` opens all but the blocks that have a name, a number counts levels of names."""
 
 _MOST_EQUAL: Final = 2
-"""More equal neighbours than these are one line."""
+"""More equal neighbors than these are one line."""
 
 _MOST_MARKED: Final = 3
 _LEAST_SHARE: Final = 0.1
@@ -42,7 +41,7 @@ class Line:
     output: tuple[int, ...]
     parameters: int
     macs: int
-    receptive_field: tuple[int, int]
+    receptive_field: tuple[int, ...]
     line: int
     training: bool
     node: Node = field(repr=False, compare=False)
@@ -64,8 +63,7 @@ def outline(network: Network, rows: Sequence[Row], depth: Depth = "blocks") -> l
 def _lines(
     graph: Graph, prefix: str, rows: Iterator[Row], depth: Depth, level: int, *, training: bool
 ) -> Iterator[Line]:
-    present = [node for node in graph.nodes if node.present]
-    for _, equal in groupby(present, key=_content):
+    for _, equal in groupby(graph.nodes, key=_content):
         nodes = list(equal)
         opened = [node.graph for node in nodes if node.graph is not None and _opens(node, depth, level)]
         if opened:
@@ -78,9 +76,9 @@ def _lines(
 
 
 def _content(node: Node) -> Any:
-    """What makes neighbours equal: the layer or block, what goes in and what comes out."""
+    """What makes neighbors equal: the layer or block, what goes in and what comes out."""
     element = node.element if isinstance(node.element, Kind) else id(node.graph)
-    return type(element), element, plain(node.in_shapes), tuple(map(plain, node.shapes.values())), node.auxiliary
+    return type(element), element, node.in_shapes, tuple(node.shapes.values()), node.auxiliary
 
 
 def _opens(node: Node, depth: Depth, level: int) -> bool:
@@ -98,7 +96,7 @@ def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Li
         count=1,
         kind=kind_name(node),
         layers=len(layers),
-        output=tuple(plain(next(iter(node.shapes.values())))),
+        output=next(iter(node.shapes.values())),
         parameters=sum(row.parameters for row in layers),
         macs=sum(row.macs for row in layers),
         receptive_field=_giving(node, prefix + node.name, layers).receptive_field if layers else (1, 1),
@@ -149,6 +147,6 @@ def _marked(lines: list[Line]) -> list[Line]:
     shares: tuple[dict[int, float], dict[int, float]] = ({}, {})
     for share, sizes in zip(shares, ([line.parameters for line in lines], [line.macs for line in lines]), strict=True):
         sizes = [0 if line.training else size for line, size in zip(lines, sizes, strict=True)]
-        least = max(sorted(sizes)[-_MOST_MARKED:][0], _LEAST_SHARE * sum(sizes), 1)
+        least = max(*sorted(sizes)[-_MOST_MARKED:][:1], _LEAST_SHARE * sum(sizes), 1)
         share.update({i: size / sum(sizes) for i, size in enumerate(sizes) if size >= least})
     return [replace(line, parameter_share=shares[0].get(i), mac_share=shares[1].get(i)) for i, line in enumerate(lines)]

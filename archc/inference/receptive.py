@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, floor, inf, isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archc.graph import Graph, Node, flow
-from archc.kinds import Kind
+from archc.kinds import Kind, Shape
 from archc.kinds.base import Window
 
 Bounds = tuple[float, float]
@@ -28,7 +29,8 @@ _FREE: Bounds = (-inf, inf)
 class View(NamedTuple):
     """What is seen over some of the paths: `jump` input positions from one output position to the next.
 
-    `firsts` and `lasts` bound the two ends, whatever the output position.
+    `firsts` and `lasts` bound the two ends, whatever the output position. Some positions see a stretch as long that
+    begins up to `early` before: it matters where views meet.
     """
 
     jump: float = 1.0
@@ -36,6 +38,7 @@ class View(NamedTuple):
     last: float = 0.0
     firsts: Bounds = _FREE
     lasts: Bounds = _FREE
+    early: float = 0.0
 
     def at(self, position: float) -> tuple[float, float]:
         """The first and the last input position that an output position sees."""
@@ -50,14 +53,17 @@ class View(NamedTuple):
         if window.inside:
             ends = (self.at(0), self.at(length - 1))
             firsts, lasts = (ends[0][0], ends[1][0]), (ends[0][1], ends[1][1])
-        first = self.first - window.before * self.jump
+        spread = self.early if extent > 1 else 0.0  # the first of the positions may begin early, the last need not
+        first = self.first - spread - window.before * self.jump
         last = self.last + (extent - 1 - window.before) * self.jump
-        return View(self.jump * window.step, first, last, firsts, lasts)
+        early = self.early - spread + window.early * self.jump
+        return View(self.jump * window.step, first, last, firsts, lasts, early)
 
     def covers(self, other: View) -> bool:
         """Whether no position sees less than it does in another view."""
         return (
             self.jump == other.jump
+            and self.early >= other.early
             and self.first <= other.first
             and self.last >= other.last
             and all(mine <= others for mine, others in zip(self.firsts, other.firsts, strict=True))
@@ -75,9 +81,9 @@ def _within(value: float, bounds: Bounds) -> float:
     return min(max(value, bounds[0]), bounds[1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
-    """The view of one axis, of a value that has `length` positions there."""
+    """The view of one axis, of a value that has `length` positions there; a learned tensor has no view of the input."""
 
     length: int
     views: tuple[View, ...] = (View(),)
@@ -85,34 +91,42 @@ class Field:
     def at(self, position: int) -> tuple[float, float]:
         """The first and the last input position that an output position sees (zero padding included)."""
         ends = [view.at(position) for view in self.views]
+        if len(ends) > 1:
+            ends = [(first - view.early, last) for view, (first, last) in zip(self.views, ends, strict=True)]
         return min(first for first, _ in ends), max(last for _, last in ends)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many input positions are seen, by the position that sees most (zero padding included)."""
+        if not self.views:
+            return 0
+        if len(self.views) == 1 and self.views[0].firsts is _FREE and self.views[0].lasts is _FREE:
+            return round(self.views[0].last - self.views[0].first) + 1  # the same at every position
         # Between the turns the last position seen less the first is convex in the position: it is largest at an end.
         turns = {near for view in self.views for turn in view.turns() for near in (floor(turn), ceil(turn))}
         ends = (self.at(position) for position in {0, self.length - 1, *turns} if 0 <= position < self.length)
         return round(max(last - first for first, last in ends)) + 1
 
-    @property
+    @cached_property
     def jump(self) -> float:
-        """How far apart two neighbours look, in input positions."""
-        return max(view.jump for view in self.views)
+        """How far apart two neighbors look, in input positions."""
+        return max((view.jump for view in self.views), default=0.0)
 
     def through(self, window: Window, length: int) -> Field:
         """The view after a layer whose output has `length` positions on this axis."""
-        if window.extent is None:
+        if window.extent is None and self.views:
             return Field(length, (View(self.jump * self.length, self.at(0)[0], self.at(self.length - 1)[1]),))
-        extent = window.extent
+        extent = window.extent or 1
         return Field(length, tuple(view.through(window, extent, self.length) for view in self.views))
 
     def union(self, other: Field) -> Field:
         """The view of two branches together; one of length 1 is spread over the other."""
+        if not self.views or not other.views:
+            return self if self.views else other
         length = max(self.length, other.length)
-        found: dict[tuple[float, Bounds, Bounds], View] = {}
+        found: dict[View, View] = {}
         for view in (*self._spread(length), *other._spread(length)):
-            key = (view.jump, view.firsts, view.lasts)
+            key = view._replace(first=0.0, last=0.0)
             known = found.get(key, view)
             found[key] = view._replace(first=min(view.first, known.first), last=max(view.last, known.last))
         views = tuple(found.values())
@@ -124,30 +138,94 @@ class Field:
         return self.views if self.length == length else tuple(view._replace(jump=0.0) for view in self.views)
 
 
-Fields = tuple[Field, Field]
+Fields = tuple[Field, ...]
 
 
 def receptive_fields(graph: Graph) -> dict[str, Fields]:
-    """The view of every layer's output by its path, as (height, width)."""
+    """The view of every layer's output by its path, along each axis of the network's input behind its channels."""
     found: dict[str, Fields] = {}
+    known: dict[tuple[Any, ...], Field] = {}  # many layers look alike
+    steps: dict[tuple[int, tuple[Shape, ...]], list[_Step]] = {}
 
-    def layer(node: Node, kind: Kind, given: tuple[Fields, ...], path: str) -> dict[str | None, Fields]:
-        found[path] = _through(node, kind, given)
-        return dict.fromkeys(node.shapes, found[path])
+    def union(one: Field, other: Field) -> Field:
+        key = (id(one), id(other))
+        if key not in known:
+            known[key] = one if one is other else one.union(other)
+        return known[key]
 
-    _, height, width = graph.in_shapes[0]
-    flow(graph, ((Field(int(height)), Field(int(width))),), layer)
+    def through(field: Field, window: Window, length: int) -> Field:
+        key = (id(field), window, length)
+        if key not in known:
+            known[key] = field.through(window, length)
+        return known[key]
+
+    def layer(node: Node, kind: Kind, given: tuple[_Seen, ...], path: str) -> dict[str | None, _Seen]:
+        fields, places = given[0] if not kind.bare else nothing
+        for others, at in given[1:]:
+            if at != places:
+                fields, others = _whole_where_apart(fields, places, at), _whole_where_apart(others, at, places)
+                places = tuple(
+                    b if a is None else a if b in (a, None) else None for a, b in zip(places, at, strict=True)
+                )
+            fields = tuple(union(one, another) for one, another in zip(fields, others, strict=True))
+        key = (id(kind), node.in_shapes)
+        if key not in steps:
+            steps[key] = _steps(node, kind)
+        if steps[key] and not kind.bare:
+            moved = [None if place is None else steps[key][place] for place in places]
+            fields = tuple(
+                [
+                    field if step is None else through(field, step.window, step.length)
+                    for field, step in zip(fields, moved, strict=True)
+                ]
+            )
+            places = tuple([None if step is None else step.place for step in moved])
+        found[path] = fields
+        return dict.fromkeys(node.shapes, _Seen(fields, places))
+
+    axes = len(graph.in_shapes[0]) - 1
+    nothing = _Seen((Field(1, ()),) * axes, (None,) * axes)
+    starts = {length: Field(length) for length in graph.in_shapes[0][1:]}
+    fields = tuple(starts[length] for length in graph.in_shapes[0][1:])
+    flow(graph, (_Seen(fields, tuple(range(1, 1 + len(fields)))),), layer)
     return found
 
 
-def _through(node: Node, kind: Kind, given: tuple[Fields, ...]) -> Fields:
-    height, width = given[0]
-    for other in given[1:]:
-        height, width = height.union(other[0]), width.union(other[1])
-    x = node.in_shapes[0]
-    if kind.many or len(x) != 3:
-        return height, width
-    y = next(iter(node.shapes.values()))
-    windows = kind.windows(x)
-    lengths = [int(length) for length in y[1:]] if len(y) == 3 else [1, 1]
-    return height.through(windows[0], lengths[0]), width.through(windows[1], lengths[1])
+class _Seen(NamedTuple):
+    """What a value sees of each axis of the network's input, and which axis of its own that became, if it is one."""
+
+    fields: Fields
+    places: tuple[int | None, ...]
+
+
+class _Step(NamedTuple):
+    """What a layer does along an axis: its window, the length of the output's axis, and which axis that is."""
+
+    window: Window
+    length: int
+    place: int | None
+
+
+def _whole_where_apart(fields: Fields, own: tuple[int | None, ...], other: tuple[int | None, ...]) -> Fields:
+    """Fields that cover all that a value sees, where another value has the same axis in another place."""
+    apart = [a != b and a is not None and b is not None for a, b in zip(own, other, strict=True)]
+    return tuple(
+        field.through(Window(None), 1) if differs else field for field, differs in zip(fields, apart, strict=True)
+    )
+
+
+def _steps(node: Node, kind: Kind) -> list[_Step]:
+    """What a layer does along each axis of its input; nothing for a layer that looks at its own position."""
+    x, y = node.in_shapes[0], next(iter(node.shapes.values()))
+    stays = type(kind).windows is Kind.windows and type(kind).moves is Kind.moves
+    if kind.many or (stays and x[1:] == y[1:]):
+        return []
+    moves = kind.moves(node.in_shapes)
+    windows = (kind.first_window(node.in_shapes), *kind.windows(node.in_shapes))
+    found = []
+    for window, place in zip(windows, moves, strict=True):
+        if place is None or place >= len(y):  # an element of a vector sees what the whole vector does
+            found.append(_Step(Window(None), 1, None))
+        else:
+            found.append(_Step(window, y[place], place))
+    return found

@@ -22,21 +22,21 @@ class Scanned(NamedTuple):
 
 
 class Scan:
-    """The network at each of the (height, width) in `sizes`, heads included.
+    """The network at each of the `sizes`, such as (height, width), heads included.
 
-    `entries` holds every entry that is present, by path in the order of running. `stops` holds, for each size, the
+    `entries` holds every entry, by path in the order of running. `stops` holds, for each size, the
     first layer that refuses its input, or None where the network runs; `heads` the same of the auxiliary heads,
     which inference does without. A layer that several places have in common is computed once.
     """
 
-    def __init__(self, network: Network, sizes: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, network: Network, sizes: Sequence[tuple[int, ...]]) -> None:
         self.sizes = tuple(sizes)
         self.entries: dict[str, Scanned] = {}
         self.stops: list[Stop | None] = [None] * len(self.sizes)
         self.heads: list[Stop | None] = [None] * len(self.sizes)
         self._same: dict[Series, Series] = {}
         self._known: dict[Any, tuple[Scanned, dict[int, Fault]]] = {}
-        image = self._one(tuple((network.input[0], height, width) for height, width in self.sizes))
+        image = self._one(tuple((network.input[0], *size) for size in self.sizes))
         self.outputs = self._body(network.graph, (image,), "", self.stops)
 
     def _one(self, series: Series) -> Series:
@@ -53,9 +53,6 @@ class Scan:
 
         for node in graph.nodes:
             given = tuple([read(ref) for ref in node.inputs])
-            if not node.present:
-                values.append({None: given[0]})
-                continue
             path = prefix + node.name
             noted = self.heads if node.auxiliary else stops
             if node.graph is not None:
@@ -89,6 +86,6 @@ class Scan:
                 reached = None
             for name, series in made.items():
                 series.append(None if reached is None else reached[name])
-            macs.append(0 if reached is None else kind.macs(shapes[0], next(iter(reached.values()))))
+            macs.append(0 if reached is None else kind.macs(shapes, next(iter(reached.values()))))
         outputs = {name: self._one(tuple(series)) for name, series in made.items()}
         return Scanned(given, outputs, tuple(macs)), faults

@@ -1,71 +1,60 @@
-"""The layer kinds, each defined in exactly one class. To add one: write it, and add it to this list."""
+"""The layer kinds, each defined in exactly one class.
 
-from typing import Final
+To add one, write the class in the file where it belongs and decorate it with `register`. Outside the package it is
+the same: a kind is known from its registration on.
+"""
 
-from archc.kinds.activation import (
-    ELU,
-    GELU,
-    Hardsigmoid,
-    Hardswish,
-    LeakyReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
+# In the order in which a network is read, which lists of kinds follow.
+# isort: off
+from archc.kinds import convolution, pooling, normalization, linear, attention, regularization, activation  # noqa: F401
+from archc.kinds import layout, spatial, learned, join  # noqa: F401
+# isort: on
+
+from archc.kinds.base import (
+    Alternatives,
+    Call,
+    Fault,
+    Inputs,
+    Kind,
+    Role,
+    Shape,
+    State,
+    Stored,
+    Window,
+    form,
+    need_map,
+    need_vector,
+    volume,
 )
-from archc.kinds.base import Call, Fault, Kind, Shape, Stored, Window, form, volume
-from archc.kinds.convolution import Conv2d, ConvTranspose2d
-from archc.kinds.join import Add, Concat, Join, Multiply
-from archc.kinds.linear import Flatten, Linear
-from archc.kinds.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, LocalResponseNorm
-from archc.kinds.pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
-from archc.kinds.regularization import Dropout, Dropout2d, StochasticDepth
-from archc.kinds.spatial import ChannelShuffle, Chunk, Identity, Mean, Pad, Split, Upsample
+from archc.kinds.join import Join
+from archc.kinds.registry import KINDS, register, unregister
+from archc.kinds.types import Count, Flag, Positive, Probability, Real, Size1d, Size2d, Size3d
 
-KINDS: Final[dict[str, type[Kind]]] = {
-    kind.kind: kind
-    for kind in (
-        Conv2d,
-        ConvTranspose2d,
-        MaxPool2d,
-        AvgPool2d,
-        AdaptiveAvgPool2d,
-        AdaptiveMaxPool2d,
-        BatchNorm2d,
-        BatchNorm1d,
-        GroupNorm,
-        LayerNorm,
-        LocalResponseNorm,
-        Linear,
-        Flatten,
-        Dropout,
-        Dropout2d,
-        StochasticDepth,
-        ReLU,
-        ReLU6,
-        LeakyReLU,
-        ELU,
-        GELU,
-        SiLU,
-        Sigmoid,
-        Tanh,
-        Hardswish,
-        Hardsigmoid,
-        Softmax,
-        Pad,
-        Upsample,
-        ChannelShuffle,
-        Chunk,
-        Split,
-        Mean,
-        Identity,
-        Concat,
-        Add,
-        Multiply,
-    )
-}
-"""Every kind by its name in specs."""
-
-__all__ = ["KINDS", "Call", "Fault", "Join", "Kind", "Shape", "Stored", "Window", "form", "volume"]
+__all__ = [
+    "KINDS",
+    "Alternatives",
+    "Call",
+    "Count",
+    "Fault",
+    "Flag",
+    "Inputs",
+    "Join",
+    "Kind",
+    "Positive",
+    "Probability",
+    "Real",
+    "Role",
+    "Shape",
+    "Size1d",
+    "Size2d",
+    "Size3d",
+    "State",
+    "Stored",
+    "Window",
+    "form",
+    "need_map",
+    "need_vector",
+    "register",
+    "unregister",
+    "volume",
+]

@@ -1,30 +1,37 @@
-"""What a layer kind is: arguments, requirements, shape, cost and the torch call, in one class.
+"""The base class of layer types: arguments, requirements, shapes, state, costs, drawing and the torch call.
 
-A kind is a pydantic model of its arguments under PyTorch's names and defaults. Everything else in archc
-(the module, the source line, the JSON Schema, the reference page, the tests) is derived from it.
+A layer type (a kind) is a pydantic model of its arguments, with PyTorch's names and defaults. Everything else in archc
+(the module, the source line, the initial weights, the JSON Schema, the reference page, the tests) is derived from it.
 """
 
-from __future__ import annotations
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, NamedTuple
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema, WrapValidator
-from pydantic_core import PydanticCustomError
-
-from archc.expressions.symbol import Symbol, plain
-from archc.limits import MAX_INTEGER
+from pydantic import BaseModel, ConfigDict
 
 FLOAT = 4
 """Bytes of a number in float32."""
 
 Shape = tuple[Any, ...]
-"""A tensor's shape without its batch dimension: (channels, height, width) or (features,). The first
-element may be a Symbol; the others are plain integers."""
+"""A tensor's shape without its batch dimension: (channels, height, width) or (features,). Elements are plain integers;
+for the calls and shapes of a class of the source they may be expressions."""
+
+Inputs = tuple[Shape, ...]
+"""The shapes of a layer's inputs, in the order of the spec: one, or several for a join."""
+
+Role = Literal["conv", "pool", "norm", "activation", "linear", "join", "dropout", "reshape"]
+"""The category of a layer, which determines its color in drawings and which layers share a box."""
+
+
+class Alternatives(tuple[Any, ...]):
+    """A shape whose rank depends on a condition that is an expression: (condition, shape, shape)."""
+
+    __slots__ = ()
 
 
 class Fault(NamedTuple):
-    """Why a kind refuses its input: `argument` is the one to blame, if there is one, and `value` what mends it."""
+    """The reason why a layer can't take its input: `argument` is the wrong argument, if any, and `value` fixes it."""
 
     code: str
     message: str
@@ -37,177 +44,103 @@ class Fault(NamedTuple):
 class Call(NamedTuple):
     """A torch call as data: `nn.Conv2d(3, 64, kernel_size=3)`.
 
-    Values are plain or symbols; arguments that equal torch's defaults are left out: `kind` knows these.
+    Values are plain or expressions; arguments that equal torch's defaults are omitted, because `kind` knows them.
     """
 
     target: str
     positional: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
-    kind: type[Kind] | None = None
+    kind: type["Kind"] | None = None
 
 
 class Window(NamedTuple):
-    """How one output position looks at its input along one axis, for receptive fields.
+    """The input positions that one output position depends on along one axis, for receptive fields.
 
     The output at position i reads the input from `i * step - before` over `extent` positions;
-    `extent` is None where every output reads the whole input. With `inside` it reads positions of the map alone:
-    what of the stretch lies beyond the map's edge is the edge's position, or nothing.
+    `extent` is None if every output reads the whole input. With `inside` it reads positions of the map alone:
+    what of the stretch lies beyond the map's edge is the edge's position, or nothing. Where the windows of a layer are
+    uneven, some start up to `early` positions before that.
     """
 
     extent: int | None
     step: float = 1.0
     before: float = 0.0
     inside: bool = False
+    early: float = 0.0
+
+
+class State(NamedTuple):
+    """A tensor in the state of a layer type: the facts that don't depend on sizes.
+
+    It is `trained`, or a statistic that is only kept. It has `fans` (fan-in and fan-out) if an initializer can scale
+    by them. The arguments in `flags` must all be true, or the layer is without it and the module's attribute is None;
+    it is `nullable` if PyTorch declares that attribute so, and a type checker wants a test either way. `integers` are
+    of 8 bytes each.
+    """
+
+    trained: bool = True
+    fans: bool = False
+    flags: tuple[str, ...] = ()
+    nullable: bool = False
+    integers: bool = False
 
 
 class Stored(NamedTuple):
-    """A tensor of a layer's state: its shape, and whether it is trained or a statistic that is only kept."""
+    """A tensor in the state of a layer: its shape, whether it is trained or only a statistic, and of integers."""
 
     shape: tuple[int, ...]
     trained: bool = True
-
-
-def _symbolic(value: Any, handler: Any) -> Any:
-    if type(value) is Symbol and value.value is not None:
-        handler(value.value)
-        return value
-    return handler(plain(value))
-
-
-Symbolic = WrapValidator(_symbolic)
-"""Validates a symbol's value and keeps the symbol; nothing (`null`) has no name to keep."""
-
-
-def opened(value: Any) -> Any:
-    """A parameter's list, word or nothing as itself; the elements of a list keep their expressions."""
-    if type(value) is Symbol and (value.value is None or isinstance(value.value, tuple | str)):
-        return value.value
-    return value
-
-
-Word = BeforeValidator(opened)
-"""A word that is a parameter's value becomes itself: the source writes it out, where a type checker knows it."""
-
-
-def integer(value: Any, least: int, most: int = MAX_INTEGER, bound: str = "MAX_INTEGER") -> Any:
-    """The value, if it is an integer from `least` to `most`, which is archc's `bound`. Raises PydanticCustomError."""
-    number = plain(value)
-    if number == "same":
-        raise PydanticCustomError("same", "`same` is for stride-1 convolutions: write p = (k - 1) / 2 as a number")
-    if type(number) is not int:
-        raise PydanticCustomError("integer", "expected an integer, got {shown}", {"shown": shown(number)})
-    if number < least:
-        raise PydanticCustomError(
-            "too_small", "must be at least {least}, got {shown}", {"least": least, "shown": number}
-        )
-    if number > most:
-        raise PydanticCustomError(
-            "too_large", "must be at most {most}, got {shown}", {"most": most, "shown": shown(number), "bound": bound}
-        )
-    return value
-
-
-def shown(value: Any) -> str:
-    """A value as a spec writes it, cut to a readable length."""
-    import json
-
-    value = plain(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**20:
-        return "a number of more than 20 digits"
-    text = "nothing" if value is None else json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def integer_type(least: int, most: int = MAX_INTEGER, bound: str = "MAX_INTEGER") -> Any:
-    """Validator and JSON Schema of an integer within bounds."""
-    schema = {"type": "integer", "minimum": least} | ({"maximum": most} if most < MAX_INTEGER else {})
-    return (PlainValidator(lambda value: integer(value, least, most, bound)), WithJsonSchema(schema))
-
-
-def _pair_type(least: int, *words: str, item: Any = None, optional: bool = False) -> Any:
-    def check(value: Any) -> Any:
-        if type(value) is Symbol and isinstance(value.value, tuple):
-            check(value.value)
-            return value
-        value = opened(value)
-        if optional and value is None:
-            return None
-        if isinstance(value, str) and value in words:
-            return value
-        if isinstance(value, list | tuple):
-            if len(value) != 2:
-                raise PydanticCustomError("pair", "expected an integer or a pair, got {shown}", {"shown": shown(value)})
-            return tuple(one(part) for part in value)
-        return one(value)
-
-    def one(value: Any) -> Any:
-        return value if item is not None and value in item else integer(value, least)
-
-    single: dict[str, Any] = {"type": "integer", "minimum": least}
-    items: dict[str, Any] = {"anyOf": [single, {"type": "null"}]} if item else single
-    pair = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
-    named: list[dict[str, Any]] = [{"const": word} for word in words]
-    if optional:
-        named.append({"type": "null"})
-    return (PlainValidator(check), WithJsonSchema({"anyOf": [single, pair, *named]}))
-
-
-_COUNT = integer_type(1)
-_SIZES, _PADDING, _SAME = _pair_type(1), _pair_type(0), _pair_type(0, "same")
-_OUTPUT, _OPTIONAL = _pair_type(1, item=(None,)), _pair_type(1, optional=True)
-
-Count = Annotated[int, *_COUNT]
-Pair = Annotated[int | tuple[int, int], *_SIZES]
-NaturalPair = Annotated[int | tuple[int, int], *_PADDING]
-PaddingOrSame = Annotated[Any, *_SAME]
-OutputSize = Annotated[Any, *_OUTPUT]
-OptionalPair = Annotated[Any, *_OPTIONAL]
-Real = Annotated[float, Symbolic]
-Positive = Annotated[float, Field(gt=0), Symbolic]
-Flag = Annotated[bool, Symbolic]
-
-
-def _probability(value: Any) -> Any:
-    number = plain(value)
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
-        raise PydanticCustomError("probability", "expected a number from 0 to 1, got {shown}", {"shown": shown(number)})
-    return value
-
-
-Probability = Annotated[
-    float, PlainValidator(_probability), WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
-]
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """An integer or a pair as plain (height, width)."""
-    if type(value) is int:  # nearly always, and this is where inference spends its time
-        return (value, value)
-    value = plain(value)
-    return value if isinstance(value, tuple) else (value, value)
+    integers: bool = False
 
 
 class Kind(BaseModel):
-    """A layer kind. Subclasses declare the arguments as fields and override what is theirs."""
+    """A layer type. Subclasses declare their arguments as fields and override the methods they need."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     kind: ClassVar[str]
     """The name in specs."""
     torch: ClassVar[str]
-    """The module it stands for: a class of torch.nn, or one of archc's own (`archc.Concat`)."""
+    """The module class: a class of torch.nn, or one of archc (`archc.Concat`)."""
     positional: ClassVar[tuple[str, ...]] = ()
-    """Constructor arguments that are written without their names."""
+    """Constructor arguments that the source passes by position."""
+    channel_arguments: ClassVar[tuple[str, ...]] = ()
+    """Arguments that affect neither the output size nor the valid input sizes."""
     many: ClassVar[bool] = False
-    """Whether it takes a list of inputs."""
+    """True if the layer takes a list of inputs."""
     infix: ClassVar[str] = ""
     """The operator that joins the inputs in the source."""
+    features_last: ClassVar[bool] = False
+    """True if it works along the last axis, so that a feature map needs its channels there."""
     keeps_storage: ClassVar[bool] = False
-    """Whether the output may share its input's memory (a view)."""
+    """True if the output can share the input's memory (a view)."""
+    state: ClassVar[Mapping[str, State]] = {}
+    """The tensors of the layer by their names in the state dict, in that order; `shapes` has their shapes."""
+    bare: ClassVar[bool] = False
+    """True for a tensor of the body itself: its key is the entry's name, and no module holds it."""
+    structural: ClassVar[tuple[str, ...]] = ()
+    """Arguments that decide the rank of the output or the order of its axes, so no expression gives a shape."""
+    listed: ClassVar[tuple[str, ...]] = ()
+    """Arguments that are lists whose length decides the rank; their elements may be expressions."""
+    mappings: ClassVar[tuple[str, ...]] = ()
+    """Arguments that take an initializer, which may be written as a mapping; it is a tuple of pairs."""
+    classes: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """The possible module classes with their arguments, if there are several."""
+
+    role: ClassVar[Role] = "reshape"
+    """The category of the layer, for drawings."""
+    title: ClassVar[str] = ""
+    """The name in drawings (default: `kind` with spaces instead of underscores)."""
+    short: ClassVar[str] = ""
+    """The name in the box of the layer above, such as `BN` (default: `title`)."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Names in papers and other libraries, in lower case without underscores, for suggestions."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Arguments as in a spec, as examples for the reference page (default: the required arguments)."""
 
     @classmethod
     def alone(cls) -> str | None:
-        """The argument that a value stands for which is written without a name; None if there is none.
+        """The argument that takes a value without a name; None if there is none.
 
         `batch_norm2d: 64` has none: its author means the input's channels, which follow.
         """
@@ -215,41 +148,61 @@ class Kind(BaseModel):
         derived = cls.positional and cls.positional[0] not in cls.model_fields
         return None if name is None or (derived and not cls.model_fields[name].is_required()) else name
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        """What of the input (and of the arguments together) this kind cannot work with."""
+    @classmethod
+    def symbolic(cls, arguments: Mapping[str, Any]) -> Self:
+        """A layer whose arguments can be expressions, for `output`, `derived`, `call` and `function`; not validated."""
+        return cls.model_construct(**arguments)
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        """Argument values that fit an input of shape x, if random values of their types rarely do.
+
+        Tests draw layers from them.
+        """
+        return {}
+
+    def label(self, inputs: Inputs) -> str:
+        """The layer in the notation of papers: `3×3 conv, 192, /2`.
+
+        Arguments that are `Written` are shown so.
+        """
+        return self.title or self.kind.replace("_", " ")
+
+    def tag(self) -> str:
+        """The text that it adds to the box of the layer above in a drawing: `BN`, `ReLU`."""
+        return self.short or self.label(())
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        """Check the input and the combination of arguments, and yield each error."""
         return iter(())
 
-    def output(self, x: Shape) -> Any:
-        """The output's shape for a legal input; a dict of shapes where there are several outputs.
+    def output(self, inputs: Inputs) -> Any:
+        """The output's shape for a valid input; a dict of shapes if there are several outputs.
 
         Height and width must not shrink as the input's grow: the smallest input is searched by that.
         """
-        return x
+        return inputs[0]
 
-    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
-        """What the height and width of the output follow from: whether from the input's, and which arguments."""
-        return True, ()
-
-    def derived(self, x: Shape) -> dict[str, Any]:
-        """Constructor arguments that follow from the input's shape."""
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        """Constructor arguments that are inferred from the input's shape."""
         return {}
 
     def written(self) -> dict[str, Any]:
-        """The arguments that differ from torch's defaults, as torch takes them."""
+        """The arguments that differ from torch's defaults, in the form that torch expects."""
         fields = type(self).model_fields
         return {
             name: value
             for name, value in self.__dict__.items()
-            if type(value) is Symbol or value != fields[name].default or type(value) is not type(fields[name].default)
+            if value != (default := fields[name].default) or type(value) is not type(default)
         }
 
-    def settled(self, x: Shape) -> dict[str, Any]:
-        """Every argument with the value that it amounts to: equals of a pair are one, what was left out follows."""
-        return {name: _one(plain(value)) for name, value in self.__dict__.items()}
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        """Every argument with its effective value: defaults are filled in, and equal pairs become one number."""
+        return {name: _one(value) for name, value in self.__dict__.items()}
 
-    def call(self, x: Shape) -> Call:
+    def call(self, inputs: Inputs) -> Call:
         """The constructor call of the module, for the input's shape."""
-        given = {**self.derived(x), **self.written()}
+        given = {**self.derived(inputs), **self.written()}
         first = tuple(
             given.pop(name) if name in given else getattr(self, name)
             for name in self.positional
@@ -257,52 +210,84 @@ class Kind(BaseModel):
         )
         return Call(self.torch, first, tuple(given.items()), type(self))
 
-    def function(self, x: Shape) -> Call | None:
-        """The function that does the same without a module, if a person would rather call it."""
+    def function(self, inputs: Inputs) -> Call | None:
+        """The equivalent function call, if the source should call a function instead of creating a module."""
         return None
 
-    def tensors(self, x: Shape) -> dict[str, Stored]:
-        """What it holds, under the names of its state dict."""
+    @classmethod
+    def may_lack(cls, tensor: str, arguments: Mapping[str, Any]) -> bool:
+        """Return True if a module's attribute may be None with these arguments, some of them expressions."""
+        flags = [arguments.get(name, cls.model_fields[name].default) for name in cls.state[tensor].flags]
+        return cls.state[tensor].nullable or any(flag is not True for flag in flags)
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        """The shapes of all tensors, including those that flags turn off."""
         return {}
 
-    def parameters(self, x: Shape) -> int:
-        """How many trained numbers it has."""
-        return sum(volume(tensor.shape) for tensor in self.tensors(x).values() if tensor.trained)
+    def tensors(self, inputs: Inputs) -> dict[str, Stored]:
+        """The tensors of the layer by their names in the state dict."""
+        shapes = self.shapes(inputs) if self.state else {}
+        return {
+            name: Stored(shapes[name], state.trained, state.integers)
+            for name, state in self.state.items()
+            if self._holds(state)
+        }
 
-    def macs(self, x: Shape, y: Shape) -> int:
+    def parameters(self, inputs: Inputs) -> int:
+        """The number of trainable parameters."""
+        if not self.state:
+            return 0
+        count, shapes = 0, self.shapes(inputs)
+        for name, state in self.state.items():
+            if state.trained and (not state.flags or self._holds(state)):
+                count += prod(shapes[name])
+        return count
+
+    def _holds(self, state: State) -> bool:
+        return all(map(self.__dict__.__getitem__, state.flags))
+
+    def macs(self, inputs: Inputs, y: Shape) -> int:
         """Multiply-adds for one image; counted for convolutions and linear layers."""
         return 0
 
-    def windows(self, x: Shape) -> tuple[Window, Window]:
-        """How an output position looks at the input, by height and width."""
-        return (Window(1), Window(1))
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        """The input positions that an output position depends on, along each axis after the channels."""
+        return (Window(1),) * (len(inputs[0]) - 1)
+
+    def first_window(self, inputs: Inputs) -> Window:
+        """As `windows`, along the first axis: all of it, unless the layer works on each position alone."""
+        return Window(1) if type(self).windows is Kind.windows else Window(None)
+
+    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+        """The axis of the output that each axis of the input becomes; None for one that is mixed with others."""
+        return tuple(range(len(inputs[0])))
 
     @property
     def overwrites(self) -> bool:
-        """Whether it changes its input's memory."""
+        """True if the layer overwrites its input."""
         return bool(self.__dict__.get("inplace", False))  # pydantic's getattr is slow where there is none
 
     @property
     def needs_input(self) -> bool:
-        """Whether the backward pass reads its input, which is kept for it."""
+        """True if the backward pass needs the input, which is then kept."""
         return False
 
     @property
     def pads_first(self) -> bool:
-        """Whether its input is read by a padding alone, whose gradient is of use only to what comes before."""
+        """True if only a padding reads the input, so its gradient is needed only by the layers above."""
         return False
 
     @property
     def needs_output(self) -> bool:
-        """Whether the backward pass reads its output, so that nothing may overwrite it."""
+        """True if the backward pass needs the output, so nothing may overwrite it."""
         return False
 
-    def kept(self, x: Shape, images: int) -> int:
-        """Bytes that are kept for the backward pass beside input and output: masks, indices, statistics."""
+    def kept(self, inputs: Inputs, images: int) -> int:
+        """Bytes kept for the backward pass in addition to input and output: masks, indices, statistics."""
         return 0
 
-    def scratch(self, x: Shape, images: int) -> int:
-        """Bytes that it takes beside input and output while it runs in inference, as far as they are tensors."""
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        """Bytes of the temporary tensors that the layer needs during inference, in addition to input and output."""
         return 0
 
 
@@ -311,34 +296,50 @@ def _one(value: Any) -> Any:
     return value[0] if equal else value
 
 
-def need_map(x: Shape, kind: str) -> Iterator[Fault]:
-    """A fault unless the input is (channels, height, width)."""
-    if len(x) != 3:
-        yield Fault(
-            "E0301",
-            f"`{kind}` works on a map (channels, height, width), but gets {form(x)}",
-            help="move it before the `flatten`",
-        )
+AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""What the axes after the channels are called, by their number."""
+
+_MAPS = {1: "sequence", 2: "feature map", 3: "volume"}
 
 
-def need_vector(x: Shape, kind: str) -> Iterator[Fault]:
-    """A fault unless the input is (features,)."""
+def need_map(inputs: Inputs, kind: str, rank: int = 2) -> Iterator[Fault]:
+    """Yield an error unless the input has channels and `rank` axes after them: (channels, height, width) for two."""
+    (x,) = inputs
+    if len(x) != 1 + rank:
+        stem, other = kind.removesuffix(f"{rank}d"), len(x) - 1
+        help = "move it before the `flatten`" if other == 0 else ""
+        if other in AXES and stem != kind:
+            help = f"use `{stem}{other}d`"
+        what = f"a {_MAPS[rank]} ({', '.join(('channels', *AXES[rank]))})"
+        yield Fault("E0301", f"`{kind}` expects {what}, but gets {form(x)}", help=help)
+
+
+def need_vector(inputs: Inputs, kind: str) -> Iterator[Fault]:
+    """Yield an error unless the input is (features,)."""
+    (x,) = inputs
     if len(x) != 1:
         yield Fault(
             "E0301",
-            f"`{kind}` works on a vector, but gets a map of {form(x)}",
+            f"`{kind}` expects a vector, but gets a feature map of {form(x)}",
             help="put a `flatten` before it",
         )
 
 
 def form(x: Shape) -> str:
-    """A shape as people write it: `64×112×112`, or `a vector of 1000`."""
-    return f"a vector of {plain(x[0])}" if len(x) == 1 else "×".join(str(plain(size)) for size in x)
+    """A shape as text: `64×112×112`, or `a vector of 1000`."""
+    return f"a vector of {x[0]}" if len(x) == 1 else "×".join(map(str, x))
 
 
 def volume(x: Shape) -> int:
-    """How many elements a shape has."""
-    size = 1
-    for length in x:
-        size *= int(length)
-    return size
+    """The number of elements of a shape."""
+    return prod(x)
+
+
+def shown(value: Any) -> str:
+    """A value in the notation of specs, cut to a readable length."""
+    import json
+
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**20:
+        return "a number of more than 20 digits"
+    text = "nothing" if value is None else json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

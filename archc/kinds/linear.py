@@ -1,62 +1,56 @@
-"""Fully connected layers and what leads to them."""
+"""Fully connected layers."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from archc.expressions.symbol import product_of
-from archc.kinds.base import Call, Count, Fault, Flag, Kind, Shape, Stored, Window, need_vector
+from archc.kinds.base import Inputs, Kind, Role, Shape, State, Window, volume
+from archc.kinds.labels import text
+from archc.kinds.registry import register
+from archc.kinds.types import Count, Flag
 
 
+@register
 class Linear(Kind):
-    """A fully connected layer: y = x Aᵀ + b."""
+    """A fully connected layer along the last axis: y = x Aᵀ + b."""
 
     kind: ClassVar[str] = "linear"
     torch: ClassVar[str] = "nn.Linear"
+    channel_arguments: ClassVar[tuple[str, ...]] = ("out_features", "bias")
+    features_last: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("in_features", "out_features")
+    state: ClassVar[Mapping[str, State]] = {"weight": State(fans=True), "bias": State(flags=("bias",))}
+    role: ClassVar[Role] = "linear"
+    aliases: ClassVar[tuple[str, ...]] = ("dense", "fc", "fullyconnected")
+    examples: ClassVar[tuple[str, ...]] = ("10", "{out_features: 10, bias: false}")
 
     out_features: Count
     """Features of the output."""
     bias: Flag = True
-    """Add a learned number to each output feature."""
+    """Add a learned bias to each output feature."""
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        return need_vector(x, self.kind)
+    def label(self, inputs: Inputs) -> str:
+        return f"linear, {text(self.out_features)}"
 
-    def output(self, x: Shape) -> Shape:
-        return (self.out_features,)
+    def output(self, inputs: Inputs) -> Shape:
+        return (*inputs[0][:-1], self.out_features)
 
-    def derived(self, x: Shape) -> dict[str, Any]:
-        return {"in_features": x[0]}
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        return {"in_features": inputs[0][-1]}
 
-    def tensors(self, x: Shape) -> dict[str, Stored]:
-        found = {"weight": Stored((int(self.out_features), int(x[0])))}
-        if self.bias:
-            found["bias"] = Stored((int(self.out_features),))
-        return found
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        weight = (self.out_features, inputs[0][-1])
+        return {"weight": weight, "bias": weight[:1]}
 
-    def macs(self, x: Shape, y: Shape) -> int:
-        return int(x[0]) * int(y[0])
+    def macs(self, inputs: Inputs, y: Shape) -> int:
+        return volume((*inputs[0], y[-1]))
+
+    def first_window(self, inputs: Inputs) -> Window:
+        return Window(1 if len(inputs[0]) > 1 else None)
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        axes = len(inputs[0]) - 1
+        return (*(Window(1),) * (axes - 1), *(Window(None),) * min(axes, 1))
 
     @property
     def needs_input(self) -> bool:
         return True
-
-
-class Flatten(Kind):
-    """A map as one vector of channels × height × width features."""
-
-    kind: ClassVar[str] = "flatten"
-    torch: ClassVar[str] = "nn.Flatten"
-    keeps_storage: ClassVar[bool] = True
-
-    def size_from(self) -> tuple[bool, tuple[Any, ...]]:
-        return False, ()
-
-    def output(self, x: Shape) -> Shape:
-        return (product_of(*x),)
-
-    def function(self, x: Shape) -> Call:
-        return Call("torch.flatten", (1,))
-
-    def windows(self, x: Shape) -> tuple[Window, Window]:
-        return (Window(None), Window(None)) if len(x) == 3 else (Window(1), Window(1))

@@ -1,148 +1,243 @@
-"""Normalisation layers."""
+"""Normalization layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from archc.expressions.symbol import plain
-from archc.kinds.base import (
-    FLOAT,
-    Count,
-    Fault,
-    Flag,
-    Kind,
-    Positive,
-    Real,
-    Shape,
-    Stored,
-    Symbolic,
-    form,
-    integer,
-    need_map,
-    need_vector,
-    opened,
-    shown,
-    volume,
-)
+from archc.kinds.arithmetic import unless
+from archc.kinds.base import FLOAT, Fault, Inputs, Kind, Role, Shape, State, form, need_map, need_vector, shown, volume
 from archc.kinds.convolution import group_faults
+from archc.kinds.registry import register
+from archc.kinds.types import Count, Flag, Positive, Real, integer
 
-
-def _affine(shape: tuple[int, ...]) -> dict[str, Stored]:
-    return {"weight": Stored(shape), "bias": Stored(shape)}
+_AFFINE: Mapping[str, State] = {"weight": State(flags=("affine",)), "bias": State(flags=("affine",))}
+_ELEMENTWISE: Mapping[str, State] = {
+    "weight": State(flags=("elementwise_affine",)),
+    "bias": State(flags=("elementwise_affine", "bias")),
+}
+_STATISTIC = State(trained=False, flags=("track_running_stats",))
 
 
 class _BatchNorm(Kind):
-    """Batch normalisation (Ioffe & Szegedy, 2015, https://arxiv.org/abs/1502.03167)."""
+    """Batch normalization (Ioffe & Szegedy, 2015, https://arxiv.org/abs/1502.03167)."""
 
     positional: ClassVar[tuple[str, ...]] = ("num_features",)
+    state: ClassVar[Mapping[str, State]] = {
+        **_AFFINE,
+        "running_mean": _STATISTIC,
+        "running_var": _STATISTIC,
+        "num_batches_tracked": _STATISTIC._replace(integers=True),
+    }
+    role: ClassVar[Role] = "norm"
+    title: ClassVar[str] = "batch norm"
+    short: ClassVar[str] = "BN"
 
     eps: Positive = 1e-5  # torch trains with no other
-    """Added to the variance, so that nothing is divided by zero."""
-    momentum: Annotated[float | None, Symbolic] = 0.1
-    """Weight of the newest batch in the running statistics; `null`: all batches count the same."""
+    """Small number added to the variance to avoid division by zero."""
+    momentum: float | None = 0.1
+    """Weight of the newest batch in the running statistics; `null`: a plain average of all batches."""
     affine: Flag = True
     """Learn a scale and a shift for each channel or feature."""
     track_running_stats: Flag = True
-    """Keep running statistics, which evaluation uses."""
+    """Keep running statistics for evaluation."""
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        if not self.track_running_stats and volume(x[1:]) == 1:
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        if not self.track_running_stats and volume(inputs[0][1:]) == 1:
             yield Fault(
                 "E0316",
-                f"without running statistics, `{self.kind}` takes them from the single value of each channel",
+                f"without running statistics, `{self.kind}` computes them from a single value per channel",
                 "track_running_stats",
-                label=f"the input is {form(x)}",
-                help="leave out `track_running_stats`",
+                label=f"the input is {form(inputs[0])}",
+                help="remove `track_running_stats`",
             )
 
-    def derived(self, x: Shape) -> dict[str, Any]:
-        return {"num_features": x[0]}
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        return {"num_features": inputs[0][0]}
 
-    def tensors(self, x: Shape) -> dict[str, Stored]:
-        channels = (int(x[0]),)
-        found = _affine(channels) if self.affine else {}
-        if self.track_running_stats:
-            found["running_mean"] = found["running_var"] = Stored(channels, False)
-            found["num_batches_tracked"] = Stored((), False)
-        return found
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        channels = inputs[0][:1]
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(self.state, channels)
+        return shapes | {"num_batches_tracked": ()}
 
     @property
     def needs_input(self) -> bool:
         return True
 
-    def kept(self, x: Shape, images: int) -> int:
-        return FLOAT * 2 * int(x[0])  # the batch's mean and deviation of each channel
+    def kept(self, inputs: Inputs, images: int) -> int:
+        return FLOAT * 2 * volume(inputs[0][:1])  # the batch's mean and deviation of each channel
 
-    def scratch(self, x: Shape, images: int) -> int:
-        return 0 if self.track_running_stats else self.kept(x, images)
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return 0 if self.track_running_stats else self.kept(inputs, images)
 
 
-class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of each channel of a map (https://arxiv.org/abs/1502.03167)."""
+class _MapBatchNorm(_BatchNorm):
+    """Batch normalization of each channel of what has several axes after them."""
+
+    rank: ClassVar[int] = 2
+    """The axes after the channels."""
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        wrong = len(inputs[0]) != 1 + self.rank
+        return need_map(inputs, self.kind, self.rank) if wrong else super().requirements(inputs)
+
+
+@register
+class BatchNorm2d(_MapBatchNorm):
+    """Batch normalization of each channel of a feature map (https://arxiv.org/abs/1502.03167)."""
 
     kind: ClassVar[str] = "batch_norm2d"
     torch: ClassVar[str] = "nn.BatchNorm2d"
-
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        yield from need_map(x, self.kind) if len(x) != 3 else super().requirements(x)
+    aliases: ClassVar[tuple[str, ...]] = ("batchnorm", "bn")
 
 
+@register
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of each feature of a vector (https://arxiv.org/abs/1502.03167)."""
+    """Batch normalization of each feature of a vector, or of each channel of a sequence."""
 
     kind: ClassVar[str] = "batch_norm1d"
     torch: ClassVar[str] = "nn.BatchNorm1d"
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        yield from need_vector(x, self.kind) if len(x) != 1 else super().requirements(x)
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        return need_vector(inputs, self.kind) if len(inputs[0]) not in (1, 2) else super().requirements(inputs)
 
 
+@register
+class BatchNorm3d(_MapBatchNorm):
+    """Batch normalization of each channel of a volume (https://arxiv.org/abs/1502.03167)."""
+
+    kind: ClassVar[str] = "batch_norm3d"
+    torch: ClassVar[str] = "nn.BatchNorm3d"
+    rank: ClassVar[int] = 3
+
+
+class _InstanceNorm(Kind):
+    """Normalizes each channel of each image by its own statistics (https://arxiv.org/abs/1607.08022)."""
+
+    rank: ClassVar[int] = 2
+    """The axes after the channels."""
+    positional: ClassVar[tuple[str, ...]] = ("num_features",)
+    state: ClassVar[Mapping[str, State]] = _BatchNorm.state
+    role: ClassVar[Role] = "norm"
+    title: ClassVar[str] = "instance norm"
+    short: ClassVar[str] = "IN"
+    examples: ClassVar[tuple[str, ...]] = ("", "{affine: true}")
+
+    eps: Real = 1e-5
+    """Small number added to the variance to avoid division by zero."""
+    momentum: Real = 0.1
+    """Weight of the newest batch in the running statistics."""
+    affine: Flag = False
+    """Learn a scale and a shift for each channel."""
+    track_running_stats: Flag = False
+    """Keep running statistics for evaluation."""
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        yield from need_map(inputs, self.kind, self.rank)
+        if len(inputs[0]) == 1 + self.rank and volume(inputs[0][1:]) == 1:
+            yield Fault(
+                "E0316",
+                f"`{self.kind}` of a single value per channel gives zeros",
+                label=f"the input is {form(inputs[0])}",
+                help="normalize before the feature map shrinks to 1×1",
+            )
+
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        return {"num_features": inputs[0][0]}
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(self.state, inputs[0][:1])
+        return shapes | {"num_batches_tracked": ()}
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, inputs: Inputs, images: int) -> int:
+        vectors = 2 + self.affine + 2 * self.track_running_stats  # torch copies what it has for each image
+        return FLOAT * images * vectors * volume(inputs[0][:1])
+
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return FLOAT * images * (2 + 2 * self.affine) * volume(inputs[0][:1])
+
+
+@register
+class InstanceNorm1d(_InstanceNorm):
+    """Normalizes each channel of each sequence by its own statistics (https://arxiv.org/abs/1607.08022)."""
+
+    kind: ClassVar[str] = "instance_norm1d"
+    torch: ClassVar[str] = "nn.InstanceNorm1d"
+    rank: ClassVar[int] = 1
+
+
+@register
+class InstanceNorm2d(_InstanceNorm):
+    """Normalizes each channel of each image by its own statistics (https://arxiv.org/abs/1607.08022)."""
+
+    kind: ClassVar[str] = "instance_norm2d"
+    torch: ClassVar[str] = "nn.InstanceNorm2d"
+
+
+@register
+class InstanceNorm3d(_InstanceNorm):
+    """Normalizes each channel of each volume by its own statistics (https://arxiv.org/abs/1607.08022)."""
+
+    kind: ClassVar[str] = "instance_norm3d"
+    torch: ClassVar[str] = "nn.InstanceNorm3d"
+    rank: ClassVar[int] = 3
+
+
+@register
 class GroupNorm(Kind):
-    """Group normalisation (Wu & He, 2018, https://arxiv.org/abs/1803.08494)."""
+    """Group normalization (Wu & He, 2018, https://arxiv.org/abs/1803.08494)."""
 
     kind: ClassVar[str] = "group_norm"
     torch: ClassVar[str] = "nn.GroupNorm"
     positional: ClassVar[tuple[str, ...]] = ("num_groups", "num_channels")
+    state: ClassVar[Mapping[str, State]] = _AFFINE
+    role: ClassVar[Role] = "norm"
+    short: ClassVar[str] = "GN"
+    examples: ClassVar[tuple[str, ...]] = ("4",)
 
     num_groups: Count
-    """Parts of the channels, each with statistics of its own; they divide the channels."""
+    """Number of groups of channels, each with separate statistics; it must divide the number of channels."""
     eps: Real = 1e-5
-    """Added to the variance, so that nothing is divided by zero."""
+    """Small number added to the variance to avoid division by zero."""
     affine: Flag = True
     """Learn a scale and a shift for each channel."""
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
         for fault in group_faults(x[0], x[0], self.num_groups):
-            yield Fault(fault.code, fault.message, "num_groups", fault.label, fault.help)
+            yield fault._replace(argument="num_groups")
         if volume(x) == self.num_groups:
             yield Fault(
                 "E0316",
-                "`group_norm` with a group for each value gives zeros",
+                "`group_norm` with one value per group gives zeros",
                 "num_groups",
                 label=f"the input is {form(x)}",
                 help="use fewer groups",
             )
 
-    def derived(self, x: Shape) -> dict[str, Any]:
-        return {"num_channels": x[0]}
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        return {"num_channels": inputs[0][0]}
 
-    def tensors(self, x: Shape) -> dict[str, Stored]:
-        return _affine((int(x[0]),)) if self.affine else {}
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        channels = inputs[0][:1]
+        return {"weight": channels, "bias": channels}
 
     @property
     def needs_input(self) -> bool:
         return True
 
-    def kept(self, x: Shape, images: int) -> int:
-        return FLOAT * 2 * images * int(self.num_groups)
+    def kept(self, inputs: Inputs, images: int) -> int:
+        return FLOAT * 2 * images * self.num_groups
 
-    def scratch(self, x: Shape, images: int) -> int:
-        return self.kept(x, images)
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return self.kept(inputs, images)
 
 
 def _shape(value: Any) -> Any:
-    value = opened(value)
     if value is None:
         return None
     if isinstance(value, list | tuple):
@@ -150,15 +245,20 @@ def _shape(value: Any) -> Any:
     return integer(value, 1)
 
 
+@register
 class LayerNorm(Kind):
-    """Layer normalisation over the last dimensions (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
+    """Layer normalization over the last dimensions (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
 
-    `normalized_shape` is the input's whole shape where it is left out.
+    `normalized_shape` defaults to the whole shape of the input.
     """
 
     kind: ClassVar[str] = "layer_norm"
     torch: ClassVar[str] = "nn.LayerNorm"
     positional: ClassVar[tuple[str, ...]] = ("normalized_shape",)
+    state: ClassVar[Mapping[str, State]] = _ELEMENTWISE
+    role: ClassVar[Role] = "norm"
+    short: ClassVar[str] = "LN"
+    examples: ClassVar[tuple[str, ...]] = ("", "[32, 32]")
 
     normalized_shape: Annotated[
         Any,
@@ -167,91 +267,140 @@ class LayerNorm(Kind):
             {
                 "anyOf": [
                     {"type": "integer", "minimum": 1},
-                    {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 3},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
                     {"type": "null"},
                 ]
             }
         ),
     ] = None
-    """The last dimensions, over which the statistics are taken."""
+    """Sizes of the last dimensions, over which the statistics are computed."""
     eps: Real = 1e-5
-    """Added to the variance, so that nothing is divided by zero."""
+    """Small number added to the variance to avoid division by zero."""
     elementwise_affine: Flag = True
     """Learn a scale and a shift for each element."""
     bias: Flag = True
-    """Learn the shift too."""
+    """Also learn a shift."""
 
-    def _over(self, x: Shape) -> tuple[Any, ...]:
-        if self.normalized_shape is None:
-            return x
-        return self.normalized_shape if isinstance(self.normalized_shape, tuple) else (self.normalized_shape,)
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        return {"normalized_shape": [*(list(x[i:]) for i in range(len(x))), x[-1]]}
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        over = plain(self._over(x))
-        if over != plain(x)[-len(over) :]:
+    def _over(self, x: Shape) -> Shape:
+        over = x if self.normalized_shape is None else self.normalized_shape
+        return over if isinstance(over, tuple) else (over,)
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
+        over = self._over(x)
+        if over != x[-len(over) :]:
             yield Fault(
                 "E0314",
                 f"normalized_shape {shown(list(over))} is not the end of the input's shape, {form(x)}",
                 "normalized_shape",
-                help="leave it out to normalise over the whole input",
+                help="omit it to normalize over the whole input",
             )
 
-    def derived(self, x: Shape) -> dict[str, Any]:
-        over = self._over(x)
-        return {"normalized_shape": over[0] if len(over) == 1 else over}
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        over = unless(self.normalized_shape, None, inputs[0])
+        return {"normalized_shape": over[0] if isinstance(over, tuple) and len(over) == 1 else over}
 
     def written(self) -> dict[str, Any]:
         given = super().written()
         given.pop("normalized_shape", None)
         return given
 
-    def settled(self, x: Shape) -> dict[str, Any]:
-        return {**super().settled(x), "normalized_shape": plain(self._over(x))}
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {**super().settled(inputs), "normalized_shape": self._over(inputs[0])}
 
-    def tensors(self, x: Shape) -> dict[str, Stored]:
-        if not self.elementwise_affine:
-            return {}
-        shape = tuple(int(size) for size in self._over(x))
-        return _affine(shape) if self.bias else {"weight": Stored(shape)}
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        over = self._over(inputs[0])
+        return {"weight": over, "bias": over}
 
     @property
     def needs_input(self) -> bool:
         return True
 
-    def kept(self, x: Shape, images: int) -> int:
+    def kept(self, inputs: Inputs, images: int) -> int:
+        (x,) = inputs
         return FLOAT * 2 * images * (volume(x) // volume(self._over(x)))
 
-    def scratch(self, x: Shape, images: int) -> int:
-        return self.kept(x, images)
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return self.kept(inputs, images)
 
 
+@register
+class LayerNorm2d(Kind):
+    """Layer normalization of each position's channels (ConvNeXt, https://arxiv.org/abs/2201.03545)."""
+
+    kind: ClassVar[str] = "layer_norm2d"
+    torch: ClassVar[str] = "archc.LayerNorm2d"
+    positional: ClassVar[tuple[str, ...]] = ("normalized_shape",)
+    state: ClassVar[Mapping[str, State]] = _ELEMENTWISE
+    role: ClassVar[Role] = "norm"
+    title: ClassVar[str] = "layer norm"
+    short: ClassVar[str] = "LN"
+
+    eps: Real = 1e-5
+    """Small number added to the variance to avoid division by zero."""
+    elementwise_affine: Flag = True
+    """Learn a scale and a shift for each channel."""
+    bias: Flag = True
+    """Also learn a shift."""
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        return need_map(inputs, self.kind)
+
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        return {"normalized_shape": inputs[0][0]}
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        channels = inputs[0][:1]
+        return {"weight": channels, "bias": channels}
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, inputs: Inputs, images: int) -> int:
+        return FLOAT * 2 * images * volume(inputs[0][1:])
+
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return self.kept(inputs, images)
+
+
+@register
 class LocalResponseNorm(Kind):
-    """Local response normalisation over neighbouring channels (Krizhevsky et al., 2012, section 3.3)."""
+    """Local response normalization over neighboring channels (Krizhevsky et al., 2012, section 3.3)."""
 
     kind: ClassVar[str] = "local_response_norm"
     torch: ClassVar[str] = "nn.LocalResponseNorm"
     positional: ClassVar[tuple[str, ...]] = ("size",)
+    role: ClassVar[Role] = "norm"
+    short: ClassVar[str] = "LRN"
+    aliases: ClassVar[tuple[str, ...]] = ("lrn",)
+    examples: ClassVar[tuple[str, ...]] = ("{size: 5, k: 2}",)
 
     size: Count
-    """Neighbouring channels that are summed over."""
+    """Number of neighboring channels to sum over."""
     alpha: Real = 1e-4
-    """Factor of the mean of their squares."""
+    """Factor of the mean of the squares."""
     beta: Real = 0.75
     """Exponent of the divisor."""
     k: Real = 1.0
-    """The divisor, before its exponent, where all of them are zero."""
+    """Constant in the divisor, before the exponent is applied."""
 
-    def requirements(self, x: Shape) -> Iterator[Fault]:
-        return need_map(x, self.kind)
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        return need_map(inputs, self.kind)
 
     @property
     def needs_input(self) -> bool:
         return True
 
-    def kept(self, x: Shape, images: int) -> int:
-        channels = 3 * int(x[0]) + int(self.size) - 1  # the squares of the padded map, their mean, its power
-        return FLOAT * images * channels * volume(x[1:])
+    def kept(self, inputs: Inputs, images: int) -> int:
+        channels, *sizes = inputs[0]
+        held = 3 * channels + self.size - 1  # the squares of the padded map, their mean, its power
+        return FLOAT * images * volume((held, *sizes))
 
-    def scratch(self, x: Shape, images: int) -> int:
-        channels = int(x[0])
-        return FLOAT * images * max(2 * channels, channels + int(self.size) - 1) * volume(x[1:])
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        channels, *sizes = inputs[0]
+        return FLOAT * images * volume((max(2 * channels, channels + self.size - 1), *sizes))

@@ -1,32 +1,44 @@
-"""The blocks of a file: each declared by name, then filled in; none may contain itself."""
+"""The blocks of a file: each declared by name, then filled in; none may contain itself.
+
+A block may read the parameters of the network in its file. It then has them as parameters of its own, which each of
+its calls in that file hands down; for a network of another file they have the values of this one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from archc.expressions import free_names, parse_expression, tree_of
 from archc.kinds import KINDS
 from archc.language.header import BlockKeys
+from archc.language.initialization import parse_init
 from archc.language.names import class_name_fault
 from archc.language.parse import Parser
-from archc.language.spec import Block, BlockCall, Body, Entry, Splice
+from archc.language.spec import Block, BlockCall, Body, Entry, Parameter, Splice
 from archc.language.validate import meant
 from archc.limits import MAX_BLOCK_DEPTH
 from archc.reading import Map
 
 
-def parse_blocks(node: Map, parser: Parser) -> None:
-    """Declare every block of a file, then fill in the bodies: blocks may use later ones."""
+def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> list[Block]:
+    """Declare every block of a file, then fill in the bodies: blocks may use later ones.
+
+    `network` are the parameters of the file's network. Returns the blocks that are declared.
+    """
     blocks = node.get("blocks")
     if not isinstance(blocks, Map):
-        return
+        return []
     declared: list[tuple[Block, Map]] = []
+    asked: dict[str, set[str]] = {}
+    parser.around = frozenset(network)
     for name, keys in blocks.items():
         mark = blocks.keys_at[name]
         fault = class_name_fault(name)
         if name in KINDS:
-            fault = f"`{name}` is a layer kind"
+            fault = f"`{name}` is a layer type"
         if fault:
-            parser.report("E0208", f"a block cannot be called `{name}`: {fault}", mark)
+            parser.report("E0208", f"a block cannot be named `{name}`: {fault}", mark)
             if name in KINDS:
                 continue
         if name in parser.blocks:
@@ -36,14 +48,65 @@ def parse_blocks(node: Map, parser: Parser) -> None:
             parser.blocks[name] = Block(name, {}, "", mark, sound=False)
             continue
         keys = meant(keys, BlockKeys)
+        parser.asked = asked[name] = set()
         parameters = parser.parameters(keys.get("parameters"), frozenset({"in_channels"}), required=True)
         description = keys.get("description")
         block = Block(name, parameters, description if isinstance(description, str) else "", mark)
         parser.blocks[name] = block
         declared.append((block, keys))
     for block, keys in declared:
+        parser.asked = asked[block.name]
         parser.block(block, keys)
-    _refuse_circles([block for block, _ in declared], parser)
+        block.init = parse_init(keys.get("init"), parser.problems)
+        for path, at in ((path, at) for rule in block.init for path, at in rule.path_marks.items()):
+            help = "name a type of layer, such as `linear`; rules for single layers belong to the network"
+            parser.report("E0222", f"a block's rule cannot name the layer `{path}`", at, help=help)
+    parser.around = frozenset()
+    found = [block for block, _ in declared]
+    _refuse_circles(found, parser)
+    _inherit(found, network, asked)
+    return found
+
+
+def _inherit(blocks: list[Block], network: dict[str, Parameter], asked: dict[str, set[str]]) -> None:
+    """Give blocks the network's parameters that they read, or that those that they call do."""
+    calls = {block.name: [call.block.name for call in _block_calls(block.body)] for block in blocks}
+    count = -1
+    while count != (count := sum(map(len, asked.values()))):
+        for name, names in asked.items():
+            for other in calls[name]:
+                names |= asked.get(other, set())
+            for parameter in reversed(network.values()):  # what its default is computed from
+                if parameter.name in names:
+                    names |= free_names(tree_of(parameter.default))
+    for block in blocks:
+        given = {name: replace(network[name], inherited=True) for name in network if name in asked[block.name]}
+        block.parameters = given | block.parameters
+
+
+def hand_down(body: Body | None, blocks: list[Block], parser: Parser) -> None:
+    """Let the calls of a file's blocks pass on the network's parameters that these inherit.
+
+    `body` is the network's. A name that hides one of them where it is passed on is reported.
+    """
+    own = set(map(id, blocks))
+
+    def visit(entries: tuple[Entry | Splice, ...], hidden: frozenset[str]) -> None:
+        for entry in entries:
+            if isinstance(entry, Splice):
+                visit(entry.entries, hidden.union(entry.variables, [entry.index] if entry.index else ()))
+            elif isinstance(entry.element, Body):
+                visit(entry.element.entries, hidden)
+            elif isinstance(entry.element, BlockCall) and id(entry.element.block) in own:
+                call = entry.element
+                for name in [name for name in call.block.parameters if name not in call.block.own]:
+                    if name in hidden:
+                        message = f"`{name}` hides the network's parameter, which block `{call.block.name}` reads"
+                        parser.report("E0209", message, call.mark, help="rename one of them")
+                    call.arguments[name] = parse_expression(f"${name}", call.mark)
+
+    for each, names in ((body, []), *((block.body, block.own) for block in blocks)):
+        visit(each.entries if each else (), frozenset(names))
 
 
 def _refuse_circles(blocks: list[Block], parser: Parser) -> None:
@@ -54,7 +117,7 @@ def _refuse_circles(blocks: list[Block], parser: Parser) -> None:
     def visit(name: str, trail: list[str]) -> None:
         if name in trail:
             circle = trail[trail.index(name) :]
-            help = "what repeats is written with `repeat`; a block cannot nest in itself"
+            help = "use `repeat` for repetition; a block cannot contain itself"
             text = " → ".join([*circle, name])
             parser.report("E0214", f"a block contains itself: {text}", calls[circle[-1]][name].mark, help=help)
             for inner in circle:

@@ -1,12 +1,10 @@
 """The keys of a spec file and their types, as pydantic models."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from archc.kinds.base import integer_type
+from archc.kinds.types import integer_type
 
 
 class _Strict(BaseModel):
@@ -14,18 +12,33 @@ class _Strict(BaseModel):
 
 
 Size = Annotated[int, *integer_type(1)]
-InputSize = Annotated[list[Size], Field(min_length=3, max_length=3)]
+Figure = Annotated[int, Field(ge=0, lt=2**63)]
+"""A count of parameters or multiply-adds."""
+InputSize = Annotated[list[Size], Field(min_length=1, max_length=4)]
+"""Channels (or features), then the axes after them: none, a length, height and width, or depth, height and width."""
 
 
 class BodyKeys(_Strict):
     """A body is `layers` (a chain), or `branches` and their `join`."""
 
-    layers: Any = Field(None, description="A chain: a list is an nn.Sequential, a mapping names its entries.")
-    branches: dict[str, Any] | None = Field(None, description="Several views of one input, joined by `join`.")
-    join: str | None = Field(None, description="How the branches become one tensor.")
+    layers: Any = Field(
+        None, description="Layers in order: a list becomes an nn.Sequential, a mapping names its entries."
+    )
+    branches: dict[str, Any] | list[Any] | None = Field(
+        None, description="Parallel branches of one input, joined by `join`."
+    )
+    join: str | None = Field(None, description="How the branches are combined into one tensor.")
     outputs: dict[str, str] | list[str] | None = Field(
         None, description="Named outputs: entries, or a mapping from a name to an entry."
     )
+
+
+class InitKeys(_Strict):
+    """One rule of weight initialization."""
+
+    layers: str | list[str] = Field(description="Layer types (`conv2d`) and paths (`classifier.1`) it applies to.")
+    weight: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
+    bias: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
 
 
 class BlockKeys(BodyKeys):
@@ -33,67 +46,91 @@ class BlockKeys(BodyKeys):
 
     parameters: dict[str, Any] | None = Field(None, description="Names with defaults; no default means required.")
     description: str | None = Field(None, description="One or two sentences; the docstring of the emitted class.")
+    init: list[InitKeys] | None = Field(
+        None, description="How to initialize the weights of each instance, right after it is made."
+    )
 
 
 class EntryKeys(BodyKeys):
     """The keys of an entry beside its layer or block."""
 
-    from_: str | None = Field(None, alias="from", description="The earlier result that it takes, or `input`.")
-    when: str | None = Field(None, description="Keeps the entry only where it is true: `$(stride != 1)`.")
-    auxiliary: bool = Field(False, description="A head that exists in training only.")
-    repeat: Any = Field(None, description="How often the entry, or its `layers`, stand here.")
+    from_: str | None = Field(None, alias="from", description="The name of the entry it takes as input, or `input`.")
+    when: str | None = Field(
+        None, description="Keeps the entry only if the condition is true, such as `$(stride != 1)`."
+    )
+    auxiliary: bool = Field(False, description="A head that exists only in training.")
+    repeat: Any = Field(None, description="How many times to repeat the entry, or its `layers`.")
     for_: str | list[str] | None = Field(
         None, alias="for", description="The variables of a loop over the rows of `in`."
     )
-    in_: Any = Field(None, alias="in", description="The rows of a loop, one a turn.")
-    index: str | None = Field(None, description="A variable that counts the turns from 0.")
+    in_: Any = Field(None, alias="in", description="The rows of a loop, one per iteration.")
+    index: str | None = Field(None, description="A variable that counts the iterations from 0.")
 
 
 class ExpectKeys(_Strict):
     """Figures that the spec claims of itself; `archc check` refuses it where they do not hold."""
 
-    parameters: int | None = Field(None, description="Trained numbers, as it runs in inference.")
-    training_parameters: int | None = Field(None, description="Trained numbers with the auxiliary heads.")
-    macs: int | None = Field(None, description="Multiply-adds for one image.")
-    output: list[int] | None = Field(None, description="Shape of the only output.")
-    outputs: dict[str, list[int]] | None = Field(None, description="Shapes of the named outputs.")
-    min_input: list[Size] | None = Field(None, description="Smallest legal [height, width].")
-
-
-class InitKeys(_Strict):
-    """One rule of weight initialisation."""
-
-    layers: str | list[str] = Field(description="Kinds (`conv2d`) and paths (`classifier.1`) it holds for.")
-    weight: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
-    bias: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
+    parameters: Figure | None = Field(None, description="Number of trainable parameters in inference.")
+    training_parameters: Figure | None = Field(
+        None, description="Number of trainable parameters, including auxiliary heads."
+    )
+    macs: Figure | None = Field(None, description="Multiply-adds for one image.")
+    output: list[Size] | None = Field(None, description="Shape of the only output.")
+    outputs: dict[str, list[Size]] | None = Field(None, description="Shapes of the named outputs.")
+    min_input: list[Size] | None = Field(
+        None, description="Smallest valid [height, width], or other sizes after the channels."
+    )
 
 
 class SpecKeys(BodyKeys):
     """A spec file."""
 
-    name: str | None = Field(None, description="The network's class name; the file's name if left out.")
-    description: str | None = Field(None, description="What it is; the first line of the emitted docstring.")
+    name: str | None = Field(None, description="The network's class name (default: the file name).")
+    description: str | None = Field(None, description="A short description: the first line of the emitted docstring.")
     paper: str | None = Field(None, description="Where it was published.")
-    input: InputSize | None = Field(None, description="[channels, height, width] of one image.")
-    parameters: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
-    blocks: dict[str, BlockKeys] | None = Field(None, description="Bodies with names and parameters.")
-    import_: dict[str, list[str]] | None = Field(
-        None, alias="import", description="Blocks of other files of this folder: {file.yaml: [Block, …]}."
+    input: InputSize | None = Field(
+        None,
+        description="Shape of one input without the batch: [channels, height, width] of an image, [channels, length], "
+        "[channels, depth, height, width], or [features].",
     )
-    init: list[InitKeys] | None = Field(None, description="How weights start; the first rule that fits holds.")
-    expect: ExpectKeys | None = Field(None, description="Figures that the spec claims of itself.")
+    parameters: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
+    blocks: dict[str, BlockKeys] | None = Field(
+        None, description="Reusable blocks with parameters; each becomes a class."
+    )
+    import_: dict[str, list[str]] | None = Field(
+        None,
+        alias="import",
+        description="Blocks to import from files in this folder or bundled specs: {file.yaml: [Block, …]}.",
+    )
+    init: list[InitKeys] | None = Field(
+        None, description="How to initialize weights; the first rule that matches a layer applies."
+    )
+    expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 
 
 class ExtendKeys(_Strict):
-    """A spec file that changes another's parameters."""
+    """A spec file that changes another: what it does not name stays as it is there."""
 
-    extends: str = Field(description="A spec file of this folder, which this one changes.")
-    name: str | None = Field(None, description="The network's class name; the file's name if left out.")
-    description: str | None = Field(None, description="What it is; the other spec's if left out.")
-    paper: str | None = Field(None, description="Where it was published; the other spec's if left out.")
-    input: InputSize | None = Field(None, description="[channels, height, width], if it is not the other spec's.")
-    parameters: dict[str, Any] | None = Field(None, description="New values for parameters of the other spec.")
-    expect: ExpectKeys | None = Field(None, description="Figures that the spec claims of itself.")
+    extends: str = Field(description="A spec file in this folder or the name of a bundled spec, which this one varies.")
+    name: str | None = Field(None, description="The network's class name (default: the file name).")
+    description: str | None = Field(None, description="A short description (default: the other spec's).")
+    paper: str | None = Field(None, description="Where it was published (default: the other spec's).")
+    input: InputSize | None = Field(None, description="Shape of one input (default: the other spec's).")
+    parameters: dict[str, Any] | None = Field(
+        None, description="New values for parameters of the other spec, and further parameters."
+    )
+    blocks: dict[str, BlockKeys] | None = Field(
+        None, description="Blocks in place of those with the same name, and further blocks."
+    )
+    import_: dict[str, list[str]] | None = Field(
+        None, alias="import", description="Blocks to import, in place of those with the same name."
+    )
+    layers: dict[str, Any] | None = Field(None, description="Entries in place of those with the same name.")
+    branches: dict[str, Any] | None = Field(None, description="Branches in place of those with the same name.")
+    join: str | None = Field(None, description="How the branches are combined instead.")
+    outputs: dict[str, str] | list[str] | None = Field(None, description="Named outputs instead of the other spec's.")
+    init: list[InitKeys] | None = Field(None, description="How to initialize weights instead.")
+    expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 
 
 def meanings_of(model: type[BaseModel]) -> dict[str, str]:

@@ -1,22 +1,24 @@
-"""Spec files to specs: a file, what it extends and what it imports, within one folder."""
+"""Spec files to specs: a file, what it extends and what it imports, from its folder or among the bundled specs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from archc.expressions import Expression
-from archc.language.blocks import parse_blocks
+from archc.language.blocks import hand_down, parse_blocks
+from archc.language.extension import extended, fits, takes
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
-from archc.language.names import FILE_NAME, class_name_fault, parameter_name_fault
+from archc.language.names import class_name_fault
 from archc.language.parse import Parser
 from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import meant, validate
+from archc.library import FILE_NAME, bundled, named_file
+from archc.limits import MAX_FILE_DEPTH, how_to_raise
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, read_file, read_text
 
@@ -24,26 +26,26 @@ from archc.reading import Map, Seq, read_file, read_text
 def load_file(path: Path, name: str | None = None) -> Spec:
     """The spec in a file.
 
-    Faults within the bodies are kept with the spec, so that elaboration can tell of the rest too; raises
+    Faults within the bodies are kept with the spec, so that evaluation can report the rest too; raises
     SpecError where there is no input or no body to go on with.
     """
-    loader = Loader(path.parent)
-    return loader.spec(read_file(path, name or str(path), faults=loader.problems), path.stem, (path.name,))
+    loader = Loader()
+    return loader.spec(read_file(path, name or str(path), faults=loader.problems), path.stem, (path,))
 
 
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
-    """The spec in a text, which can neither extend nor import; as `load_file`."""
-    loader = Loader(None)
+    """The spec in a text, which can only extend and import bundled specs; as `load_file`."""
+    loader = Loader()
     return loader.spec(read_text(text, name, faults=loader.problems), stem, ())
 
 
 def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None:
     """The blocks of a file that has nothing but blocks; None for any other file. Raises SpecError."""
-    loader = Loader(path.parent)
+    loader = Loader()
     root = read_file(path, name or str(path), faults=loader.problems)
     if not is_library(root):
         return None
-    blocks = loader.blocks(root, (path.name,))
+    blocks = loader.blocks(root, (path,))
     loader.problems.raise_any()
     return blocks
 
@@ -53,47 +55,44 @@ def is_library(root: Map) -> bool:
     return "blocks" in root and not root.keys() & {"input", "layers", "branches", "extends"}
 
 
+Trail = tuple[Path, ...]
+"""The files that lead to one, itself the last."""
 Read = Callable[[Path, str], Map]
 """How a file that a spec names is read: from its path, and what messages call it. Raises SpecError."""
 
 
 class Loader:
-    """Makes specs of the trees of one folder's files.
+    """Makes specs of the trees of files.
 
-    `problems` are the faults so far; `known` the blocks that the spec can name, as far as they were read.
+    `problems` are the faults so far; `known` the blocks that the spec can name, as far as they were read. A `trail` are
+    the files that lead to a tree, its own the last; it is empty for a text.
     """
 
-    def __init__(self, folder: Path | None, read: Read = read_file) -> None:
-        self.folder = folder
+    def __init__(self, read: Read = read_file) -> None:
         self.read = read
         self.problems = Problems()
         self.known: dict[str, Block] = {}
+        self._libraries: dict[Path, dict[str, Block]] = {}  # by file: read once, however many files import it
 
-    def spec(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
-        """The spec of a file's tree; `trail` are the files that lead to it, itself the last.
+    def spec(self, root: Map, stem: str, trail: Trail) -> Spec:
+        """The spec of a file's tree.
 
         Faults within the bodies are kept with the spec; raises SpecError where there is no input or no body.
         """
-        if "extends" in root:
-            return self._extension(root, stem, trail)
-        keys = validate(SpecKeys, root, root, _top(root), self.problems, "the spec")
-        root = meant(root, SpecKeys)
-        self.known = self._imports(root, trail)
+        again = self._again(root, stem, trail)
+        root, self.known = self._whole(root, trail, "the spec")
         parser = Parser(self.problems, self.known)
         parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
-        parse_blocks(root, parser)
+        blocks = parse_blocks(root, parser, parameters)
         body = None
         if "layers" in root or "branches" in root:
             body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec")
-        else:
-            self._report("E0202", "the spec has no `layers` and no `branches`", _top(root), "add `layers:`")
-        if root.get("input") is None:
-            self._report("E0202", "the spec lacks the key `input`", _top(root), "add `input: [3, 224, 224]`")
+        hand_down(body, blocks, parser)
+        self._missing(root)
         name = self._name(root, stem, parser.blocks)
         init = parse_init(root.get("init"), self.problems)
         expect = _expectations(root.get("expect"))
-        if keys is None:  # what is wrong is told; the layers are looked at all the same
-            keys = _input_alone(root)
+        keys = _head(root)
         if keys.input is None or body is None:
             raise SpecError(self.problems.sorted())
         return Spec(
@@ -101,7 +100,7 @@ class Loader:
             stem=stem,
             description=keys.description or "",
             paper=keys.paper or "",
-            input=_size(keys.input),
+            input=tuple(keys.input),
             input_mark=root.values_at["input"],
             parameters=parameters,
             blocks=parser.blocks,
@@ -110,7 +109,55 @@ class Loader:
             expect=expect,
             source=root.mark.source,
             problems=self.problems.sorted(),
+            again=again,
         )
+
+    def _whole(self, root: Map, trail: Trail, what: str) -> tuple[Map, dict[str, Block]]:
+        """A file's tree with all that it extends, and the blocks that these files import; faults are reported.
+
+        Raises SpecError where there is nothing to extend.
+        """
+        if "extends" not in root:
+            validate(SpecKeys, root, root, _top(root), self.problems, what)
+            root = meant(root, SpecKeys)
+            return root, self._imports(root, trail)
+        validate(ExtendKeys, root, root, _top(root), self.problems, "a spec that extends another")
+        if not isinstance(root["extends"], str):
+            raise SpecError(self.problems.sorted())
+        path, shown = self._file(root["extends"], root.values_at["extends"], trail)
+        base = self.read(path, shown)
+        tree, imported = self._whole(base, (*trail, path), what)
+        imports = self._imports(root, trail)
+        declared = root["blocks"] if isinstance(root.get("blocks"), Map) else ()
+        kept = {name: block for name, block in imported.items() if name not in declared}
+        return extended(tree, meant(root, ExtendKeys), imports.keys(), self.problems), kept | imports
+
+    def _again(self, root: Map, stem: str, trail: Trail) -> Callable[[dict[str, str]], Spec]:
+        """How the spec of a file's tree is loaded once more, with other texts."""
+        source, read = root.mark.source, self.read
+
+        def again(texts: dict[str, str]) -> Spec:
+            def reading(path: Path, shown: str) -> Map:
+                found = read(path, shown)
+                name = found.mark.source.name
+                return read_text(texts[name], name) if name in texts else found
+
+            loader = Loader(reading)
+            tree = read_text(texts.get(source.name, source.text), source.name, faults=loader.problems)
+            return loader.spec(tree, stem, trail)
+
+        return again
+
+    def _missing(self, root: Map) -> None:
+        """Report an input and a body that are not there."""
+        no_input, no_body = root.get("input") is None, not root.keys() & {"layers", "branches"}
+        if no_input and no_body:
+            help = "add `input: [3, 224, 224]` and `layers:`"
+            self._report("E0202", "the spec has neither `input` nor `layers`", _top(root), help)
+        elif no_body:
+            self._report("E0202", "the spec has no `layers` and no `branches`", _top(root), "add `layers:`")
+        elif no_input:
+            self._report("E0202", "the spec is missing the key `input`", _top(root), "add `input: [3, 224, 224]`")
 
     def _name(self, root: Map, stem: str, blocks: dict[str, Block]) -> str:
         if isinstance(root.get("name"), str):
@@ -124,74 +171,22 @@ class Loader:
             mended = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9_]+", name))
             help = "it names the emitted class"
             help += f": write `{mended}`" if "name" in root and not class_name_fault(mended) else ""
-            self._report("E0208", f"a network cannot be called `{name}`: {fault}", mark, help)
+            self._report("E0208", f"a network cannot be named `{name}`: {fault}", mark, help)
         elif name in blocks:
             help = "rename one of them" if "name" in root else "give the network a `name`"
-            self._report("E0209", f"the network and a block are both called `{name}`", mark, help)
+            self._report("E0209", f"the network and a block are both named `{name}`", mark, help)
         return name
 
-    def _extension(self, root: Map, stem: str, trail: tuple[str, ...]) -> Spec:
-        mark = _top(root)
-        keys = validate(ExtendKeys, root, root, mark, self.problems, "a spec that extends another")
-        for problem in self.problems.sorted():
-            if problem.mark in [root.keys_at.get(key) for key in ("layers", "branches", "blocks", "join", "init")]:
-                problem.help = "a spec that extends another changes its parameters; what else differs becomes one"
-        if not isinstance(root["extends"], str):
-            raise SpecError(self.problems.sorted())
-        base_root = self._file(root["extends"], root.values_at["extends"], trail)
-        base = self.spec(base_root, Path(root["extends"]).stem, (*trail, root["extends"]))
-        parameters = dict(base.parameters)
-        known = frozenset(base.parameters)
-        given = Parser(self.problems, {}).parameters(root.get("parameters"), known, required=False)
-        for name, parameter in given.items():
-            if parameter_name_fault(name) or parameter.default is None:
-                continue  # reported when it was read
-            if name not in parameters:
-                help, fix = self.problems.suggest(name, parameters, parameter.mark)
-                self._report("E0216", f"`{root['extends']}` has no parameter `{name}`", parameter.mark, help, fix)
-            else:
-                if not _same_type(parameter.default, parameters[name].default):
-                    message = f"the parameter `{name}` takes {_type(parameters[name].default)}"
-                    self._report(
-                        "E0203", message, parameter.mark, f"`{root['extends']}` says {parameters[name].default!r}"
-                    )
-                self._reads_earlier(name, parameter.default, list(base.parameters), root["extends"])
-                parameters[name] = Parameter(name, parameter.default, False, parameter.mark)
-        name = self._name(root, stem, base.blocks)
-        self.problems.raise_any()
-        assert keys is not None
-        return Spec(
-            name=name,
-            stem=stem,
-            description=keys.description or base.description,
-            paper=keys.paper or base.paper,
-            input=_size(keys.input) if keys.input else base.input,
-            input_mark=root.values_at.get("input", base.input_mark),
-            parameters=parameters,
-            blocks=base.blocks,
-            body=base.body,
-            init=base.init,
-            expect=_expectations(root.get("expect")),
-            source=root.mark.source,
-            problems=base.problems,
-        )
-
-    def _reads_earlier(self, name: str, value: Any, order: list[str], file: str) -> None:
-        """Report what a value reads of the parameters that get theirs after it, in the order of the extended file."""
-        for expression in _expressions(value):
-            for other in sorted(expression.names.intersection(order[order.index(name) :])):
-                stands = "is the parameter itself" if other == name else f"stands after `{name}` in `{file}`"
-                help = "a value can use the parameters that stand before its own there"
-                self._report("E0212", f"`{other}` {stands}", expression.mark, help)
-
-    def blocks(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
+    def blocks(self, root: Map, trail: Trail) -> dict[str, Block]:
         """The blocks that a file defines or imports, for another to use. Raises SpecError where a file is missing."""
-        parser = Parser(self.problems, self._imports(root, trail))
-        validate(SpecKeys, root, root, _top(root), self.problems, "the file")
-        parse_blocks(root, parser)
+        root, imported = self._whole(root, trail, "the file")
+        parser = Parser(self.problems, imported)
+        parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
+        blocks = parse_blocks(root, parser, parameters)
+        hand_down(None, blocks, parser)
         return parser.blocks
 
-    def _imports(self, root: Map, trail: tuple[str, ...]) -> dict[str, Block]:
+    def _imports(self, root: Map, trail: Trail) -> dict[str, Block]:
         found: dict[str, Block] = {}
         wanted = root.get("import")
         if not isinstance(wanted, Map):
@@ -200,14 +195,13 @@ class Loader:
             if not isinstance(names, Seq):
                 continue
             try:
-                library = self._file(file, wanted.keys_at[file], trail)
+                known = self._library(file, wanted.keys_at[file], trail)
             except SpecError as error:
                 for problem in error.problems:
                     self.problems.add(problem)
                 stubs = zip(names, names.items_at, strict=True)
                 found |= {name: Block(name, {}, "", mark, sound=False) for name, mark in stubs if isinstance(name, str)}
                 continue
-            known = self.blocks(library, (*trail, file))
             for name, mark in zip(names, names.items_at, strict=True):
                 if not isinstance(name, str):
                     continue  # told by the types of the keys
@@ -221,48 +215,67 @@ class Loader:
                     found[name] = known[name]
         return found
 
-    def _file(self, file: str, mark: Mark, trail: tuple[str, ...]) -> Map:
-        if self.folder is None:
-            raise SpecError([Problem("E0215", "a spec given as text has no folder to read from", mark)])
-        if not FILE_NAME.fullmatch(file):
-            help = "only files of the spec's own folder can be named, as `name.yaml`"
-            raise SpecError([Problem("E0215", f"`{file}` is no spec file of this folder", mark, help=help)])
-        if file in trail:
-            circle = " → ".join([*trail[trail.index(file) :], file])
-            raise SpecError([Problem("E0215", f"the files lead back to themselves: {circle}", mark)])
-        path = self.folder / file
-        if not path.is_file():
-            known = sorted(other.name for other in self.folder.glob("*.y*ml"))
-            help, fix = self.problems.suggest(file, known, mark)
-            raise SpecError([Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=help, fix=fix)])
-        if path.resolve().parent != self.folder.resolve():
-            raise SpecError([Problem("E0215", f"`{file}` leads out of the spec's folder", mark)])
+    def _library(self, file: str, mark: Mark, trail: Trail) -> dict[str, Block]:
+        """The blocks of a file that another imports. Raises SpecError if it cannot be read."""
+        path, shown = self._file(file, mark, trail)
+        known = self._libraries.get(path)
+        if known is None:
+            known = self._libraries[path] = self.blocks(self.read(path, shown), (*trail, path))
+        return known
+
+    def _file(self, file: str, mark: Mark, trail: Trail) -> tuple[Path, str]:
+        """A file that another names, and what messages call it. Raises SpecError."""
+        path = named_file(file, trail[-1].parent if trail else None)
+        if path is None:
+            raise SpecError([self._unnamed(file, mark, trail)])
+        names = [each.resolve() for each in trail]
+        if path.resolve() in names:
+            circle = " → ".join(each.name for each in [*trail[names.index(path.resolve()) :], path])
+            raise SpecError([Problem("E0215", f"the files include each other in a circle: {circle}", mark)])
+        if len(trail) >= MAX_FILE_DEPTH:
+            what = f"`{file}` is one file too many: a chain of `extends` and `import` has at most {MAX_FILE_DEPTH}"
+            raise SpecError([Problem("E0107", what, mark, help=how_to_raise("MAX_FILE_DEPTH"))])
         # Shown beside the spec that names it, as that was shown.
-        shown = str(Path(mark.source.name).parent / file) if "/" in mark.source.name else file
-        return self.read(path, shown)
+        beside = Path(mark.source.name)
+        if file != path.name:
+            shown = path.as_posix() if beside.is_absolute() else f"specs/{path.name}"
+        else:
+            shown = str(beside.parent / file) if "/" in mark.source.name else file
+        return path, shown
+
+    def _unnamed(self, file: str, mark: Mark, trail: Trail) -> Problem:
+        """Why a name leads to no file."""
+        if FILE_NAME.fullmatch(file) is None:
+            if re.fullmatch(r"\w+", file):
+                help, fix = self.problems.suggest(file, bundled(), mark)
+                help = help or "`archc list` shows the bundled specs; write `name.yaml` for a file in the spec's folder"
+                return Problem("E0215", f"there is no bundled spec named `{file}`", mark, help=help, fix=fix)
+            help = "use the name of a file in the spec's folder, such as `name.yaml`, or of a bundled spec"
+            return Problem("E0215", f"`{file}` is not a spec file in this folder", mark, help=help)
+        if not trail:
+            help = "a bundled spec is named without its extension, such as `resnet50`"
+            return Problem("E0215", "a spec given as text has no folder to read from", mark, help=help)
+        folder = trail[-1].parent
+        if (folder / file).is_file():
+            return Problem("E0215", f"`{file}` leads out of the spec's folder", mark)
+        help, fix = self.problems.suggest(file, sorted(other.name for other in folder.glob("*.y*ml")), mark)
+        return Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=help, fix=fix)
 
     def _report(self, code: str, message: str, mark: Mark, help: str = "", fix: Fix | None = None) -> None:
         self.problems.add(Problem(code, message, mark, help=help, fix=fix))
 
 
-def _input_alone(root: Map) -> SpecKeys:
-    """The keys of a spec of which some are wrong: its input, if that is right."""
+def _head(root: Map) -> SpecKeys:
+    """The keys of a spec that are values; of those that are wrong, which were reported, its input, if that is right."""
+    names = ("input", "description", "paper")
+    try:
+        return SpecKeys.model_validate({name: root.get(name) for name in names})
+    except ValidationError:
+        pass
     try:
         return SpecKeys.model_validate({"input": root.get("input")})
     except ValidationError:
         return SpecKeys.model_validate({})
-
-
-def _expressions(value: Any) -> Iterator[Expression]:
-    if isinstance(value, Expression):
-        yield value
-    for item in value if isinstance(value, tuple) else ():
-        yield from _expressions(item)
-
-
-def _size(sizes: list[int]) -> tuple[int, int, int]:
-    channels, height, width = sizes
-    return channels, height, width
 
 
 def _top(root: Map) -> Mark:
@@ -280,8 +293,8 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
             problems.add(Problem("E0216", f"{spec.name} has no parameter `{name}`", file=spec.source.name, help=help))
             continue
         value = _tuples(value)
-        if not _same_type(value, known.default):
-            message = f"the parameter `{name}` takes {_type(known.default)}, got {value!r}"
+        if not fits(value, known.default):
+            message = f"the parameter `{name}` takes {takes(known.default)}, got {value!r}"
             problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {known.default!r}"))
             continue
         parameters[name] = Parameter(name, value, False, known.mark)
@@ -291,29 +304,6 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _type(value: Any) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-    return "a list"
-
-
-def _same_type(value: Any, default: Any) -> bool:
-    if isinstance(value, Expression) or isinstance(default, Expression):
-        return True
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) == isinstance(value, bool)
-    if isinstance(default, int | float):
-        return isinstance(value, int | float | tuple)
-    if isinstance(default, str | tuple):
-        return isinstance(value, type(default)) or (isinstance(default, tuple) and isinstance(value, int))
-    return True
 
 
 def _expectations(node: Any) -> Expectations:

@@ -2,12 +2,10 @@
 
 import keyword
 import re
+from functools import lru_cache
 from typing import Final
 
-from archc.kinds import KINDS
-
-FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
-"""A spec file of a folder, as another of the same folder names it."""
+from archc.kinds import KINDS, Kind
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -25,46 +23,71 @@ MODULE_ATTRIBUTES: Final = frozenset(
 )
 """What nn.Module and nn.Sequential already have; a layer of that name would hide it."""
 
-_IN_SOURCE = frozenset({"F", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
+_IN_SOURCE = frozenset({"F", "Literal", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
 _BUILTINS = frozenset(
-    "abs bool dict float int isinstance len list max min object print range round set str super tuple type".split()
+    """
+    abs bool dict enumerate float getattr int isinstance len list max min object print range round set str sum super
+    tuple type
+    """.split()
 )
-HELPERS: Final = frozenset(
-    kind.torch.removeprefix("archc.") for kind in KINDS.values() if kind.torch.startswith("archc.")
+_PARAMETERS = frozenset(
+    {"in_channels", "in_depth", "in_height", "in_length", "in_width", "input", "module", "name", "self", "x"}
 )
-"""The modules of archc's own that an emitted file can hold."""
+_CLASSES = frozenset({"self", "x"})
 
-RESERVED_PARAMETERS: Final = _IN_SOURCE | _BUILTINS | HELPERS | {"in_channels", "input", "module", "name", "self", "x"}
-RESERVED_CLASSES: Final = _IN_SOURCE | _BUILTINS | HELPERS | {"self", "x"}
+
+def helpers() -> frozenset[str]:
+    """The modules of archc's own that an emitted file can hold: those of the registered kinds."""
+    return _helpers(tuple(KINDS.values()))
+
+
+@lru_cache(4)
+def _helpers(kinds: tuple[type[Kind], ...]) -> frozenset[str]:
+    return frozenset(kind.torch.removeprefix("archc.") for kind in kinds if kind.torch.startswith("archc."))
+
+
+def reserved_parameters() -> frozenset[str]:
+    """What no parameter can be called."""
+    return _IN_SOURCE | _BUILTINS | helpers() | _PARAMETERS
+
+
+def reserved_classes() -> frozenset[str]:
+    """What no block or network can be called."""
+    return _IN_SOURCE | _BUILTINS | helpers() | _CLASSES
 
 
 def layer_name_fault(name: str) -> str:
     """Why a layer cannot have this name; empty if it can."""
     if name == "input":
-        return "`input` means the body's own input"
+        return "`input` always means the input of the enclosing `layers`"
     if name in MODULE_ATTRIBUTES:
         return f"`{name}` is an attribute that every nn.Module has"
-    return _identifier_fault(name)
+    return _identifier_fault(name.replace("-", "_"))
+
+
+def output_name_fault(name: str) -> str:
+    """Why an output cannot have this name; empty if it can: it is a key of a dict, and may be a number."""
+    return "" if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) else "a name has letters, digits, `_` and `-`"
 
 
 def parameter_name_fault(name: str) -> str:
     """Why a parameter cannot have this name; empty if it can."""
     if name == "in_channels":
-        return "`in_channels` is given by archc: the channels of the block's input"
-    if name in RESERVED_PARAMETERS:
-        return f"`{name}` has a meaning of its own in the emitted source"
+        return "archc sets `in_channels` to the number of channels of the block's input"
+    if name in reserved_parameters():
+        return f"`{name}` has a special meaning in the emitted source"
     return _identifier_fault(name)
 
 
 def variable_name_fault(name: str) -> str:
     """Why a loop variable cannot have this name; empty if it can. It never reaches the source."""
-    return "it is given by archc" if name in ("in_channels", "input") else _identifier_fault(name)
+    return "archc sets it" if name in ("in_channels", "input") else _identifier_fault(name)
 
 
 def class_name_fault(name: str) -> str:
     """Why a block or network cannot have this name; empty if it can."""
-    if name in RESERVED_CLASSES:
-        return f"`{name}` has a meaning of its own in the emitted source"
+    if name in reserved_classes():
+        return f"`{name}` has a special meaning in the emitted source"
     return _identifier_fault(name)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from keyword import iskeyword
+from typing import Any, Final, NoReturn
 
 from archc.expressions import Expression, ExpressionError, has_expression, is_expression, parse_expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
-from archc.language.names import layer_name_fault, parameter_name_fault, variable_name_fault
+from archc.known import key_of, remember
+from archc.language.names import layer_name_fault, output_name_fault, parameter_name_fault, variable_name_fault
+from archc.language.positional import flow_text, positional_readings
 from archc.language.spec import (
+    UNKNOWN,
     Block,
     BlockCall,
     Body,
@@ -28,8 +32,11 @@ from archc.reading import Map, Seq, removal
 MODIFIERS = ("from", "when", "auxiliary")
 TURNS = ("repeat", "for", "in", "index")
 BODY = ("layers", "branches", "join", "outputs")
+_KEYS = frozenset((*MODIFIERS, *TURNS, *BODY))
 _INTERPOLATION = re.compile(r"\$(?:\(([^()]*)\)|([A-Za-z][A-Za-z0-9]*))")
-_REFERENCE = re.compile(r"([A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?")
+_REFERENCE = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?")
+_DOT = re.compile(r"\.(?![^()]*\))")
+"""A dot that is not in parentheses."""
 _LOOP_HELP = "write `{repeat: 3, layers: […]}` or `{for: [a, b], in: [[1, 2], [3, 4]], layers: […]}`"
 
 
@@ -38,11 +45,16 @@ class _Skip(Exception):
 
 
 class Parser:
-    """Parses the bodies of one file; `blocks` are the blocks that the file can name."""
+    """Parses the bodies of one file; `blocks` are the blocks that the file can name.
+
+    `around` are the names that are known around the bodies, and `asked` those of them that expressions read.
+    """
 
     def __init__(self, problems: Problems, blocks: dict[str, Block]) -> None:
         self.problems = problems
         self.blocks = blocks
+        self.around: frozenset[str] = frozenset()
+        self.asked: set[str] = set()
 
     # Reporting
 
@@ -72,8 +84,10 @@ class Parser:
                 help = f"write `{whole}`" if _parses(whole, mark) else "write `$name` or `$(width * 2)`"
                 if node.startswith("$("):
                     opened = node.count("(") > node.count(")")
-                    help = "close the parenthesis" if opened else "put all of it into the parentheses: `$(width * 2)`"
-                self.fail("E0211", f"`{node}` is no expression", mark, help=help)
+                    help = (
+                        "close the parenthesis" if opened else "put the whole expression in parentheses: `$(width * 2)`"
+                    )
+                self.fail("E0211", f"`{node}` is not a valid expression", mark, help=help)
         if isinstance(node, Seq):
             return tuple(self.value(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
         if isinstance(node, Map):
@@ -82,32 +96,41 @@ class Parser:
             self.fail("E0203", "not a number", mark)
         return node
 
+    def pairs(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
+        """A value as `value` reads it, a mapping as a tuple of pairs."""
+        if not isinstance(node, Map):
+            return self.value(node, mark, scope)
+        return tuple((name, self.pairs(item, node.values_at[name], scope)) for name, item in node.items())
+
     def expression(self, text: str, mark: Mark, scope: frozenset[str]) -> Expression:
         """A parsed expression whose names are all in scope."""
         try:
             expression = parse_expression(text, mark)
         except ExpressionError as error:
             self.fail(error.code, str(error), mark, help=error.help)
-        for name in sorted(expression.names - scope):
-            help, fix = self.problems.suggest(name, sorted(scope), mark)
+        unknown = expression.names - scope
+        self.asked |= unknown & self.around
+        for name in sorted(unknown - self.around):
+            help, fix = self.problems.suggest(name, sorted(name for name in scope if not iskeyword(name)), mark)
             if name in ("i", "j", "k", "index", "idx") and "did you" not in help:
-                help = f"a loop counts its turns with `index: {name}` beside `repeat` or `for`"
-            self.fail("E0212", f"`{name}` is not known here", mark, help=help, fix=fix)
+                help = f"to count iterations, add `index: {name}` next to `repeat` or `for`"
+            self.fail("E0212", f"unknown name `{name}`", mark, help=help, fix=fix)
         return expression
 
     def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
         """`when`: an expression; a plain truth value is refused, since it decides nothing."""
         if not (isinstance(node, str) and is_expression(node)):
             help = "write `when: $(stride != 1)`"
-            self.fail("E0203", f"`when` takes an expression, got {shown(node)}", mark, help=help)
+            self.fail("E0203", f"`when` must be an expression, got {shown(node)}", mark, help=help)
         return self.expression(node, mark, scope)
 
     def reference(self, node: Any, mark: Mark, scope: frozenset[str] = frozenset()) -> Reference:
         """`name` or `name.output`; the name may carry an index."""
         if isinstance(node, str) and "$" in node:
-            name, dot, output = node.rpartition(".")
-            name, output = (name, output) if dot and output.isalnum() else (node, "")
-            return Reference(name, output or None, mark, self.name(name, mark, scope))
+            parts = _DOT.split(node)
+            if len(parts) <= 2:
+                name, part = (self.name(part, mark, scope) if "$" in part else None for part in (*parts, "")[:2])
+                return Reference(parts[0], parts[1] if len(parts) == 2 else None, mark, name, part)
         match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
         if match is None:
             help = "a join takes several inputs: `{concat: [a, b]}`" if isinstance(node, list) else ""
@@ -125,15 +148,16 @@ class Parser:
             key_mark, mark = node.keys_at[name], node.values_at[name]
             fault = parameter_name_fault(name)
             if fault:
-                self.report("E0208", f"a parameter cannot be called `{name}`: {fault}", key_mark)
-            if default is None and not required:
+                self.report("E0208", f"a parameter cannot be named `{name}`: {fault}", key_mark)
+            nothing = default is None and mark[1:3] == mark[3:5]  # no value is written, not even `null`
+            if nothing and not required:
                 self.report("E0206", f"the network's parameter `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
             try:
                 value = self.value(default, mark, scope | found.keys())
             except _Skip:
-                value = None
-            found[name] = Parameter(name, value, default is None, key_mark)
+                value = UNKNOWN
+            found[name] = Parameter(name, value, nothing, key_mark)
         return found
 
     # Bodies
@@ -150,7 +174,7 @@ class Parser:
             message = (
                 f"{what} has both `layers` and `branches`" if both else f"{what} has no `layers` and no `branches`"
             )
-            self.report("E0202", message, mark, help="a body is `layers:`, or `branches:` and `join:`")
+            self.report("E0202", message, mark, help="write either `layers:`, or `branches:` and `join:`")
             return None
         join = None
         if "branches" in node:
@@ -160,19 +184,21 @@ class Parser:
             name, join_mark = node["join"], node.values_at["join"]
             kind = KINDS.get(name) if isinstance(name, str) else None
             if kind is None or not kind.many:
-                self.report("E0204", f"no join is called {shown(name)}", join_mark, help=_JOINS)
+                self.report("E0204", f"unknown join {shown(name)}", join_mark, help=_JOINS)
                 return None
-            join = LayerCall(kind, join_mark, {}, {}, (), kind())
+            join = self.join(kind, join_mark)
             parts, mark = node["branches"], node.keys_at["branches"]
-            if not isinstance(parts, Map) or not parts:
-                self.report("E0217", "`branches` is a mapping from names to entries", node.values_at["branches"])
+            if not isinstance(parts, Map | Seq) or not parts:
+                message = "`branches` must be a list of entries, or a mapping from names to entries"
+                self.report("E0217", message, node.values_at["branches"])
                 return None
+            parts = self._numbered(parts) if isinstance(parts, Seq) else parts
             if "join" in parts:
-                message = "a branch cannot be called `join`: the join itself has that name"
+                message = "a branch cannot be named `join`, because the join itself has that name"
                 self.report("E0209", message, parts.keys_at["join"], help="rename the branch")
             (only, *others) = parts.values()
             if not others and not (isinstance(only, Map) and ("repeat" in only or "for" in only)):
-                self.report("E0310", f"{what} joins two branches or more, this is one", mark, help="use `layers`")
+                self.report("E0310", f"{what} needs at least two branches, but there is one", mark, help="use `layers`")
             form: Any = "branches"
         else:
             parts, mark = node["layers"], node.keys_at["layers"]
@@ -180,12 +206,24 @@ class Parser:
                 help = "write `branches:` instead of `layers:`, or join by name with `{concat: [a, b]}`"
                 self.report("E0201", "`join` belongs to `branches`", node.keys_at["join"], help=help)
             if not isinstance(parts, Map | Seq) or not parts:
-                self.report("E0217", f"`layers` of {what} holds no layers: {shown(parts)}", node.values_at["layers"])
+                self.report("E0217", f"`layers` of {what} contains no layers: {shown(parts)}", node.values_at["layers"])
                 return None
             form = "mapping" if isinstance(parts, Map) else "list"
-        entries = self.entries(parts, scope)
+        entries = self.entries(parts, scope, numbered=isinstance(node.get("branches"), Seq))
         outputs = self._outputs(node, form)
         return Body(form, tuple(entries), mark, join, outputs)
+
+    def _numbered(self, parts: Seq) -> Map:
+        """Branches in a list, under their numbers."""
+        found = Map(parts.mark)
+        for position, (entry, mark) in enumerate(zip(parts, parts.items_at, strict=True)):
+            if isinstance(entry, Map) and ("repeat" in entry or "for" in entry):
+                help = "write `branches` as a mapping: `branch$i: {…, repeat: 3, index: i}`"
+                self.report("E0217", "a loop of branches gives each a name", mark, help=help)
+                continue
+            found[str(position)] = entry
+            found.keys_at[str(position)] = found.values_at[str(position)] = mark
+        return found
 
     def _outputs(self, node: Map, form: str) -> dict[str, Reference]:
         wanted = node.get("outputs")
@@ -193,7 +231,7 @@ class Parser:
             return {}
         mark = node.values_at["outputs"]
         if form != "mapping":
-            self.report("E0219", "`outputs` belongs to `layers` that are a mapping: it names their entries", mark)
+            self.report("E0219", "`outputs` needs `layers` to be a mapping, because it names their entries", mark)
             return {}
         found = {}
         if isinstance(wanted, Map):
@@ -201,12 +239,12 @@ class Parser:
         elif isinstance(wanted, Seq):
             pairs = [(str(ref), ref, at) for ref, at in zip(wanted, wanted.items_at, strict=True)]
         else:
-            self.report("E0203", f"`outputs` is a list or a mapping, got {shown(wanted)}", mark)
+            self.report("E0203", f"`outputs` must be a list or a mapping, got {shown(wanted)}", mark)
             return {}
         for name, ref, at in pairs:
-            fault = layer_name_fault(name)
+            fault = output_name_fault(name)
             if fault:
-                self.report("E0208", f"an output cannot be called `{name}`: {fault}", at)
+                self.report("E0208", f"an output cannot be named `{name}`: {fault}", at)
                 continue
             try:
                 found[name] = self.reference(ref, at)
@@ -214,14 +252,17 @@ class Parser:
                 continue
         return found
 
-    def entries(self, parts: Map | Seq, scope: frozenset[str]) -> Iterator[Entry | Splice]:
-        """The entries of a list or a mapping; those that are wrong are reported and left out."""
+    def entries(self, parts: Map | Seq, scope: frozenset[str], *, numbered: bool = False) -> Iterator[Entry | Splice]:
+        """The entries of a list or a mapping; those that are wrong are reported and left out.
+
+        `numbered`: the names are numbers, since the entries are written as a list.
+        """
         if isinstance(parts, Seq):
             for node, mark in zip(parts, parts.items_at, strict=True):
                 try:
                     yield self.entry(None, node, mark, scope)
                 except _Skip:
-                    yield Entry(None, None, mark)
+                    yield Entry(None, None, mark, meant=self._meant(node))
             return
         for text, node in parts.items():
             mark = parts.values_at[text]
@@ -229,21 +270,32 @@ class Parser:
             try:
                 turns = isinstance(node, Map) and ("repeat" in node or "for" in node)
                 inner = scope | set(_loop_names(node)) if turns else scope
-                label_only = turns and "layers" in node
-                name = Name((text,), parts.keys_at[text])
-                name = None if label_only else self.name(text, parts.keys_at[text], inner)
+                label_only = turns and isinstance(node.get("layers"), Map)
+                name = Name((text,), parts.keys_at[text], text)
+                if not numbered:
+                    name = None if label_only else self.name(text, parts.keys_at[text], inner)
                 yield self.entry(name, node, mark, scope, label=parts.keys_at[text])
             except _Skip:
-                yield Entry(name, None, mark)
+                yield Entry(name, None, mark, meant=self._meant(node))
+
+    def _meant(self, node: Any) -> type[Kind] | None:
+        """The kind of layer that a faulty entry is likely to be, if it is nothing else than a layer."""
+        key = next(iter(node)) if isinstance(node, Map) and len(node) == 1 else node
+        if not isinstance(key, str) or key in self.blocks:
+            return None
+        if key in KINDS:
+            return KINDS[key]
+        word = self.problems.nearest(key, [*self.blocks, *KINDS])
+        return KINDS.get(word)
 
     def name(self, text: str, mark: Mark, scope: frozenset[str]) -> Name:
         """An entry's name, checked now if it carries no index."""
         if "$" not in text:
             fault = layer_name_fault(text)
             if fault:
-                help = "digits alone are the entries of a list" if text.isdigit() else ""
-                self.fail("E0208", f"a layer cannot be called `{text}`: {fault}", mark, help=help)
-            return Name((text,), mark)
+                help = "names made of digits are reserved for the entries of a list" if text.isdigit() else ""
+                self.fail("E0208", f"a layer cannot be named `{text}`: {fault}", mark, help=help)
+            return Name((text,), mark, text)
         parts: list[str | Expression] = []
         end = 0
         for match in _INTERPOLATION.finditer(text):
@@ -252,7 +304,7 @@ class Parser:
             end = match.end()
         parts.append(text[end:])
         if any(isinstance(part, str) and "$" in part for part in parts):
-            self.fail("E0211", f"`{text}`: a name carries an index as `conv$i` or `conv$(i + 1)`", mark)
+            self.fail("E0211", f"`{text}`: write an index in a name as `conv$i` or `conv$(i + 1)`", mark)
         return Name(tuple(part for part in parts if part != ""), mark)
 
     def entry(
@@ -263,23 +315,30 @@ class Parser:
             return Entry(name, self.call(node, mark, None, mark, scope), mark)
         if isinstance(node, Seq):
             if not node:
-                self.fail("E0217", "an empty list holds no layers", mark)
+                self.fail("E0217", "the list is empty", mark)
             return Entry(name, Body("list", tuple(self.entries(node, scope)), mark), mark)
         if not isinstance(node, Map) or not node:
             self.fail("E0217", f"expected a layer, got {shown(node)}", mark, help=_ENTRY)
+        if len(node) == 1:
+            (key,) = node
+            if key not in _KEYS:  # nearly always
+                place = node.keys_at[key]
+                return Entry(name, self.call(key, place, node[key], node.values_at[key], scope), place)
         if "repeat" in node or "for" in node:
-            return self.splice(name, node, label or mark, scope)
+            # A list has no names: in a mapping it is one entry each turn, under the loop's key.
+            several = "layers" in node and (label is None or not isinstance(node["layers"], Seq))
+            return self.splice(name, node, label or mark, scope, several)
         calls = [key for key in node if key not in MODIFIERS and key not in BODY]
         for key in ("in", "index"):
             if key in calls:
-                self.fail("E0201", f"`{key}` belongs to `repeat` or `for`", node.keys_at[key], help=_LOOP_HELP)
+                self.fail("E0201", f"`{key}` needs `repeat` or `for`", node.keys_at[key], help=_LOOP_HELP)
         self._one_element(node, calls, mark)
         element: LayerCall | BlockCall | Body
         if calls:
             key = calls[0]
             element = self.call(key, node.keys_at[key], node[key], node.values_at[key], scope)
         else:
-            body = self.body(node, mark, scope, "the nested body")
+            body = self.body(node, mark, scope, "the nested mapping")
             if body is None:
                 raise _Skip
             element = body
@@ -288,15 +347,14 @@ class Parser:
             source = self.reference(node["from"], node.values_at["from"], scope)
             if isinstance(element, LayerCall) and element.kind.many:
                 help = f"write `{{{element.kind.kind}: [{source.name}, …]}}`"
-                self.fail("E0201", "a join lists its inputs itself", node.keys_at["from"], help=help)
+                self.fail("E0201", "a join already lists its inputs", node.keys_at["from"], help=help)
         if "when" in node:
             when = self.condition(node["when"], node.values_at["when"], scope)
-            if isinstance(element, LayerCall) and element.kind.many:
-                help = "give the entries that it joins a `when`"
-                self.fail("E0219", "a join cannot have a `when`", node.keys_at["when"], help=help)
         auxiliary = node.get("auxiliary", False)
         if not isinstance(auxiliary, bool):
-            self.fail("E0203", f"`auxiliary` is true or false, got {shown(auxiliary)}", node.values_at["auxiliary"])
+            self.fail(
+                "E0203", f"`auxiliary` must be true or false, got {shown(auxiliary)}", node.values_at["auxiliary"]
+            )
         place = node.keys_at[calls[0]] if calls else mark
         return Entry(name, element, place, source, when, auxiliary)
 
@@ -307,11 +365,11 @@ class Parser:
         if not calls and structure:
             return
         if not calls:
-            self.fail("E0217", "an entry without a layer", mark, help=_ENTRY)
+            self.fail("E0217", "the entry has no layer", mark, help=_ENTRY)
         known = [key for key in calls if key in KINDS or key in self.blocks]
         strange = [key for key in calls if key not in known]
         if not known and not structure and len(strange) > 1:
-            help = "a nested mapping of entries is written `layers: {…}`"
+            help = "to group named layers, put them under `layers:`"
             self.fail("E0201", f"unknown key `{strange[0]}` in an entry", node.keys_at[strange[0]], help=help)
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
@@ -319,72 +377,79 @@ class Parser:
                 if known:
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
-                        help, fix = f"arguments stand inside the layer: `{known[0]}: {{{key}: …}}`", None
+                        help, fix = f"put arguments inside the layer: `{known[0]}: {{{key}: …}}`", None
                 self.report("E0201", f"unknown key `{key}` in an entry", node.keys_at[key], help=help, fix=fix)
             raise _Skip
         names = [*calls, *structure]
         self.fail(
             "E0217",
-            f"one entry holds one layer, this holds {len(names)}: {', '.join(f'`{name}`' for name in names)}",
+            f"an entry has one layer, but this one has {len(names)}: {', '.join(f'`{name}`' for name in names)}",
             node.keys_at[names[1]],
             help="give each its own entry",
         )
 
-    def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str]) -> Splice:
-        """`repeat` or for-each."""
+    def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str], several: bool) -> Splice:
+        """`repeat` or for-each, of one entry or of `several`."""
         if "repeat" in node and "for" in node:
-            self.fail("E0201", "an entry has `repeat` or `for`, not both", node.keys_at["for"], help=_LOOP_HELP)
+            self.fail(
+                "E0201", "an entry can have `repeat` or `for`, but not both", node.keys_at["for"], help=_LOOP_HELP
+            )
         for key in ("from", "auxiliary"):
-            if key in node and "layers" in node:
-                self.fail("E0201", f"`{key}` belongs to an entry, not to a loop", node.keys_at[key])
+            if key in node and several:
+                self.fail("E0201", f"`{key}` applies to an entry, not to a loop", node.keys_at[key])
         count: Any = None
         rows: Any = None
         variables: tuple[str, ...] = ()
         index = node.get("index")
         if index is not None and not isinstance(index, str):
-            self.fail("E0203", f"`index` is the name of a variable, got {shown(index)}", node.values_at["index"])
+            self.fail("E0203", f"`index` must be the name of a variable, got {shown(index)}", node.values_at["index"])
         if "repeat" in node:
             if "in" in node:
                 self.fail("E0201", "`in` belongs to `for`", node.keys_at["in"], help=_LOOP_HELP)
             count = self.value(node["repeat"], node.values_at["repeat"], scope)
             if not isinstance(count, Expression) and (type(count) is not int or count < 0):
-                self.fail("E0203", f"`repeat` takes a count, got {shown(node['repeat'])}", node.values_at["repeat"])
+                self.fail(
+                    "E0203",
+                    f"`repeat` must be a non-negative integer, got {shown(node['repeat'])}",
+                    node.values_at["repeat"],
+                )
         else:
             wanted = node["for"]
             names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
             if not names or not all(isinstance(item, str) for item in names):
                 self.fail(
-                    "E0203", f"`for` names one variable or a list of them, got {shown(wanted)}", mark, help=_LOOP_HELP
+                    "E0203",
+                    f"`for` must be a variable name or a list of them, got {shown(wanted)}",
+                    mark,
+                    help=_LOOP_HELP,
                 )
             variables = tuple(names)
             if "in" not in node:
-                self.fail("E0202", "`for` needs `in`: the rows to go through", node.keys_at["for"], help=_LOOP_HELP)
+                self.fail("E0202", "`for` needs `in`, the rows to loop over", node.keys_at["for"], help=_LOOP_HELP)
             rows = self.value(node["in"], node.values_at["in"], scope)
             if not isinstance(rows, tuple | Expression):
-                self.fail("E0203", f"`in` takes a list, got {shown(node['in'])}", node.values_at["in"], help=_LOOP_HELP)
+                self.fail(
+                    "E0203", f"`in` must be a list, got {shown(node['in'])}", node.values_at["in"], help=_LOOP_HELP
+                )
         loop = [*variables, *([index] if index else [])]
         for variable in loop:
             fault = variable_name_fault(variable)
             if fault:
-                self.fail("E0208", f"a variable cannot be called `{variable}`: {fault}", mark)
+                self.fail("E0208", f"a variable cannot be named `{variable}`: {fault}", mark)
             if variable in scope:
-                self.fail(
-                    "E0209", f"the variable `{variable}` hides a name of the same spelling", mark, help="rename it"
-                )
+                self.fail("E0209", f"the variable `{variable}` shadows another name", mark, help="rename it")
         if len(set(loop)) < len(loop):
-            self.fail("E0209", "a loop's variables have different names", mark)
-        when = (
-            self.condition(node["when"], node.values_at["when"], scope) if "when" in node and "layers" in node else None
-        )
+            self.fail("E0209", "the variables of a loop must have different names", mark)
+        when = self.condition(node["when"], node.values_at["when"], scope) if "when" in node and several else None
         inner = scope | set(loop)
-        if "layers" in node:
+        if several:
             for key in node:
                 if key not in (*TURNS, "layers", "when"):
                     help, fix = self.unknown(node, key, TURNS)
                     self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help, fix=fix)
             parts = node["layers"]
             if not isinstance(parts, Map | Seq) or not parts:
-                self.fail("E0217", f"`layers` of the loop holds no layers: {shown(parts)}", node.values_at["layers"])
+                self.fail("E0217", f"`layers` of the loop contains no layers: {shown(parts)}", node.values_at["layers"])
             entries = tuple(self.entries(parts, inner))
         else:
             single = Map(node.mark)
@@ -407,22 +472,30 @@ class Parser:
         if kind is None:
             help, fix = self.problems.suggest(target, [*self.blocks, *KINDS], mark)
             help = help or "`archc list --kinds`"
-            self.fail("E0204", f"no layer kind or block is called `{target}`", mark, help=help, fix=fix)
+            self.fail("E0204", f"unknown layer or block `{target}`", mark, help=help, fix=fix)
         if kind.many:
             operands = self._operands(kind, node, node_mark, scope)
-            return LayerCall(kind, mark, {}, {}, operands, kind())
+            return self.join(kind, mark, operands)
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
         call = LayerCall(kind, mark, arguments, marks)
         expressions = any(has_expression(value) for value in arguments.values())
-        if expressions and not self._plain_ones(kind, mark, arguments, marks):
+        if expressions and not self._plain_ones(kind, mark, arguments, marks, scope):
             raise _Skip
         for name, field in kind.model_fields.items():
             if field.is_required() and name not in arguments:
-                self.fail("E0206", f"`{target}` needs `{name}`", mark, help=f"`{target}: {{{name}: …}}`")
+                self.fail(
+                    "E0206", f"`{target}` is missing the argument `{name}`", mark, help=f"`{target}: {{{name}: …}}`"
+                )
         if not expressions:
-            call.ready = make_kind(call, arguments, self.problems)
+            call.ready = make_kind(call, arguments, self.problems, scope)
             if call.ready is None:
                 raise _Skip
+        return call
+
+    def join(self, kind: type[Kind], mark: Mark, operands: tuple[Reference, ...] = ()) -> LayerCall:
+        """A join of operands, or of a body's branches."""
+        call = LayerCall(kind, mark, {}, {}, operands)
+        call.ready = make_kind(call, {}, self.problems)
         return call
 
     def _operands(self, kind: type[Kind], node: Any, node_mark: Mark, scope: frozenset[str]) -> tuple[Reference, ...]:
@@ -442,10 +515,10 @@ class Parser:
             if alone is None:
                 if not fields:
                     self.fail("E0207", f"`{target}` takes no arguments, got {shown(node)}", node_mark)
-                help = f"write `{target}`: the channels follow from the layer before"
-                self.fail("E0207", f"`{target}` takes no value without a name, got {shown(node)}", node_mark, help=help)
+                help = f"write `{target}`: archc infers the channels from the previous layer"
+                self.fail("E0207", f"`{target}` takes no positional argument, got {shown(node)}", node_mark, help=help)
             if isinstance(node, Seq) and not takes_list(kind, alone):
-                self._by_position(kind, node, node_mark)
+                self._by_position(kind, node, node_mark, scope)
             return {alone: self.value(node, node_mark, scope)}, {alone: node_mark}
         arguments, wrong = {}, False
         for name, item in node.items():
@@ -453,39 +526,60 @@ class Parser:
                 wrong = True
                 help, fix = self.unknown(node, name, fields)
                 if name.endswith(")") and ")" not in name[:-1]:
-                    help, fix = "there are no tuples: a pair is written in brackets, as in `kernel_size: [3, 3]`", None
+                    help, fix = "YAML has no tuples: write a pair in brackets, such as `kernel_size: [3, 3]`", None
                 elif name in ("in_channels", "in_features", "num_features", "num_channels"):
-                    help = "input channels are never written: they follow from the layer before"
+                    help = "remove it: archc infers the input channels from the previous layer"
                     fix = removal(node, name)
                 self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help, fix=fix)
                 continue
             try:
-                arguments[name] = self.value(item, node.values_at[name], scope)
+                whole = name in kind.mappings and isinstance(item, Map)
+                read = self.pairs if whole else self.value
+                arguments[name] = read(item, node.values_at[name], scope)
             except _Skip:
                 wrong = True
         marks = {name: node.values_at[name] for name in arguments}
         if wrong:
-            self._plain_ones(kind, node_mark, arguments, marks)
+            self._plain_ones(kind, node_mark, arguments, marks, scope)
             raise _Skip
         return arguments, marks
 
-    def _by_position(self, kind: type[Kind], node: Seq, mark: Mark) -> NoReturn:
+    def _by_position(self, kind: type[Kind], node: Seq, mark: Mark, scope: frozenset[str]) -> NoReturn:
         """Tell of arguments that are listed as in a call of torch, where the input's channels often come first."""
-        fields = kind.model_fields
-        required = [name for name, field in fields.items() if field.is_required()] or list(fields)[:1]
-        derived = kind.positional[:1] not in ((), (required[0],)) and len(node) > len(required)
-        pairs = [f"{name}: {shown(value)}" for name, value in zip(required, node[derived:], strict=False)]
-        help = f"write `{kind.kind}: {{{', '.join(pairs)}}}`"
-        help += "; the input's channels follow from the layer before" if derived else ""
-        self.fail("E0207", f"`{kind.kind}` takes its arguments by name, got the list {shown(node)}", mark, help=help)
+        values = self.value(node, mark, scope)
+        readings = [
+            reading
+            for reading in positional_readings(kind, list(node))
+            if self._fits(kind, mark, {name: values[at] for name, at in reading.items()})
+        ]
+        help, fix = "name each argument", None
+        if readings:
+            text = flow_text({name: node[at] for name, at in readings[0].items()})
+            help = f"write `{kind.kind}: {text}`"
+            if len(readings[0]) < len(node):
+                help += "; archc infers the input channels from the previous layer"
+            fix = Fix(mark, text) if len(readings) == 1 else None
+        message = f"`{kind.kind}` takes its arguments by name, but got the list {shown(node)}"
+        self.fail("E0207", message, mark, help=help, fix=fix)
 
-    def _plain_ones(self, kind: type[Kind], mark: Mark, arguments: dict[str, Any], marks: dict[str, Mark]) -> bool:
+    def _fits(self, kind: type[Kind], mark: Mark, arguments: dict[str, Any]) -> bool:
+        """Whether a kind can have these arguments, as far as their values are known."""
+        if any(field.is_required() and name not in arguments for name, field in kind.model_fields.items()):
+            return False
+        known = {name: value for name, value in arguments.items() if not _usual(kind, name, value)}
+        needed = {name for name, field in kind.model_fields.items() if field.is_required()}
+        stand_ins = dict.fromkeys(needed - known.keys(), 1)
+        return make_kind(LayerCall(kind, mark, {}, {}), {**known, **stand_ins}, Problems()) is not None
+
+    def _plain_ones(
+        self, kind: type[Kind], mark: Mark, arguments: dict[str, Any], marks: dict[str, Mark], scope: frozenset[str]
+    ) -> bool:
         """Whether the arguments whose values are known are of the right types, whatever is wrong with the others."""
         known = {name: value for name, value in arguments.items() if not _usual(kind, name, value)}
         if not known:
             return True
         found = Problems()
-        make_kind(LayerCall(kind, mark, known, marks), known, found)
+        make_kind(LayerCall(kind, mark, known, marks), known, found, scope)
         faults = [problem for problem in found.sorted() if problem.mark in marks.values()]
         for problem in faults:
             self.problems.add(problem)
@@ -493,13 +587,13 @@ class Parser:
 
     def block_call(self, block: Block, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> BlockCall:
         """A block with named or positional arguments."""
-        names = list(block.parameters)
+        names = block.own
         arguments: dict[str, Any] = {}
         marks: dict[str, Mark] = {}
         wrong = False
         if isinstance(node, Map):
             for name, item in node.items():
-                if name not in block.parameters:
+                if name not in names:
                     wrong = True
                     help, fix = self.unknown(node, name, names)
                     help, what = help or f"`{block.name}` takes no arguments", f"block `{block.name}` has no parameter"
@@ -534,12 +628,22 @@ class Parser:
         return BlockCall(block, mark, arguments, marks)
 
 
-_JOINS = "a join is `concat`, `add` or `multiply`"
+_JOINS = "use `concat`, `add` or `multiply`"
 _ENTRY = "write a layer's name (`relu`), a layer with arguments (`conv2d: {…}`), a list, or `layers:`/`branches:`"
 
 
-def make_kind(call: LayerCall, arguments: dict[str, Any], problems: Problems) -> Kind | None:
-    """The kind of a call with its arguments validated; None with the faults reported at the arguments."""
+def make_kind(
+    call: LayerCall, arguments: dict[str, Any], problems: Problems, names: frozenset[str] | None = None
+) -> Kind | None:
+    """The kind of a call with its arguments validated; None with the faults reported at the arguments.
+
+    `names` are those that an argument can use, if none has been evaluated yet. Equal kinds are one object, in all
+    specs.
+    """
+    key = (call.kind, *arguments, key_of(*arguments.values()))
+    known = _KINDS.get(key)
+    if known is not None:
+        return known
 
     def located() -> Map:
         root = Map(call.mark)
@@ -547,7 +651,13 @@ def make_kind(call: LayerCall, arguments: dict[str, Any], problems: Problems) ->
         root.keys_at = root.values_at = {name: call.marks.get(name, call.mark) for name in arguments}
         return root
 
-    return validate(call.kind, arguments, located, call.mark, problems, f"`{call.kind.kind}`")
+    kind = validate(call.kind, arguments, located, call.mark, problems, f"`{call.kind.kind}`", names)
+    if kind is not None:
+        remember(_KINDS, key, kind)
+    return kind
+
+
+_KINDS: Final[dict[Any, Kind]] = {}
 
 
 def _usual(kind: type[Kind], name: str, value: Any) -> bool:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from archc.kinds import KINDS, Kind
 from archc.kinds.arguments import meanings
+from archc.kinds.initializers import INITIALIZERS
 from archc.language.header import (
     BlockKeys,
     EntryKeys,
@@ -24,9 +25,10 @@ from archc.language.header import (
     SpecKeys,
     meanings_of,
 )
-from archc.language.initialization import INITIALIZED, INITIALIZERS
-from archc.language.names import FILE_NAME, MODULE_ATTRIBUTES, RESERVED_CLASSES, RESERVED_PARAMETERS
+from archc.language.initialization import initialized_kinds
+from archc.language.names import MODULE_ATTRIBUTES, reserved_classes, reserved_parameters
 from archc.language.parse import MODIFIERS, TURNS
+from archc.library import FILE_NAME
 
 SCHEMA_FILE: Final = "archc.schema.json"
 """The name under which the schema lies beside specs, whose first line names it."""
@@ -34,20 +36,26 @@ SCHEMA_FILE: Final = "archc.schema.json"
 Schema = dict[str, Any]
 
 _INDEX = r"\$(?:\([^()]*\)|[A-Za-z][A-Za-z0-9]*)"
-_JOINS = [name for name, kind in KINDS.items() if kind.many]
 
 
 def spec_schema() -> Schema:
     """JSON Schema (2020-12) of a spec file: a network, one that extends another, or blocks to import."""
     spec = _object(SpecKeys, _body() | {"parameters": _ref("values"), "blocks": _blocks(), "init": _init()})
     spec |= {"required": ["input"], **_ONE_BODY}
-    spec["properties"]["name"] |= _names(RESERVED_CLASSES)
-    spec["properties"]["import"] |= {"propertyNames": _FILE}
+    spec["properties"]["name"] |= _names(reserved_classes())
+    spec["properties"]["import"] |= {"propertyNames": _NAMED}
     spec["properties"]["expect"] = _said(_ref("expect"), meanings_of(SpecKeys)["expect"])
-    extension = _object(ExtendKeys, {"extends": _FILE, "parameters": _ref("values"), "expect": _ref("expect")})
+    extension = _object(
+        ExtendKeys,
+        _body()
+        | {"layers": _mapping(), "branches": _mapping()}
+        | {"extends": _NAMED, "parameters": _ref("values"), "blocks": _blocks()}
+        | {"init": _init(), "expect": _ref("expect")},
+    )
+    extension["properties"]["import"] |= {"propertyNames": _NAMED}
     library = {
         "type": "object",
-        "description": "A file of blocks for others to import.",
+        "description": "A file of blocks for other specs to import.",
         "properties": {key: spec["properties"][key] for key in ("name", "description", "paper", "blocks", "import")},
         "required": ["blocks"],
         "additionalProperties": False,
@@ -62,7 +70,9 @@ def spec_schema() -> Schema:
             "entries": _entries(),
             "entry": _entry(listed=False),
             "item": _entry(listed=True),
-            "block": _object(BlockKeys, _body() | {"parameters": _parameters(_ref("value"), {"type": "null"})})
+            "block": _object(
+                BlockKeys, _body() | {"init": _init(), "parameters": _parameters(_ref("value"), {"type": "null"})}
+            )
             | _ONE_BODY,
             "values": _parameters(_ref("value")),
             "value": {"type": ["boolean", "number", "string", "array"]},
@@ -84,7 +94,8 @@ _EXPRESSION: Schema = {
     "pattern": r"^\$(?:[A-Za-z_][A-Za-z0-9_]*|\([\s\S]*\))$",
     "description": "An expression: `$name` or `$(width * 2)`.",
 }
-_FILE: Schema = {"type": "string", "pattern": f"^{FILE_NAME.pattern}$"}
+_NAMED: Schema = {"type": "string", "pattern": rf"^(?:{FILE_NAME.pattern}|[A-Za-z0-9_]+)$"}
+"""A file of the folder, or a bundled spec."""
 _REFERENCE: Schema = {"type": "string", "description": "The name of an earlier entry, `name.output`, or `input`."}
 _ONE_BODY: Schema = {
     "oneOf": [
@@ -126,31 +137,36 @@ def _plain(value: Schema) -> Schema:
 
 
 def _names(*reserved: Iterable[str], index: bool = False) -> Schema:
-    """A pattern of the names that are not reserved; with `index`, of those too that carry one."""
+    """A pattern of the names that are not reserved; with `index`, of entries: they can carry one, and have a `-`."""
     excluded = "|".join(sorted({*keyword.kwlist}.union(*reserved)))
-    also = f"|{_INDEX}" if index else ""
-    return {"pattern": rf"^(?!(?:{excluded})$)(?:[A-Za-z]{also})(?:[A-Za-z0-9_]{also})*$"}
+    also, dash = (f"|{_INDEX}", "-") if index else ("", "")
+    return {"pattern": rf"^(?!(?:{excluded})$)(?:[A-Za-z]{also})(?:[A-Za-z0-9_{dash}]{also})*$"}
 
 
 def _parameters(*values: Schema) -> Schema:
     value = values[0] if len(values) == 1 else {"anyOf": list(values)}
-    return {"type": ["object", "null"], "propertyNames": _names(RESERVED_PARAMETERS), "additionalProperties": value}
+    return {"type": ["object", "null"], "propertyNames": _names(reserved_parameters()), "additionalProperties": value}
 
 
 def _blocks() -> Schema:
-    names = _names(RESERVED_CLASSES, KINDS)
+    names = _names(reserved_classes(), KINDS)
     return {"type": "object", "propertyNames": names, "additionalProperties": _ref("block")}
 
 
 # Bodies
 
 
+def _joins() -> list[str]:
+    return [name for name, kind in KINDS.items() if kind.many]
+
+
 def _body() -> Schema:
-    outputs = {"type": "object", "propertyNames": _names(MODULE_ATTRIBUTES), "additionalProperties": _ref("reference")}
+    named = {"pattern": "^[A-Za-z0-9_-]{1,100}$"}
+    outputs = {"type": "object", "propertyNames": named, "additionalProperties": _ref("reference")}
     return {
         "layers": _ref("entries"),
-        "branches": _mapping(),
-        "join": {"enum": _JOINS},
+        "branches": _ref("entries"),
+        "join": {"enum": _joins()},
         "outputs": {"anyOf": [{"type": "array", "items": _ref("reference")}, outputs]},
     }
 
@@ -165,8 +181,8 @@ def _entries() -> Schema:
 
 
 def _entry(*, listed: bool) -> Schema:
-    """A place of a body; in a list it cannot choose its input, and so it joins nothing."""
-    kinds = {name: kind for name, kind in KINDS.items() if not (listed and kind.many)}
+    """A place of a body; in a list it cannot choose its input, so it joins nothing, and it names no tensor."""
+    kinds = {name: kind for name, kind in KINDS.items() if not (listed and (kind.many or kind.bare))}
     alone = [name for name, kind in kinds.items() if not kind.many and not _required(kind)]
     turn = {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]}
     modifiers: Schema = {
@@ -186,7 +202,7 @@ def _entry(*, listed: bool) -> Schema:
     properties |= {key: _said(modifiers[key], said[key]) for key in said if not (listed and key == "from")}
     block = "^[A-Z][A-Za-z0-9_]*$"
     return {
-        "description": "A layer, a block, a list (nn.Sequential) or a nested body.",
+        "description": "A layer, a block, a list (nn.Sequential) or nested layers.",
         "anyOf": [
             {"enum": alone, "markdownEnumDescriptions": [_kind_doc(KINDS[name]) for name in alone]},
             {"type": "string", "pattern": block, "description": "A block without arguments."},
@@ -208,7 +224,7 @@ def _impossible() -> list[Schema]:
     """Keys of an entry that exclude each other."""
     together = [["repeat", "for"], ["layers", "branches"]]
     together += [[loop, "layers", key] for loop in ("repeat", "for") for key in ("from", "auxiliary")]
-    together += [[key, join] for join in _JOINS for key in ("from", "when")]
+    together += [["from", join] for join in _joins()]
     alone = {"propertyNames": {"enum": [*MODIFIERS, *TURNS]}}
     index = {"required": ["index"], "properties": {"repeat": False, "for": False}}
     return [*({"required": keys} for keys in together), alone, index]
@@ -261,7 +277,7 @@ def _argument(field: Schema) -> Schema:
 
 def _init() -> Schema:
     rule = _object(InitKeys, {"weight": _ref("initializer"), "bias": _ref("initializer")})
-    path = {"anyOf": [{"enum": list(INITIALIZED)}, {"type": "string"}]}
+    path = {"anyOf": [{"enum": initialized_kinds()}, {"type": "string"}]}
     layers = {"anyOf": [path, {"type": "array", "items": path}]}
     rule["properties"]["layers"] = _said(layers, meanings_of(InitKeys)["layers"])
     return {"type": "array", "items": rule | {"anyOf": [{"required": ["weight"]}, {"required": ["bias"]}]}}
@@ -271,7 +287,9 @@ def _initializer() -> Schema:
     functions = {}
     for name, model in INITIALIZERS.items():
         doc = f"{' '.join((model.__doc__ or '').split())} `torch.nn.init.{model.torch}`"
-        functions[name] = _said({key: value for key, value in model.model_json_schema().items() if key != "title"}, doc)
+        said = ("title", "description")
+        given: Schema = {key: value for key, value in model.model_json_schema().items() if key not in said}
+        functions[name] = _said(given if _required(model) else {"anyOf": [given, {"type": "null"}]}, doc)
     alone = {"enum": [name for name, model in INITIALIZERS.items() if not _required(model)]}
     named = {
         "type": "object",

@@ -1,11 +1,22 @@
-"""The files that make a spec."""
+"""The files that make a spec: its own, and those that it names in `extends` and `import`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from archc.library import named_file
 from archc.problems import SpecError
 from archc.reading import Map, read_file
+
+
+def names_in(root: Map) -> Iterator[str]:
+    """The names of files in the tree of a spec, as they are written."""
+    wanted: Any = root.get("import")
+    for name in (root.get("extends"), *(wanted if isinstance(wanted, Map) else ())):
+        if isinstance(name, str):
+            yield name
 
 
 def source_files(path: Path) -> list[Path]:
@@ -21,7 +32,7 @@ def source_files(path: Path) -> list[Path]:
             root = read_file(file, str(file))
         except SpecError:
             continue
-        wanted = root.get("import")
-        named = [root.get("extends"), *(wanted if isinstance(wanted, Map) else ())]
-        waiting += [path.parent / name for name in named if isinstance(name, str) and Path(name).name == name]
+        # A file that is missing may come: who watches the folder waits for it.
+        named = ((named_file(name, file.parent), file.parent / name, name) for name in names_in(root))
+        waiting += [path or missing for path, missing, name in named if path or Path(name).name == name]
     return list(found)

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from archc.expressions import Expression
 from archc.kinds import Kind
 from archc.problems import Mark, Problem, Source
 
 
+class Unknown:
+    """A value that was reported as wrong where it is written: nothing is said of what follows from it."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN: Final = Unknown()
+
+
+def is_known(value: Any) -> bool:
+    """Whether a value was not reported as wrong, nor any part of it."""
+    return value is not UNKNOWN and not (isinstance(value, tuple) and not all(map(is_known, value)))
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
-    """An entry's name; `parts` mixes text and expressions where it carries an index."""
+    """An entry's name; `parts` mixes text and expressions where it carries an index, `fixed` is one without."""
 
     parts: tuple[str | Expression, ...]
     mark: Mark
+    fixed: str = ""
 
     @property
     def text(self) -> str:
@@ -25,12 +42,13 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`name` or `name.output`: an earlier result; `template` is a name that carries an index."""
+    """`name` or `name.output`: an earlier result; `template` is a name that carries an index, `part` such an output."""
 
     name: str
     output: str | None
     mark: Mark
     template: Name | None = None
+    part: Name | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -70,7 +88,8 @@ class Body:
 class Entry:
     """One place in a body: a layer, a block or a nested body, and where its input comes from.
 
-    Without an element it is an entry that was reported as wrong: its result is unknown.
+    Without an element it is an entry that was reported as wrong: its result is unknown. If all of it is one layer, then
+    `meant` is the kind that this is likely to be.
     """
 
     name: Name | None
@@ -79,6 +98,7 @@ class Entry:
     source: Reference | None = None
     when: Expression | None = None
     auxiliary: bool = False
+    meant: type[Kind] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -96,19 +116,24 @@ class Splice:
 
 @dataclass(slots=True)
 class Parameter:
-    """A parameter with its default; `required` means that it has none."""
+    """A parameter with its default; `required` means that it has none.
+
+    An `inherited` one is the network's own: a block has it because it reads it, and no call names it.
+    """
 
     name: str
     default: Any
     required: bool
     mark: Mark
+    inherited: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Block:
     """A body with parameters and a name.
 
-    One that is not `sound` was reported as wrong where it is declared, so its uses are not looked at.
+    One that is not `sound` was reported as wrong where it is declared, so its uses are not looked at. The rules of
+    `init` set the weights of each instance as soon as it is made.
     """
 
     name: str
@@ -117,6 +142,12 @@ class Block:
     mark: Mark
     body: Body | None = None
     sound: bool = True
+    init: tuple[InitRule, ...] = ()
+
+    @property
+    def own(self) -> list[str]:
+        """The names of the parameters that calls can give."""
+        return [name for name, parameter in self.parameters.items() if not parameter.inherited]
 
 
 @dataclass(slots=True)
@@ -132,7 +163,7 @@ class InitRule:
 
 @dataclass(slots=True)
 class Expectations:
-    """What a spec claims of itself, with the place of each claim."""
+    """Expected properties of itself, with the place of each claim."""
 
     claims: dict[str, Any]
     marks: dict[str, Mark]
@@ -146,7 +177,7 @@ class Spec:
     stem: str
     description: str
     paper: str
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
     input_mark: Mark
     parameters: dict[str, Parameter]
     blocks: dict[str, Block]
@@ -155,3 +186,5 @@ class Spec:
     expect: Expectations
     source: Source
     problems: list[Problem]
+    again: Callable[[dict[str, str]], Spec] = field(repr=False, compare=False)
+    """The spec as it would be with other texts of its files, by the names of their sources. Raises SpecError."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Set
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from archc.kinds.base import shown
+from archc.language.intended import intended
 from archc.limits import how_to_raise
-from archc.problems import Mark, Problem, Problems
+from archc.problems import Fix, Mark, Problem, Problems
 from archc.problems.suggest import nearest
 from archc.reading import Map, mark_at, node_at, removal
 
@@ -20,7 +21,7 @@ _TYPES = {
     "bool_type": "expected `true` or `false`",
     "float_type": "expected a number",
     "int_type": "expected an integer",
-    "string_type": "expected text",
+    "string_type": "expected a string",
     "list_type": "expected a list",
     "dict_type": "expected a mapping",
     "model_type": "expected a mapping",
@@ -30,45 +31,65 @@ _TYPES = {
 
 _WRITTEN = {
     ("input",): "`input: [3, 224, 224]`: channels, height, width",
-    ("blocks",): "a block is written `Unit: {parameters: {width: }, layers: […]}`",
+    ("layers",): "an extension replaces entries by their names: `layers: {fc: {linear: 10}}`",
+    ("blocks",): "write a block as `Unit: {parameters: {width: }, layers: […]}`",
 }
 """What to write where the type is wrong."""
 
 
-def validate(model: type[Model], data: Any, root: Any, mark: Mark, problems: Problems, what: str) -> Model | None:
+def validate(
+    model: type[Model],
+    data: Any,
+    root: Any,
+    mark: Mark,
+    problems: Problems,
+    what: str,
+    names: Set[str] | None = frozenset(),
+) -> Model | None:
     """An instance of `model`, or None with every fault reported at its place below `root`.
 
-    `root` may be a function that makes the located data: it is called only where there is a fault.
+    `root` may be a function that makes the located data: it is called only where there is a fault. `names` are those
+    that expressions can use there; None for values that expressions have given.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         root = root() if callable(root) else root
         for fault in error.errors(include_url=False):
-            problems.add(_problem(model, fault, root, mark, what, problems))
+            problems.add(_problem(model, fault, root, mark, what, problems, data, names))
         return None
 
 
-def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: str, problems: Problems) -> Problem:
-    path = tuple(step for step in fault["loc"] if not _is_union_tag(step))
+def _problem(
+    model: type[BaseModel],
+    fault: Any,
+    root: Any,
+    mark: Mark,
+    what: str,
+    problems: Problems,
+    data: Any,
+    names: Set[str] | None,
+) -> Problem:
+    path = _steps(fault)
     last, help = next((step for step in reversed(path) if isinstance(step, str)), ""), ""
     match fault["type"]:
         case "extra_forbidden":
-            known = _fields(model, path[:-1])
+            keys = _fields(model, path[:-1])
             owner = f"`{path[-2]}`" if len(path) > 1 else what
             place = mark_at(root, path, mark, key=True)
-            help, fix = problems.suggest(last, known, place)
+            help, fix = problems.suggest(last, keys, place)
             holder = node_at(root, path[:-1])
             if fix and isinstance(holder, Map) and fix.text in holder:
                 fix = removal(holder, last)
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)
         case "missing":
             place = mark_at(root, path[:-1], mark)
-            names = [step for step in path[:-1] if isinstance(step, str)]
-            owner = f"an entry of `{names[-1]}`" if names else what
-            return Problem("E0202", f"{owner} lacks the key `{last}`", place, help=f"add `{last}:`")
+            above = [step for step in path[:-1] if isinstance(step, str)]
+            owner = f"an entry of `{above[-1]}`" if above else what
+            return Problem("E0202", f"{owner} is missing the key `{last}`", place, help=f"add `{last}:`")
         case "too_short" | "too_long":
-            message = f"expected [channels, height, width], got {shown(fault['input'])}"
+            message = f"expected a shape such as [channels, height, width], got {shown(fault['input'])}"
+            help = "an input has channels and up to three axes after them, or features alone"
         case "too_large":
             message = fault["msg"]
             help = how_to_raise(fault["ctx"]["bound"]) if fault["ctx"]["bound"] else ""
@@ -79,29 +100,35 @@ def _problem(model: type[BaseModel], fault: Any, root: Any, mark: Mark, what: st
             message = str(fault["msg"][0]).lower() + fault["msg"][1:]
             if "got" not in message:
                 message += f", got {shown(fault['input'])}"
-    help = help or _as_text(fault["input"], message)
-    return Problem("E0203", f"`{last}`: {message}" if last else message, mark_at(root, path, mark), help=help)
+    place, value = mark_at(root, path, mark), fault["input"]
+    meant, text = intended(value, lambda other: _accepts(model, data, path, other), names, place)
+    if not meant and isinstance(value, float) and "expected an integer" in message:
+        meant = "use `//` for integer division, or `round(…)`"
+    fix = Fix(place, text) if text is not None and not help and place != mark else None
+    return Problem("E0203", f"`{last}`: {message}" if last else message, place, help=help or meant, fix=fix)
 
 
-_TRUTH = {"yes": "true", "on": "true", "True": "true", "no": "false", "off": "false", "False": "false"}
-_FORMULA = re.compile(r"(?=.*[A-Za-z])(?=.*[-+*/])[\w\s+*/()-]{1,60}")
+def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Plain data with another value where a path leads."""
+    if not path:
+        return value
+    copy = dict(data) if isinstance(data, dict) else list(data)
+    copy[path[0]] = _replaced(data[path[0]], path[1:], value)
+    return copy
 
 
-def _as_text(value: Any, message: str) -> str:
-    """What a text was meant to be."""
-    if isinstance(value, float) and "expected an integer" in message:
-        return "`//` divides to an integer, `round(…)` makes one"
-    if not isinstance(value, str) or value == "same":
-        return ""
-    if "`true` or `false`" in message:
-        return f"write `{_TRUTH[value]}`" if value in _TRUTH else ""
-    if "integer" not in message and "number" not in message:
-        return ""
-    if re.fullmatch(r"\d{1,9}", value):
-        return f"write it without quotes: `{value}`"
-    if value.isidentifier():
-        return f"a parameter's value is written `${value}`"
-    return f"an expression is written `$({value})`" if _FORMULA.fullmatch(value) else ""
+def _accepts(model: type[BaseModel], data: Any, path: tuple[Any, ...], value: Any) -> bool:
+    """Whether a value would be right where a path leads, whatever else is wrong."""
+    try:
+        model.model_validate(_replaced(data, path, value))
+    except ValidationError as error:
+        return not any(_steps(fault)[: len(path)] == path for fault in error.errors(include_url=False))
+    return True
+
+
+def _steps(fault: Any) -> tuple[Any, ...]:
+    """The way to a fault in the data."""
+    return tuple(step for step in fault["loc"] if not _is_union_tag(step))
 
 
 def meant(node: Map, model: type[BaseModel]) -> Map:
@@ -109,7 +136,7 @@ def meant(node: Map, model: type[BaseModel]) -> Map:
 
     So what hangs on them is not told as missing.
     """
-    known = _fields(model, ())
+    known = [field.alias or name for name, field in model.model_fields.items()]
     strange = [key for key in node if key not in known]
     if not strange or len(strange) > len(known):
         return node

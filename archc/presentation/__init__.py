@@ -1,5 +1,6 @@
 """Figures as people read them."""
 
-from archc.presentation.summary import summary_html, summary_markdown, summary_text
+from archc.presentation.summary import Summary, summarize
+from archc.presentation.tables import figures, summary_html, summary_markdown, summary_text
 
-__all__ = ["summary_html", "summary_markdown", "summary_text"]
+__all__ = ["Summary", "figures", "summarize", "summary_html", "summary_markdown", "summary_text"]

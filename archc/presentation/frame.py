@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archc.inference import Summary
+from archc.extras import needed_by
+from archc.presentation.summary import Summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -12,10 +13,8 @@ if TYPE_CHECKING:
 
 def data_frame(summary: Summary) -> DataFrame:
     """A row a layer, by its path: the columns of `archc summary --format csv`. Raises ImportError without pandas."""
-    try:
+    with needed_by("to_pandas"):
         import pandas
-    except ImportError as error:
-        raise ImportError("to_pandas needs pandas: pip install 'archc[pandas]'") from error
     rows = [
         {
             "kind": row.kind,
@@ -23,7 +22,7 @@ def data_frame(summary: Summary) -> DataFrame:
             "output": row.output,
             "parameters": row.parameters,
             "macs": row.macs,
-            "receptive_field": max(row.receptive_field),
+            "receptive_field": max(row.receptive_field, default=1),
             "line": row.line,
             "training": row.training,
         }

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from archc.drawing import draw_svg
-from archc.presentation.summary import summary_html
+from archc.presentation.tables import summary_html
 
 if TYPE_CHECKING:
     from archc.architecture import Architecture

@@ -1,109 +1,89 @@
-"""A summary as people read it: for a terminal, in markdown, in a notebook."""
+"""What `archc summary` tells: every layer with its shapes and costs, and the totals."""
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass, field
+from typing import Any
 
-from archc.drawing.labels import short_form
-from archc.inference import Depth, Line, Summary
-from archc.kinds import Kind
-from archc.presentation.text import aligned, engineering, form, markdown, mebibytes, printable
-
-_HEADER = ("name", "layer or block", "output", "parameters", "share", "multiply-adds", "share", "receptive field")
-_RIGHT = frozenset({3, 4, 5, 6, 7})
-"""The columns of numbers."""
+from archc.graph import Network
+from archc.inference import Depth, Line, Memory, Row, Sizes, graph_cost, layer_rows, network_memory, network_outputs
+from archc.inference import outline as outline_of
 
 
-def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
-    """For a terminal; the memory is that of a batch of `images`."""
-    rows = [_HEADER, *map(_cells, summary.outline(depth))]
-    parts = [printable(_title(summary)), aligned(rows, _RIGHT, ruled=True), aligned(_totals(summary, images))]
-    return "\n\n".join(parts)
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network in figures; `parameters` and `macs` are those of inference."""
+
+    name: str
+    input: tuple[int, ...]
+    outputs: dict[str, tuple[int, ...]]
+    parameters: int
+    training_parameters: int
+    macs: int
+    min_input: tuple[int, ...]
+    layers: tuple[Row, ...]
+    network: Network = field(repr=False, compare=False)
+
+    def outline(self, depth: Depth = "blocks") -> list[Line]:
+        """The layers as a reader wants them: a line a block, or a level of names, or (`all`) a line a layer."""
+        return outline_of(self.network, self.layers, depth)
+
+    def memory(self, images: int = 1) -> Memory:
+        """Bytes for inference and training with a batch of `images`."""
+        return network_memory(self.network, images)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from archc.presentation.tables import summary_html
+
+        return summary_html(self)
+
+    def to_dict(self, images: int = 1) -> dict[str, Any]:
+        """The object that `archc summary --format json` prints; its memory is that of a batch of `images`."""
+        return {
+            "name": self.name,
+            "input": list(self.input),
+            "outputs": {name: list(shape) for name, shape in self.outputs.items()},
+            "parameters": self.parameters,
+            "training_parameters": self.training_parameters,
+            "macs": self.macs,
+            "min_input": list(self.min_input),
+            "memory": self.memory(images).to_dict(),
+            "layers": [_row_dict(row) for row in self.layers],
+        }
 
 
-def summary_markdown(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
-    """For a pull request or a page."""
-    rules = ("---:" if i in _RIGHT else "---" for i in range(len(_HEADER)))
-    rows = [_HEADER, rules, *map(_cells, summary.outline(depth))]
-    table = [f"| {' | '.join(row)} |" for row in rows]
-    totals = [f"- {name.strip()}: {value}" if name else f"- {value}" for name, value in _totals(summary, images)]
-    return "\n".join([f"## {markdown(printable(_title(summary)))}", "", *table, "", *totals])
+def _row_dict(row: Row) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "input": list(row.input),
+        "output": list(row.output),
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "receptive_field": max(row.receptive_field, default=1),
+        "receptive_field_hw": list(row.receptive_field),
+        "jump_hw": [_number(jump) for jump in row.jump],
+        "line": row.line,
+        "training": row.training,
+    }
 
 
-def summary_html(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
-    """For a notebook: the table, the totals below it. What a spec says is escaped."""
-    head = "".join(_cell("th", text, i) for i, text in enumerate(_HEADER))
-    body = "".join(
-        f"<tr>{''.join(_cell('td', text, i) for i, text in enumerate(_cells(line)))}</tr>"
-        for line in summary.outline(depth)
+def _number(value: float) -> int | float:
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def summarize(network: Network) -> Summary:
+    """The figures of a checked network."""
+    cost = graph_cost(network.graph)
+    return Summary(
+        network.spec.name,
+        network.input,
+        network_outputs(network),
+        cost.parameters,
+        cost.training_parameters,
+        cost.macs,
+        Sizes(network).minimum(),
+        layer_rows(network),
+        network,
     )
-    totals = "".join(
-        f"<tr>{_cell('td', name, 0)}{_cell('td', value, 1)}</tr>" for name, value in _totals(summary, images)
-    )
-    return (
-        f'<div class="archc-summary"><p><strong>{escape(_title(summary))}</strong></p>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"<table><tbody>{totals}</tbody></table></div>"
-    )
-
-
-def _cell(tag: str, text: str, column: int) -> str:
-    return f'<{tag} style="text-align: {"right" if column in _RIGHT else "left"}">{escape(text)}</{tag}>'
-
-
-def _cells(line: Line) -> tuple[str, ...]:
-    """A line of the table."""
-    height, width = line.receptive_field
-    return (
-        (line.path if line.count == 1 else f"{line.path} … {line.last}") + (" (training)" if line.training else ""),
-        _what(line) if line.count == 1 else f"{line.count} × {_what(line)}",
-        form(line.output),
-        f"{line.parameters:,}" if line.parameters else "-",
-        _share(line.parameter_share),
-        engineering(line.macs) if line.macs else "-",
-        _share(line.mac_share),
-        str(height) if height == width else f"{height}×{width}",
-    )
-
-
-def _what(line: Line) -> str:
-    """A layer as papers write it, or the block's name."""
-    element = line.node.element
-    if not isinstance(element, Kind):
-        return line.kind
-    return short_form(element, line.node.in_shapes[0])
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{share:.0%}"
-
-
-def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
-    """Names and values that stand below the table."""
-    counted = f"{summary.parameters:,}"
-    if summary.training_parameters != summary.parameters:
-        counted += f"; {summary.training_parameters:,} in training, with the auxiliary heads"
-    outputs = summary.outputs
-    lone = list(outputs) == ["output"]
-    memory = summary.memory(images)
-    weights, gradients = mebibytes(memory.weights), mebibytes(memory.gradients)
-    inference = f"weights {weights} + values {mebibytes(memory.peak)} (most at {memory.peak_at})"
-    training = f"weights {weights} + gradients {gradients} + kept for the backward pass {mebibytes(memory.kept)}"
-    return [
-        ("input", form(summary.input)),
-        ("output", form(outputs["output"]) if lone else ", ".join(f"{n} {form(s)}" for n, s in outputs.items())),
-        ("layers", f"{len(summary.layers):,}"),
-        ("parameters", counted),
-        ("multiply-adds", f"{engineering(summary.macs)} for one image ({summary.macs:,})"),
-        ("smallest input", form(summary.min_input)),
-        ("memory", f"for a batch of {images:,}, in float32"),
-        ("  inference", f"{mebibytes(memory.inference)} = {inference}"),
-        ("  training", f"{mebibytes(memory.training)} = {training};"),
-        ("", f"optimizer state comes on top: {gradients} for momentum, twice that for Adam"),
-    ]
-
-
-def _title(summary: Summary) -> str:
-    """The network's name, and what its spec says of it."""
-    description = summary.network.spec.description.strip().partition("\n")[0]
-    return f"{summary.name}: {description}" if description else summary.name

@@ -1,6 +1,6 @@
-"""Every problem code with its page: the rule, why it is one, a wrong example and the mended one.
+"""Every code of an error or a warning with its page: the name, what went wrong and why, a failing example and its fix.
 
-Codes are stable: a code never changes its meaning. A page is read when somebody asks for it.
+Codes and names are stable: they never change their meaning. Pages are read on demand.
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ GROUPS: Final = {
     "E01": "Reading a file",
     "E02": "The language",
     "E03": "Shapes",
-    "E04": "What a spec claims",
+    "E04": "Expected properties",
     "E05": "Building",
     "E06": "Writing",
     "E07": "Training",
+    "E08": "Importing",
+    "W01": "Warnings",
 }
-"""What the codes of a beginning are about."""
+"""The topic of the codes with each prefix."""
 
 PAGES: Final = Path(__file__).parent / "pages"
 
 
+def severity(code: str) -> str:
+    """`error`, or `warning` for what is legal and surely not meant."""
+    return "warning" if code.startswith("W") else "error"
+
+
 def codes() -> list[str]:
     """Every code that has a page, in order."""
-    return sorted(path.stem for path in PAGES.glob("E*.md"))
+    return sorted(path.stem for path in PAGES.glob("[EW]*.md"))
 
 
 def page(code: str) -> str:
@@ -32,13 +39,29 @@ def page(code: str) -> str:
     return (PAGES / f"{code}.md").read_text("utf-8")
 
 
-def rule(code: str) -> str:
-    """The rule behind a code: what the heading of its page says."""
-    return page(code).partition("\n")[0].removeprefix(f"# {code}: ")
+def name(code: str) -> str:
+    """The readable name of a code: `join-size-mismatch` for E0312."""
+    return _heading(code)[0]
+
+
+def title(code: str) -> str:
+    """What went wrong, in one line."""
+    return _heading(code)[1]
+
+
+def code_named(name: str) -> str | None:
+    """The code with a readable name; None if there is none."""
+    return next((code for code in codes() if _heading(code)[0] == name), None)
+
+
+def _heading(code: str) -> tuple[str, str]:
+    """Name and title from the page's heading, `# CODE NAME: TITLE`."""
+    name, _, title = page(code).partition("\n")[0].removeprefix(f"# {code} ").partition(": ")
+    return name, title
 
 
 def plain_page(code: str) -> str:
-    """The page of a code as it reads in a terminal: no marks, the examples set in."""
+    """The page of a code as plain text for a terminal, with indented examples."""
     lines: list[str] = []
     example = False
     for line in page(code).splitlines():

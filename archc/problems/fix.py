@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from archc.problems.mark import Mark
+from archc.problems.mark import BREAKS, Mark
 
 
 class Fix(NamedTuple):
@@ -19,6 +19,14 @@ class Fix(NamedTuple):
         """What it does, as editors list it."""
         text = self.text.strip(", \n")
         return f"write `{text}`" if text else "remove it"
+
+
+def applied(text: str, fix: Fix) -> str:
+    """The text of a file after a fix of it."""
+    ends = [0, *(found.end() for found in BREAKS.finditer(text))]
+    mark = fix.mark
+    start, end = ends[mark.line - 1] + mark.column - 1, ends[mark.end_line - 1] + mark.end_column - 1
+    return text[:start] + fix.text + text[end:]
 
 
 def correction(mark: Mark, wrong: str, right: str) -> Fix | None:

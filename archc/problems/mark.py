@@ -35,3 +35,9 @@ class Mark(NamedTuple):
     column: int
     end_line: int
     end_column: int
+
+    @property
+    def text(self) -> str:
+        """What stands there, on its first line."""
+        line = self.source.line(self.line) or ""
+        return line[self.column - 1 : self.end_column - 1 if self.end_line == self.line else None]

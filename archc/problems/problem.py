@@ -1,24 +1,41 @@
-"""What is wrong with a spec: one record a problem, with its place."""
+"""Errors in a spec: one record per error, with its location."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
+from archc.problems.codes import severity
 from archc.problems.fix import Fix
+from archc.problems.lookalike import lookalike
 from archc.problems.mark import Mark
-from archc.problems.suggest import suggest
+from archc.problems.suggest import nearest, suggest
+
+
+class Proposal(NamedTuple):
+    """A fix that is printed only once it has been tried: its help, and where the problem is shown then.
+
+    Those with a `lead` are alternatives: the help is the lead with the texts of all that have it.
+    """
+
+    text: str
+    fix: Fix
+    mark: Mark | None = None
+    where: tuple[str, ...] | None = None
+    lead: str = ""
 
 
 @dataclass(slots=True)
 class Problem:
-    """One thing wrong, told so that its author can mend it.
+    """An error, with everything its author needs to fix it.
 
     `label` stands beside the caret, `where` leads from the network to the place through the blocks, and `calls` are
     the places where these are used; `note` tells what led to it; `help` says what to write instead, `fix` the same to
     an editor. `repeats` counts further places where the same line has the same fault (a block used nine times),
-    `waiting` the uses of the block that get nothing to work with because of it.
+    `waiting` the uses of the block that get nothing to work with because of it. `proposals` are fixes that are still to
+    be tried, the likeliest first; `help` tells why there is none if all fail. `subject` names the place in the network.
     """
 
     code: str
@@ -33,24 +50,31 @@ class Problem:
     file: str = ""
     fix: Fix | None = None
     calls: tuple[Mark, ...] = ()
+    proposals: tuple[Proposal, ...] = field(default=(), compare=False)
+    subject: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.mark is not None:
             self.file = self.mark.source.name
 
     @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+        return severity(self.code)
+
+    @property
     def notes(self) -> list[str]:
-        """What is told beside it: what led to it, and how often it is met."""
+        """The notes of the report: the cause, and how often the error occurs."""
         found = [self.note] if self.note else []
         if self.repeats:
             found.append(f"the same line is wrong in {self.repeats} more place{'s' * (self.repeats > 1)}")
         if self.waiting:
-            found.append(f"the block is used {self.waiting} more time{'s' * (self.waiting > 1)} after it")
+            found.append(f"the block is used {self.waiting} more time{'s' * (self.waiting > 1)} below it")
         return found
 
     @property
     def told(self) -> str:
-        """All that the report says of it, the place apart: for who shows a text beside the place."""
+        """The text of the report without the location, for tools that show it next to the line."""
         parts = [f"{self.message}: {self.label}" if self.label else self.message]
         parts += [f"in: {' → '.join(self.where)}"] if self.where else []
         parts += self.notes
@@ -59,7 +83,7 @@ class Problem:
 
 
 class SpecError(Exception):
-    """A spec, a setting or a file that cannot be used; `problems` holds every fault found."""
+    """Raised if a spec, a setting or a file is invalid; `problems` lists every error found."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
@@ -71,8 +95,8 @@ class SpecError(Exception):
         return text_report(self.problems)
 
 
-_SUGGESTIONS = 100
-"""Behind so many problems nothing is suggested any more."""
+_SUGGESTIONS = 50
+"""After so many errors, no more suggestions are made."""
 
 
 def _key(code: str, file: str, mark: Mark | None, message: str) -> tuple[object, ...]:
@@ -80,24 +104,35 @@ def _key(code: str, file: str, mark: Mark | None, message: str) -> tuple[object,
 
 
 class Problems:
-    """The faults found so far, each told once."""
+    """The errors found so far, without duplicates."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Problem] = {}
 
     def add(self, problem: Problem) -> None:
-        """Keep a problem; the same fault at the same place only adds to its count."""
+        """Add an error; the same error at the same place only increases its count."""
         seen = self._found.setdefault(_key(problem.code, problem.file, problem.mark, problem.message), problem)
         if seen is not problem:
             seen.repeats += 1
+        elif problem.mark is not None and problem.code.startswith("E02"):
+            # What looks right and is not a word of the language may only look right.
+            problem.help = lookalike(problem.mark.text) or problem.help
+
+    def has(self, problem: Problem) -> bool:
+        """Whether this fault was found at its place."""
+        return _key(problem.code, problem.file, problem.mark, problem.message) in self._found
 
     def told(self, code: str, mark: Mark) -> bool:
-        """Whether this fault was found at this place."""
+        """Return True if this error was found at this place."""
         return _key(code, mark.source.name, mark, "") in self._found
 
     def suggest(self, word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[str, Fix | None]:
-        """What `suggest` says; nothing behind many problems: looking for a likely word takes time."""
+        """Like `suggest`, but without a result after many errors, because finding a similar word takes time."""
         return suggest(word, known, mark) if len(self._found) < _SUGGESTIONS else ("", None)
+
+    def nearest(self, word: str, known: list[str]) -> str:
+        """What `nearest` says; nothing behind many problems."""
+        return nearest(word, known) if len(self._found) < _SUGGESTIONS else ""
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -106,11 +141,11 @@ class Problems:
         return len(self._found)
 
     def since(self, count: int) -> list[Problem]:
-        """The problems found after the first `count`."""
+        """The errors found after the first `count`."""
         return list(islice(self._found.values(), count, None)) if len(self._found) > count else []
 
     def sorted(self) -> list[Problem]:
-        """All problems, in the order of their files."""
+        """All errors, in the order of their files and lines."""
 
         def place(problem: Problem) -> tuple[str, int, int]:
             return (problem.file, *(problem.mark[1:3] if problem.mark else (0, 0)))

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from archc.problems.problem import Problem
-
-_CONTROL = {i: "�" for i in range(32) if i != 9} | {127: "�"}
-
+from archc.styled import Part, Styled, joined
+from archc.text import in_columns, printable
 
 _NAMES = ("E0204", "E0212")
 """What is unknown under its name is one mistake, however often the name is used."""
@@ -17,44 +16,60 @@ _LINES_SHOWN = 8
 
 
 def text_report(problems: Iterable[Problem]) -> str:
-    """The report for people: message, place, the line with a caret, the way there, the mend."""
-    told: dict[object, list[Problem]] = {}
+    """Return the report for people as plain text: message, place, the line with a caret, the way there, the fix."""
+    return str(styled_report(problems))
+
+
+def styled_report(problems: Iterable[Problem]) -> Styled:
+    """Return the report of `text_report` with colors."""
+    shown: dict[object, list[Problem]] = {}
     for problem in problems:
         once = problem.code in _NAMES and problem.mark is not None
-        told.setdefault((problem.code, problem.file, problem.message) if once else id(problem), []).append(problem)
-    return "\n\n".join(_text(first, again) for first, *again in told.values())
+        shown.setdefault((problem.code, problem.file, problem.message) if once else id(problem), []).append(problem)
+    return joined(_report(first, again) for first, *again in shown.values())
 
 
-def _text(problem: Problem, again: list[Problem]) -> str:
-    lines = [f"error[{problem.code}]: {problem.message}"]
+def _report(problem: Problem, again: list[Problem]) -> Styled:
+    head = Part(f"{problem.severity}[{problem.code}]", problem.severity)
+    lines = [[head, Part(f": {printable(problem.message)}", "strong")]]
     mark = problem.mark
-    margin = " "
-    if mark is None:
-        if problem.file:
-            lines.append(f"  --> {problem.file}")
-    else:
-        number = str(mark.line)
-        margin = " " * len(number)
-        lines.append(f"{margin}--> {mark.source.name}:{mark.line}:{mark.column}")
+    number = str(mark.line) if mark else " "
+    margin = " " * len(number)
+    rule = [Part(f"{margin} |", "margin")]
+
+    def add(sign: str, style: str, text: str) -> None:
+        lines.append([Part(f"{margin} = ", "margin"), Part(f"{sign}: ", style), Part(printable(text))])
+
+    if mark is not None:
+        place = f"{printable(mark.source.name)}:{mark.line}:{mark.column}"
+        lines.append([Part(f"{margin}--> ", "margin"), Part(place)])
         parts = excerpt(problem)
         if parts is not None:
             before, wrong, after = parts
-            caret = f"{' ' * len(before)}{'^' * max(1, len(wrong))} {problem.label}"
-            lines += [f"{margin} |", f"{number} | {before}{wrong}{after}", f"{margin} | {caret}", f"{margin} |"]
+            caret = f"{'^' * max(1, len(wrong))} {printable(problem.label)}"
+            lines += [
+                rule,
+                [Part(f"{number} | ", "margin"), Part(f"{before}{wrong}{after}")],
+                [Part(f"{margin} | ", "margin"), Part(" " * len(before)), Part(caret, problem.severity)],
+                rule,
+            ]
+    elif problem.file:
+        lines.append([Part("  --> ", "margin"), Part(printable(problem.file))])
     if problem.where:
         way = problem.where if len(problem.where) <= 8 else (*problem.where[:4], "…", *problem.where[-3:])
-        lines.append(f"{margin} = in: {' → '.join(way)}")
-    lines += [f"{margin} = note: {note}" for note in problem.notes]
+        add("in", "help", " → ".join(way))
+    for note in problem.notes:
+        add("note", "help", note)
     others = list(dict.fromkeys(other.mark.line for other in again if other.mark is not None))
     if others:
         more = f" and {len(others) - _LINES_SHOWN} more" if len(others) > _LINES_SHOWN else ""
-        shown = ", ".join(map(str, others[:_LINES_SHOWN]))
-        lines.append(f"{margin} = note: also in line{'s' if others[1:] else ''} {shown}{more}")
+        listed = ", ".join(map(str, others[:_LINES_SHOWN]))
+        add("note", "help", f"also in line{'s' if others[1:] else ''} {listed}{more}")
     if problem.help:
-        lines.append(f"{margin} = help: {problem.help}")
-    if lines[-1] == f"{margin} |":
+        add("help", "help", problem.help)
+    if lines[-1] is rule:
         lines.pop()
-    return "\n".join(line.rstrip() for line in lines)
+    return Styled(lines)
 
 
 def excerpt(problem: Problem) -> tuple[str, str, str] | None:
@@ -65,7 +80,7 @@ def excerpt(problem: Problem) -> tuple[str, str, str] | None:
         return None
     # A minified spec can be one line of a megabyte: show the part around the place.
     cut = max(0, mark.column - 60)
-    shown = source[cut : cut + 140].translate(_CONTROL).replace("\t", " ")
+    shown = in_columns(source[cut : cut + 140])
     start = mark.column - 1 - cut
     end = (mark.end_column if mark.end_line == mark.line else len(source.rstrip()) + 1) - 1 - cut
     return f"{'…' if cut else ''}{shown[:start]}", shown[start : max(end, start + 1)], shown[max(end, start + 1) :]
@@ -82,6 +97,7 @@ def json_report(problems: Iterable[Problem]) -> list[dict[str, Any]]:
             "column": problem.mark.column if problem.mark else None,
             "where": list(problem.where),
             "help": problem.help,
+            "severity": problem.severity,
         }
         for problem in problems
     ]

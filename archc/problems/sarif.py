@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from archc.problems.codes import codes, page, plain_page, rule
+from archc.problems.codes import codes, name, page, plain_page, severity, title
 from archc.problems.fix import Fix
 from archc.problems.mark import Mark
 from archc.problems.problem import Problem
 
 
 def sarif_report(problems: Iterable[Problem], version: str) -> dict[str, Any]:
-    """The log of one run of archc; its rules are all codes, told by their pages."""
+    """The log of one run of archc; its rules are all codes, described by their pages."""
     known = codes()
     index = {code: at for at, code in enumerate(known)}
     driver = {"name": "archc", "semanticVersion": version, "rules": [_rule(code) for code in known]}
@@ -34,9 +35,10 @@ def sarif_report(problems: Iterable[Problem], version: str) -> dict[str, Any]:
 def _rule(code: str) -> dict[str, Any]:
     return {
         "id": code,
-        "shortDescription": {"text": rule(code)},
+        "name": name(code),
+        "shortDescription": {"text": title(code)},
         "help": {"text": plain_page(code), "markdown": page(code)},
-        "defaultConfiguration": {"level": "error"},
+        "defaultConfiguration": {"level": severity(code)},
     }
 
 
@@ -47,7 +49,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
     result = {
         "ruleId": problem.code,
         "ruleIndex": index,
-        "level": "error",
+        "level": problem.severity,
         "message": {"text": problem.told},  # an annotation shows this text alone
         "locations": [{"physicalLocation": physical}],
     }
@@ -62,7 +64,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     path = Path(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 
 
 def _region(mark: Mark) -> dict[str, int]:

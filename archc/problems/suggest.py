@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from archc.problems.fix import Fix, correction
 from archc.problems.mark import Mark
 
-_SYNONYMS = {
-    "activation": ("relu",),
-    "avgpool": ("avg_pool2d",),
-    "batchnorm": ("batch_norm2d",),
-    "bn": ("batch_norm2d",),
-    "cat": ("concat",),
-    "concatenate": ("concat",),
-    "conv": ("conv2d",),
-    "deconv": ("conv_transpose2d",),
-    "dense": ("linear",),
-    "droppath": ("stochastic_depth",),
-    "fc": ("linear",),
+_SYNONYMS: dict[str, tuple[str, ...]] = {
+    "cond": ("when",),
+    "condition": ("when",),
     "features": ("out_features",),
     "filters": ("out_channels",),
-    "fullyconnected": ("linear",),
-    "gap": ("adaptive_avg_pool2d",),
-    "globalaveragepooling2d": ("adaptive_avg_pool2d",),
-    "globalavgpool": ("adaptive_avg_pool2d",),
+    "if": ("when",),
     "inputs": ("from", "input"),
     "inputsize": ("input",),
     "k": ("kernel_size",),
     "kernel": ("kernel_size",),
-    "lrn": ("local_response_norm",),
-    "maxpool": ("max_pool2d",),
     "merge": ("join",),
-    "mul": ("multiply",),
-    "pad": ("padding", "pad"),
+    "pad": ("padding",),
     "params": ("parameters",),
     "poolsize": ("kernel_size",),
     "probability": ("p",),
     "rate": ("p",),
     "size": ("kernel_size",),
-    "sum": ("add",),
-    "swish": ("silu",),
     "times": ("repeat",),
     "units": ("out_features",),
-    "zeropad2d": ("pad",),
+    "x": ("input",),
 }
-"""What papers and other libraries call it."""
+"""What papers and other libraries call it; the layer kinds add their own names."""
+
+
+def also_called(name: str, words: Iterable[str]) -> None:
+    """Let words, in lower case without underscores, suggest a name where it is known and they are not."""
+    _nearest.cache_clear()
+    for word in words:
+        _SYNONYMS[word] = (*_SYNONYMS.get(word, ()), name)
 
 
 def suggest(word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[str, Fix | None]:
@@ -69,6 +60,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, names: list[str]) -> str:
     """The name that is meant by an unknown word; empty if none is likely."""
+    return _nearest(word, tuple(names))
+
+
+@lru_cache(maxsize=256)  # what reads a faulty entry again asks again
+def _nearest(word: str, names: tuple[str, ...]) -> str:
     from difflib import get_close_matches
 
     for name in _SYNONYMS.get(_folded(word), ()):

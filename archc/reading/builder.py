@@ -14,6 +14,10 @@ from archc.problems.fix import quotation
 from archc.reading.scalars import plain_scalar
 from archc.reading.tree import Map, Seq
 
+_MARK: Final[Any] = tuple.__new__  # as Mark itself makes one, with less ado: a place for each of many events
+_ITEM: Final = ("", Mark(Source("", ""), 0, 0, 0, 0))
+"""In place of a key: the open collection is a list."""
+
 MISSING: Final = object()
 """The root of a text that holds nothing."""
 
@@ -37,26 +41,29 @@ class Builder:
         """Let the tree grow by an event. Raises SpecError where nothing after it could be understood."""
         kind = type(event).__name__
         start, end = event.start_mark, event.end_mark
-        mark = Mark(self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        mark = _MARK(Mark, (self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1))
         if kind == "ScalarEvent":
-            self._scalar(event, mark)
+            if event.anchor is not None or event.implicit == (False, False):
+                _refuse_extras(event, mark)
+            self._scalar(event.value, event.implicit[0], mark)
         elif kind in ("MappingStartEvent", "SequenceStartEvent"):
             _refuse_extras(event, mark)
             if len(self._stack) >= MAX_YAML_DEPTH:
                 _refuse("E0107", f"nested deeper than {MAX_YAML_DEPTH} levels", mark, _FLATTEN)
-            node: Map | Seq = Map(mark) if kind == "MappingStartEvent" else Seq(mark)
+            mapping = kind == "MappingStartEvent"
+            node: Map | Seq = Map(mark) if mapping else Seq(mark)
             self._place(node, mark)
             self._stack.append(node)
-            self._keys.append(None)
+            self._keys.append(None if mapping else _ITEM)
             self._flow.append(event.flow_style)
         elif kind in ("MappingEndEvent", "SequenceEndEvent"):
             self._close(mark.end_line, mark.end_column)
         elif kind == "AliasEvent":
-            _refuse("E0106", f"aliases (`*{event.anchor}`) are not part of the language", mark, _INSTEAD)
+            _refuse("E0106", f"aliases (`*{event.anchor}`) are not allowed", mark, _INSTEAD)
         elif kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
-                _refuse("E0106", "a spec is one YAML document, this is a second", mark, "use two files")
+                _refuse("E0106", "a spec is a single YAML document, but this is a second one", mark, "use two files")
 
     def end(self) -> None:
         """No event follows, though collections are open: keys that wait for a value get none."""
@@ -65,17 +72,15 @@ class Builder:
                 key, mark = pending
                 node[key], node.keys_at[key], node.values_at[key] = None, mark, mark
 
-    def _scalar(self, event: Any, mark: Mark) -> None:
-        _refuse_extras(event, mark)
-        text, plain = event.value, event.implicit[0]
-        if self._stack and self._keys[-1] is None and isinstance(self._stack[-1], Map):
+    def _scalar(self, text: Any, plain: bool, mark: Mark) -> None:
+        if self._keys and self._keys[-1] is None:
             if plain and text == "<<":
-                _refuse("E0106", "merge keys (`<<`) are not part of the language", mark, _INSTEAD)
+                _refuse("E0106", "merge keys (`<<`) are not allowed", mark, _INSTEAD)
             self._keys[-1] = (text, mark)
             return
         if plain:
             if text.startswith("$(") and self._flow[-1:] == [True] and text.count("(") > text.count(")"):
-                self.problems.append(_cut_short(text, mark))
+                self.problems.append(cut_short(text, mark))
             try:
                 text = plain_scalar(text)
             except ValueError:
@@ -93,13 +98,13 @@ class Builder:
             return
         pending = self._keys[-1]
         if pending is None:
-            _refuse("E0104", "a collection cannot be a key", mark, "a flow value needs a space before `{`")
+            _refuse("E0104", "a list or mapping cannot be a key", mark, "a flow value needs a space before `{`")
         key, key_mark = pending
         self._keys[-1] = None
         if key in parent:
             what, label = (
-                f"the key `{key}` stands twice in one mapping",
-                f"first given in line {parent.keys_at[key].line}",
+                f"the key `{key}` appears twice in one mapping",
+                f"first used on line {parent.keys_at[key].line}",
             )
             help = "remove one of them, or give the entry another name"
             self.problems.append(Problem("E0105", what, key_mark, label=label, help=help))
@@ -112,7 +117,8 @@ class Builder:
         closed = self._stack.pop()
         self._keys.pop()
         self._flow.pop()
-        closed.mark = closed.mark._replace(end_line=line, end_column=column)
+        source, start_line, start_column, _, _ = closed.mark
+        closed.mark = Mark(source, start_line, start_column, line, column)
         parent = self._stack[-1] if self._stack else None
         if isinstance(parent, Seq):
             parent.items_at[-1] = closed.mark
@@ -122,24 +128,25 @@ class Builder:
                 parent.values_at[last] = closed.mark
 
 
-_INSTEAD = "name what repeats as a block with parameters, or use `repeat`"
+_INSTEAD = "put repeated parts in a block with parameters, or use `repeat`"
 _QUOTED = "'$(max(8, width))'"
-_FLATTEN = f"name the inner parts as blocks and use them by name; {how_to_raise('MAX_YAML_DEPTH')}"
+_FLATTEN = f"move the inner parts into blocks; {how_to_raise('MAX_YAML_DEPTH')}"
 
 
 def _refuse(code: str, message: str, mark: Mark, help: str = "") -> NoReturn:
     raise SpecError([Problem(code, message, mark, help=help)])
 
 
-def _cut_short(text: str, mark: Mark) -> Problem:
+def cut_short(text: str, mark: Mark) -> Problem:
+    """The problem of an expression without quotes in brackets, of which YAML reads a part alone."""
     fix = quotation(mark)
     help = f"quote it: `{fix.text if fix else _QUOTED}`"
-    return Problem("E0211", f"a comma or a bracket ends this expression: `{text}`", mark, help=help, fix=fix)
+    return Problem("E0211", f"a comma or bracket ends this expression, so quote it: `{text}`", mark, help=help, fix=fix)
 
 
 def _refuse_extras(event: Any, mark: Mark) -> None:
     if event.anchor is not None:
-        _refuse("E0106", f"anchors (`&{event.anchor}`) are not part of the language", mark, _INSTEAD)
+        _refuse("E0106", f"anchors (`&{event.anchor}`) are not allowed", mark, _INSTEAD)
     if event.tag is not None:
-        help = "write the value itself: its type follows from how it is written"
-        _refuse("E0106", f"tags (`{event.tag}`) are not part of the language", mark, help)
+        help = "write the value without a tag: YAML infers its type"
+        _refuse("E0106", f"tags (`{event.tag}`) are not allowed", mark, help)

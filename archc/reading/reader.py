@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from archc.files import read_bytes
 from archc.limits import MAX_FILE_BYTES, how_to_raise
 from archc.problems import Mark, Problem, Problems, Source, SpecError
-from archc.reading.builder import MISSING, Builder
+from archc.problems.fix import quotation
+from archc.problems.lookalike import misplaced
+from archc.problems.mark import BREAKS
+from archc.reading.builder import MISSING, Builder, cut_short
+from archc.reading.encoding import decode
+from archc.reading.json_text import adapted, string_value
 from archc.reading.tree import Map, Seq
 
 
@@ -20,8 +26,7 @@ def read_file(path: Path, name: str, what: str = "spec", *, faults: Problems | N
     if they are given, and the first one holds.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        data = read_bytes(path, MAX_FILE_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         fault = (
@@ -31,18 +36,16 @@ def read_file(path: Path, name: str, what: str = "spec", *, faults: Problems | N
         help = f"give the path of a {what}, or the name of a bundled one{listed}"
         raise _error("E0101", f"`{name}` {fault}", file=name, help=help) from None
     except ValueError:
-        raise _error("E0101", f"`{name!r}` is no path", file=name) from None
+        raise _error("E0101", f"`{name!r}` is not a path", file=name) from None
+    return read_data(data, name, what, faults=faults)
+
+
+def read_data(data: bytes, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
+    """The located tree of a file's content. Raises SpecError, as `read_file` does."""
     if len(data) > MAX_FILE_BYTES:
         help = how_to_raise("MAX_FILE_BYTES")
         raise _error("E0108", f"the file is larger than {MAX_FILE_BYTES:,} bytes", file=name, help=help)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        mark = Mark(Source(name, ""), line, column, line, column + 1)
-        raise _error("E0102", f"byte 0x{data[error.start]:02x} is not UTF-8 text", mark) from None
-    return read_text(text, name, what, faults=faults)
+    return read_text(decode(data, name), name, what, faults=faults)
 
 
 def read_text(text: str, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
@@ -61,7 +64,7 @@ def read_text(text: str, name: str, what: str = "spec", *, faults: Problems | No
         help = "`archc new NAME` writes a commented starter" if what == "spec" else ""
         raise _error("E0103", f"the {what} is empty", mark, help=help)
     found = "list" if isinstance(root, Seq) else "single value"
-    help = "begin with `input:` and `layers:`" if what == "spec" else "write `name: value` lines"
+    help = "start with `input:` and `layers:`" if what == "spec" else "write `name: value` lines"
     raise _error("E0103", f"the {what} is a {found}, not a mapping", mark, help=help)
 
 
@@ -82,13 +85,14 @@ def _read(text: str, name: str, what: str = "spec") -> tuple[Builder, list[Probl
             text.encode()
         except UnicodeEncodeError as error:
             line = text.count("\n", 0, error.start) + 1
-            half = f"U+{ord(text[error.start]):04X} is half of a character"
-            raise _error("E0102", f"{half}: no UTF-8 text has it", Mark(source, line, 1, line, 2)) from None
+            half = f"U+{ord(text[error.start]):04X} is half of a surrogate pair"
+            raise _error("E0102", f"{half}: it is not valid in UTF-8 text", Mark(source, line, 1, line, 2)) from None
         for event in events(source):
             builder.take(event)
     except SpecError as error:
         builder.end()
-        return builder, error.problems
+        cut = [problem for problem in builder.problems if problem.code == "E0211"]
+        return builder, cut or error.problems  # an expression that was cut short is what makes the rest unreadable
     return builder, builder.problems
 
 
@@ -98,18 +102,17 @@ def _error(code: str, message: str, mark: Mark | None = None, *, file: str = "",
 
 def events(source: Source) -> Iterator[Any]:
     """The YAML events of a text, with their places (lines and columns from 0). Raises SpecError."""
+    from _ruamel_yaml import CParser
     from ruamel.yaml.error import YAMLError
 
+    json_text = adapted(source.text)
+    starts = [0, *(end.end() for end in BREAKS.finditer(source.text))] if json_text else []
     try:
-        try:
-            from _ruamel_yaml import CParser
-        except ImportError:  # a platform without the C library: slower, the same events
-            from ruamel.yaml import YAML
-
-            yield from YAML(typ="safe", pure=True).parse(source.text)
-            return
-        parser = CParser(source.text)
+        parser = CParser(json_text or source.text)
         while (event := parser.get_event()) is not None:
+            if json_text is not None and type(event).__name__ == "ScalarEvent" and event.style == '"':
+                start, end = (starts[mark.line] + mark.column for mark in (event.start_mark, event.end_mark))
+                event.value = string_value(source.text[start:end])
             yield event
     except YAMLError as error:
         raise SpecError([_syntax(error, source)]) from None
@@ -134,15 +137,37 @@ def _syntax(error: Exception, source: Source) -> Problem:
         what = what or [str(error).splitlines()[0]]
     help = ""
     text = source.line(mark.line) or ""
+    cut = _cut_expression(mark, text)
+    if cut is not None:
+        return cut
     if "\t" in text[: len(text) - len(text.lstrip())]:
-        help = "indent with spaces: YAML allows no tabs there"
+        help = "indent with spaces: YAML does not allow tabs here"
     elif any("mapping values" in part for part in what):
-        help = "quote a text that contains `: `, and check the indentation"
+        help = "put quotes around a string that contains `: `, and check the indentation"
     elif context is not None and "flow" in str(getattr(error, "context", "")):
         opened = (source.line(context.line + 1) or "")[context.column : context.column + 1]
         if opened in ("{", "["):
             help = f"the `{opened}` of line {context.line + 1}, column {context.column + 1} is not closed"
     glued = next((line for line in _lines(source, mark.line, 2) if _GLUED.match(line)), None)
     if glued is not None:
-        help = f"a space is missing behind the colon: `{': '.join(_GLUED.findall(glued)[0]).strip()}`"
+        help = f"add a space after the colon: `{': '.join(_GLUED.findall(glued)[0]).strip()}`"
+    for number in range(mark.line, max(0, mark.line - 3), -1):
+        sign = misplaced((source.line(number) or "")[:1000])
+        if sign is not None:
+            help = f"line {number}, column {sign[0]} has {sign[1]}"
     return Problem("E0104", "not well-formed YAML: " + ", ".join(what), mark, help=help)
+
+
+_FAR = 2_000
+"""An expression starts so many characters before the place where YAML stumbles over it, at most."""
+
+
+def _cut_expression(mark: Mark, line: str) -> Problem | None:
+    """The fault of an unquoted expression in brackets, if YAML stumbles over a bracket within it."""
+    far = max(0, mark.column - _FAR)
+    for found in re.finditer(r"(?<=[\s,\[{])\$\(", line[far : mark.column - 1]):
+        start = far + found.start()
+        fix = quotation(mark._replace(column=start + 1))
+        if fix is not None and mark.column < fix.mark.end_column:
+            return cut_short(line[start : mark.column - 1], mark._replace(column=start + 1, end_column=mark.column))
+    return None

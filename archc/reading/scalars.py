@@ -26,7 +26,9 @@ def plain_scalar(text: str) -> Scalar:
     if _INTEGER.fullmatch(text):
         return int(text)
     if _RADIX.fullmatch(text):
-        return int(text[2:], 8 if text[1] == "o" else 16)
+        number = int(text[2:], 8 if text[1] == "o" else 16)
+        str(number)  # it may have too many decimal digits, which no message could show
+        return number
     if _FLOAT.fullmatch(text):
         return float(text)
     special = _SPECIAL.fullmatch(text)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archc.graph import Graph, Network, Node, elaborate
+from archc.graph import Graph, Network, Node, evaluate, warnings
 from archc.inference import expectation_problems
 from archc.inference.receptive import Fields, receptive_fields
 from archc.language.load import Loader, Read, is_library
 from archc.language.spec import Block
-from archc.problems import Mark, Problem, SpecError
+from archc.limits import MAX_FILE_BYTES, how_to_raise
+from archc.problems import Mark, Problem, Problems, SpecError
 from archc.reading import Map, read_beginning, read_file, read_text
+from archc.server.recognition import is_spec
 from archc.server.text import Text
 
 Scope = dict[str, Any]
@@ -31,10 +32,10 @@ class Layer(NamedTuple):
 
 @dataclass
 class Analysis:
-    """A document's text and what it means; `path` is None for one that has no file.
+    """A document's text and what it means; `path` is None for one that has no file. Only a spec is `ours`.
 
-    `made` are the nodes of its network that could be made, with the values of the names that each may use; `files`
-    are those that it names, or those name.
+    `made` are the entries of its network that could be made: where each begins, its node (None if its `when` leaves it
+    out), and the values of the names that it may use. `files` are those that it names, or those name.
     """
 
     uri: str
@@ -45,8 +46,9 @@ class Analysis:
     problems: list[Problem] = field(default_factory=list)
     blocks: dict[str, Block] = field(default_factory=dict)
     network: Network | None = None
-    made: list[tuple[Node, Scope]] = field(default_factory=list)
+    made: list[tuple[Mark, Node | None, Scope]] = field(default_factory=list)
     files: set[Path] = field(default_factory=set)
+    ours: bool = False
 
     @property
     def name(self) -> str:
@@ -55,31 +57,39 @@ class Analysis:
 
     def layers(self, mark: Mark) -> list[Layer]:
         """What the entry at a place has become: several layers where it is repeated, or its block is used again."""
-        return self._layers.get((mark.source.name, *mark[1:3]), [])
+        return self._layers.get(_begin(mark), [])
+
+    def leaves_out(self, mark: Mark) -> bool:
+        """Whether the entry at a place is left out, somewhere at least."""
+        return any(node is None and _begin(at) == _begin(mark) for at, node, _ in self.made)
 
     @cached_property
     def _layers(self) -> dict[tuple[str, int, int], list[Layer]]:
         if self.network is None:
-            layers = [Layer(node) for node, _ in self.made]
+            layers = [Layer(node) for _, node, _ in self.made if node is not None]
         else:
             fields = receptive_fields(self.network.graph)
             layers = [Layer(node, path, _field(node, path, fields)) for node, path in _everything(self.network.graph)]
         found: dict[tuple[str, int, int], list[Layer]] = {}
         for layer in layers:
-            found.setdefault((layer.node.mark.source.name, *layer.node.mark[1:3]), []).append(layer)
+            found.setdefault(_begin(layer.node.mark), []).append(layer)
         return found
 
     def scopes(self, mark: Mark) -> list[Scope]:
         """The values of names in each entry that begins within a place."""
         return [
             scope
-            for node, scope in self.made
-            if node.mark.source.name == mark.source.name and mark[1:3] <= node.mark[1:3] <= mark[3:5]
+            for at, _, scope in self.made
+            if at.source.name == mark.source.name and mark[1:3] <= at[1:3] <= mark[3:5]
         ]
 
 
+def _begin(mark: Mark) -> tuple[str, int, int]:
+    return (mark.source.name, *mark[1:3])
+
+
 def _everything(graph: Graph, prefix: str = "") -> Iterator[tuple[Node, str]]:
-    """Every node, bodies and what is left out too, with its path."""
+    """Every node, bodies too, with its path."""
     for node in graph.nodes:
         path = f"{prefix}{node.name}"
         yield node, path
@@ -99,58 +109,64 @@ def _field(node: Node, path: str, fields: dict[str, Fields]) -> Fields | None:
     return fields.get(at)
 
 
-_OURS = re.compile(r"(?m)^(?:(?:layers|branches|blocks|extends)\s*:|input\s*:\s*\[|# yaml-language-server:.*archc)")
-
-
-def is_spec(text: str) -> bool:
-    """Whether a YAML document means to be a spec: an editor may send any."""
-    return _OURS.search(text) is not None
-
-
 def analyse(
     uri: str,
     path: Path | None,
     text: Text,
     read: Read = read_file,
     still_wanted: Callable[[], bool] = lambda: True,
+    *,
+    ours: bool = False,
 ) -> Analysis:
-    """What is known of a document; nothing of one that is no spec. `read` reads the files that it names.
+    """What is known of a document; nothing of one that is no spec, unless it is `ours`, since it was one before.
 
-    Raises Outdated once it is not wanted any more.
+    `read` reads the files that it names. Raises Outdated once it is not wanted any more.
     """
-    found = Analysis(uri, path, text, read)
-    if not is_spec(text.text):
+    found = Analysis(uri, path, text, read, ours=ours or is_spec(text.text))
+    if not found.ours:
         return found
+
+    def reading(path: Path, shown: str) -> Map:
+        found.files.add(path)
+        return found.read(path, shown)
+
+    loader = Loader(reading)
     try:
-        found.root = read_text(text.text, found.name)
+        found.root = read_open(text.text, found.name, faults=loader.problems)
     except SpecError as error:
-        found.root = read_beginning(text.text, found.name)
-        if found.root is not None:
-            _understand(found, still_wanted)
         found.problems = error.problems  # what follows from a part is not told
+        small = error.problems[0].code != "E0108"
+        found.root = read_beginning(text.text, found.name) if small else None
+        if found.root is not None:
+            _understand(found, loader, still_wanted)
         return found
-    found.problems = _understand(found, still_wanted)
+    found.problems = _understand(found, loader, still_wanted)
     return found
+
+
+def read_open(text: str, name: str, *, faults: Problems | None = None) -> Map:
+    """The located tree of a document's text, as `read_file` gives that of a file. Raises SpecError."""
+    if len(text) > MAX_FILE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
+        what = f"the file is larger than {MAX_FILE_BYTES:,} bytes"
+        raise SpecError([Problem("E0108", what, file=name, help=how_to_raise("MAX_FILE_BYTES"))])
+    return read_text(text, name, faults=faults)
 
 
 class Outdated(Exception):
     """The document has changed meanwhile."""
 
 
-def _understand(found: Analysis, still_wanted: Callable[[], bool]) -> list[Problem]:
-    def reading(path: Path, shown: str) -> Map:
-        found.files.add(path)
-        return found.read(path, shown)
+def _understand(found: Analysis, loader: Loader, still_wanted: Callable[[], bool]) -> list[Problem]:
+    """Fill in what the document's tree means; its problems, in order."""
 
-    def observe(node: Node, scope: Scope) -> None:
+    def observe(mark: Mark, node: Node | None, scope: Scope) -> None:
         if not still_wanted():
             raise Outdated
-        found.made.append((node, scope))
+        found.made.append((mark, node, scope))
 
     assert found.root is not None
     path = found.path
-    loader = Loader(None if path is None else path.parent, reading)
-    trail = () if path is None else (path.name,)
+    trail = () if path is None else (path,)
     try:
         if is_library(found.root):
             found.blocks = loader.blocks(found.root, trail)
@@ -159,8 +175,8 @@ def _understand(found: Analysis, still_wanted: Callable[[], bool]) -> list[Probl
             spec = loader.spec(found.root, "network" if path is None else path.stem, trail)
         finally:
             found.blocks = loader.known
-        network = elaborate(spec, observe=observe)
+        network = evaluate(spec, observe=observe)
         found.network = network
-        return expectation_problems(network)
+        return expectation_problems(network) or warnings(network)
     except SpecError as error:
         return error.problems

@@ -12,26 +12,30 @@ from typing import Any, Final, NamedTuple
 
 from lsprotocol import types
 
-from archc.expressions.expression import CONSTANTS, FUNCTIONS
+from archc.expressions.tree import FUNCTIONS
 from archc.graph import walk
 from archc.kinds import KINDS
-from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.kinds.initializers import INITIALIZERS
+from archc.language.initialization import initialized_kinds
 from archc.language.load import Loader
 from archc.language.parse import BODY
-from archc.library import folder_specs
+from archc.library import bundled, folder_specs, named_file
 from archc.problems import SpecError
 from archc.reading import Map, Seq, read_beginning
-from archc.server.analysis import Analysis, is_spec
+from archc.server.analysis import Analysis
 from archc.server.documentation import KEYS, argument_name, call_doc, defaults, initializer_doc, key_doc, words
 from archc.server.figures import called, common_output, layers_of
+from archc.server.markdown import content
 from archc.server.names import references, variables
 from archc.server.places import Place
+from archc.server.recognition import is_spec
 from archc.server.slots import Role, Slot, slot_at
 from archc.server.text import Text
 
 TRIGGERS: Final = [" ", "$", "{", "[", "."]
 """Characters after which an editor asks by itself."""
 
+_TRUTH: Final = ("true", "false")
 _CURSOR: Final = "\ue000"
 _TOP = re.compile(r"(?m)^(\w+)[ \t]*:")
 _TO_FILL = re.compile(r"\$\{\d\}")
@@ -63,9 +67,11 @@ class _Cursor(NamedTuple):
         return label if self.named else f"{label}: {value}"
 
 
-def completions(text: Text, offset: int, analysis: Analysis, *, snippets: bool = True) -> list[types.CompletionItem]:
+def completions(
+    text: Text, offset: int, analysis: Analysis, *, snippets: bool = True, markdown: bool = True
+) -> list[types.CompletionItem]:
     """What could stand at a place, most likely first; the analysis may be of the text before the last keystrokes."""
-    if not is_spec(text.text) and not set(_TOP.findall(text.text)) <= KEYS[Role.SPEC].keys():
+    if not analysis.ours and not is_spec(text.text) and not set(_TOP.findall(text.text)) <= KEYS[Role.SPEC].keys():
         return []  # another YAML file; one that has yet to become anything is welcome
     before = text.text[:offset]
     expression = _in_expression(before[before.rfind("\n") + 1 :])
@@ -78,12 +84,12 @@ def completions(text: Text, offset: int, analysis: Analysis, *, snippets: bool =
     if cursor is None:
         return []
     if expression:
-        found = _names(cursor, "", [*FUNCTIONS, *CONSTANTS])
+        found = _names(cursor, "", [*FUNCTIONS, *_TRUTH])
     elif word.startswith("$"):
         found = _names(cursor, "$")
     else:
         found = _of_key(analysis, cursor) if cursor.place.on_key else _of_value(analysis, cursor)
-    return [_item(candidate, number, there, snippets) for number, candidate in enumerate(found)]
+    return [_item(candidate, number, there, snippets, markdown) for number, candidate in enumerate(found)]
 
 
 def _in_expression(line: str) -> bool:
@@ -118,10 +124,12 @@ def _last(root: Map) -> Place | None:
     return place if isinstance(node, str) and _CURSOR in node else None
 
 
-def _item(candidate: Candidate, number: int, there: types.Range, snippets: bool) -> types.CompletionItem:
+def _item(
+    candidate: Candidate, number: int, there: types.Range, snippets: bool, markdown: bool
+) -> types.CompletionItem:
     snippet = snippets and "${" in candidate.text
     text = candidate.text if snippet else _TO_FILL.sub("", candidate.text)
-    said = types.MarkupContent(types.MarkupKind.Markdown, candidate.documentation) if candidate.documentation else None
+    said = content(candidate.documentation, markdown=markdown) if candidate.documentation else None
     return types.CompletionItem(
         candidate.label,
         kind=candidate.kind,
@@ -214,7 +222,7 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
         case Role.REFERENCE:
             yield from _references(analysis, cursor)
         case Role.FLAG:
-            yield from (Candidate(name, name, Item.Constant) for name in CONSTANTS)
+            yield from (Candidate(name, name, Item.Constant) for name in _TRUTH)
         case Role.CALL | Role.ARGUMENT:
             name = argument_name(slot, analysis.blocks)
             said = key_doc(Slot(Role.CALL, slot.target), name, analysis.blocks)
@@ -229,9 +237,10 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             for name, block in _blocks_of(analysis, slot.target).items():
                 yield Candidate(name, name, Item.Class, call_doc(name, {name: block}))
         case Role.INITIALIZED:
-            yield from (Candidate(name, name, Item.Function) for name in INITIALIZED)
+            known = initialized_kinds()
+            yield from (Candidate(name, name, Item.Function) for name in known)
             layers = [] if analysis.network is None else walk(analysis.network.graph)
-            yield from (Candidate(each.path, each.path, Item.Field) for each in layers if each.kind.kind in INITIALIZED)
+            yield from (Candidate(each.path, each.path, Item.Field) for each in layers if each.kind.kind in known)
         case Role.INITIALIZER:
             for name in INITIALIZERS:
                 yield Candidate(name, f"{{{name}: {{${{1}}}}}}", Item.Function, initializer_doc(name))
@@ -246,23 +255,21 @@ def _references(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             for output in layer.node.shapes:
                 if output is not None:
                     yield Candidate(f"{name}.{output}", f"{name}.{output}", Item.Field)
-    yield Candidate("input", "input", Item.Field, "The body's own input.")
+    yield Candidate("input", "input", Item.Field, "The input of the enclosing layers.")
 
 
 def _files(analysis: Analysis) -> list[str]:
-    """The other files of the document's folder."""
-    if analysis.path is None:
-        return []
-    return [path.name for path in folder_specs(analysis.path.parent) if path != analysis.path]
+    """The other files of the document's folder, then the bundled specs."""
+    beside = [] if analysis.path is None else folder_specs(analysis.path.parent)
+    return [*(path.name for path in beside if path != analysis.path), *bundled()]
 
 
 def _blocks_of(analysis: Analysis, file: str) -> dict[str, Any]:
     """The blocks that can be imported from a file."""
-    if analysis.path is None or file not in _files(analysis):
+    path = named_file(file, None if analysis.path is None else analysis.path.parent)
+    if path is None or path == analysis.path:
         return {}
-    path = analysis.path.parent / file
-    loader = Loader(path.parent, analysis.read)
     try:
-        return loader.blocks(analysis.read(path, file), (file,))
+        return Loader(analysis.read).blocks(analysis.read(path, file), (path,))
     except SpecError:
         return {}

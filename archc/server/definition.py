@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types
 
+from archc.library import named_file
 from archc.problems import Mark, Source
 from archc.reading import Map
 from archc.server.analysis import Analysis
@@ -57,19 +58,22 @@ def _declared(analysis: Analysis, place: Place, word: str) -> Mark | None:
 def _extended(analysis: Analysis, root: Map, name: str) -> Mark | None:
     """Where a parameter is declared that a spec gives another value."""
     seen: set[str] = set()
-    while analysis.path is not None and isinstance(file := root.get("extends"), str) and file not in seen:
+    found: Mark | None = None
+    folder = None if analysis.path is None else analysis.path.parent
+    while isinstance(file := root.get("extends"), str) and file not in seen:
         seen.add(file)
-        path = analysis.path.parent / file
-        if path not in analysis.files:
-            return None
+        path = named_file(file, folder)
+        if path is None or path not in analysis.files:
+            break
+        folder = path.parent
         root = analysis.read(path, path.as_posix())
         declared = root.get("parameters")
-        if "extends" not in root and isinstance(declared, Map):
-            return declared.keys_at.get(name)
-    return None
+        if isinstance(declared, Map):
+            found = declared.keys_at.get(name, found)
+    return found
 
 
 def _top(analysis: Analysis, file: str) -> Mark | None:
-    """The beginning of a file of the document's folder."""
-    path = None if analysis.path is None else analysis.path.parent / file
+    """The beginning of a file that the document names."""
+    path = named_file(file, None if analysis.path is None else analysis.path.parent)
     return Mark(Source(path.as_posix(), ""), 1, 1, 1, 1) if path and path in analysis.files else None

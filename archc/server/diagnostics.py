@@ -13,6 +13,7 @@ from archc.server.analysis import Analysis
 from archc.server.text import Text
 
 SOURCE = "archc"
+_SEVERITIES = {"error": types.DiagnosticSeverity.Error, "warning": types.DiagnosticSeverity.Warning}
 
 
 def diagnostics(analysis: Analysis) -> list[types.Diagnostic]:
@@ -29,7 +30,7 @@ def _diagnostic(analysis: Analysis, problem: Problem) -> types.Diagnostic:
     return types.Diagnostic(
         range=types.Range(types.Position(0, 0), types.Position(0, 0)) if mark is None else analysis.text.range(mark),
         message=problem.told,
-        severity=types.DiagnosticSeverity.Error,
+        severity=_SEVERITIES[problem.severity],
         code=problem.code,
         code_description=types.CodeDescription((PAGES / f"{problem.code}.md").as_uri()),
         source=SOURCE,
@@ -54,7 +55,7 @@ def _naming(analysis: Analysis, file: str) -> Mark | None:
     named = dict(imported.keys_at) if isinstance(imported, Map) else {}
     if "extends" in root:
         named[str(root["extends"])] = root.values_at["extends"]
-    return named.get(file) or next(iter(named.values()), None)
+    return named.get(file) or named.get(Path(file).stem) or next(iter(named.values()), None)
 
 
 def _line(mark: Mark) -> str:

@@ -1,4 +1,4 @@
-"""What kinds, blocks, initialisers, arguments and keys mean, in markdown, from where each is defined."""
+"""What kinds, blocks, initializers, arguments and keys mean, in markdown, from where each is defined."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from archc.expressions import Expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.arguments import meanings
 from archc.kinds.base import shown
+from archc.kinds.initializers import INITIALIZERS
 from archc.language.header import BlockKeys, EntryKeys, ExpectKeys, ExtendKeys, InitKeys, SpecKeys, meanings_of
-from archc.language.initialization import INITIALIZERS
 from archc.language.spec import Block
 from archc.server.markdown import code, escaped
 from archc.server.slots import Role, Slot
@@ -66,8 +66,8 @@ def key_doc(slot: Slot, key: str, blocks: Blocks) -> str:
 def defaults(target: str, blocks: Blocks) -> dict[str, str | None]:
     """The arguments of a kind or a block, each with its default as a spec writes it; None where it has none."""
     if target in blocks:
-        parameters = blocks[target].parameters
-        return {name: None if each.required else _written(each.default) for name, each in parameters.items()}
+        parameters = [blocks[target].parameters[name] for name in blocks[target].own]
+        return {each.name: None if each.required else _written(each.default) for each in parameters}
     return _fields(KINDS[target]) if target in KINDS else {}
 
 

@@ -1,4 +1,4 @@
-"""The open documents: each is analysed soon after its last change, in a thread, and given up when it changes again."""
+"""The open documents: each is analyzed soon after its last change, in a thread, and given up when it changes again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from archc.reading import Map, read_file, read_text
-from archc.server.analysis import Analysis, Outdated, analyse
+from lsprotocol.types import Diagnostic
+
+from archc.reading import Map, read_file
+from archc.server.analysis import Analysis, Outdated, analyse, read_open
+from archc.server.diagnostics import diagnostics
 from archc.server.text import Text
 
 DELAY = 0.01
-"""Seconds of quiet after a change before the document is analysed: a burst of changes is analysed once."""
+"""Seconds of quiet after a change before the document is analyzed: a burst of changes is analyzed once."""
+
+Answer = TypeVar("Answer")
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +39,16 @@ class Document:
 
 
 class Documents:
-    """The open documents by their URIs. `publish` is told of each that has a new analysis."""
+    """The open documents by their URIs. `publish` is told of each that has a new analysis, with its diagnostics.
 
-    def __init__(self, publish: Callable[[Document], None]) -> None:
+    Whatever takes longer for a longer text runs in threads: the server answers about other documents meanwhile.
+    """
+
+    def __init__(self, publish: Callable[[Document, list[Diagnostic]], None]) -> None:
         self._publish = publish
         self._open: dict[str, Document] = {}
         self._worker = ThreadPoolExecutor(1, "analysis")
-
-    def __getitem__(self, uri: str) -> Document:
-        return self._open[uri]
+        self._answering = ThreadPoolExecutor(2, "answers")
 
     def change(self, uri: str, path: Path | None, text: Text, version: int) -> None:
         """A document was opened or has another text."""
@@ -52,21 +59,36 @@ class Documents:
 
     def close(self, uri: str) -> None:
         """A document is shown no more; those that name its file see the file on the disk again."""
-        document = self._open.pop(uri)
-        self._give_up(document)
-        self._begin_dependents(document.path)
+        document = self._open.pop(uri, None)
+        if document is not None:
+            self._give_up(document)
+            self._begin_dependents(document.path)
 
     def refresh(self) -> None:
         """Files have changed on the disk."""
         for document in self._open.values():
             self._begin(document)
 
-    async def analysis(self, uri: str) -> Analysis:
-        """The analysis of a document's text as it is now."""
-        document = self._open[uri]
+    async def ask(self, uri: str, question: Callable[[Analysis], Answer]) -> Answer | None:
+        """The answer for the analysis of a document's text as it is now; None for one that is not open."""
+        document = self._open.get(uri)
+        if document is None:
+            return None
         while document.task is not None and not document.task.done():
             await asyncio.wait([document.task])
-        return document.analysis
+        analysis = document.analysis
+        return await self._answer(lambda: question(analysis))
+
+    async def ask_at_once(self, uri: str, question: Callable[[Text, Analysis], Answer]) -> Answer | None:
+        """As `ask`, for the text as it is now and the newest analysis, which may be of a text before it."""
+        document = self._open.get(uri)
+        if document is None:
+            return None
+        text, analysis = document.text, document.analysis
+        return await self._answer(lambda: question(text, analysis))
+
+    async def _answer(self, question: Callable[[], Answer]) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._answering, question)
 
     def _begin_dependents(self, path: Path | None) -> None:
         for document in self._open.values():
@@ -83,21 +105,25 @@ class Documents:
             document.task.cancel()
 
     async def _refresh(self, document: Document, turn: int) -> None:
-        """Analyse a document and tell of it. The task may be cancelled, the thread sees the turn and ends by itself."""
+        """Analyse a document and tell of it. The task may be canceled, the thread sees the turn and ends by itself."""
         await asyncio.sleep(DELAY)
         texts = {other.path: other.text.text for other in self._open.values()}
 
         def read(path: Path, shown: str) -> Map:
-            return read_text(texts[path], shown) if path in texts else read_file(path, shown)
+            return read_open(texts[path], shown) if path in texts else read_file(path, shown)
 
-        def work() -> Analysis:
-            return analyse(document.uri, document.path, document.text, read, lambda: document.turn == turn)
+        text, ours = document.text, document.analysis.ours  # once a spec, it stays one, however broken
+
+        def work() -> tuple[Analysis, list[Diagnostic]]:
+            found = analyse(document.uri, document.path, text, read, lambda: document.turn == turn, ours=ours)
+            return found, diagnostics(found)
 
         try:
-            document.analysis = await asyncio.get_running_loop().run_in_executor(self._worker, work)
+            document.analysis, told = await asyncio.get_running_loop().run_in_executor(self._worker, work)
         except Outdated:
             return
         except Exception:
-            logger.exception("%s could not be analysed", document.uri)
+            logger.exception("%s could not be analyzed", document.uri)
+            document.analysis = Analysis(document.uri, document.path, text, ours=ours)  # places must fit the text
             return
-        self._publish(document)
+        self._publish(document, told)

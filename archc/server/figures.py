@@ -9,10 +9,11 @@ from archc.inference import graph_cost
 from archc.inference.cost import layer_cost
 from archc.kinds import Kind
 from archc.language.parse import BODY, MODIFIERS, TURNS
-from archc.presentation.text import engineering, form
+from archc.problems import Mark
 from archc.reading import Map, Seq
 from archc.server.analysis import Analysis, Layer
 from archc.server.places import key_mark, value_mark
+from archc.text import engineering, extent, form
 
 _ROWS = 8
 """Layers of one entry that are listed; of the others, their number."""
@@ -28,11 +29,28 @@ def called(entry: Any) -> str | None:
 
 def layers_of(analysis: Analysis, holder: Map | Seq, step: Any) -> list[Layer]:
     """What an entry has become."""
+    return next(filter(None, map(analysis.layers, _marks(holder, step))), [])
+
+
+def figures_of(analysis: Analysis, holder: Map | Seq, step: Any) -> str:
+    """The figures of an entry in markdown; empty if nothing is known."""
+    return next(filter(None, (figures_at(analysis, mark) for mark in _marks(holder, step))), "")
+
+
+def figures_at(analysis: Analysis, mark: Mark) -> str:
+    """The figures of the entry that begins at a place, in markdown; empty if nothing is known."""
+    if layers := analysis.layers(mark):
+        return describe(layers)
+    return "omitted: its `when` is false" if analysis.leaves_out(mark) else ""
+
+
+def _marks(holder: Map | Seq, step: Any) -> list[Mark]:
+    """Where an entry may begin: at the layer that it calls, or at its value, or at its name."""
     node: Any = holder[step]
     call = called(node)
     if isinstance(node, Map) and call is not None:
-        return analysis.layers(node.keys_at[call])
-    return analysis.layers(value_mark(holder, step)) or analysis.layers(key_mark(holder, step))
+        return [node.keys_at[call]]
+    return [value_mark(holder, step), key_mark(holder, step)]
 
 
 def outputs(node: Node) -> str:
@@ -41,8 +59,8 @@ def outputs(node: Node) -> str:
 
 
 def common_output(layers: list[Layer]) -> str:
-    """The shape of the output, if it is the same wherever the entry stands; empty if not, or if it is left out."""
-    shapes = {outputs(layer.node) for layer in layers if layer.node.present}
+    """The shape of the output, if it is the same wherever the entry stands; empty if not."""
+    shapes = {outputs(layer.node) for layer in layers}
     return shapes.pop() if len(shapes) == 1 else ""
 
 
@@ -62,8 +80,6 @@ def describe(layers: list[Layer]) -> str:
         inputs = " + ".join(form(shape) for shape in node.in_shapes)
         parameters, macs = cost(node)
         said = [f"{inputs} → **{outputs(node)}**"]
-        if not node.present:
-            return f"{said[0]}, left out: its `when` is false"
         figures = [f"{parameters:,} parameters" if parameters else "no parameters"]
         figures += [f"{engineering(macs)} multiply-adds"] if macs else []
         figures += [f"receptive field {_field(layers[0])}"] if field else []
@@ -88,5 +104,4 @@ def describe(layers: list[Layer]) -> str:
 def _field(layer: Layer) -> str:
     if layer.field is None:
         return ""
-    height, width = (axis.size for axis in layer.field)
-    return str(height) if height == width else f"{height}×{width}"
+    return extent(tuple(axis.size for axis in layer.field))

@@ -7,13 +7,14 @@ from typing import Any
 
 from lsprotocol import types
 
-from archc.expressions import ExpressionError, is_expression, parse_expression, plain
+from archc.expressions import ExpressionError, is_expression, parse_expression
 from archc.kinds.base import shown
+from archc.language.spec import is_known
 from archc.reading import Map
 from archc.server.analysis import Analysis, Scope
 from archc.server.documentation import argument_name, call_doc, initializer_doc, key_doc
-from archc.server.figures import called, describe, layers_of
-from archc.server.markdown import code
+from archc.server.figures import called, figures_at, figures_of
+from archc.server.markdown import code, content
 from archc.server.names import INDEX, referred, variables
 from archc.server.places import Place, place_at, value_mark
 from archc.server.slots import Role, Slot, slot_at
@@ -24,8 +25,8 @@ _VALUES = 8
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def hover(analysis: Analysis, offset: int) -> types.Hover | None:
-    """What is known of the place."""
+def hover(analysis: Analysis, offset: int, *, markdown: bool = True) -> types.Hover | None:
+    """What is known of the place; in plain text if not in `markdown`."""
     place = place_at(analysis.root, *analysis.text.place(offset)) if analysis.root is not None else None
     if place is None:
         return None
@@ -33,8 +34,7 @@ def hover(analysis: Analysis, offset: int) -> types.Hover | None:
     said = [part for part in _said(analysis, place, word) if part]
     if not said:
         return None
-    content = types.MarkupContent(types.MarkupKind.Markdown, "\n\n".join(said))
-    return types.Hover(content, analysis.text.range(place.mark))
+    return types.Hover(content("\n\n".join(said), markdown=markdown), analysis.text.range(place.mark))
 
 
 def word_at(text: str, offset: int) -> str:
@@ -63,7 +63,7 @@ def _said(analysis: Analysis, place: Place, word: str) -> list[str]:
         if above.role is Role.BLOCKS:
             return [call_doc(str(step), analysis.blocks)]
         if above.role is Role.ENTRY and called(holder) == step:
-            return [*_layers(analysis, place), call_doc(str(step), analysis.blocks)]
+            return [figures_at(analysis, place.mark), call_doc(str(step), analysis.blocks)]
         return [key_doc(above, str(step), analysis.blocks)]
     slot = slot_at(place.steps)
     match slot.role:
@@ -71,8 +71,7 @@ def _said(analysis: Analysis, place: Place, word: str) -> list[str]:
             name = argument_name(slot, analysis.blocks)
             return [key_doc(Slot(Role.CALL, slot.target), name, analysis.blocks)]
         case Role.ENTRY | Role.JOIN:
-            figures = describe(found) if (found := analysis.layers(place.mark)) else ""
-            return [figures, call_doc(str(place.value), analysis.blocks)]
+            return [figures_at(analysis, place.mark), call_doc(str(place.value), analysis.blocks)]
         case Role.REFERENCE:
             entry = referred(place, str(place.value))
             return [] if entry is None else _entry(analysis, *entry)
@@ -83,17 +82,11 @@ def _said(analysis: Analysis, place: Place, word: str) -> list[str]:
     return []
 
 
-def _layers(analysis: Analysis, place: Place) -> list[str]:
-    found = analysis.layers(place.mark)
-    return [describe(found)] if found else []
-
-
 def _entry(analysis: Analysis, holder: Any, step: Any) -> list[str]:
     """An entry by its name: what it calls, with its figures."""
     call = called(holder[step])
     title = f"**{step}**" if call is None else f"**{step}**: {code(call)}"
-    found = layers_of(analysis, holder, step)
-    return [title, describe(found)] if found else [title]
+    return [title, figures_of(analysis, holder, step)]
 
 
 def _values(analysis: Analysis, place: Place, text: str) -> str:
@@ -104,8 +97,10 @@ def _values(analysis: Analysis, place: Place, text: str) -> str:
         return ""
     values: dict[str, None] = {}
     for scope in _scopes(analysis, place):
+        if not all(is_known(scope.get(name)) for name in expression.names):
+            continue
         try:
-            values[shown(plain(expression.evaluate(scope)))] = None
+            values[shown(expression.evaluate(scope))] = None
         except ExpressionError:
             continue
     if not values:

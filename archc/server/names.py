@@ -64,7 +64,7 @@ def _entries(holder: Map, before: Any = None) -> Iterator[Entry]:
         loop = isinstance(node, Map) and ("repeat" in node or "for" in node)
         if loop and isinstance(node.get("layers"), Map):
             yield from _entries(node["layers"])
-        elif not (loop and "layers" in node):
+        else:
             yield holder, key
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
@@ -12,13 +14,14 @@ from pygls.uris import to_fs_path
 from archc import __version__
 from archc.formatting import format_text
 from archc.problems import SpecError
-from archc.server.analysis import is_spec
+from archc.server.analysis import Analysis
 from archc.server.completion import TRIGGERS, completions
 from archc.server.definition import definition
-from archc.server.diagnostics import diagnostics, fixes
+from archc.server.diagnostics import fixes
 from archc.server.documents import Document, Documents
 from archc.server.hints import hints
 from archc.server.hover import hover
+from archc.server.recognition import is_spec
 from archc.server.symbols import symbols
 from archc.server.text import Text
 
@@ -30,8 +33,7 @@ def make_server() -> LanguageServer:
     # Whole texts: a spec is small, and pygls applies partial changes by other line ends than the protocol's.
     server = LanguageServer("archc", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
 
-    def publish(document: Document) -> None:
-        found = diagnostics(document.analysis)
+    def publish(document: Document, found: list[types.Diagnostic]) -> None:
         server.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(document.uri, found, version=document.version)
         )
@@ -77,48 +79,78 @@ def _changes(server: LanguageServer, documents: Documents) -> None:
 
 
 def _questions(server: LanguageServer, documents: Documents) -> None:
-    """What the editor asks."""
+    """What the editor asks. The answer about a document that is not open is empty."""
+
+    def can(name: str) -> Any:
+        return get_capability(server.client_capabilities, f"text_document.{name}", None)
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def hovered(params: types.HoverParams) -> types.Hover | None:
-        analysis = await documents.analysis(params.text_document.uri)
-        return hover(analysis, analysis.text.offset(params.position))
+        markdown = types.MarkupKind.Markdown in (can("hover.content_format") or ())
+
+        def answer(analysis: Analysis) -> types.Hover | None:
+            return hover(analysis, analysis.text.offset(params.position), markdown=markdown)
+
+        return await documents.ask(params.text_document.uri, answer)
 
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     async def defined(params: types.DefinitionParams) -> types.Location | None:
-        analysis = await documents.analysis(params.text_document.uri)
-        return definition(analysis, analysis.text.offset(params.position))
+        def answer(analysis: Analysis) -> types.Location | None:
+            return definition(analysis, analysis.text.offset(params.position))
+
+        return await documents.ask(params.text_document.uri, answer)
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=TRIGGERS))
-    def completed(params: types.CompletionParams) -> list[types.CompletionItem]:
-        document = documents[params.text_document.uri]
-        offset = document.text.offset(params.position)
-        snippets = get_capability(
-            server.client_capabilities, "text_document.completion.completion_item.snippet_support", False
-        )
-        return completions(document.text, offset, document.analysis, snippets=bool(snippets))
+    async def completed(params: types.CompletionParams) -> list[types.CompletionItem]:
+        snippets = bool(can("completion.completion_item.snippet_support"))
+        markdown = types.MarkupKind.Markdown in (can("completion.completion_item.documentation_format") or ())
+
+        def answer(text: Text, analysis: Analysis) -> list[types.CompletionItem]:
+            offset = text.offset(params.position)
+            return completions(text, offset, analysis, snippets=snippets, markdown=markdown)
+
+        return await documents.ask_at_once(params.text_document.uri, answer) or []
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions([types.CodeActionKind.QuickFix]))
     async def mended(params: types.CodeActionParams) -> list[types.CodeAction]:
-        analysis = await documents.analysis(params.text_document.uri)
-        return fixes(analysis, analysis.text.offset(params.range.start), analysis.text.offset(params.range.end))
+        if not _wants_fixes(params.context.only):
+            return []
+
+        def answer(analysis: Analysis) -> list[types.CodeAction]:
+            return fixes(analysis, *(analysis.text.offset(at) for at in (params.range.start, params.range.end)))
+
+        return await documents.ask(params.text_document.uri, answer) or []
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     async def outlined(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        return symbols(await documents.analysis(params.text_document.uri))
+        return await documents.ask(params.text_document.uri, symbols) or []
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
     async def hinted(params: types.InlayHintParams) -> list[types.InlayHint]:
-        analysis = await documents.analysis(params.text_document.uri)
-        return hints(analysis, analysis.text.offset(params.range.start), analysis.text.offset(params.range.end))
+        def answer(analysis: Analysis) -> list[types.InlayHint]:
+            return hints(analysis, *(analysis.text.offset(at) for at in (params.range.start, params.range.end)))
+
+        return await documents.ask(params.text_document.uri, answer) or []
 
     @server.feature(types.TEXT_DOCUMENT_FORMATTING)
-    def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
-        text = documents[params.text_document.uri].text
-        if not is_spec(text.text):
-            return None
-        try:
-            after = format_text(text.text, params.text_document.uri)
-        except SpecError:
-            return None  # the diagnostics say what is wrong
-        return [types.TextEdit(text.whole, after)] if after != text.text else None
+    async def formatted(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+        def answer(text: Text, analysis: Analysis) -> list[types.TextEdit] | None:
+            return _formatting(text, analysis.uri)
+
+        return await documents.ask_at_once(params.text_document.uri, answer)
+
+
+def _wants_fixes(only: Sequence[types.CodeActionKind | str] | None) -> bool:
+    """Whether quick fixes are among the kinds of actions that an editor asks for: a kind stands for those below it."""
+    kind = types.CodeActionKind.QuickFix.value
+    return not only or any(wanted in ("", kind) for wanted in only)
+
+
+def _formatting(text: Text, uri: str) -> list[types.TextEdit] | None:
+    if not is_spec(text.text):
+        return None
+    try:
+        after = format_text(text.text, uri)
+    except SpecError:
+        return None  # the diagnostics say what is wrong
+    return [types.TextEdit(text.whole, after)] if after != text.text else None

@@ -37,7 +37,7 @@ class Role(Enum):
     INITIALIZED = auto()
     INITIALIZER = auto()
     FUNCTION = auto()
-    """The arguments of an initialiser, which is the slot's `target`."""
+    """The arguments of an initializer, which is the slot's `target`."""
     EXPECT = auto()
     OTHER = auto()
 
@@ -105,6 +105,8 @@ def _within(slot: Slot, step: Any) -> Slot:
             return Slot(Role.ENTRY) if isinstance(step, int) else Slot(Role.CALL, step)
         case Role.CALL if slot.target in KINDS and KINDS[slot.target].many:
             return Slot(Role.REFERENCE)
+        case Role.CALL if slot.target in KINDS and step in KINDS[slot.target].mappings:
+            return Slot(Role.INITIALIZER)
         case Role.CALL:
             return Slot(Role.ARGUMENT, slot.target, step)
         case Role.ARGUMENT:

@@ -2,16 +2,17 @@
 
 `specs` draws sound specs of the whole language, `wrong_specs` specs with one known fault, `layers` the layers of one
 kind for an input's shape; `assert_agreement` and `assert_layer` hold archc, its modules and its source against
-PyTorch. Needs Hypothesis: `pip install 'archc[testing]'`.
+PyTorch. Needs Hypothesis: `pip install 'archc-nn[testing]'`.
 """
 
-try:
-    import hypothesis as _hypothesis
-except ImportError as error:
-    raise ImportError("archc.testing needs Hypothesis: pip install 'archc[testing]'") from error
+from archc.extras import needed_by
 
-from archc.testing.agreement import assert_agreement, assert_agreement_with, assert_layer
-from archc.testing.arguments import LIKELY, layers, sound_arguments
+with needed_by("archc.testing"):
+    import hypothesis as _hypothesis
+
+from archc.testing.agreement import assert_agreement, assert_layer
+from archc.testing.arguments import layers, sound_arguments
+from archc.testing.contract import Tally, assert_contract
 from archc.testing.coverage import FEATURES, Coverage
 from archc.testing.draft import Draft, Folder, folders
 from archc.testing.faults import WrongSpec, wrong_specs
@@ -22,13 +23,13 @@ del _hypothesis
 
 __all__ = [
     "FEATURES",
-    "LIKELY",
     "Coverage",
     "Draft",
     "Folder",
+    "Tally",
     "WrongSpec",
     "assert_agreement",
-    "assert_agreement_with",
+    "assert_contract",
     "assert_layer",
     "dump",
     "folders",

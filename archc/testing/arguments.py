@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -25,24 +24,6 @@ HEAVIEST = 10_000
 
 Arguments = dict[str, Any]
 Goal = Callable[[Kind], bool]
-
-
-def _sections(x: Shape) -> list[list[int]]:
-    cuts = [sorted({0, first, second, x[0]}) for first in range(1, x[0]) for second in (first, x[0] - 1)]
-    return [[b - a for a, b in pairwise(cut)] for cut in cuts]
-
-
-def _divisors(x: Shape) -> list[int]:
-    return [count for count in range(1, x[0] + 1) if x[0] % count == 0]
-
-
-LIKELY: dict[tuple[str, str], Callable[[Shape], list[Any]]] = {
-    ("conv2d", "groups"): _divisors,
-    ("conv_transpose2d", "groups"): _divisors,
-    ("split", "sections"): _sections,
-    ("layer_norm", "normalized_shape"): lambda x: [list(x[i:]) for i in range(len(x))] + [x[-1]],
-}
-"""Values that an argument's type alone makes unlikely, by kind and argument, for an input's shape."""
 
 
 @st.composite
@@ -69,13 +50,13 @@ def draw_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape, sizes: tuple[int
     `sizes` are integers that are likelier than others: channels to meet, parameters to use.
     """
     arguments: Arguments = {}
+    likely = kind.likely(x)
     mask = 0
     for at, (name, field) in enumerate(kind.model_fields.items()):
         mask = mask >> 2 if at % 4 else draw(_MASK)  # one draw for four of them: draws are what takes time
         if mask & 3 != 3 and not field.is_required():
             continue
-        likely = LIKELY.get((kind.kind, name))
-        if likely is not None and (values := likely(x)):
+        if values := likely.get(name):
             arguments[name] = draw(st.sampled_from(values))
         else:
             arguments[name] = _value(draw, schema_of(kind)[name], field.get_default(), (*sizes, x[0]))
@@ -130,7 +111,7 @@ def fault_of(kind: type[Kind], arguments: Arguments, x: Shape) -> tuple[str, str
     except ValidationError as error:
         place = error.errors()[0]["loc"]
         return ("E0203", str(place[0]) if place else None)
-    fault = next(iter(made.requirements(x)), None)
+    fault = next(iter(made.requirements((x,))), None)
     return None if fault is None else (fault.code, fault.argument)
 
 
@@ -139,17 +120,16 @@ def is_sound(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None
     if fault_of(kind, arguments, x) is not None:
         return False
     made = kind(**arguments)
-    y = made.output(x)
+    y = made.output((x,))
     largest = max(map(volume, y.values() if isinstance(y, dict) else [y]))
-    if largest > max(LARGEST, volume(x)) or made.parameters(x) > max(HEAVIEST, 2 * volume(x)):
+    if largest > max(LARGEST, volume(x)) or made.parameters((x,)) > max(HEAVIEST, 2 * volume(x)):
         return False
     return goal is None or goal(made)
 
 
 def _candidates(kind: type[Kind], name: str, wish: Any, x: Shape) -> list[Any]:
     """Values for an argument, those that are near to the wish first."""
-    likely = LIKELY.get((kind.kind, name))
-    found = [*(likely(x) if likely is not None else ()), *_examples(schema_of(kind)[name], x)]
+    found = [*kind.likely(x).get(name, ()), *_examples(schema_of(kind)[name], x)]
     if type(wish) is int:
         return sorted(found, key=lambda value: abs(value - wish) if type(value) is int else 9)
     return found
@@ -183,7 +163,7 @@ def _scalars(schema: Mapping[str, Any], default: Any, sizes: tuple[int, ...]) ->
             least, most = schema.get("minimum", schema.get("exclusiveMinimum", 0)), schema.get("maximum", 2)
             ends = (most,) if "exclusiveMinimum" in schema else (least, most)
             return [value for value in (0.5, 0.25, 1.5, 2.0, 1e-3, *ends) if least <= value <= most]
-    raise TypeError(f"no values are known for {schema}: give some in `archc.testing.LIKELY`")
+    raise TypeError(f"no values are known for {schema}: give some in the kind's `likely`")
 
 
 def _examples(schema: Mapping[str, Any], x: Shape) -> list[Any]:
@@ -207,15 +187,16 @@ def _simplest(schema: Mapping[str, Any]) -> Any:
 def kinds_for(x: Shape, *, parts: bool = True) -> tuple[type[Kind], ...]:
     """The kinds that take a single input of shape x; with `parts` also those that give several outputs."""
     lengths = tuple(min(length, 4 + axis) for axis, length in enumerate(x))
-    return tuple(kind for kind, several in _kinds_for(lengths, len(KINDS)) if parts or not several)
+    return tuple(kind for kind, several in _kinds_for(lengths, tuple(KINDS.values())) if parts or not several)
 
 
 @cache
-def _kinds_for(x: Shape, _known: int) -> tuple[tuple[type[Kind], bool], ...]:
+def _kinds_for(x: Shape, kinds: tuple[type[Kind], ...]) -> tuple[tuple[type[Kind], bool], ...]:
     """Each kind for which there are arguments, the one with the fewest first, and whether it gives several outputs."""
     found = []
-    for kind in sorted(KINDS.values(), key=lambda kind: len(kind.model_fields)):
-        arguments = None if kind.many else mended(kind, {}, x)
+    for kind in sorted(kinds, key=lambda kind: len(kind.model_fields)):
+        placed = kind.features_last and len(x) > 1  # a map has its channels first
+        arguments = None if kind.many or kind.bare or placed else mended(kind, {}, x)
         if arguments is not None:
-            found.append((kind, isinstance(kind(**arguments).output(x), dict)))
+            found.append((kind, isinstance(kind(**arguments).output((x,)), dict)))
     return tuple(found)

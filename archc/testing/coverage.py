@@ -171,7 +171,8 @@ def _body(body: Any, blocks: Any, depth: int, around: set[str]) -> Iterator[str]
     if "branches" in body:
         yield "branches"
         yield f"branches: join {body['join']}"
-        mappings = [entry for entry in parts.values() if isinstance(entry, dict)]
+        branches = parts if isinstance(parts, list) else parts.values()
+        mappings = [entry for entry in branches if isinstance(entry, dict)]
         if any("when" in entry for entry in mappings):
             yield "branches: one with a condition"
         if any("repeat" in entry or "for" in entry for entry in mappings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +80,16 @@ def folders(draw: st.DrawFn, drafts: st.SearchStrategy[Draft]) -> Folder:
     draft = draw(drafts)
     rest, files = dict(draft.data), {}
     blocks = rest.get("blocks", {})
-    away = {name for name in blocks if draw(st.booleans())}
+    parameters = rest.get("parameters", {})
+    own = {name for name in blocks if any(map(parameters.__contains__, _words(blocks[name])))}
+    bound = {name for name in blocks if not own.isdisjoint([name, *_called(blocks[name], blocks)])}
+    away = {name for name in blocks if name not in bound and draw(st.booleans())}
     away |= {called for name in away for called in _called(blocks[name], blocks)}
     wanted = {called for part in ({**rest, "blocks": None}, *_kept(blocks, away)) for called in _called(part, blocks)}
     if away & wanted:
         files["blocks.yaml"] = {"blocks": {name: blocks[name] for name in blocks if name in away}}
         rest["blocks"] = {name: blocks[name] for name in blocks if name not in away}
         rest = {"import": {"blocks.yaml": [name for name in blocks if name in away & wanted]}, **rest}
-    parameters = rest.get("parameters", {})
     given = {name: value for name, value in parameters.items() if draw(st.booleans())}
     if given:
         moved = [key for key in ("description", "input") if key in rest and draw(st.booleans())]
@@ -107,6 +110,15 @@ def _another(value: Any) -> Any:
 
 def _kept(blocks: Data, away: set[str]) -> list[Any]:
     return [block for name, block in blocks.items() if name not in away]
+
+
+def _words(part: Any) -> Iterator[str]:
+    """The words of all formulas in a part of a spec."""
+    if isinstance(part, str | Formula):
+        yield from re.findall(r"[A-Za-z_]\w*", str(part)) if "$" in str(part) else ()
+    elif isinstance(part, dict | list | tuple):
+        for item in (*part, *part.values()) if isinstance(part, dict) else part:
+            yield from _words(item)
 
 
 def _called(part: Any, blocks: Data) -> Iterator[str]:

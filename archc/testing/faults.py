@@ -6,7 +6,7 @@ planted; everything else in the spec is sound, so archc must report it, there, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,9 @@ def _copied(node: Any) -> Any:
     return [_copied(item) for item in node] if isinstance(node, list) else node
 
 
+_SHAPES: tuple[Shape, ...] = ((4, 5, 6), (4,), (4, 6), (4, 4, 5, 6))
+"""One input of each rank."""
+
 # Faults that reading finds: in any body
 
 
@@ -66,7 +69,7 @@ def _in_any_body(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
 
 def _unreadable(kind: type[Kind]) -> Iterator[tuple[Any, str]]:
     name, fields = kind.kind, kind.model_fields
-    sound = mended(kind, {}, (4, 5, 6)) or mended(kind, {}, (4,)) or {}
+    sound = next((found for x in _SHAPES if (found := mended(kind, {}, x)) is not None), {})
     yield {f"{name}3": None}, "E0204"
     yield {name: {**sound, "strid": 1}}, "E0205"
     yield {name: sound or None, "form": 1}, "E0201"
@@ -81,13 +84,15 @@ def _unreadable(kind: type[Kind]) -> Iterator[tuple[Any, str]]:
     for argument in (argument for argument, field in fields.items() if field.is_required()):
         yield {name: {key: value for key, value in sound.items() if key != argument}}, "E0206"
     for argument, schema in schema_of(kind).items():
-        wrong: list[Any] = ["a word", -3]
-        if schema.get("type") == "number" and "minimum" not in schema and "exclusiveMinimum" not in schema:
-            wrong = ["a word"]
-        if "anyOf" in schema and any(option.get("type") == "number" for option in schema["anyOf"]):
-            wrong = ["a word"]
-        for value in wrong:
-            yield {name: {**sound, argument: value}}, "E0203"
+        yield {name: {**sound, argument: "a word"}}, "E0203"
+        if not any(map(_allows_negative, schema.get("anyOf", [schema]))):
+            yield {name: {**sound, argument: -3}}, "E0203"
+
+
+def _allows_negative(schema: Mapping[str, Any]) -> bool:
+    """Whether -3 may be a number of a JSON Schema."""
+    least = schema.get("minimum", schema.get("exclusiveMinimum", -4))
+    return schema.get("type") in ("number", "integer") and least <= -3
 
 
 def _bodies(node: Any, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -144,7 +149,7 @@ def _shape_at(data: Any, position: int) -> Shape:
     channels = data["input"][0]
     scope = {**(data.get("parameters") or {}), "in_channels": channels}
     body = {"layers": data["layers"][:position] if position else []}
-    meaning = Meaning(data.get("blocks", {}), most=400, largest=2**20)
+    meaning = Meaning(data.get("blocks", {}), data.get("parameters") or {}, most=400, largest=2**20)
     return single(meaning.body(body, tuple(data["input"]), scope, {}))
 
 
@@ -153,7 +158,7 @@ def _unfitting(x: Shape) -> Iterator[tuple[Any, str, Path]]:
     for kind in KINDS.values():
         if kind.many:
             continue
-        for other in ((4, 5, 6), (4,)):  # made for the other rank
+        for other in _SHAPES:  # made for another rank
             arguments = mended(kind, {}, other)
             if arguments is not None and len(other) != len(x):
                 yield from _if_refused(kind, arguments, x)
@@ -181,7 +186,7 @@ def _if_refused(kind: type[Kind], arguments: Arguments, x: Shape) -> Iterator[tu
 
 def _in_the_file(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     data = _copied(draft.data)
-    trained = sum(layer.kind.parameters(_inputs(layer)) for layer in draft.layers if not layer.auxiliary)
+    trained = sum(layer.kind.parameters(layer.inputs) for layer in draft.layers if not layer.auxiliary)
     keys: list[tuple[str, Any, str]] = [
         ("inputs", 3, "E0201"),
         ("init", [{"layers": "nowhere", "weight": 1}], "E0222"),
@@ -203,7 +208,3 @@ def _in_the_file(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     if key == "blocks" and code == "E0208":
         place = ("relu",)
     return data, (key, *place), code
-
-
-def _inputs(layer: Any) -> Any:
-    return layer.inputs if layer.kind.many else layer.inputs[0]

@@ -6,12 +6,11 @@ draw with it, so a drawn spec is sound by this reading, and archc must find it s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from archc.expressions import plain
-from archc.kinds import KINDS, Join, Kind, Shape, volume
+from archc.kinds import KINDS, Inputs, Kind, Shape, volume
 from archc.testing.formula import Formula, Names, evaluated
 
 Outputs = dict[str | None, Shape]
@@ -43,25 +42,35 @@ class Meaning:
     """
 
     blocks: Mapping[str, Any]
+    network: Names = field(default_factory=dict)  # the network's parameters, which its blocks can read
     most: int = 200
     largest: int = 2**15
     layers: list[Layer] = field(default_factory=list)
     path: tuple[str, ...] = ()
     auxiliary: bool = False
+    inside: bool = False  # whether the body at hand is a block's, or within one
     decided: set[bool] = field(default_factory=set)  # what the conditions came to
 
     def body(self, body: Any, x: Shape, scope: Names, seen: Mapping[str, Outputs]) -> Outputs:
         """The results of a body for its input; `seen` are the names of the bodies around it. Raises Unsound."""
         branches = "branches" in body
         parts = body["branches" if branches else "layers"]
+        if branches and isinstance(parts, list):
+            parts = {str(position): part for position, part in enumerate(parts)}
         named = not isinstance(parts, list)
         names: dict[str, Outputs] = {**(seen if named else {}), "input": {None: x}}
         current: Outputs = {None: x}
         results = []
         absent = 0
-        for position, (name, entry, inner) in enumerate(self.unfold(parts, scope)):
+        left_out: set[str] = set()
+
+        def flow() -> Outputs:
+            return {None: x} if branches else current
+
+        for position, (name, entry, inner) in enumerate(self.unfold(parts, scope, flow)):
+            source = flow()
+            inner = self.arriving(entry, source, inner, names if named else {})
             called = evaluated(_name(name), inner) if named else str(position - absent)
-            source: Outputs = {None: x} if branches else current
             self.path += (called,)
             made = self.entry(entry, source, inner, names if named else {})
             self.path = self.path[:-1]
@@ -73,6 +82,8 @@ class Meaning:
                 continue
             if named:
                 names[called] = made
+                if not is_present(entry, inner):
+                    left_out.add(called)
             if not branches or is_present(entry, inner):
                 results.append(made)
             current = made
@@ -82,25 +93,36 @@ class Meaning:
                 raise Unsound("no branch is left")
             if len(joined) == 1:
                 return {None: joined[0]}
-            return self.layer(KINDS[body["join"]](), joined, "join")
+            return self.layer(KINDS[body["join"]](), tuple(joined), "join")
         if "outputs" in body:
             wanted = body["outputs"]
             pairs = wanted.items() if is_mapping(wanted) else ((name, name) for name in wanted)
-            return {name: value_of(reference, names) for name, reference in pairs}
+            found = {name: value_of(ref, names) for name, ref in pairs if ref.partition(".")[0] not in left_out}
+            if not found:
+                raise Unsound("no output is left")
+            return found
         return {None: single(current)}
 
-    def unfold(self, parts: Any, scope: Names) -> Iterator[tuple[Any, Any, Names]]:
-        """(name, entry, scope) of the entries with loops spliced in."""
+    def arriving(self, entry: Any, x: Outputs, scope: Names, names: Mapping[str, Outputs]) -> Names:
+        """Outside of blocks, `in_channels` are those that arrive at an entry."""
+        if self.inside:
+            return scope
+        given = value_of(entry["from"], names) if is_mapping(entry) and "from" in entry else x.get(None)
+        return scope if given is None else {**scope, "in_channels": given[0]}
+
+    def unfold(self, parts: Any, scope: Names, flow: Callable[[], Outputs]) -> Iterator[tuple[Any, Any, Names]]:
+        """(name, entry, scope) of the entries with loops spliced in; `flow` tells what arrives."""
         for name, entry in parts.items() if is_mapping(parts) else ((None, entry) for entry in parts):
             if not is_mapping(entry) or not ("repeat" in entry or "for" in entry):
                 yield name, entry, scope
                 continue
-            loops = "layers" in entry
+            scope = self.arriving(None, flow(), scope, {})
+            loops = "layers" in entry and (name is None or is_mapping(entry["layers"]))
             if loops and not is_present(entry, scope):
                 continue
             for turn in turns(entry, scope):
                 if loops:
-                    yield from self.unfold(entry["layers"], turn)
+                    yield from self.unfold(entry["layers"], turn, flow)
                 else:
                     yield name, {key: item for key, item in entry.items() if key not in MODIFIERS[3:]}, turn
 
@@ -114,6 +136,8 @@ class Meaning:
         if "when" in entry:
             self.decided.add(is_present(entry, scope))
         if not is_present(entry, scope):
+            for name, operands in entry.items():
+                given = value_of(operands[0], names) if name in KINDS and KINDS[name].many else given
             return {None: single(x) if given is None else given}
         around, self.auxiliary = self.auxiliary, self.auxiliary or bool(entry.get("auxiliary"))
         try:
@@ -124,9 +148,9 @@ class Meaning:
                 return self.call(target, arguments, single(x) if given is None else given, scope)
             kind = KINDS[target]
             if kind.many:
-                return self.layer(kind(), [value_of(reference, names) for reference in arguments])
+                return self.layer(kind(), tuple(value_of(reference, names) for reference in arguments))
             made = _construct(kind, named_arguments(list(kind.model_fields), arguments, scope))
-            return self.layer(made, [single(x) if given is None else given])
+            return self.layer(made, (single(x) if given is None else given,))
         finally:
             self.auxiliary = around
 
@@ -135,24 +159,27 @@ class Meaning:
         block = self.blocks[name]
         parameters = block.get("parameters") or {}
         given = named_arguments(list(parameters), arguments, scope, many=True)
-        inner: dict[str, Any] = {"in_channels": x[0]}
+        inner: dict[str, Any] = {**self.network, "in_channels": x[0]}
         for parameter, default in parameters.items():
             inner[parameter] = given[parameter] if parameter in given else evaluated(default, inner)
-        return self.body(block, x, inner, {})
+        around, self.inside = self.inside, True
+        try:
+            return self.body(block, x, inner, {})
+        finally:
+            self.inside = around
 
-    def layer(self, kind: Kind, inputs: list[Shape], name: str = "") -> Outputs:
+    def layer(self, kind: Kind, inputs: Inputs, name: str = "") -> Outputs:
         """The results of a layer; counted. Raises Unsound."""
-        x: Any = inputs if isinstance(kind, Join) else inputs[0]
-        for fault in kind.requirements(x):
+        for fault in kind.requirements(inputs):
             raise Unsound(fault.message)
-        y = kind.output(x)
-        made: Outputs = {part: plain(shape) for part, shape in (y if isinstance(y, dict) else {None: y}).items()}
-        if max(map(volume, made.values())) > self.largest or kind.parameters(x) > self.largest:
+        y = kind.output(inputs)
+        made: Outputs = dict(y) if isinstance(y, dict) else {None: y}
+        if max(map(volume, made.values())) > self.largest or kind.parameters(inputs) > self.largest:
             raise Unsound("too large to test")
         if len(self.layers) >= self.most:
             raise Unsound("too many layers to test")
         path = ".".join((*self.path, name) if name else self.path)
-        self.layers.append(Layer(path, kind, tuple(inputs), made, self.auxiliary))
+        self.layers.append(Layer(path, kind, inputs, made, self.auxiliary))
         return made
 
 

@@ -8,14 +8,15 @@ outgrows its input gets fewer turns, a second call of a block falls back to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
 
 from archc.kinds import KINDS, Kind, Shape, volume
-from archc.language.initialization import INITIALIZED, INITIALIZERS
+from archc.kinds.initializers import INITIALIZERS
+from archc.language.initialization import initialized_kinds
 from archc.testing.arguments import draw_arguments, is_sound, kinds_for, mended
 from archc.testing.draft import Data, Draft
 from archc.testing.formula import Formula, evaluated, formulas_of, named
@@ -33,23 +34,25 @@ from archc.testing.meaning import (
 
 
 @st.composite
-def specs(draw: st.DrawFn, most: int = 200, kinds: Collection[str] | None = None) -> Draft:
+def specs(draw: st.DrawFn, most: int = 200, kinds: Collection[str] | None = None, ranks: Sequence[int] = (2,)) -> Draft:
     """Sound specs of the whole language with up to about `most` layers once blocks and loops are unfolded.
 
-    With `kinds`, layers of these kinds alone, beside the joins; they must leave maps as maps.
+    With `kinds`, layers of these kinds alone, beside the joins; they must leave maps as maps. `ranks` are the numbers
+    of axes after the channels that an input may have: 2 for images, 0 for vectors.
     """
     size = draw(st.sampled_from([2, 4, 6, 8, 8, 12, 12, 16, 16, 24, 40, most]))
-    return _Writer(draw, min(size, most), kinds).spec()
+    return _Writer(draw, min(size, most), kinds, ranks).spec()
 
 
 @st.composite
 def settings_of(draw: st.DrawFn, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Other values of the same types for some of a network's parameters; archc may refuse them."""
     names = draw(st.lists(st.sampled_from(sorted(parameters)), min_size=1, unique=True)) if parameters else []
-    return {name: draw(_like(parameters[name])) for name in names}
+    return {name: draw(like(parameters[name])) for name in names}
 
 
-def _like(value: Any) -> st.SearchStrategy[Any]:
+def like(value: Any) -> st.SearchStrategy[Any]:
+    """Values of the type of another, itself among them."""
     if isinstance(value, bool):
         return st.booleans()
     if isinstance(value, int):
@@ -57,19 +60,19 @@ def _like(value: Any) -> st.SearchStrategy[Any]:
     if isinstance(value, str):
         return st.sampled_from([value, *_TERMS])
     if isinstance(value, tuple):
-        return st.tuples(*map(_like, value))
+        return st.tuples(*map(like, value))
     return st.sampled_from([0.5, 0.25, 0.0, value])
 
 
 # Names that a careless emitter would use itself, or make of another name, are among them.
 _LAYERS = (
     *("x", "conv", "branch1", "out", "self", "nn", "torch", "layer", "i", "features", "int", "halves", "a_b", "T"),
-    *("x_", "out_", "heads", "list", "list_", "x_in", "module", "block0", "turn"),
+    *("a-1", "x-y-2", "x_", "out_", "heads", "list", "list_", "x_in", "module", "block0", "turn"),
 )
 _PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2", "layer", "i", "j", "turn", "heads")
+_LONGEST = {0: (), 1: (24,), 2: (12, 12), 3: (4, 6, 6)}  # axes of an input, by their number
 _VARIABLES = ("i", "j", "row", "t")
 _BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B", "X", "Layer")
-_JOINS = tuple(kind for kind in KINDS.values() if kind.many)
 _VALUES: tuple[Any, ...] = (1, 2, 3, 4, 6, True, False, 0.25)
 _LISTS: tuple[Any, ...] = ((1, 1), (3, 3), (2, 1), (1, 2, 3), ((4, 1), (2, 2)))
 _TERMS = ("zeros", "reflect", "nearest", "bilinear", "tanh")  # values of arguments that are words
@@ -93,9 +96,12 @@ class _Writer:
     draw: st.DrawFn
     left: int
     only: Collection[str] | None = None
+    ranks: Sequence[int] = (2,)
     blocks: dict[str, Data] = field(default_factory=dict)
     known: dict[str, _Block] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
+    network: Data = field(default_factory=dict)  # the values of the network's parameters
+    inside: bool = False  # whether the body at hand is in a block
 
     # Draws
 
@@ -108,13 +114,15 @@ class _Writer:
     # The spec
 
     def spec(self) -> Draft:
-        x: Shape = tuple(self.draw(st.integers(1, high)) for high in (4, 12, 12))
+        rank = self.choose(self.ranks)
+        x: Shape = tuple(self.draw(st.integers(1, high)) for high in (4, *_LONGEST[rank]))
         x = (x[0], *(length if self.chance(8) else max(length, 4) for length in x[1:]))
         data: Data = {"name": "Net", "input": list(x)}
         parameters = self.parameters() if self.chance(2) else {}
         if parameters:
             data["parameters"] = parameters
-        scope = {**{name: evaluated(value, {}) for name, value in parameters.items()}, "in_channels": x[0]}
+        self.network = {name: evaluated(value, {}) for name, value in parameters.items()}
+        scope = {**self.network, "in_channels": x[0]}
         body, _ = self.body(x, scope, {}, 0, network=True)
         if self.blocks:
             data["blocks"] = self.blocks
@@ -131,15 +139,17 @@ class _Writer:
 
     def init(self, layers: list[Layer]) -> Data:
         """Rules for kinds and for paths that there are."""
-        weighted = [layer for layer in layers if layer.kind.kind in INITIALIZED]
+        known = initialized_kinds()
+        weighted = [layer for layer in layers if layer.kind.kind in known]
         rules = []
         for _ in range(self.draw(st.integers(1, 2)) if weighted else 0):
             layer = self.choose(weighted)
             rule: Data = {"layers": layer.path if self.chance(2) else [layer.kind.kind]}
-            model = self.choose([m for m in INITIALIZERS.values() if "norm" not in layer.kind.kind or not m.fans])
+            state = layer.kind.state
+            model = self.choose([m for m in INITIALIZERS.values() if state["weight"].fans or not m.fans])
             name = model.torch.rstrip("_")
             rule["weight"] = {name: {"val": 0.5}} if name == "constant" else self.choose([name, {name: {}}, 0.5])
-            if self.chance(2):
+            if "bias" in state and self.chance(2):
                 rule["bias"] = 0
             rules.append(rule)
         return {"init": rules} if rules else {}
@@ -176,7 +186,7 @@ class _Writer:
             entry, made = self.entry(x, scope, {}, depth, alone=True, inplace=fresh)
             if None not in made:
                 entry, made = self.fallback(x)
-            fresh = _is_fresh(entry, scope)
+            fresh = _is_fresh(entry, self.at(x, scope))
             entries.append(entry)
             x = made[None]
             if self.left <= 0:
@@ -221,8 +231,15 @@ class _Writer:
                     if action == "head":
                         entries[name] = {**joined[0], "auxiliary": True}
                         local.add(name)
-                    else:
-                        place(name, *joined)
+                        continue
+                    entry, made, operands = joined
+                    if None in known[at] and self.chance(4):
+                        arriving = self.at(known[at][None], scope)
+                        entry = self.conditional(entry, arriving)
+                        if "when" in entry:  # the others are read nowhere where it is false
+                            operands = operands[:1]
+                            made = made if is_present(entry, arriving) else {None: value_of(operands[0], known)}
+                    place(name, entry, made, operands)
                     continue
             if action == "loop" and None in known[at] and depth < 3:
                 loop = self.named_loop(known[at][None], scope, depth, name)
@@ -274,7 +291,8 @@ class _Writer:
         references = [f"{name}.{part}" if part else name for name in unread for part in known[name]]
         if all("." not in reference for reference in references) and self.chance(2):
             return references
-        return {f"y{position}": reference for position, reference in enumerate(references)}
+        lead = self.choose(["y", "", "y-"])
+        return {f"{lead}{position}": reference for position, reference in enumerate(references)}
 
     def close(self, entries: Data, known: dict[str, Outputs], unread: list[str], at: str, place: Any) -> None:
         """Join what nothing has read yet, so that one result is left."""
@@ -295,45 +313,45 @@ class _Writer:
                 at = add({"identity": None, "from": here}, {None: x}, here)
                 continue
             there, y = first(others[0])
-            if len(x) != len(y):  # maps and vectors join as vectors
-                flat, shape = (here, x) if len(x) == 3 else (there, y)
-                made = add({"mean": None, "from": flat}, {None: (shape[0],)}, flat)
-                here, x, there, y = (made, (x[0],), there, y) if flat == here else (here, x, made, (y[0],))
+            if len(x) != len(y):  # values of different ranks join as vectors
+                if len(x) > 1:
+                    here, x = add({"mean": None, "from": here}, {None: x[:1]}, here), x[:1]
+                if len(y) > 1:
+                    there, y = add({"mean": None, "from": there}, {None: y[:1]}, there), y[:1]
             elif x[1:] != y[1:]:
-                made = add(
-                    {"adaptive_avg_pool2d": {"output_size": list(x[1:])}, "from": there}, {None: (y[0], *x[1:])}, there
-                )
+                pool = f"adaptive_avg_pool{len(x) - 1}d"
+                made = add({pool: {"output_size": list(x[1:])}, "from": there}, {None: (y[0], *x[1:])}, there)
                 there, y = made, (y[0], *x[1:])
-            sound = [kind for kind in _JOINS if not list(kind().requirements((x, y)))]
+            sound = [kind for kind in joins() if not list(kind().requirements((x, y)))]
             kind = self.choose(sound)
-            at = add({kind.kind: [here, there]}, {None: kind().output([x, y])}, here, there)
+            at = add({kind.kind: [here, there]}, {None: kind().output((x, y))}, here, there)
 
     def joined(self, at: str, known: Mapping[str, Outputs]) -> tuple[Any, Outputs, list[str]] | None:
         """A join of the value at hand with earlier ones that fit; None where none does."""
         references = {f"{name}.{part}" if part else name: made[part] for name, made in known.items() for part in made}
         here = next(reference for reference in references if reference.partition(".")[0] == at)
-        kind = self.choose(_JOINS)()
-        fitting = [other for other, y in references.items() if not list(kind.requirements([references[here], y]))]
+        kind = self.choose(joins())()
+        fitting = [other for other, y in references.items() if not list(kind.requirements((references[here], y)))]
         if not fitting:
             return None
         operands = [here, *self.draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2))]
         if self.chance(2):
             operands.reverse()
-        made = Meaning(self.blocks)
+        made = self.meaning()
         try:
-            outputs = made.layer(kind, [references[operand] for operand in operands])
+            outputs = made.layer(kind, tuple(references[operand] for operand in operands))
         except Unsound:
             return None
         return {kind.kind: operands}, outputs, operands
 
     def branches(self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int) -> Data:
         """Parallel entries and their join; those that differ from the first are fitted to it."""
-        join = self.choose(_JOINS)()
+        join = self.choose(joins())()
         parts: Data = {}
         shapes: list[Shape] = []
 
         def fits(y: Shape) -> bool:
-            return not shapes or not list(join.requirements([*shapes, y]))
+            return not shapes or not list(join.requirements((*shapes, y)))
 
         for _ in range(self.draw(st.integers(2, 3))):
             goal = fits if shapes else None
@@ -347,7 +365,9 @@ class _Writer:
             parts[self.name([*parts, "join"])] = entry
             if is_present(entry, scope):
                 shapes.append(y)
-        body = {"branches": parts, "join": join.kind}
+        body: Data = {"branches": parts, "join": join.kind}
+        if self.chance(6):
+            return {**body, "branches": list(parts.values())}
         return self.with_loop(body, x, scope, fits) if depth < 3 and self.chance(4) else body
 
     def with_loop(self, body: Data, x: Shape, scope: Data, fits: Any) -> Data:
@@ -369,11 +389,13 @@ class _Writer:
         entries = [entry] if y is not None and len(y) >= len(wanted) else []
         y = y if entries and y is not None else x
         if len(wanted) == 1:
-            entries += ["mean"] if len(y) == 3 else []
+            entries += ["mean"] if len(y) > 1 else []
             entries += [{"linear": wanted[0]}]
         else:
-            entries += [{"conv2d": {"out_channels": wanted[0], "kernel_size": 1}}] if y[0] != wanted[0] else []
-            entries += [{"adaptive_avg_pool2d": {"output_size": list(wanted[1:])}}] if y[1:] != wanted[1:] else []
+            rank = len(wanted) - 1
+            entries += [{f"conv{rank}d": {"out_channels": wanted[0], "kernel_size": 1}}] if y[0] != wanted[0] else []
+            pool = f"adaptive_avg_pool{rank}d"
+            entries += [{pool: {"output_size": list(wanted[1:])}}] if y[1:] != wanted[1:] else []
         return entries or ["identity"], wanted
 
     # Entries
@@ -391,7 +413,7 @@ class _Writer:
         alone: bool = False,
     ) -> tuple[Any, Outputs]:
         """An entry for an input with its results; `alone` in lists and branches, where it gives one result."""
-        before, reads = self.left, set(self.reads)
+        before, reads, scope = self.left, set(self.reads), self.at(x, scope)
         sorts = ["layer"] * 6 + (["block"] * 3 if depth < 4 else [])
         if depth < 3 and before > 1:
             sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
@@ -419,11 +441,18 @@ class _Writer:
 
     def whole(self) -> Meaning:
         """A reading with room for the joins that close a body."""
-        return Meaning(self.blocks, most=400, largest=2**20)
+        return self.meaning(most=400, largest=2**20)
+
+    def meaning(self, most: int = 200, largest: int = 2**15) -> Meaning:
+        return Meaning(self.blocks, self.network, most, largest, inside=self.inside)
+
+    def at(self, x: Shape, scope: Data) -> Data:
+        """The scope of what takes a value: outside of blocks `in_channels` are those that arrive."""
+        return scope if self.inside else {**scope, "in_channels": x[0]}
 
     def read(self, entry: Any, x: Shape, scope: Data, names: Mapping[str, Outputs]) -> tuple[Outputs, int]:
         """The results of an entry and how many layers it unfolds to; no results where it is unsound."""
-        meaning = Meaning(self.blocks)
+        meaning = self.meaning()
         try:
             if _is_loop(entry):
                 made = meaning.body({"layers": [entry]}, x, scope, names)
@@ -445,7 +474,7 @@ class _Writer:
         if inplace and overwriting and self.chance(2):
             kind = self.choose(overwriting)
         wish = draw_arguments(self.draw, kind, x, integers)
-        reaches = None if goal is None else lambda made: goal(made.output(x))
+        reaches = None if goal is None else lambda made: goal(made.output((x,)))
         arguments = None
         if goal is not None:
             arguments = mended(kind, wish, x, reaches)
@@ -490,7 +519,7 @@ class _Writer:
 
     def conditional(self, entry: Any, scope: Data) -> Any:
         ways = formulas_of(self.draw(st.booleans()), scope)
-        if not ways or (isinstance(entry, dict) and ({"when", "outputs"} & entry.keys() or _is_join(entry))):
+        if not ways or (isinstance(entry, dict) and {"when", "outputs"} & entry.keys()):
             return entry
         return {**_as_mapping(entry), "when": self.choose(ways)}
 
@@ -505,6 +534,7 @@ class _Writer:
 
     def named_loop(self, x: Shape, scope: Data, depth: int, name: str) -> tuple[str, Any, str | None, Outputs] | None:
         """A loop among named entries: its key, itself, and the name and results of its last entry."""
+        scope = self.at(x, scope)
         head, inner = self.turns(scope)
         index_name = head.get("index") or next((name for name in _VARIABLES if name not in inner), None)
         if index_name is None:
@@ -513,9 +543,12 @@ class _Writer:
         inner = {**inner, index_name: 0}
         index = named(index_name)
         key: str
+        entry: Any
         if self.chance(2):
             part = self.layer(x, inner)
-            entry: Any = {**_as_mapping(part), **head}
+            entry = {**_as_mapping(part), **head}
+        elif self.chance(3):
+            entry = {**head, "layers": self.chain(x, inner, depth + 1)}
         else:
             parts = {}
             y = x
@@ -525,10 +558,10 @@ class _Writer:
                 parts[IndexedName(f"{name}_{'ab'[position]}", index)] = part
                 y = made.get(None, y)
             entry = {**head, "layers": parts}
-        key = f"loop_{name}" if "layers" in entry else IndexedName(f"{name}_", index)
+        key = f"loop_{name}" if isinstance(entry.get("layers"), dict) else IndexedName(f"{name}_", index)
         entry = self.shortened(entry, x, scope, lambda loop: {"layers": {key: loop}})
         try:
-            made = Meaning(self.blocks).body({"layers": {key: entry}}, x, scope, {})
+            made = self.meaning().body({"layers": {key: entry}}, x, scope, {})
         except Unsound:
             return None
         scopes = list(turns(entry, scope))
@@ -566,7 +599,7 @@ class _Writer:
                 fewer = {"repeat": most} if "repeat" in entry else {"in": list(evaluated(entry["in"], scope)[:most])}
                 entry = {**entry, **fewer}
             try:
-                meaning = Meaning(self.blocks, most=max(self.left, 1))
+                meaning = self.meaning(most=max(self.left, 1))
                 meaning.body(within(entry), x, scope, {})
             except Unsound:
                 continue
@@ -582,7 +615,7 @@ class _Writer:
         name = self.choose(self.blocks)
         block = self.known[name]
         given = {
-            parameter: self.draw(_like(value))
+            parameter: self.draw(like(value))
             for parameter, value in block.given.items()
             if self.blocks[name]["parameters"][parameter] is None or self.chance(2)
         }
@@ -605,7 +638,8 @@ class _Writer:
 
     def new_block(self, x: Shape, scope: Data, depth: int) -> Any:
         values = self.parameters() if self.chance(3) or self.draw(st.booleans()) else {}
-        inner: Data = {"in_channels": x[0]}
+        values = {name: value for name, value in values.items() if name not in self.network}
+        inner: Data = {**self.network, "in_channels": x[0]}
         parameters: Data = {}
         for parameter, value in values.items():
             optional = any(default is not None for default in parameters.values()) or self.chance(3)
@@ -613,7 +647,9 @@ class _Writer:
             inner[parameter] = value
         name = f"{self.choose(_BLOCKS)}{len(self.known)}"
         self.known[name] = _Block(parameters, values)
+        around, self.inside = self.inside, True
         body, _ = self.body(x, inner, {}, depth + 1)
+        self.inside = around
         self.blocks[name] = {**({"parameters": parameters} if parameters else {}), **body}
         if self.chance(8):
             self.blocks[name] = {"description": self.draw(_SENTENCES), **self.blocks[name]}
@@ -633,7 +669,12 @@ class _Writer:
 
 def _last(key: Any, loop: Data) -> Any:
     """The name of the last entry of a loop's turn."""
-    return list(loop["layers"])[-1] if "layers" in loop else key
+    return list(loop["layers"])[-1] if isinstance(loop.get("layers"), dict) else key
+
+
+def joins() -> list[type[Kind]]:
+    """The kinds that take several inputs."""
+    return [kind for kind in KINDS.values() if kind.many]
 
 
 def _as_mapping(entry: Any) -> Data:
@@ -645,10 +686,6 @@ def _as_mapping(entry: Any) -> Data:
 
 def _is_loop(entry: Any) -> bool:
     return isinstance(entry, dict) and ("repeat" in entry or "for" in entry)
-
-
-def _is_join(entry: Data) -> bool:
-    return any(name in KINDS and KINDS[name].many for name in entry)
 
 
 def _is_fresh(entry: Any, scope: Data) -> bool:
@@ -663,5 +700,5 @@ def _is_fresh(entry: Any, scope: Data) -> bool:
 
 
 def _size(kind: Kind, x: Shape) -> Any:
-    y = kind.output(x)
+    y = kind.output((x,))
     return None if isinstance(y, dict) else y[1:]

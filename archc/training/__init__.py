@@ -8,8 +8,20 @@ if TYPE_CHECKING:
     from archc.training.data import Data, Images
     from archc.training.events import Interrupted
     from archc.training.run import Result, resume_run, train
+    from archc.training.trained import Trained, load_run
 
-__all__ = ["Data", "Images", "Interrupted", "Recipe", "Result", "load_recipe", "resume_run", "train"]
+__all__ = [
+    "Data",
+    "Images",
+    "Interrupted",
+    "Recipe",
+    "Result",
+    "Trained",
+    "load_recipe",
+    "load_run",
+    "resume_run",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +37,8 @@ def __getattr__(name: str) -> Any:
         from archc.training import run
 
         return getattr(run, name)
+    if name in ("Trained", "load_run"):
+        from archc.training import trained
+
+        return getattr(trained, name)
     raise AttributeError(f"module 'archc.training' has no attribute {name!r}")

@@ -67,7 +67,7 @@ class Preparation:
     channels_last: bool = False
 
     def validation(self, pixels: Tensor) -> Tensor:
-        """uint8 (batch, channels, height, width) of any size to float32, resized and normalised."""
+        """uint8 (batch, channels, height, width) of any size to float32, resized and normalized."""
         if self.center_crop < 1:
             height, width = (max(1, round(length * self.center_crop)) for length in pixels.shape[2:])
             top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
@@ -137,7 +137,7 @@ class Preparation:
         return levels
 
     def _cut(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Blank a square with the mean colour; its centre lies anywhere in the image."""
+        """Blank a square with the mean color; its centre lies anywhere in the image."""
 
         def near(length: int, column: Draw) -> Tensor:
             centre = _integer(draws[:, column, None], length)
@@ -166,7 +166,7 @@ def _integer(draw: Tensor, count: int) -> Tensor:
 
 
 def with_channels(pixels: Tensor, channels: int) -> Tensor:
-    """Images with 1 or 3 channels: grey is repeated, colour is weighted to grey as ITU-R BT.601 does."""
+    """Images with 1 or 3 channels: gray is repeated, color is weighted to gray as ITU-R BT.601 does."""
     if pixels.shape[1] == channels:
         return pixels
     if channels == 3:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,11 @@ from torch import Tensor
 from archc.problems import Problem, SpecError
 from archc.training.augment import random_part, resize, with_channels
 from archc.training.data import FolderImages, Images
+from archc.training.data.decode import UnreadableImage, read_pixels
+from archc.training.workers import signals_held, start_worker
 
 MISSING = -100
 """The label of an image that could not be read: torch's `ignore_index`."""
-
-
-UNREADABLE = (OSError, ValueError, SyntaxError, RuntimeError)
-"""What Pillow raises on damaged files."""
 
 
 class Batch(NamedTuple):
@@ -73,6 +70,7 @@ class Reading:
     random_crop: bool
     center_crop: float
     strict: bool
+    background: str = "white"
 
 
 class FolderBatches:
@@ -100,21 +98,28 @@ class FolderBatches:
             num_workers=self.workers,
             collate_fn=_collate,
             pin_memory=self.device.type == "cuda",
-            worker_init_fn=_quiet if self.workers else None,
+            worker_init_fn=start_worker if self.workers else None,
             prefetch_factor=4 if self.workers else None,
             generator=torch.Generator().manual_seed(0),  # or each epoch would draw from the global one
         )
-        for part, (pixels, labels, faults) in zip(rows, loader, strict=True):
-            self.unreadable.update(faults)
-            if faults and self.reading.strict:
-                path, fault = next(iter(faults.items()))
-                what, help = f"`{path}` cannot be read: {fault}", "without --strict-images it is left out"
-                raise SpecError([Problem("E0702", what, file=str(path), help=help)])
-            own = draws[part].to(self.device, non_blocking=True) if len(draws) else draws
-            yield Batch(pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True), own)
+        with signals_held():
+            batches = iter(loader)
+        try:
+            for part in rows:
+                pixels, labels, faults = next(batches)
+                self.unreadable.update(faults)
+                if faults and self.reading.strict:
+                    path, fault = next(iter(faults.items()))
+                    what, help = f"`{path}` cannot be read: {fault}", "without --strict-images, archc skips it"
+                    raise SpecError([Problem("E0702", what, file=str(path), help=help)])
+                own = draws[part].to(self.device, non_blocking=True) if len(draws) else draws
+                yield Batch(pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True), own)
+        finally:
+            del batches  # ends the workers, even if a traceback holds this frame
 
 
 Read = tuple[Tensor, int, tuple[Path, str] | None]
+_Collated = tuple[Tensor, Tensor, dict[Path, str]]
 
 
 class _Files(torch.utils.data.Dataset[Read]):
@@ -127,22 +132,19 @@ class _Files(torch.utils.data.Dataset[Read]):
         path = self.images.paths[index]
         try:
             return read_image(path, self.reading, draws), self.images.labels[index], None
-        except UNREADABLE as error:
+        except UnreadableImage as error:
             r = self.reading
             return torch.full((r.channels, r.height, r.width), 128, dtype=torch.uint8), MISSING, (path, str(error))
 
 
 def read_image(path: Path, reading: Reading, draws: list[float] | None = None) -> Tensor:
-    """The image of a file, cropped and resized: uint8 (channels, height, width). Raises what Pillow raises."""
-    import numpy
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file).convert("L" if reading.channels == 1 else "RGB")
-    pixels = torch.from_numpy(numpy.array(image)).reshape(image.height, image.width, -1).permute(2, 0, 1)[None]
+    """The image of a file, cropped and resized: uint8 (channels, height, width). Raises UnreadableImage."""
+    stored = read_pixels(path, 1 if reading.channels == 1 else 3, reading.background)
+    pixels = torch.from_numpy(stored).permute(2, 0, 1)[None]
+    height, width = pixels.shape[2:]
     if draws is not None and reading.random_crop:
         pixels = _random_part(pixels, draws)
-    elif reading.center_crop < 1 or image.height != image.width:
+    elif reading.center_crop < 1 or height != width:
         pixels = _middle(pixels, reading)
     return resize(with_channels(pixels, reading.channels), reading.height, reading.width)[0]
 
@@ -163,16 +165,9 @@ def _middle(pixels: Tensor, reading: Reading) -> Tensor:
     return pixels[:, :, top : top + h, left : left + w]
 
 
-def _collate(parts: list[Read]) -> tuple[Tensor, Tensor, dict[Path, str]]:
+def _collate(parts: list[Read]) -> _Collated:
     pixels, labels, faults = zip(*parts, strict=True)
     return torch.stack(pixels), torch.tensor(labels), dict(fault for fault in faults if fault is not None)
-
-
-def _quiet(_worker: int) -> None:
-    """Workers end when the main process says so, not by Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(1)
 
 
 def epoch_rows(order: Tensor, batch_size: int, rank: int, world: int) -> list[tuple[Tensor, int]]:
@@ -190,7 +185,7 @@ def smallest_part(count: int, batch_size: int, accumulate: int, world: int) -> i
 
 
 def make_batches(images: Images | FolderImages, reading: Reading, device: torch.device, workers: int) -> Batches:
-    """The batches of a data set."""
+    """The batches of a dataset."""
     if isinstance(images, Images):
         return ResidentBatches(images, device)
     return FolderBatches(images, reading, device, workers)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import pickle
 import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
-from archc.files import cannot_write
+from archc.build.foreign import Unusable, load_pickled
+from archc.files import cannot_write, read_bytes
 from archc.problems import Problem, SpecError
 
 KEPT = 2
-_NAME = re.compile(r"epoch-\d{6}-step-\d{9}-(?P<digest>[0-9a-f]{32})\.pt")
+_NAME = re.compile(r"epoch-(?P<epoch>\d{6})-step-(?P<step>\d{9})-(?P<digest>[0-9a-f]{32})\.pt")
 
 
 def save_checkpoint(folder: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
@@ -88,26 +89,75 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     found = checkpoints(folder)
     notes: list[str] = []
     for path in found:
-        fault = ""
-        state: dict[str, Any] = {}
         try:
-            content = path.read_bytes()
-            match = _NAME.fullmatch(path.name)
-            assert match is not None
-            if hashlib.sha256(content).hexdigest()[:32] != match["digest"]:
-                fault = "its checksum is wrong"
-            else:
-                # The checksum shows damage, not intent: only tensors and plain values are read.
-                state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            fault = "it holds more than tensors and plain values"
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            fault = str(error).splitlines()[0]
-        if not fault:
-            return state, notes
-        notes.append(f"the checkpoint {path.name} is damaged ({fault}): going back to the one before")
+            return _state_in(path), notes
+        except Unusable as fault:
+            notes.append(f"the checkpoint {path.name} is damaged ({fault}): using the previous one")
     if found:
         what = f"every checkpoint in `{folder}` is damaged"
-        help = "best.safetensors may still hold the best weights; begin anew with another --out"
+        help = "best.safetensors may still have the best weights; start again with another --out"
         raise SpecError([Problem("E0706", what, file=str(folder), help=help)])
     return None, notes
+
+
+def _state_in(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint. Raises Unusable."""
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    try:
+        content = read_bytes(path)
+    except OSError as error:
+        raise Unusable((error.strerror or str(error)).lower()) from None
+    if hashlib.sha256(content).hexdigest()[:32] != match["digest"]:
+        raise Unusable("its checksum is wrong")
+    # The checksum shows damage, not intent: only tensors and plain values are read, and each is what it should be.
+    state = load_pickled(io.BytesIO(content))
+    fault = _fault(state, int(match["epoch"]), int(match["step"]))
+    if fault:
+        raise Unusable(fault)
+    return state  # type: ignore[no-any-return]
+
+
+_KEYS = {
+    "epoch": int,
+    "step": int,
+    "at": int,
+    "seconds": float,
+    "model": dict,
+    "optimizer": dict,
+    "schedule": dict,
+    "scaler": dict,
+    "ema": dict,
+    "generators": list,
+    "meter": list,
+    "rows": list,
+    "losses": list,
+}
+"""What a checkpoint holds, of which type."""
+
+
+def _fault(state: Any, epoch: int, step: int) -> str:
+    """Why a state is not one of a training after so many epochs and steps; empty if it is."""
+    if not isinstance(state, dict):
+        return "it does not contain a training state"
+    wrong = [key for key, kind in _KEYS.items() if not isinstance(state.get(key), kind)]
+    if wrong:
+        return f"its `{wrong[0]}` is missing or has the wrong type"
+    if not isinstance(state["schedule"].get("last_epoch"), int):
+        return "its `schedule` has no step"
+    if (state["epoch"], state["step"]) != (epoch, step) or not 0 <= state["at"] <= step:
+        return "its step differs from the one in its name"
+    rows, losses = state["rows"], state["losses"]
+    if len(rows) != epoch or not all(isinstance(row, dict) and _numbers(row) for row in rows):
+        return "its `rows` are not one for each epoch"
+    if len(losses) != epoch or not all(isinstance(part, Tensor) and part.ndim == 1 for part in losses):
+        return "its `losses` are not one tensor for each epoch"
+    if not (state["generators"] and len(state["generators"]) == len(state["meter"])):
+        return "its `generators` and `meter` are not of the same processes"
+    return ""
+
+
+def _numbers(row: dict[Any, Any]) -> bool:
+    from archc.training.run_folder import COLUMNS  # which reads the names of checkpoints
+
+    return all(isinstance(row.get(name), int | float) for name in COLUMNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any
 
 from torch import Tensor
@@ -47,7 +48,9 @@ def draw_curves(
     axes[1].set_title(f"best validation accuracy {best['val_accuracy']:.2%} (epoch {best['epoch']:.0f})", fontsize=10)
     axes[0].legend(frameon=False)
     axes[1].legend(frameon=False, loc="lower right")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # a folder's name may have dollar signs
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box instead
+        figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -61,16 +61,21 @@ class World:
         return tensor
 
 
+def pick_device(device: str) -> torch.device:
+    """The device that `auto`, `cpu` or `cuda` means here. Raises SpecError (E0709) if it is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        what = "there is no CUDA device, or this build of torch cannot use it"
+        raise SpecError([Problem("E0709", what, file="--device", help="--device cpu works without one")])
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
 @contextmanager
 def world(device: str) -> Iterator[World]:
     """The world of this process, with `device` auto, cpu or cuda; joined on entry and left at the end.
 
     Raises SpecError (E0709) where the device is not there.
     """
-    if device == "cuda" and not torch.cuda.is_available():
-        what = "there is no CUDA device, or this build of torch cannot use it"
-        raise SpecError([Problem("E0709", what, file="--device", help="--device cpu trains without one")])
-    cuda = device != "cpu" and torch.cuda.is_available()
+    cuda = pick_device(device).type == "cuda"
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if "RANK" not in os.environ or size == 1:
         yield World(0, 1, torch.device("cuda" if cuda else "cpu"))
@@ -79,14 +84,14 @@ def world(device: str) -> Iterator[World]:
     here = torch.device("cuda", local) if cuda else torch.device("cpu")
     if cuda:
         if local >= torch.cuda.device_count():
-            what = f"process {local} of this machine has no GPU of its own: there are {torch.cuda.device_count()}"
+            what = f"process {local} of this machine has no GPU to use: there are only {torch.cuda.device_count()}"
             raise SpecError([Problem("E0709", what, file="torchrun", help="lower --nproc-per-node")])
         torch.cuda.set_device(here)
     # After a restart torchrun's store still holds the addresses of processes that died, and gloo would wait for
     # them: each attempt has keys of its own.
     store, rank, size = next(iter(rendezvous("env://")))
     store = PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-    # Objects and wishes travel by gloo, gradients on a GPU by NCCL.
+    # Objects and requests travel by gloo, gradients on a GPU by NCCL.
     backends = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     torch.distributed.init_process_group(backends, store=store, rank=rank, world_size=size)
     try:

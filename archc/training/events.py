@@ -1,6 +1,6 @@
 """What interrupts the steps: signals, a checkpoint that is due, a loss that is no number.
 
-Each process may want something else at a moment; the strongest wish of all is acted upon by all, after the same step.
+Each process may want something else at a moment; all act upon the strongest request of any, after the same step.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch
 from archc.training.distributed import World
 
 
-class Wish(IntEnum):
-    """What to do after a step; the greatest of all processes' wishes holds."""
+class Request(IntEnum):
+    """What to do after a step; the greatest of all processes' requests holds."""
 
     GO_ON = 0
     CHECKPOINT = 1
@@ -38,7 +38,7 @@ class Interrupted(Exception):
 
 
 class Events:
-    """The wishes of this process, and what all agree upon."""
+    """The requests of this process, and what all agree upon."""
 
     def __init__(self, world: World, checkpoint_steps: int, checkpoint_minutes: float) -> None:
         self._world = world
@@ -46,20 +46,20 @@ class Events:
         self._seconds = checkpoint_minutes * 60
         self._saved = time.monotonic()
         self._since = 0
-        self._signal = Wish.GO_ON
+        self._signal = Request.GO_ON
         self._pending: tuple[Any, torch.Tensor] | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """SIGINT and SIGTERM become wishes. A second Ctrl-C stops at once."""
+        """SIGINT and SIGTERM become requests. A second Ctrl-C stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def note(number: int, _frame: FrameType | None) -> None:
-            if number == signal.SIGINT and self._signal is Wish.INTERRUPT:
+            if number == signal.SIGINT and self._signal is Request.INTERRUPT:
                 raise KeyboardInterrupt
-            self._signal = Wish.INTERRUPT if number == signal.SIGINT else Wish.TERMINATE
+            self._signal = Request.INTERRUPT if number == signal.SIGINT else Request.TERMINATE
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -68,17 +68,17 @@ class Events:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def after_step(self, finite: bool) -> Wish:
+    def after_step(self, finite: bool) -> Request:
         """What all processes do now; `finite` is False once a loss was seen that is no number.
 
         With several processes it is what they wanted a step ago: the answer travels while they compute.
         """
         self._since += 1
         own = self._signal
-        if own is Wish.GO_ON and self._due():
-            own = Wish.CHECKPOINT
+        if own is Request.GO_ON and self._due():
+            own = Request.CHECKPOINT
         if not finite:
-            own = Wish.NOT_FINITE
+            own = Request.NOT_FINITE
         if self._world.size == 1:
             return own
         agreed = self._answer()
@@ -87,19 +87,19 @@ class Events:
         self._pending = (work, tensor)
         return agreed
 
-    def at_rest(self) -> Wish:
+    def at_rest(self) -> Request:
         """The strongest signal of all processes, at a moment at which none is in a step."""
         self._answer()
-        return Wish(max(self._world.gathered(self._signal)))
+        return Request(max(self._world.gathered(self._signal)))
 
-    def _answer(self) -> Wish:
+    def _answer(self) -> Request:
         """What all wanted when they last told each other."""
         if self._pending is None:
-            return Wish.GO_ON
+            return Request.GO_ON
         work, tensor = self._pending
         work.wait()
         self._pending = None
-        return Wish(int(tensor.item()))
+        return Request(int(tensor.item()))
 
     def saved(self) -> None:
         """A checkpoint was written."""

@@ -22,7 +22,7 @@ def lay_out(model: nn.Module, recipe: Recipe, device: torch.device) -> nn.Module
 
 @contextmanager
 def planes(model: nn.Module, recipe: Recipe, device: torch.device) -> Iterator[None]:
-    """Within the block, colour images pass the first convolution plane by plane where that is faster.
+    """Within the block, color images pass the first convolution plane by plane where that is faster.
 
     oneDNN takes up to ten times as long for the gradient of such a layer (3 channels, a kernel of 5 and more, bf16)
     with channels last. Nothing changes on a GPU.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -16,15 +17,19 @@ from archc.training.batches import MISSING, Batch, Batches, FolderBatches, epoch
 from archc.training.checkpoint import save_checkpoint
 from archc.training.distributed import World
 from archc.training.ema import Ema
-from archc.training.events import Events, Interrupted, Wish
+from archc.training.events import Events, Interrupted, Request
+from archc.training.freezing import rest
 from archc.training.layout import lay_out, planes
-from archc.training.loss import Loss, heads_of
-from archc.training.meter import Meter
+from archc.training.loss import Loss, Outputs, heads_of
+from archc.training.meter import Meter, Score
+from archc.training.mix import mix_draws, mixed
 from archc.training.optimizer import make_optimizer, make_schedule
 from archc.training.parallel import parallel, state_of, take_state
 from archc.training.progress import Progress
 from archc.training.recipe import Recipe
-from archc.training.run_folder import RunFolder
+from archc.training.run_folder import RunFolder, best_of
+from archc.training.unreadable import no_image_read, of_all_processes
+from archc.training.validation import autocast, evaluation_rows
 
 _LOOK = 0.5
 """Seconds between two looks at the losses while an epoch runs: looking waits for the device."""
@@ -32,12 +37,7 @@ _LOOK = 0.5
 _DRAW = 30.0
 """Seconds between two drawings of the curves while a run goes on."""
 
-_SIGNALS = {Wish.INTERRUPT: signal.SIGINT, Wish.TERMINATE: signal.SIGTERM}
-
-
-def best_of(rows: list[dict[str, float]]) -> dict[str, float]:
-    """The epoch with the highest validation accuracy; of equal ones, that with the lowest loss."""
-    return max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+_SIGNALS = {Request.INTERRUPT: signal.SIGINT, Request.TERMINATE: signal.SIGTERM}
 
 
 class Loop:
@@ -46,10 +46,12 @@ class Loop:
     def __init__(
         self,
         model: nn.Module,
-        outputs: tuple[str, ...],
+        frozen: list[nn.Module],
+        outputs: Outputs,
         train: Batches,
         validation: Batches,
         preparation: Preparation,
+        class_weights: Tensor | None,
         recipe: Recipe,
         world: World,
         folder: RunFolder,
@@ -58,13 +60,16 @@ class Loop:
     ) -> None:
         self.recipe, self.world, self.folder, self.progress = recipe, world, folder, progress
         self.train, self.validation, self.preparation = train, validation, preparation
-        self.model = lay_out(model, recipe, world.device)
+        self.model, self.frozen = lay_out(model, recipe, world.device), frozen
         self.forward = parallel(self.model, recipe, world)
         self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
-        self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs, isinstance(train, FolderBatches))
+        self.mixes = recipe.mixup > 0 or recipe.cutmix > 0
+        partial, weights = isinstance(train, FolderBatches), class_weights
+        self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs, partial, weights)
         self.steps = len(self._rows(0))
         self.optimizer = make_optimizer(self.model, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.steps)
+        self.highest = list(self.schedule.base_lrs)  # the learning rates that the schedule multiplies, one a group
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.precision == "fp16")
         self.events = Events(world, recipe.checkpoint_steps, recipe.checkpoint_minutes)
         self.title = title
@@ -76,21 +81,27 @@ class Loop:
         self.losses: list[Tensor] = []  # a tensor an epoch, the loss of each of its steps
 
     def run(self) -> None:
-        """Train to the last epoch. Raises Interrupted, or SpecError where the loss is no number."""
+        """Train to the last epoch. Raises Interrupted, or SpecError if the loss is not finite."""
+        if self.rows and self._done():
+            self._report(curves=True)  # the process before this one may have been killed between checkpoint and report
         with self.events.listening(), planes(self.model, self.recipe, self.world.device):
-            while self.epoch < self.recipe.epochs:
+            while not self._done():
                 start = time.perf_counter() - self.seconds
                 self._train(start)
                 trained = time.perf_counter() - start
-                scores = self._validate(start)
+                self.progress.validate()
+                scores = self._evaluate(self.validation, self.ema.model if self.ema else self.model, start)
                 self._close_epoch(scores, trained, time.perf_counter() - start)
 
     def _train(self, start: float) -> None:
         """The steps of an epoch that are left."""
         left = self._rows(self.epoch)[self.at :]
         draws = epoch_draws(self.recipe.seed, self.epoch, len(self.train))
+        if self.mixes:
+            draws = torch.cat([draws, mix_draws(self.recipe, self.epoch, len(self.train))], 1)
         self.progress.begin(self.epoch, self.at, self.steps)
         self.model.train()
+        rest(self.frozen)
         looked = time.monotonic()
         batches = self.train.of([rows for rows, _ in left], draws)
         for batch, (_, size) in zip(batches, left, strict=True):
@@ -110,9 +121,11 @@ class Loop:
         total = torch.zeros((), device=self.world.device)
         for number, (pixels, labels, draws) in enumerate(parts):
             images = self.preparation.training(pixels, draws)
+            mixture = mixed(images, labels, draws) if self.mixes else None
+            images = mixture.images if mixture else images
             with self._synchronised(number == len(parts) - 1):
-                with self._autocast():
-                    loss, scores = self.loss(self.forward(images), labels)
+                with autocast(self.recipe, self.world.device):
+                    loss, scores = self.loss(self.forward(images), labels, mixture)
                 # Every process's gradients are averaged: a part counts by its images.
                 share = len(labels) * self.world.size / size
                 torch.autograd.backward(self.scaler.scale(loss if share == 1 else loss * share))
@@ -129,19 +142,27 @@ class Loop:
             self.ema.update(self.model, self.step)
         self.meter.step(total)
 
+    def test(self, images: Batches) -> Score:
+        """Loss and accuracy of the best weights over test images. Called by every process after `take_best`."""
+        with self.events.listening():
+            return self._evaluate(images, self.model, time.perf_counter()).read(self.world)
+
+    def take_best(self, state: dict[str, Tensor]) -> None:
+        """Put the best weights into the model, in inference mode."""
+        take_state(self.model, state, self.recipe.shard)
+        self.model.eval()
+
     @torch.no_grad()
-    def _validate(self, start: float) -> Meter:
-        """Loss and accuracy over all validation images."""
-        self.progress.validate()
-        model = (self.ema.model if self.ema else self.model).eval()
-        size = max(32, 2 * self.recipe.batch_size // self.recipe.accumulate)
-        batches = torch.split(torch.arange(len(self.validation)), size)
+    def _evaluate(self, images: Batches, model: nn.Module, start: float) -> Meter:
+        """Loss and accuracy of a model over all images."""
+        model.eval()
+        batches = evaluation_rows(len(images), self.recipe)
         # Each process sees some of each batch, and at least one image: those that are not its own do not count.
         rows = [batch[self.world.rank :: self.world.size] for batch in batches]
         meter = Meter(self.world.device, len(rows))
-        read = self.validation.of([own if len(own) else batches[0][:1] for own in rows], torch.empty(0))
+        read = images.of([own if len(own) else batches[0][:1] for own in rows], torch.empty(0))
         for own, (pixels, labels, _) in zip(rows, read, strict=True):
-            with self._autocast():
+            with autocast(self.recipe, self.world.device):
                 scores = heads_of(model(self.preparation.validation(pixels)), self.loss.outputs)[0][0]
                 labels = labels if len(own) else torch.full_like(labels, MISSING)
                 meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
@@ -152,6 +173,12 @@ class Loop:
         """Write the epoch down, and save."""
         self._refuse_not_finite()
         train, val = self.meter.read(self.world), validation.read(self.world)
+        unreadable = [of_all_processes(part.unreadable, self.world) for part in (self.train, self.validation)]
+        for score, name, found in zip((train, val), ("training", "validation"), unreadable, strict=True):
+            if not score.images:
+                raise no_image_read(f"{name} images", found)
+        if not math.isfinite(val.loss):
+            raise self._not_finite(f"the validation loss became NaN or infinite after epoch {self.epoch + 1}")
         row = {
             "epoch": self.epoch + 1,
             "lr": self._rate(self.step - 1),
@@ -173,29 +200,43 @@ class Loop:
             if self.world.first:
                 self.folder.write_best(state)
         self.save()
-        if self.world.first:
-            self.folder.write_metrics(self.rows)
-            self.folder.write_board(self.rows, self.losses)
-            if self.epoch == self.recipe.epochs or time.monotonic() - self.drawn > _DRAW:
-                smoothed = self.recipe.label_smoothing > 0
-                self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)
-                self.drawn = time.monotonic()
-        self.progress.epoch(row, self.recipe.epochs, {**self.train.unreadable, **self.validation.unreadable})
+        self._report(curves=self._done() or time.monotonic() - self.drawn > _DRAW)
+        self.progress.epoch(row, self.recipe.epochs, unreadable[0] | unreadable[1])
+        if self.epoch < self.recipe.epochs and self._done():
+            self.progress.note(f"stopped early: no better epoch in the last {self.recipe.patience}")
         self._stop_if(self.events.at_rest())
+
+    def _done(self) -> bool:
+        """Return True after the last epoch, or after as many without a better one as the recipe's patience allows."""
+        if self.epoch >= self.recipe.epochs:
+            return True
+        patience = self.recipe.patience
+        return bool(patience and self.rows) and self.epoch - best_of(self.rows)["epoch"] >= patience
+
+    def _report(self, curves: bool) -> None:
+        """Write the figures so far for people."""
+        if not self.world.first:
+            return
+        self.folder.write_metrics(self.rows)
+        self.folder.write_board(self.rows, self.losses)
+        if curves:
+            smoothed = self.recipe.label_smoothing > 0
+            self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)
+            self.drawn = time.monotonic()
 
     # What happens between steps
 
-    def _act(self, wish: Wish, start: float) -> None:
-        if wish is Wish.GO_ON:
+    def _act(self, request: Request, start: float) -> None:
+        if request is Request.GO_ON:
             return
         self.seconds = time.perf_counter() - start
         self._refuse_not_finite()
         self.save()
-        self._stop_if(wish)
+        self._stop_if(request)
 
-    def _stop_if(self, wish: Wish) -> None:
-        if wish in _SIGNALS:
-            raise Interrupted(_SIGNALS[wish])
+    def _stop_if(self, request: Request) -> None:
+        if request in _SIGNALS:
+            raise Interrupted(_SIGNALS[request])
 
     def _refuse_not_finite(self) -> None:
         """Weights that a loss without a value has spoilt are never saved."""
@@ -204,12 +245,15 @@ class Loop:
             return
         step = self.step - self.at + min(found)
         at = f"step {step + 1:,} (epoch {self.epoch + 1}), learning rate {self._rate(step):.3g}"
-        what = f"the loss is no finite number at {at}"
+        raise self._not_finite(f"the loss became NaN or infinite at {at}")
+
+    def _not_finite(self, what: str) -> SpecError:
+        """The error (E0707) with what to try against it."""
         tries = [f"--lr {self.recipe.lr / 10:.1g}"]
         tries += ["--warmup-epochs 1"] if not self.recipe.warmup_epochs else []
         tries += ["--clip-norm 1"] if not self.recipe.clip_norm else []
         tries += ["--precision bf16 or fp32"] if self.recipe.precision == "fp16" else []
-        raise SpecError([Problem("E0707", what, file=str(self.folder.path), help=f"try {', or '.join(tries)}")])
+        return SpecError([Problem("E0707", what, file=str(self.folder.path), help=f"try {', or '.join(tries)}")])
 
     def save(self) -> None:
         """Write a checkpoint of all that the next step depends on."""
@@ -245,7 +289,7 @@ class Loop:
         take_state(self.model, state["model"], self.recipe.shard)
         take_state(self.model, state["optimizer"], self.recipe.shard, self.optimizer)
         self.schedule.last_epoch = state["schedule"]["last_epoch"]
-        self.schedule.base_lrs = [self.recipe.lr for _ in self.optimizer.param_groups]
+        self.schedule.base_lrs = list(self.highest)
         self.scaler.load_state_dict(state["scaler"])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
@@ -258,7 +302,9 @@ class Loop:
             self.meter.load_state_dict(state["meter"][rank])
         else:
             then = len(state["generators"])
-            self.progress.note(f"resumed by {size} processes what {then} began: dropout and the epoch's means differ")
+            self.progress.note(
+                f"resumed by {size} processes what {then} started: dropout and the epoch's averages differ"
+            )
             torch.manual_seed(self.recipe.seed + self.step * size + rank)
             self.meter.skip(self.at)
 
@@ -272,11 +318,6 @@ class Loop:
     def _rate(self, step: int) -> float:
         """The learning rate of a step."""
         return float(self.recipe.lr * self.schedule.lr_lambdas[0](step))
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
-        kind = kinds.get(self.recipe.precision)
-        return torch.autocast(self.world.device.type, kind) if kind else nullcontext()
 
     def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
         """Processes exchange gradients with the last part of a batch only."""

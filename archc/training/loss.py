@@ -6,51 +6,83 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from archc.training.batches import MISSING
+from archc.training.mix import Mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a network returns in inference: the names of a dict's entries, or how many more values follow the scores.
+
+    Auxiliary heads are what it returns beyond that in training: more entries of the dict, or more values of the tuple,
+    as torchvision's GoogLeNet and Inception v3 have them.
+    """
+
+    names: tuple[str, ...] = ("output",)
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Cross-entropy of the scores, and of auxiliary heads with the weight `auxiliary`.
-
-    `outputs` are the names of the outputs in inference; what a dict has beyond them are auxiliary heads. A tuple
-    holds the scores first, then auxiliary heads or None, as torchvision's GoogLeNet and Inception v3 return it.
-    """
+    """Cross-entropy of the scores, and of auxiliary heads with the weight `auxiliary`."""
 
     smoothing: float
     auxiliary: float
-    outputs: tuple[str, ...] = ("output",)
+    outputs: Outputs = Outputs()
     partial: bool = False
     """Whether images may lack a label: all of a batch then count as nothing, not as no number."""
+    weights: Tensor | None = None
+    """The weight of each class, with a mean of 1 over the images; None weighs none."""
 
-    def __call__(self, result: Any, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, result: Any, labels: Tensor, mixture: Mixed | None = None) -> tuple[Tensor, Tensor]:
         """The loss, a mean over the batch, and the scores (batch, classes)."""
         main, heads = heads_of(result, self.outputs)
-        loss = self.of(main[0], labels)
+        loss = self.of(main[0], labels, mixture)
         for scores in main[1:]:
-            loss = loss + self.of(scores, labels)
+            loss = loss + self.of(scores, labels, mixture)
         if heads:
-            loss = loss + self.auxiliary * sum(self.of(scores, labels) for scores in heads)
+            loss = loss + self.auxiliary * sum(self.of(scores, labels, mixture) for scores in heads)
         return loss, main[0]
 
-    def of(self, scores: Tensor, labels: Tensor) -> Tensor:
+    def of(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
         """Cross-entropy; images without a label do not count."""
+        if mixture is not None or self.weights is not None:
+            own = self._each(scores, labels)
+            if mixture is not None:
+                own = own * mixture.share + self._each(scores, mixture.others) * (1 - mixture.share)
+            # A mean over the images, not over their weights: parts of a batch add up to the whole.
+            return own.sum() / (labels != MISSING).sum().clamp(min=1)
         if not self.partial:
             return F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
         some = (labels != MISSING).any()
         labels = labels.where(some, 0)  # a mean over no image would be 0/0
         return some * F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
 
+    def _each(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each image: 0 without a label."""
+        smoothing = self.smoothing
+        return F.cross_entropy(
+            scores, labels, self.weights, ignore_index=MISSING, reduction="none", label_smoothing=smoothing
+        )
 
-def heads_of(result: Any, outputs: tuple[str, ...]) -> tuple[list[Tensor], list[Tensor]]:
+
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """A weight for each class, in inverse proportion to its images: their mean over all images is 1."""
+    counts = torch.bincount(labels, minlength=classes)
+    present = int((counts > 0).sum())
+    return torch.where(counts > 0, len(labels) / (present * counts.clamp(min=1)), 0.0)
+
+
+def heads_of(result: Any, outputs: Outputs) -> tuple[list[Tensor], list[Tensor]]:
     """The scores of the outputs, and those of auxiliary heads."""
     if isinstance(result, Tensor):
         return [result], []
     if isinstance(result, Mapping):
-        main = [result[name] for name in outputs if name in result]
-        return main, [scores for name, scores in result.items() if name not in outputs]
+        main = [result[name] for name in outputs.names if name in result]
+        return main, [scores for name, scores in result.items() if name not in outputs.names]
     first, *others = result
-    return [first], [scores for scores in others if scores is not None]
+    return [first], [scores for scores in others[outputs.more :] if scores is not None]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,12 @@ from torch import Tensor, nn
 
 from archc.architecture import Architecture, load
 from archc.build.classes import Found, class_fault, construct, find_class
-from archc.problems import Problem, SpecError, did_you_mean
+from archc.kinds import form
+from archc.library import named_file
+from archc.problems import Fix, Problem, SpecError, applied, did_you_mean
 from archc.reading import read_file
+from archc.training.freezing import rest
+from archc.training.loss import Outputs
 
 Size = tuple[int, int, int]
 """(channels, height, width) of the network's input."""
@@ -63,6 +68,10 @@ def find_subject(model: Any, settings: dict[str, Any] | None = None) -> Subject:
 
 def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
     architecture = architecture.configure(**settings)
+    if len(architecture.input) != 3:
+        what = f"`archc train` takes networks for images: {architecture.name} takes {form(architecture.input)}"
+        raise SpecError([Problem("E0704", what, architecture.network.spec.input_mark)])
+    channels, height, width = architecture.input
 
     def fitted(size: Size, classes: int) -> Architecture:
         known = architecture.parameters
@@ -75,7 +84,7 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
     return Subject(
         architecture.name,
         lambda size, classes: fitted(size, classes).build(),
-        architecture.input,
+        (channels, height, width),
         files,
         {"kind": "spec"},
         settings,
@@ -93,11 +102,11 @@ def spec_files(architecture: Architecture) -> dict[str, str]:
         stem += "_original"
     clash = {"spec.yaml", "recipe.yaml"} & found.keys() - {path.name}
     if clash:
-        what = f"a run keeps its own `{min(clash)}` beside the spec's files, which have one of that name"
+        what = f"a run keeps its own `{min(clash)}` next to the spec's files, one of which has the same name"
         raise SpecError([Problem("E0601", what, file=str(path), help="rename that file")])
     found[f"{stem}.yaml"] = found.pop(path.name)
     lines = [
-        "# The network as it was trained: the spec beside this file, with the settings that follow.",
+        "# The network as it was trained: the spec next to this file, with these settings.",
         f"extends: {stem}.yaml",
         f"name: {architecture.name}",
         f"input: {list(architecture.input)}",
@@ -109,17 +118,25 @@ def spec_files(architecture: Architecture) -> dict[str, str]:
 
 
 def _with_dependencies(path: Path) -> dict[str, str]:
-    """The texts of a spec and of all that it extends or imports, by file name."""
+    """The texts of a spec and of all that it extends or imports, by file name; bundled specs are named as files."""
+    names = {path: path.name}
     found: dict[str, str] = {}
-    waiting = [path.name]
+    waiting = [path]
     while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        root = read_file(path.parent / name, name)
-        found[name] = root.mark.source.text
-        waiting += [root["extends"]] if "extends" in root else []
-        waiting += list(root.get("import") or {})
+        file = waiting.pop()
+        root = read_file(file, names[file])
+        places = {root["extends"]: root.values_at["extends"]} if "extends" in root else {}
+        places |= root["import"].keys_at if root.get("import") else {}
+        text = root.mark.source.text
+        for name, mark in sorted(places.items(), key=lambda place: place[1][1:3], reverse=True):
+            other = named_file(name, file.parent)
+            assert other is not None  # it was loaded
+            if other not in names:
+                own = name if name == other.name else f"{name}.yaml"
+                names[other] = f"{name}_bundled.yaml" if own in names.values() else own
+                waiting.append(other)
+            text = text if name == names[other] else applied(text, Fix(mark, names[other]))
+        found[names[file]] = text
     return found
 
 
@@ -149,7 +166,7 @@ def _class(found: Found, settings: dict[str, Any]) -> Subject:
 
 
 @torch.no_grad()
-def output_shapes(model: nn.Module, size: Size) -> dict[str, tuple[int, ...]]:
+def output_shapes(model: nn.Module, size: Size) -> tuple[dict[str, tuple[int, ...]], Outputs]:
     """The shapes of the outputs in inference for images of a size, without the batch. Raises what torch raises.
 
     Weights, statistics and the random generators stay as they are.
@@ -161,13 +178,14 @@ def output_shapes(model: nn.Module, size: Size) -> dict[str, tuple[int, ...]]:
     finally:
         model.train(training)
     if isinstance(result, Tensor):
-        return {"output": tuple(result.shape[1:])}
-    named = result.items() if isinstance(result, dict) else {"output": result[0]}.items()
-    return {name: tuple(scores.shape[1:]) for name, scores in named}
+        return {"output": tuple(result.shape[1:])}, Outputs()
+    if isinstance(result, dict):
+        return {name: tuple(scores.shape[1:]) for name, scores in result.items()}, Outputs(tuple(result))
+    return {"output": tuple(result[0].shape[1:])}, Outputs(more=len(result) - 1)
 
 
-def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[nn.Module, Size, tuple[str, ...]]:
-    """The network, initialised under a seed, for the first input size that it takes; and its outputs' names.
+def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[nn.Module, Size, Outputs]:
+    """The network, initialized under a seed, for the first input size that it takes; and what it returns.
 
     Raises SpecError (E0703) where it takes none of them, or gives another number of classes.
     """
@@ -176,10 +194,8 @@ def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[n
         torch.manual_seed(seed)
         try:
             model = subject.make(size, classes)
-            clash = _channels(subject, model, size[0])
-            if clash:
-                raise clash
-            shapes = output_shapes(model, size)
+            with _channels(subject, model, size[0]):
+                shapes, outputs = output_shapes(model, size)
         except SpecError as error:
             if not all(problem.code.startswith(("E03", "E0402")) for problem in error.problems):
                 raise
@@ -190,22 +206,25 @@ def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[n
             problems = problems or [Problem("E0703", what, file=subject.name, help="try another size with --resize")]
             continue
         _check_outputs(subject, shapes, classes)
-        return model, size, tuple(shapes)
+        return model, size, outputs
     raise SpecError(problems)
 
 
 @torch.no_grad()
-def runs_alone(model: nn.Module, size: Size) -> str:
+def runs_alone(model: nn.Module, size: Size, frozen: list[nn.Module]) -> str:
     """Why a network cannot take a single image in training, as batch norm of a 1×1 map; empty if it can.
 
+    `frozen` modules are in inference mode as they are in training.
     Weights, statistics and the random generators stay as they are.
     """
     training = model.training
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     device = next(model.parameters(), torch.empty(0)).device
+    model.train()
+    rest(frozen)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.func.functional_call(model.train(), buffers, (torch.zeros(1, *size, device=device),))
+            torch.func.functional_call(model, buffers, (torch.zeros(1, *size, device=device),))
     except (RuntimeError, ValueError) as error:
         return str(error).splitlines()[0]
     finally:
@@ -213,13 +232,30 @@ def runs_alone(model: nn.Module, size: Size) -> str:
     return ""
 
 
-def _channels(subject: Subject, model: nn.Module, channels: int) -> SpecError | None:
-    first = next((module for module in model.modules() if isinstance(module, nn.Conv2d)), None)
-    if first is None or first.in_channels == channels:
-        return None
-    what = f"{subject.name} takes images of {first.in_channels} channels, the data has {channels}"
-    help = f"--channels {first.in_channels} converts the images" if first.in_channels in (1, 3) else ""
-    return SpecError([Problem("E0703", what, file=subject.name, help=help)])
+@contextmanager
+def _channels(subject: Subject, model: nn.Module, channels: int) -> Iterator[None]:
+    """An error within the block is one of channels if the first convolution that runs takes others than the images'.
+
+    Which one is first shows when the network runs: a module may register its layers in any order.
+    """
+    ran: list[nn.Conv2d] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda layer, _given: ran.append(layer))
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d)
+    ]
+    try:
+        yield
+    except (RuntimeError, ValueError):
+        if not ran or ran[0].in_channels == channels:
+            raise
+        own = ran[0].in_channels
+        what = f"{subject.name} expects images with {own} channels, but the dataset has {channels}"
+        help = f"use --channels {own} to convert the images" if own in (1, 3) else ""
+        raise SpecError([Problem("E0703", what, file=subject.name, help=help)]) from None
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes: int) -> None:
@@ -227,13 +263,13 @@ def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes
         if shape == (classes,):
             continue
         if len(shape) != 1:
-            what = f"the output `{name}` of {subject.name} is {_form(shape)}, not one score a class"
-            help = "end the network with a layer such as `linear: $num_classes`"
+            what = f"the output `{name}` of {subject.name} is {_form(shape)}, not one score per class"
+            help = "end the network with one score per class, such as `linear: $num_classes`"
         else:
-            what = f"{subject.name} gives {shape[0]} scores, the data has {classes} classes"
-            help = f"set the parameter that says the number of classes: --set NAME={classes}"
+            what = f"{subject.name} has {shape[0]} outputs, but the dataset has {classes} classes"
+            help = f"set the parameter for the number of classes: --set NAME={classes}"
             if "num_classes" in subject.settings:
-                help = "leave `num_classes` away: it follows the data"
+                help = "remove `num_classes`: archc sets it from the data"
         raise SpecError([Problem("E0703", what, file=subject.name, help=help)])
 
 

@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from archc.training.recipe import Recipe
+from archc.training.selection import matches, require_match
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimizer, fused into one kernel; biases and normalisation are decayed only if the recipe says so."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in trained if recipe.decay_all or parameter.ndim > 1]
-    others = [parameter for parameter in trained if not recipe.decay_all and parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    scales = lr_scales(list(trained), recipe.lr_scale, type(model).__name__)
+    groups: list[dict[str, Any]] = []
+    for scale in dict.fromkeys(scales.values()):
+        own = [parameter for name, parameter in trained.items() if scales[name] == scale]
+        decayed = [parameter for parameter in own if recipe.decay_all or parameter.ndim > 1]
+        others = [parameter for parameter in own if not recipe.decay_all and parameter.ndim <= 1]
+        for parameters, decay in ((decayed, recipe.weight_decay), (others, 0.0)):
+            if parameters:
+                groups.append({"params": parameters, "weight_decay": decay, "lr": recipe.lr * scale})
+    betas = recipe.momentum, 0.999
+    match recipe.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=recipe.lr, betas=betas, fused=True)
+        case "adam":
+            return torch.optim.Adam(groups, lr=recipe.lr, betas=betas, fused=True)
+        case "nadam":
+            return torch.optim.NAdam(groups, lr=recipe.lr, betas=betas)
+        case "radam":
+            return torch.optim.RAdam(groups, lr=recipe.lr, betas=betas)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=recipe.lr, momentum=recipe.momentum)
     # On the CPU fused SGD rounds the last few elements of a tensor otherwise, which after 1,000 steps of the course's
     # notebook made a loss 2e-4 of another. The recipe `notebook` is to give the notebook's own curve.
-    fused = any(parameter.device.type != "cpu" for parameter in trained)
+    fused = any(parameter.device.type != "cpu" for parameter in trained.values())
     return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused)
+
+
+def lr_scales(names: list[str], patterns: dict[str, float], network: str) -> dict[str, float]:
+    """The factor of each parameter's learning rate: that of the last pattern that fits its name, else 1.
+
+    Raises SpecError (E0701) if a pattern fits no trained parameter.
+    """
+    for pattern in patterns:
+        require_match(names, pattern, "lr_scale", network)
+    return {name: next((x for p, x in reversed(patterns.items()) if matches(name, p)), 1.0) for name in names}
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LambdaLR:
@@ -48,6 +75,8 @@ def rate(recipe: Recipe, steps: int) -> Callable[[int], float]:
                 return 1 - done
             case "step":
                 return float(recipe.gamma ** (step // (recipe.step_epochs * steps)))
+            case "exponential":
+                return float(recipe.gamma ** (step // steps))
         return 1.0
 
     return factor

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from archc.terminal import say
 from archc.training.data import Data
 from archc.training.distributed import World
 from archc.training.meter import Score
@@ -26,12 +27,12 @@ class Progress:
     def start(
         self, model: str, data: Data, size: tuple[int, ...], recipe: Recipe, here: World, folder: Path, step: int
     ) -> None:
-        """A run begins, or goes on after `step` steps."""
-        images = f"{len(data.train):,} images to train on and {len(data.validation):,} to validate with"
+        """A run starts, or resumes after `step` steps."""
+        images = f"{len(data.train):,} training images and {len(data.validation):,} validation images"
         processes = f" in {here.size} processes" if here.size > 1 else ""
         self.note(f"{model} on {data.name}: {images}, input {'×'.join(map(str, size))}, {len(data.classes)} classes")
         self.note(
-            f"on {here.device}{processes}, {recipe.precision}, batches of {recipe.batch_size}; the run is in {folder}"
+            f"on {here.device}{processes}, {recipe.precision}, batch size {recipe.batch_size}; saving to {folder}"
         )
         if step:
             self.note(f"resumed after step {step:,}")
@@ -39,8 +40,13 @@ class Progress:
     def end(self, best: dict[str, float], folder: Path) -> None:
         """A run is done; `best` is its best epoch."""
         if not self._quiet:
-            accuracy = f"{best['val_accuracy']:.2%} of the validation images"
-            print(f"best: epoch {best['epoch']}, {accuracy}; its weights are in {folder / 'best.safetensors'}")
+            accuracy = f"{best['val_accuracy']:.2%} validation accuracy"
+            say(f"best: epoch {best['epoch']}, {accuracy}; weights saved to {folder / 'best.safetensors'}")
+
+    def test(self, score: Score) -> None:
+        """What the best weights reach on the test images."""
+        if not self._quiet:
+            say(f"test: loss {score.loss:.4f}, accuracy {score.top1:.2%} of {score.images:,} images")
 
     def begin(self, epoch: int, at: int, steps: int) -> None:
         """An epoch begins, at step `at` of `steps`."""
@@ -78,17 +84,17 @@ class Progress:
         train = f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:6.2%}"
         val = f"loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:6.2%}"
         took = f"{row['seconds']:.1f} s, {row['images_per_second']:,.0f} images/s"
-        print(f"epoch {number}  training {train}  validation {val}  {took}", flush=True)
+        say(f"epoch {number}  training {train}  validation {val}  {took}", flush=True)
         if len(unreadable) > self._unreadable:
             self._unreadable = len(unreadable)
-            self.note(f"{len(unreadable)} images cannot be read and are left out:")
+            self.note(f"{len(unreadable)} images cannot be read and are skipped:")
             for path, fault in list(unreadable.items())[:10]:
                 self.note(f"  {path}: {fault}")
 
     def note(self, text: str) -> None:
         """Something worth a line."""
         if not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            say(text, error=True, flush=True)
 
     def close(self) -> None:
         """Take the bar away."""

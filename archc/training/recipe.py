@@ -22,58 +22,96 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Recipe(BaseModel):
-    """The settings of a training run; the defaults are those of the recipe `default`."""
+    """The hyperparameters of a training run; the defaults are those of the recipe `default`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
-    description: str = Field("", description="what the recipe is, and where it comes from")
-    epochs: Count = Field(20, description="passes over the training images")
-    batch_size: Count = Field(128, description="images in one step of the optimizer, over all devices")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of weights, order, augmentation and dropout")
-
-    optimizer: Literal["sgd", "adamw"] = Field("adamw", description="of torch.optim")
-    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(0.001, description="the highest learning rate")
-    momentum: Fraction = Field(0.9, description="of sgd; beta1 of adamw")
-    nesterov: bool = Field(False, description="Nesterov's momentum (sgd)")
-    weight_decay: NotNegative = Field(0.05, description="decoupled for adamw, an L2 penalty for sgd")
-    decay_all: bool = Field(False, description="decay biases and normalisation layers too")
-    schedule: Literal["constant", "cosine", "linear", "step"] = Field(
-        "cosine", description="of the learning rate after the warm-up: cosine and linear end at 0"
+    description: str = Field("", description="what the recipe is and where it comes from")
+    epochs: Count = Field(20, description="number of passes over the training images")
+    batch_size: Count = Field(128, description="images per optimizer step, over all devices")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="random seed for weights, data order, augmentation and dropout"
     )
-    warmup_epochs: NotNegative = Field(1.0, description="epochs in which the learning rate rises from 0")
-    step_epochs: Count = Field(30, description="epochs between two steps of the schedule `step`")
-    gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="what a step multiplies the learning rate by")
-    label_smoothing: Fraction = Field(0.1, description="probability spread over all classes")
-    auxiliary_weight: NotNegative = Field(0.3, description="of the losses of auxiliary heads (GoogLeNet: 0.3)")
-    clip_norm: NotNegative = Field(1.0, description="longest gradient; 0 does not clip")
-    accumulate: Count = Field(1, description="parts in which a batch passes the network, to save memory")
-    ema: Fraction = Field(0.0, description="decay of averaged weights, which are then validated; 0 averages none")
+
+    patience: Annotated[int, Field(ge=0)] = Field(
+        0, description="stop after so many epochs without a better validation accuracy; 0 never stops early"
+    )
+
+    optimizer: Literal["sgd", "adamw", "adam", "nadam", "radam", "rmsprop"] = Field(
+        "adamw", description="optimizer of torch.optim"
+    )
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(0.001, description="peak learning rate")
+    momentum: Fraction = Field(0.9, description="momentum of sgd and rmsprop; beta1 of the others")
+    nesterov: bool = Field(False, description="use Nesterov momentum (sgd)")
+    weight_decay: NotNegative = Field(0.05, description="weight decay: decoupled for adamw, an L2 penalty for sgd")
+    decay_all: bool = Field(False, description="also decay biases and normalization layers")
+    schedule: Literal["constant", "cosine", "linear", "step", "exponential"] = Field(
+        "cosine", description="learning rate schedule after the warm-up; cosine and linear end at 0"
+    )
+    warmup_epochs: NotNegative = Field(1.0, description="epochs over which the learning rate rises from 0")
+    step_epochs: Count = Field(30, description="epochs between two drops of the `step` schedule")
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="factor of a step, or of an epoch of `exponential`"
+    )
+    freeze: list[str] = Field(
+        [], description="freeze parameters by name; `*` fits anything, `!` before a pattern makes an exception"
+    )
+    lr_scale: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        {}, description="multiply the learning rate of some parameters by X"
+    )
+    label_smoothing: Fraction = Field(0.1, description="label smoothing: probability spread over all classes")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="weight of each class in the loss; balanced: rare classes count as much as frequent ones"
+    )
+    mixup: NotNegative = Field(0.0, description="blend each image with another one: alpha of mixup; 0 blends none")
+    cutmix: NotNegative = Field(0.0, description="paste a part of another image: alpha of CutMix; 0 pastes none")
+    auxiliary_weight: NotNegative = Field(0.3, description="weight of the losses of auxiliary heads (GoogLeNet: 0.3)")
+    clip_norm: NotNegative = Field(1.0, description="maximum gradient norm; 0 disables clipping")
+    accumulate: Count = Field(1, description="gradient accumulation: split each batch into N parts to save memory")
+    ema: Fraction = Field(
+        0.0, description="decay of the weights' moving average, which is then validated; 0 disables it"
+    )
 
     resize: Auto | Count = Field(
-        "auto", description="side of the network's input; auto: the images' own where the network takes it"
+        "auto", description="side length of the input images; auto: keep the images' size if the network accepts it"
     )
-    channels: Literal["auto", 1, 3] = Field("auto", description="convert images to grey (1) or colour (3)")
+    channels: Literal["auto", 1, 3] = Field("auto", description="convert images to grayscale (1) or RGB (3)")
+    background: Literal["white", "gray", "black"] = Field(
+        "white", description="color under transparent pixels of image files"
+    )
     mean: Auto | Level | list[Level] = Field(
-        "auto", description="subtracted from pixels in 0…1, for all or each channel"
+        "auto", description="mean to subtract from pixels in 0…1, one for all channels or one per channel"
     )
-    std: Auto | Level | list[Level] = Field("auto", description="what they are then divided by; auto: of the data")
-    flip: Auto | bool = Field("auto", description="mirror half of the images; auto: not those of digits and letters")
-    pad: Annotated[int, Field(ge=0)] = Field(0, description="pixels by which images are shifted at random, at most")
-    random_resized_crop: bool = Field(False, description="train on random parts of 8 to 100 % of an image's area")
-    center_crop: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="part of an image's side for validation")
-    cutout: Annotated[int, Field(ge=0)] = Field(0, description="side of a square that is blanked at random, in pixels")
-    workers: Auto | Annotated[int, Field(ge=0)] = Field("auto", description="processes that read images of a folder")
-    strict_images: bool = Field(False, description="stop at an image that cannot be read instead of leaving it out")
+    std: Auto | Level | list[Level] = Field(
+        "auto", description="standard deviation to divide by; auto: computed from the data"
+    )
+    flip: Auto | bool = Field(
+        "auto", description="flip half of the images horizontally; auto: yes, except for digits and letters"
+    )
+    pad: Annotated[int, Field(ge=0)] = Field(0, description="maximum random shift of the images, in pixels")
+    random_resized_crop: bool = Field(False, description="train on random crops of 8 to 100 % of each image's area")
+    center_crop: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="fraction of each image's side to keep for validation"
+    )
+    cutout: Annotated[int, Field(ge=0)] = Field(
+        0, description="side length of a square to blank out at random, in pixels"
+    )
+    workers: Auto | Annotated[int, Field(ge=0)] = Field(
+        "auto", description="number of worker processes that load images"
+    )
+    strict_images: bool = Field(False, description="stop at an unreadable image instead of skipping it")
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="of the network's products; auto: bf16 where the device has it"
+        "auto", description="precision of matrix products; auto: bf16 if the device supports it"
     )
-    channels_last: bool = Field(True, description="keep the channels of a pixel together in memory")
+    channels_last: bool = Field(True, description="use the channels-last memory format")
     compile: Auto | bool = Field("auto", description="use torch.compile; auto: on a GPU")
-    deterministic: bool = Field(False, description="the same bits on every run on a GPU too, at some cost")
-    shard: bool = Field(False, description="split weights and optimizer over the processes (fully_shard)")
-    checkpoint_steps: Annotated[int, Field(ge=0)] = Field(0, description="steps between checkpoints within an epoch")
-    tensorboard: bool = Field(False, description="write the figures for TensorBoard too, into the run's folder")
+    deterministic: bool = Field(False, description="make GPU runs bit-for-bit reproducible (slower)")
+    shard: bool = Field(False, description="shard weights and optimizer state across processes (fully_shard)")
+    checkpoint_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="optimizer steps between checkpoints within an epoch; 0: none"
+    )
+    tensorboard: bool = Field(False, description="also write metrics for TensorBoard to the run folder")
     checkpoint_minutes: NotNegative = Field(10.0, description="minutes between checkpoints within an epoch; 0: none")
 
 
@@ -94,9 +132,9 @@ def bundled_recipes() -> dict[str, Path]:
 
 
 def load_recipe(recipe: str | Path | Recipe = "default", **changes: Any) -> Recipe:
-    """A recipe by the name of a bundled one or the path of a file, with some fields changed.
+    """Load a recipe, given by the name of a bundled recipe or by its path, and override some fields.
 
-    Raises SpecError with every fault of the file, or of the changes, at its place.
+    Raises SpecError with every error in the file or in the overridden fields.
     """
     if not isinstance(recipe, Recipe):
         recipe = _read(recipe)
@@ -115,7 +153,7 @@ def load_recipe(recipe: str | Path | Recipe = "default", **changes: Any) -> Reci
 def field_fault(name: str, value: Any) -> str:
     """Why a field cannot have a value; empty if it can."""
     if name not in Recipe.model_fields:
-        return f"recipes have no such field; {_meant(name)}"
+        return f"there is no such field; {_meant(name)}"
     try:
         Recipe.model_validate({name: value})
     except ValidationError as error:
@@ -125,7 +163,7 @@ def field_fault(name: str, value: Any) -> str:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """A recipe as the YAML that `load_recipe` reads."""
+    """Return a recipe as YAML that `load_recipe` can read."""
     fields = recipe.model_dump().items()
     return "".join(f"{name}: {_yaml(value)}\n" for name, value in fields if not _without_effect(name, recipe))
 
@@ -145,7 +183,7 @@ def _read(recipe: str | Path) -> Recipe:
         root = read_file(path, name, "recipe")
     else:
         help = did_you_mean(name, known)
-        raise SpecError([Problem("E0101", f"no file and no bundled recipe is called `{name}`", file=name, help=help)])
+        raise SpecError([Problem("E0101", f"there is no file or bundled recipe named `{name}`", file=name, help=help)])
     return parse_recipe(root)
 
 
@@ -170,7 +208,9 @@ def parse_recipe(root: Map) -> Recipe:
 
 
 def _without_effect(name: str, recipe: Recipe) -> str:
-    if name in ("step_epochs", "gamma") and recipe.schedule != "step":
+    if name == "step_epochs" and recipe.schedule != "step":
+        return f"the schedule is `{recipe.schedule}`, not `step`"
+    if name == "gamma" and recipe.schedule not in ("step", "exponential"):
         return f"the schedule is `{recipe.schedule}`, not `step`"
     if name == "nesterov" and recipe.nesterov and recipe.optimizer != "sgd":
         return f"the optimizer is `{recipe.optimizer}`, not `sgd`"

@@ -1,4 +1,4 @@
-"""A recipe for one network, one data set and one device: every `auto` gets its value."""
+"""A recipe for one network, one dataset and one device: every `auto` gets its value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,8 @@ from archc.training.batches import Reading
 from archc.training.data import Data, Images
 from archc.training.distributed import World
 from archc.training.model import Size, Subject
+from archc.training.pretrained import IMAGENET, Levels
 from archc.training.recipe import Recipe
-
-Levels = tuple[float, ...]
-
-IMAGENET: tuple[Levels, Levels] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Mean and deviation of ImageNet's colours, as torchvision's models expect them: for images that stay in files."""
 
 GREY: tuple[Levels, Levels] = (0.449,), (0.226,)
 """The means of IMAGENET's."""
@@ -39,11 +35,17 @@ def input_sizes(subject: Subject, data: Data, recipe: Recipe) -> list[Size]:
     return [(channels, *side) for side in sides]
 
 
-def resolved(recipe: Recipe, data: Data, size: Size, here: World) -> Recipe:
-    """The recipe with a value for everything that decides the result."""
+def resolved(
+    recipe: Recipe, data: Data, size: Size, here: World, levels: tuple[Levels, Levels] | None = None
+) -> Recipe:
+    """The recipe with a value for everything that decides the result.
+
+    `levels` are the mean and standard deviation that pretrained weights expect. Without them those of the images are
+    taken if they are in memory, and else ImageNet's.
+    """
     if recipe.shard and recipe.ema:
         raise SpecError(
-            [Problem("E0701", "averaged weights (`ema`) cannot be sharded", help="use one of `ema`, `shard`")]
+            [Problem("E0701", "averaged weights (`ema`) cannot be sharded", help="use either `ema` or `shard`")]
         )
     parts = here.size * recipe.accumulate
     if recipe.batch_size % parts:
@@ -52,8 +54,8 @@ def resolved(recipe: Recipe, data: Data, size: Size, here: World) -> Recipe:
         help = f"--batch-size {max(1, round(recipe.batch_size / parts)) * parts}"
         raise SpecError([Problem("E0701", what, file="recipe", help=help)])
     channels = size[0]
-    mean, std = IMAGENET if channels == 3 else GREY
-    if isinstance(data.train, Images) and "auto" in (recipe.mean, recipe.std):
+    mean, std = levels or (IMAGENET if channels == 3 else GREY)
+    if levels is None and isinstance(data.train, Images) and "auto" in (recipe.mean, recipe.std):
         mean, std = statistics(data.train.pixels, channels)
     return recipe.model_copy(
         update={
@@ -72,7 +74,7 @@ def _each(value: Any, own: tuple[float, ...], name: str) -> list[float]:
         return list(own)
     values = value if isinstance(value, list) else [value] * len(own)
     if len(values) != len(own):
-        what = f"`{name}` has {len(values)} values, the network's input {len(own)} channels"
+        what = f"`{name}` has {len(values)} values, but the network's input has {len(own)} channels"
         raise SpecError([Problem("E0703", what, file="recipe", help=f"give one number for all, or {len(own)}")])
     return values
 
@@ -104,11 +106,17 @@ def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparatio
         channels_last=recipe.channels_last,
     )
     return preparation, Reading(
-        channels, height, width, recipe.random_resized_crop, recipe.center_crop, recipe.strict_images
+        channels,
+        height,
+        width,
+        recipe.random_resized_crop,
+        recipe.center_crop,
+        recipe.strict_images,
+        recipe.background,
     )
 
 
-def worker_count(recipe: Recipe, here: World) -> int:
+def worker_count(recipe: Recipe) -> int:
     """Processes that read images: as many as there are processor cores for this one, 8 at most."""
     if recipe.workers != "auto":
         return recipe.workers

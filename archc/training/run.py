@@ -1,4 +1,4 @@
-"""The way of a training: recipe, data, network, folder, loop."""
+"""A training run from start to end: recipe, data, network, folder, loop."""
 
 from __future__ import annotations
 
@@ -11,45 +11,57 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archc.problems import Problem, SpecError
 from archc.training.batches import make_batches, smallest_part
-from archc.training.board import require_board
 from archc.training.checkpoint import load_checkpoint
-from archc.training.data import Data, FolderImages, load_data
+from archc.training.data import Data, FolderImages, as_data, load_data, load_test
 from archc.training.distributed import World, world
-from archc.training.loop import Loop, best_of
+from archc.training.fingerprint import fingerprint
+from archc.training.freezing import freeze
+from archc.training.loop import Loop
+from archc.training.loss import balanced_weights
+from archc.training.meter import Score
 from archc.training.model import Size, Subject, find_subject, fit, no_files, runs_alone
+from archc.training.optimizer import lr_scales
+from archc.training.pretrained import Pretrained, read_pretrained, transfer
 from archc.training.progress import Progress
 from archc.training.recipe import Recipe, load_recipe, recipe_text
 from archc.training.resolve import input_sizes, preparations, resolved, worker_count
-from archc.training.run_folder import RunFolder, fresh_folder, read_facts, versions
+from archc.training.run_folder import RunFolder, best_of, fresh_folder, read_facts, versions
+from archc.training.tensorboard import require_board
+from archc.training.workers import worker_deaths
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished run: the trained network, its folder, and a row of figures an epoch (as metrics.csv)."""
+    """A finished run: the trained network, its folder, and a row of numbers per epoch (as metrics.csv)."""
 
     model: nn.Module
+    """The network with the best weights, those of best.safetensors, in inference mode."""
     folder: Path
     history: list[dict[str, float]]
     losses: list[float]
     """The training loss of each step."""
+    test: Score | None
+    """Loss and accuracy on the test images, if there are any."""
 
     @property
     def best(self) -> dict[str, float]:
-        """The row of the epoch that validated best."""
+        """The metrics of the epoch with the best validation accuracy."""
         return best_of(self.history)
 
 
 def train(
     model: Any,
-    data: str | Data = "digits",
+    data: Any = "digits",
     recipe: str | Path | Recipe = "default",
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    weights: str | Path | None = None,
+    test: str = "",
     device: str = "auto",
     data_dir: str | Path = "data",
     download: bool = False,
@@ -58,33 +70,44 @@ def train(
     quiet: bool = False,
     **changes: Any,
 ) -> Result:
-    """Train a network on images, and keep the run in a folder.
+    """Train a network on images and save the run in a folder.
 
     `model` is a spec (a path or a bundled name), an architecture, `file.py`, `file.py:Class`, `module:Class`, or an
     nn.Module; `settings` are parameters of the spec or arguments of the class. `data` is a name (`digits`,
-    `folder:PATH`, …) or a Data. `recipe` is a name, a path or a Recipe; further keywords change its fields.
-    `out` is the run's folder, a new one below runs/ if None; with `resume` the run in it is continued if there is one.
+    `folder:PATH`, …) or images in memory: a Data, or what `archc.training.data.as_data` takes, such as
+    `(images, labels)`. `recipe` is a name, a path or a Recipe; further keywords change its fields.
+    `out` is the run's folder, a new one below runs/ if None; with `resume` the run in it is continued if there is one,
+    to a larger number of epochs if `epochs` asks for it. `weights` is a file or the folder of a run to start from:
+    what fits by name and shape is loaded, and the head begins anew if it is for other classes. `test` names another
+    dataset, on whose images the best weights are evaluated at the end; no choice depends on it.
 
-    Raises SpecError where any of these does not fit, the loss is no number, memory or disk is full; Interrupted after
+    Raises SpecError if any of these does not fit, the loss is not finite, or memory or disk is full; Interrupted after
     SIGINT and SIGTERM, when the step that was running has been saved.
     """
-    source = Source(data, Path(data_dir), download, limit)
-    return _train(find_subject(model, settings), source, load_recipe(recipe, **changes), out, resume, device, quiet)
+    source = Source(data if isinstance(data, str) else as_data(data), test, Path(data_dir), download, limit)
+    pretrained = None if weights is None else read_pretrained(Path(weights))
+    facts = source.facts() | {"weights": pretrained.facts() if pretrained else {}}
+    subject, fields = find_subject(model, settings), load_recipe(recipe, **changes)
+    return _train(subject, source, fields, pretrained, facts, out, resume, device, quiet)
 
 
-def resume_run(path: str | Path, *, device: str = "auto", data_dir: str | Path | None = None) -> Result:
-    """Continue the run of a folder with what it was begun with.
+def resume_run(
+    path: str | Path, *, epochs: int | None = None, device: str = "auto", data_dir: str | Path | None = None
+) -> Result:
+    """Continue the run of a folder with what it was begun with, to a larger number of epochs if `epochs` says so.
 
-    Raises SpecError as `train` does, and E0706 where the network or the data came from Python.
+    Raises SpecError as `train` does, and E0706 if the network or the data came from Python.
     """
     folder = Path(path)
     facts = read_facts(folder)
     if not facts["data"] or facts["reference"]["kind"] == "module":
-        what = f"the run in `{path}` was begun from Python, with a network or images that only that program has"
+        what = f"the run in `{path}` was started from Python, with a network or images that only that program has"
         help = f"continue it there: archc.train(model, data, recipe, out={str(path)!r}, resume=True)"
         raise SpecError([Problem("E0706", what, file=str(path), help=help)])
-    source = Source(facts["data"], Path(data_dir or facts["data_dir"]), False, facts["limit"])
-    return _train(kept_subject(folder, facts), source, load_recipe(folder / "recipe.yaml"), folder, True, device, False)
+    source = Source(facts["data"], facts["test"], Path(data_dir or facts["data_dir"]), False, facts["limit"])
+    recipe = load_recipe(folder / "recipe.yaml", **({} if epochs is None else {"epochs": epochs}))
+    known = source.facts() | {"weights": facts["weights"]}
+    return _train(kept_subject(folder, facts), source, recipe, None, known, folder, True, device, False)
 
 
 def kept_subject(folder: Path, facts: dict[str, Any]) -> Subject:
@@ -102,9 +125,10 @@ def kept_subject(folder: Path, facts: dict[str, Any]) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where images come from: a data set by its name, or one that Python code hands over."""
+    """Where images come from: a dataset by its name, or one that Python code hands over."""
 
     data: str | Data
+    test: str
     folder: Path
     download: bool
     limit: int
@@ -112,22 +136,26 @@ class Source:
     def load(self, here: World) -> Data:
         """The images. The first process fetches them, the others wait. Raises SpecError (E0702)."""
         if isinstance(self.data, Data):
-            return self.data
-        name = self.data
-        if self.download:
-            here.on_first(lambda: load_data(name, self.folder, download=True))
-        return load_data(name, self.folder, limit=self.limit)
+            data = self.data
+        else:
+            name = self.data
+            if self.download:
+                here.on_first(lambda: load_data(name, self.folder, download=True))
+            data = load_data(name, self.folder, limit=self.limit)
+        return load_test(self.test, self.folder, data, limit=self.limit) if self.test else data
 
     def facts(self) -> dict[str, Any]:
         """What a run's folder keeps of it."""
         name = "" if isinstance(self.data, Data) else self.data
-        return {"data": name, "data_dir": str(self.folder), "limit": self.limit}
+        return {"data": name, "test": self.test, "data_dir": str(self.folder), "limit": self.limit}
 
 
 def _train(
     subject: Subject,
     source: Source,
     recipe: Recipe,
+    pretrained: Pretrained | None,
+    facts: dict[str, Any],
     out: str | Path | None,
     resume: bool,
     device: str,
@@ -136,13 +164,16 @@ def _train(
     with world(device) as here:
         data = source.load(here)
         progress = Progress(quiet or not here.first)
-        return _run(subject, data, recipe, out, source.facts(), here, progress, resume)
+        for note in data.notes:
+            progress.note(note)
+        return _run(subject, data, recipe, pretrained, out, facts, here, progress, resume)
 
 
 def _run(
     subject: Subject,
     data: Data,
     recipe: Recipe,
+    pretrained: Pretrained | None,
     out: str | Path | None,
     facts: dict[str, Any],
     here: World,
@@ -150,7 +181,12 @@ def _run(
     resume: bool,
 ) -> Result:
     model, size, outputs = fit(subject, input_sizes(subject, data, recipe), len(data.classes), recipe.seed)
-    recipe = resolved(recipe, data, size, here)
+    levels = None
+    if pretrained is not None:
+        progress.note(transfer(pretrained, subject, model, size, data.classes))
+        levels = pretrained.normalization(model, size[0])
+    recipe = resolved(recipe, data, size, here, levels)
+    frozen = freeze(model, recipe.freeze, subject.name)
     facts |= {
         "classes": data.classes,
         "model": subject.name,
@@ -158,15 +194,16 @@ def _run(
         "settings": subject.settings,
         "input": size,
         "processes": here.size,
+        "images": here.on_first(lambda: fingerprint(data)),
         "versions": versions(here.device),
     }
-    _check_weights(subject.name, model)
-    _check_parts(subject.name, model, size, len(data.train), recipe, here)
+    _check_weights(subject.name, model, recipe)
+    _check_parts(subject.name, model, frozen, size, len(data.train), recipe, here)
     if recipe.tensorboard:
         here.on_first(require_board)
     files = {"recipe.yaml": recipe_text(recipe), **subject.files(size, len(data.classes))}
     preparation, reading = preparations(recipe, size, files=isinstance(data.train, FolderImages))
-    workers = worker_count(recipe, here)
+    workers = worker_count(recipe)
     # Nothing is written before all of it is known to fit.
     stem = f"{_stem(subject.name)}-{_stem(data.name)}"
     folder = RunFolder(here.on_first(lambda: Path(out) if out else fresh_folder(stem)))
@@ -174,14 +211,16 @@ def _run(
         state, notes = here.on_first(lambda: _enter(folder, files, facts, resume))
         for note in notes:
             progress.note(note)
-        with _determinism(recipe), _memory(recipe, size, here):
+        with _determinism(recipe), _memory(recipe, size, here), worker_deaths():
             torch.manual_seed(recipe.seed + here.rank)  # dropout: what building drew does not matter
             loop = Loop(
                 model,
+                frozen,
                 outputs,
                 make_batches(data.train, reading, here.device, workers),
                 make_batches(data.validation, reading, here.device, workers),
                 preparation,
+                _class_weights(data, recipe, here),
                 recipe,
                 here,
                 folder,
@@ -194,44 +233,77 @@ def _run(
                 folder.open_board(loop.rows, loop.losses)
             progress.start(subject.name, data, size, recipe, here, folder.path, loop.step)
             loop.run()
+            loop.take_best(here.on_first(folder.read_best))
             progress.end(best_of(loop.rows), folder.path)
+            score = None
+            if data.test is not None:
+                score = loop.test(make_batches(data.test, reading, here.device, workers))
+                progress.test(score)
+                here.on_first(lambda: folder.write_test(facts["test"] or data.name, score))
     finally:
         progress.close()
         folder.close()
     losses = [loss for part in loop.losses for loss in part.tolist()]
-    return Result(loop.model, folder.path, loop.rows, losses)
+    return Result(loop.model, folder.path, loop.rows, losses, score)
 
 
-def _check_weights(name: str, model: nn.Module) -> None:
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        what = f"{name} has no weights to train"
-        raise SpecError([Problem("E0704", what, file=name, help="add a layer such as `linear: $num_classes`")])
+def _class_weights(data: Data, recipe: Recipe, here: World) -> Tensor | None:
+    if recipe.class_weights == "none":
+        return None
+    return balanced_weights(torch.as_tensor(data.train.labels), len(data.classes)).to(here.device)
 
 
-def _check_parts(name: str, model: nn.Module, size: Size, count: int, recipe: Recipe, here: World) -> None:
+def _check_weights(name: str, model: nn.Module, recipe: Recipe) -> None:
+    trained = [key for key, parameter in model.named_parameters() if parameter.requires_grad]
+    if not trained:
+        what, help = f"{name} has no weights to train", "add a layer such as `linear: $num_classes`"
+        if recipe.freeze:
+            what, help = f"{name} has no weights to train: all are frozen", "except the head: --freeze '*' '!fc'"
+        raise SpecError([Problem("E0704", what, file=name, help=help)])
+    lr_scales(trained, recipe.lr_scale, name)
+
+
+def _check_parts(
+    name: str, model: nn.Module, frozen: list[nn.Module], size: Size, count: int, recipe: Recipe, here: World
+) -> None:
     """Refuse a single image where the network needs several: at the end of an epoch it would be too late."""
 
     def least(batch_size: int) -> int:
         return smallest_part(count, batch_size, recipe.accumulate, here.size)
 
-    fault = runs_alone(model, size) if least(recipe.batch_size) == 1 else ""
+    fault = runs_alone(model, size, frozen) if least(recipe.batch_size) == 1 else ""
     if not fault:
         return
     step = recipe.accumulate * here.size
     sizes = range(recipe.batch_size + step, recipe.batch_size + 64 * step, step)
     better = next((other for other in sizes if least(other) > 1), None)
-    help = "train on more images" if better is None else f"--batch-size {better} leaves none alone"
-    what = f"{name} cannot be trained on an image alone, which {count:,} images in batches of {recipe.batch_size} leave"
+    help = "train on more images" if better is None else f"--batch-size {better} avoids a batch of one image"
+    what = (
+        f"{name} cannot be trained on a single image, but {count:,} images in batches of {recipe.batch_size} leave one"
+    )
     raise SpecError([Problem("E0703", f"{what}: {fault}", file=name, help=help)])
 
 
 def _restore(loop: Loop, state: dict[str, Any], folder: RunFolder) -> None:
     try:
         loop.load_state_dict(state)
-    except (KeyError, RuntimeError, ValueError) as error:
-        lines = str(error).splitlines()
-        what = f"the checkpoint in `{folder.last}` is of another network: {lines[min(1, len(lines) - 1)].strip()}"
-        raise SpecError([Problem("E0706", what, file=str(folder.last))]) from None
+        fault = _misfit(loop.optimizer)
+    except Exception as error:  # torch raises anything on a state of another network
+        lines = str(error).splitlines() or [type(error).__name__]
+        fault = lines[min(1, len(lines) - 1)].strip()
+    if fault:
+        what = f"the checkpoint in `{folder.last}` is of another network: {fault}"
+        raise SpecError([Problem("E0706", what, file=str(folder.last))])
+
+
+def _misfit(optimizer: torch.optim.Optimizer) -> str:
+    """Why the optimizer's state can't be that of its weights; torch finds out in the next step. Empty if it can."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            for name, value in optimizer.state.get(parameter, {}).items():
+                if not isinstance(value, torch.Tensor) or value.shape not in (parameter.shape, ()):
+                    return f"the optimizer's `{name}` does not fit the weights"
+    return ""
 
 
 def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resume: bool) -> tuple[Any, list[str]]:
@@ -241,11 +313,15 @@ def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resu
         folder.write_description(files, facts)
         return None, []
     if not resume:
-        what = f"`{folder.path}` holds a run already"
+        what = f"`{folder.path}` already contains a run"
         help = f"continue it with --resume {folder.path}, or choose another folder with --out"
         raise SpecError([Problem("E0705", what, file=str(folder.path), help=help)])
-    folder.refuse_another(files, facts)
-    return load_checkpoint(folder.last)
+    longer = folder.refuse_another(files, facts)
+    state, notes = load_checkpoint(folder.last)
+    if longer:
+        folder.write_recipe(files["recipe.yaml"])
+        notes.append(longer)
+    return state, notes
 
 
 @contextmanager
@@ -279,7 +355,7 @@ def _memory(recipe: Recipe, size: Size, here: World) -> Iterator[None]:
         images = f"{part} images of {'×'.join(map(str, size))}"
         help = f"try --batch-size {max(1, recipe.batch_size // 2)}"
         if recipe.batch_size % (2 * recipe.accumulate * here.size) == 0:
-            help += f", or keep the batch and pass it in parts: --accumulate {2 * recipe.accumulate}"
+            help += f", or keep the batch size and split it into parts: --accumulate {2 * recipe.accumulate}"
         what = f"out of memory on {here.device} in a step of {images}"
         raise SpecError([Problem("E0708", what, file=str(here.device), help=help)]) from None
 

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ import torch
 from torch import Tensor
 
 from archc import __version__
-from archc.build import save_state
-from archc.files import cannot_write, make_folder, write_bytes, write_text
+from archc.build import read_weights, save_state
+from archc.files import cannot_write, make_folder, read_bytes, write_bytes, write_text
 from archc.problems import Problem, SpecError
 from archc.training.checkpoint import checkpoints
+from archc.training.fingerprint import changed
 
 if TYPE_CHECKING:
-    from archc.training.board import Board
+    from archc.training.meter import Score
+    from archc.training.tensorboard import Board
 
 COLUMNS = (
     "epoch", "lr", "train_loss", "train_accuracy", "train_top5", "val_loss", "val_accuracy", "val_top5",
@@ -30,6 +33,11 @@ COLUMNS = (
 """Of metrics.csv, a row an epoch; accuracies in 0 … 1."""
 
 Row = dict[str, float]
+
+
+def best_of(rows: list[Row]) -> Row:
+    """The epoch with the highest validation accuracy; of equal ones, that with the lowest loss."""
+    return max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
 
 
 class RunFolder:
@@ -53,7 +61,7 @@ class RunFolder:
         except OSError:
             os.close(self._lock)
             self._lock = None
-            what = f"another process trains in `{self.path}`"
+            what = f"another process is training in `{self.path}`"
             help = "wait for it, or choose another folder with --out"
             raise SpecError([Problem("E0705", what, file=str(self.path), help=help)]) from None
 
@@ -75,32 +83,55 @@ class RunFolder:
         """The recipe, the network and the facts of the run."""
         for name, text in files.items():
             write_text(self.path / name, text)
-        write_text(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        # A path that is not UTF-8 is escaped as JSON can read it.
+        write_bytes(self.path / "run.json", text.encode("utf-8", "backslashreplace"))
 
-    def refuse_another(self, files: dict[str, str], facts: dict[str, Any]) -> None:
-        """Hold what is asked for against what the run was begun with. Raises SpecError (E0706) if they differ."""
+    def write_recipe(self, text: str) -> None:
+        """recipe.yaml."""
+        write_text(self.path / "recipe.yaml", text)
+
+    def refuse_another(self, files: dict[str, str], facts: dict[str, Any]) -> str:
+        """Compare the request with what the run was started with. Raises SpecError (E0706) if they differ.
+
+        More epochs are no difference; a sentence says what they change. It is empty if the epochs are the same.
+        """
+        longer = ""
         known = read_facts(self.path)
         problems = [
             self._differs(f"{name}: {known[name]!r}, now {facts[name]!r}")
-            for name in ("model", "settings", "data", "limit", "classes", "input")
+            for name in ("model", "settings", "data", "test", "limit", "classes", "input", "weights")
             if known[name] != json.loads(json.dumps(facts[name]))
         ]
+        problems += [self._differs(sentence) for sentence in changed(known["images"], facts["images"])]
         for name, text in files.items():
             try:
                 kept = (self.path / name).read_text("utf-8")
             except (OSError, UnicodeDecodeError):
-                problems.append(self._differs(f"`{name}` cannot be read any more"))
+                problems.append(self._differs(f"`{name}` can no longer be read"))
                 continue
             if name == "recipe.yaml":
-                problems += [self._differs(f"its recipe has `{old}`, now `{new}`") for old, new in _changes(kept, text)]
+                changes = _changes(kept, text)
+                longer = _longer(changes, text)
+                problems += [
+                    self._differs(f"its recipe has `{old}`, now `{new}`")
+                    for old, new in changes
+                    if not (longer and old.startswith("epochs:"))
+                ]
             elif kept != text:
-                problems.append(self._differs(f"`{name}` is another"))
+                problems.append(self._differs(f"`{name}` {_first_change(kept, text)}"))
         if problems:
             raise SpecError(problems)
+        return longer
 
     def _differs(self, what: str) -> Problem:
-        help = f"`archc train --resume {self.path}` alone goes on as it was begun"
-        return Problem("E0706", f"the run in `{self.path}` was begun otherwise: {what}", file=str(self.path), help=help)
+        help = f"`archc train --resume {self.path}` on its own continues with the original settings"
+        return Problem(
+            "E0706",
+            f"the run in `{self.path}` was started with different settings: {what}",
+            file=str(self.path),
+            help=help,
+        )
 
     def write_metrics(self, rows: list[Row]) -> None:
         """metrics.csv."""
@@ -120,7 +151,7 @@ class RunFolder:
 
     def open_board(self, rows: list[Row], losses: list[Tensor]) -> None:
         """Put the figures so far into tensorboard/, and from now on those of every epoch."""
-        from archc.training.board import Board
+        from archc.training.tensorboard import Board
 
         self._board = Board(self.path / "tensorboard")
         self._board.write(rows, losses)
@@ -129,6 +160,15 @@ class RunFolder:
         """tensorboard/, if it is open."""
         if self._board is not None:
             self._board.write(rows, losses)
+
+    def write_test(self, data: str, score: Score) -> None:
+        """test.json: the best weights on the test images."""
+        text = json.dumps({"data": data, **score._asdict()}, indent=2, ensure_ascii=False)
+        write_text(self.path / "test.json", text + "\n")
+
+    def read_best(self) -> dict[str, Tensor]:
+        """The weights of best.safetensors. Raises SpecError (E0501) if they are not there."""
+        return read_weights(self.path / "best.safetensors")
 
     def write_best(self, state: dict[str, Tensor]) -> None:
         """best.safetensors."""
@@ -146,8 +186,28 @@ def _figure(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
+def _first_change(old: str, new: str) -> str:
+    """The first line that differs between two texts."""
+    for number, (one, other) in enumerate(zip_longest(old.splitlines(), new.splitlines(), fillvalue=""), 1):
+        if one != other:
+            return f"has `{one.strip()}` in line {number}, now `{other.strip()}`"
+    return "differs in its line ends"
+
+
+def _longer(changes: list[tuple[str, str]], recipe: str) -> str:
+    """What a larger number of epochs means; empty if the changes are of another sort."""
+    for old, new in changes:
+        (name, _, before), (_, _, after) = old.partition(":"), new.partition(":")
+        if name == "epochs" and before.strip().isdigit() and after.strip().isdigit() and int(after) > int(before):
+            falls = "schedule: cosine\n" in recipe or "schedule: linear\n" in recipe
+            rate = "; the learning rate follows the longer schedule" if falls else ""
+            return f"the run continues to epoch{after} instead of{before}{rate}"
+    return ""
+
+
 _FACTS = {
     "data": str,
+    "test": str,
     "data_dir": str,
     "limit": int,
     "classes": list,
@@ -155,21 +215,61 @@ _FACTS = {
     "reference": dict,
     "settings": dict,
     "input": list,
+    "weights": dict,
+    "images": dict,
 }
 """What run.json must say for the run to be used again."""
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What a run's run.json says. Raises SpecError (E0705) if it is no run."""
+    """What a run's run.json says. Raises SpecError (E0705) if it is no run, or was changed to something else."""
+    fault = ""
+    facts: Any = None
     try:
-        facts: dict[str, Any] = json.loads((path / "run.json").read_text("utf-8"))
-        if not all(isinstance(facts[name], kind) for name, kind in _FACTS.items()) or "kind" not in facts["reference"]:
-            raise ValueError("not what was written")
-    except (OSError, ValueError, KeyError, TypeError):
-        what = f"`{path}` is no folder of a run"
-        help = "a run's folder holds run.json, recipe.yaml and last/"
-        raise SpecError([Problem("E0705", what, file=str(path), help=help)]) from None
+        facts = json.loads(read_bytes(path / "run.json"))
+        fault = _wrong_fact(facts)
+    except (OSError, ValueError, RecursionError) as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            fault = "run.json cannot be read"
+    if facts is None or fault:
+        what = f"`{path}` is not a run folder{fault and f': {fault}'}"
+        help = "a run folder contains run.json, recipe.yaml and last/"
+        raise SpecError([Problem("E0705", what, file=str(path), help=help)])
+    assert isinstance(facts, dict)
     return facts
+
+
+def read_history(path: Path) -> list[Row]:
+    """The rows of a run's metrics.csv: none if no epoch has ended. Raises SpecError (E0705) if it is damaged."""
+    try:
+        text = read_bytes(path / "metrics.csv").decode("utf-8")
+        return [
+            {name: int(value) if name == "epoch" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        what = f"`{path / 'metrics.csv'}` cannot be read: {str(error).splitlines()[0]}"
+        raise SpecError([Problem("E0705", what, file=str(path))]) from None
+
+
+def _wrong_fact(facts: Any) -> str:
+    """What in run.json can't have been written by a training; empty if nothing."""
+    if not isinstance(facts, dict):
+        return "run.json holds no mapping"
+    for name, kind in _FACTS.items():
+        if not isinstance(facts.get(name), kind) or isinstance(facts[name], bool):
+            return f"`{name}` in run.json is missing or of another type"
+    classes, sizes, reference = facts["classes"], facts["input"], facts["reference"]
+    if not all(isinstance(name, str) for name in classes) or not len(set(classes)) == len(classes) > 0:
+        return "`classes` in run.json are not different names"
+    if len(sizes) != 3 or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
+        return "`input` in run.json is not channels, height and width"
+    needed = {"spec": (), "module": (), "file": ("class",), "import": ("name",)}.get(str(reference.get("kind")))
+    if needed is None or not all(isinstance(reference.get(name), str) for name in needed):
+        return "`reference` in run.json names no network"
+    return "`limit` in run.json is below 0" if facts["limit"] < 0 else ""
 
 
 def fresh_folder(stem: str) -> Path:

@@ -1,11 +1,11 @@
-"""A trained network with all that it takes to use it: evaluation on a data set, predictions for images."""
+"""A trained network with all that it takes to use it: evaluation on a dataset, predictions for images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,46 +13,88 @@ from torch import Tensor, nn
 from archc.build import load_weights
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation
-from archc.training.batches import MISSING, UNREADABLE, make_batches, read_image
-from archc.training.data import Data, FolderImages
-from archc.training.distributed import World
-from archc.training.loss import heads_of
-from archc.training.meter import Meter, Score
-from archc.training.model import Size, fit
+from archc.training.batches import MISSING, Batches, make_batches, read_image
+from archc.training.data import Data, FolderImages, load_data, load_test
+from archc.training.data.decode import UnreadableImage
+from archc.training.distributed import pick_device
+from archc.training.evaluation import Evaluation
+from archc.training.layout import planes
+from archc.training.loss import Outputs, heads_of
+from archc.training.meter import Meter
+from archc.training.model import Size, find_subject, fit
 from archc.training.recipe import Recipe, load_recipe
 from archc.training.resolve import preparations, worker_count
 from archc.training.run import kept_subject
-from archc.training.run_folder import read_facts
+from archc.training.run_folder import read_facts, read_history
+from archc.training.unreadable import no_image_read
+from archc.training.validation import autocast, evaluation_rows
+from archc.training.workers import worker_deaths
+
+Part = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The network of a run, in inference on a device; `size` is its input, `facts` are what its run.json says."""
+    """The network of a run with its best weights, in inference mode on a device.
+
+    `size` is its input (channels, height, width), `history` has a row per epoch as metrics.csv, and `facts` is
+    run.json.
+    """
 
     model: nn.Module
     size: Size
     classes: tuple[str, ...]
-    outputs: tuple[str, ...]
+    outputs: Outputs
     recipe: Recipe
+    history: list[dict[str, float]]
     facts: dict[str, Any]
-    world: World
+    folder: Path
+    device: torch.device
 
-    def evaluate(self, data: Data) -> Score:
-        """Loss and accuracy over a data set's validation images. Raises SpecError (E0703) if it has other classes."""
-        if data.classes != self.classes:
-            what = f"the network tells {len(self.classes)} classes, {data.name} has {len(data.classes)}"
-            if len(data.classes) == len(self.classes):
-                one, other = next(pair for pair in zip(self.classes, data.classes, strict=True) if pair[0] != pair[1])
-                what = f"the network's classes are not those of {data.name}: `{one}` is `{other}` there"
-            raise SpecError([Problem("E0703", what, file=data.name)])
-        preparation, reading = preparations(self.recipe, self.size, files=isinstance(data.validation, FolderImages))
-        batches = make_batches(data.validation, reading, self.world.device, worker_count(self.recipe, self.world))
-        rows = list(torch.split(torch.arange(len(data.validation)), max(32, 2 * self.recipe.batch_size)))
-        meter = Meter(self.world.device, 0)
-        for pixels, labels, _ in batches.of(rows, torch.empty(0)):
-            scores = self._scores(preparation, pixels)
-            meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
-        return meter.read()
+    def data(self, name: str | None = None, data_dir: str | Path | None = None, limit: int = 0) -> Data:
+        """The run's own data with the run's own limit, or that of a name. Raises SpecError (E0702) if it is missing."""
+        if name is None:
+            limit = limit or self.facts["limit"]
+        if name is None and not self.facts["data"]:
+            help = "choose a dataset with --data, or pass your images from Python"
+            what = f"the images of the run `{self.folder}` came from Python"
+            raise SpecError([Problem("E0702", what, file=str(self.folder), help=help)])
+        place = Path(data_dir or self.facts["data_dir"])
+        data = load_data(name or self.facts["data"], place, limit=limit)
+        own = name is None and self.facts["test"]
+        return load_test(self.facts["test"], place, data, limit=limit) if own else data
+
+    def evaluate(self, data: Data | None = None, part: Part = "validation") -> Evaluation:
+        """The network's answers for the images of a part, by default of the run's own data.
+
+        The batches and the precision are those of the training, so the numbers are, too. Raises SpecError: E0703 if
+        the data has other classes, E0702 if the part is not there or no image can be read.
+        """
+        data = self.data() if data is None else data
+        self._require_classes(data)
+        images = data.part(part)
+        preparation, batches = self._batches(data, part)
+        rows = evaluation_rows(len(images), self.recipe)
+        meter = Meter(self.device, 0)
+        found: list[tuple[Tensor, Tensor, Tensor]] = []
+        with torch.no_grad(), planes(self.model, self.recipe, self.device), worker_deaths():
+            for pixels, labels, _ in batches.of(rows, torch.empty(0)):
+                with autocast(self.recipe, self.device):
+                    scores = self._scores(preparation, pixels)
+                    meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
+                best = scores.float().softmax(1).max(1)
+                found.append((labels.cpu(), scores.argmax(1).cpu(), best.values.cpu()))
+        score = meter.read()
+        if not score.images:
+            raise no_image_read(f"{part} images of {data.name}", batches.unreadable)
+        labels, predicted, probability = (torch.cat(part) for part in zip(*found, strict=True))
+        return Evaluation(data.name, self.classes, score, labels, predicted, probability, dict(batches.unreadable))
+
+    def pixels(self, data: Data, part: Part, rows: list[int]) -> list[Tensor]:
+        """Images of a part as the network sees them, before normalization: uint8 (channels, height, width) each."""
+        _, batches = self._batches(data, part)
+        wanted = [torch.tensor([row]) for row in rows]
+        return [batch.pixels[0].cpu() for batch in batches.of(wanted, torch.empty(0))]
 
     def predict(self, paths: list[Path], count: int = 5) -> Iterator[tuple[Path, list[tuple[str, float]]]]:
         """The most probable classes of each image, with their probabilities. Raises SpecError (E0702)."""
@@ -60,35 +102,57 @@ class Trained:
         for path in paths:
             try:
                 pixels = read_image(path, reading)
-            except UNREADABLE as error:
-                what = f"`{path}` cannot be read as an image: {getattr(error, 'strerror', None) or error}"
+            except UnreadableImage as error:
+                what = f"`{path}` cannot be read as an image: {error}"
                 raise SpecError([Problem("E0702", what, file=str(path))]) from None
-            scores = self._scores(preparation, pixels[None].to(self.world.device))[0]
+            with torch.no_grad(), autocast(self.recipe, self.device):
+                scores = self._scores(preparation, pixels[None].to(self.device))[0]
             best = scores.float().softmax(0).topk(min(count, len(self.classes)))
             shown = zip(best.indices.tolist(), best.values.tolist(), strict=True)
             yield path, [(self.classes[number], probability) for number, probability in shown]
 
-    @torch.no_grad()
+    def _batches(self, data: Data, part: Part) -> tuple[Preparation, Batches]:
+        images = data.part(part)
+        preparation, reading = preparations(self.recipe, self.size, files=isinstance(images, FolderImages))
+        return preparation, make_batches(images, reading, self.device, worker_count(self.recipe))
+
     def _scores(self, preparation: Preparation, pixels: Tensor) -> Tensor:
         return heads_of(self.model(preparation.validation(pixels)), self.outputs)[0][0]
 
+    def _require_classes(self, data: Data) -> None:
+        if data.classes == self.classes:
+            return
+        what = f"the network has {len(self.classes)} classes, {data.name} has {len(data.classes)}"
+        if len(data.classes) == len(self.classes):
+            one, other = next(pair for pair in zip(self.classes, data.classes, strict=True) if pair[0] != pair[1])
+            what = f"the network's classes are not those of {data.name}: `{one}` is `{other}` there"
+        raise SpecError([Problem("E0703", what, file=data.name)])
 
-def load_run(path: Path, world: World) -> Trained:
+
+def load_run(path: str | Path, *, model: nn.Module | None = None, device: str = "auto") -> Trained:
     """The network of a run with its best weights; `path` is its folder, or a weights file in it.
 
-    Raises SpecError: E0705 if it is no run, E0704 if its network came from Python.
+    `model` is needed if the network came from Python: one of the same layers, which takes the weights. `device` is
+    auto, cpu or cuda. Raises SpecError: E0705 if it is not a run, E0704 if `model` is missing, E0501 if no epoch has
+    ended yet, E0709 if the device is not there.
     """
+    path = Path(path)
     folder = path.parent if path.suffix == ".safetensors" else path
     facts = read_facts(folder)
-    if facts["reference"]["kind"] == "module":
-        what = f"the network of the run `{folder}` came from Python: only that program can make it again"
-        help = f"there, read its weights: safetensors.torch.load_file({str(folder / 'best.safetensors')!r})"
+    place = pick_device(device)
+    if facts["reference"]["kind"] == "module" and model is None:
+        what = f"the network of the run `{folder}` came from Python: only that program can create it"
+        help = f"pass the network there: archc.load_run({str(folder)!r}, model=model)"
         raise SpecError([Problem("E0704", what, file=str(folder), help=help)])
     recipe = load_recipe(folder / "recipe.yaml")
     channels, height, width = facts["input"]
+    if not all(isinstance(levels, list) and len(levels) == channels for levels in (recipe.mean, recipe.std)):
+        what = f"`{folder}` is not a run folder: its recipe.yaml does not have `mean` and `std` for {channels} channels"
+        raise SpecError([Problem("E0705", what, file=str(folder))])
     classes = tuple(facts["classes"])
-    model, size, outputs = fit(kept_subject(folder, facts), [(channels, height, width)], len(classes), recipe.seed)
-    load_weights(model, folder / "best.safetensors" if path == folder else path)
+    subject = kept_subject(folder, facts) if model is None else find_subject(model)
+    built, size, outputs = fit(subject, [(channels, height, width)], len(classes), recipe.seed)
+    load_weights(built, folder / "best.safetensors" if path == folder else path)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    model = model.eval().to(world.device, memory_format=layout)  # type: ignore[call-overload]
-    return Trained(model, size, classes, outputs, recipe, facts, world)
+    built = built.eval().to(place, memory_format=layout)  # type: ignore[call-overload]
+    return Trained(built, size, classes, outputs, recipe, read_history(folder), facts, folder, place)

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from .api import api_page
 from .commands import command_page
 from .errors import error_groups, error_pages
 from .gallery import explorers, gallery_pages
@@ -21,20 +22,34 @@ from .page import Page
 from .tree import DOCS, written_pages
 
 NAVIGATION: dict[str, list[str]] = {
-    "Tutorial": ["tutorial.md"],
-    "Guides": ["summary.md", "drawing.md", "explorer.md", "diff.md", "editors.md", "training.md", "python.md"],
+    "Get started": ["get-started.md"],
+    "Learn": ["tutorial.md"],
+    "How-to": [
+        "how-to.md",
+        "summary.md",
+        "drawing.md",
+        "explorer.md",
+        "import.md",
+        "diff.md",
+        "editors.md",
+        "training.md",
+        "python.md",
+        "extending.md",
+        "testing.md",
+    ],
     "Gallery": ["gallery/"],
-    "Reference": ["language/", "kinds/", "errors/", "commands.md"],
-    "Inside archc": ["extending.md", "architecture.md", "testing.md", "verification.md", "decisions.md"],
+    "Reference": ["language/", "kinds/", "errors/", "commands.md", "api.md", "glossary.md", "changelog.md"],
+    "Explanation": ["limitations.md", "architecture.md", "verification.md", "decisions.md"],
+    "FAQ": ["faq.md"],
 }
-"""The tabs of the site. A folder stands for its pages; a document that is named nowhere is a guide."""
+"""The tabs of the site. A folder includes its pages. A document that is not listed is a how-to guide."""
 
 
 def main(folder: Path) -> None:
     """Write the tree of pages."""
     pages = {
         page.path: page
-        for pages in (written_pages(), kind_pages(), error_pages(), gallery_pages(), [command_page()])
+        for pages in (written_pages(), kind_pages(), error_pages(), gallery_pages(), [command_page(), api_page()])
         for page in pages
     }
     shutil.rmtree(folder / "docs", ignore_errors=True)
@@ -51,9 +66,9 @@ def navigation(pages: dict[str, Page]) -> list[Any]:
     """The tabs with their pages."""
     named = {path for entries in NAVIGATION.values() for path in entries}
     others = [path for path in pages if "/" not in path and path not in {*named, "index.md"}]
-    tabs: list[Any] = [{"Start": "index.md"}]
+    tabs: list[Any] = [{"Home": "index.md"}]
     for title, entries in NAVIGATION.items():
-        found = [_entry(path, pages) for path in entries + (others if title == "Guides" else [])]
+        found = [_entry(path, pages) for path in entries + (others if title == "How-to" else [])]
         (only, *more) = found
         ((_, inside),) = only.items()
         tabs.append({title: found if more else inside})

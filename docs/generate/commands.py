@@ -10,15 +10,15 @@ from .page import Page, table
 
 _INTRO = """# Command line
 
-`archc COMMAND --help` prints the same. A `SPEC` is a path, or the name of a bundled spec. Data goes to stdout,
-everything else to stderr.
+Run `archc COMMAND --help` (or `archc help COMMAND`) to get the same information in your terminal. A `SPEC` is a path or
+the name of a bundled spec. Results go to stdout, and messages go to stderr.
 
-| exit status | means |
+| exit code | meaning |
 | ---: | --- |
-| 0 | done |
-| 1 | problems in a spec or a file, or a file that `--check` finds out of date; of `diff`, a difference |
-| 2 | wrong usage; of `diff`, problems too |
-| 130, 143 | interrupted by Ctrl-C or SIGTERM; a training is saved first |
+| 0 | success |
+| 1 | errors in a spec or a file, or `--check` found an outdated file; for `diff`: the architectures differ |
+| 2 | invalid usage; for `diff`: also errors in a spec or a file |
+| 130, 143 | interrupted by Ctrl-C or SIGTERM; `train` saves a checkpoint first |
 """
 
 

@@ -1,4 +1,4 @@
-"""A page a problem code: its packaged page, with the report that its wrong example gets."""
+"""One page per error code: its packaged page, with the report for its failing example."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ def error_groups() -> dict[str, list[str]]:
 
 
 def _text(code: str) -> str:
-    head, wrong, rest = re.split(r"(?m)^(?=## (?:Wrong|Mended)$)", page(code))
-    report = report_of(wrong)
-    shown = f"archc says:\n\n{fence(report, 'text')}\n" if f"error[{code}]" in report else ""
-    head = re.sub(r"^(# .*)\.\n", r"\1\n", head)
-    return f"{WIDE}{head}{wrong}{shown}{rest}\nIn a terminal, `archc explain {code}` prints this page.\n"
+    head, example, rest = re.split(r"(?m)^(?=## (?:Example|How to fix it)$)", page(code))
+    report = report_of(example)
+    shown = f"archc reports:\n\n{fence(report, 'text')}\n" if f"error[{code}]" in report else ""
+    return f"{WIDE}{head}{example}{shown}{rest}\nIn a terminal, `archc explain {code}` prints this page.\n"
 
 
 def report_of(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A page a bundled spec: picture, figures beside the published ones, table of its blocks, spec and source."""
+"""One page per bundled spec: picture, numbers next to the published ones, table of its blocks, spec and source."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from pathlib import Path
 
 import archc
 from archc.architecture import Architecture
-from archc.drawing.labels import short_form
 from archc.explorer import html
 from archc.inference import Line
 from archc.kinds import Kind
 from archc.language.sources import source_files
-from archc.library import bundled
-from archc.presentation.text import engineering, form
+from archc.library import bundled, families
+from archc.text import engineering, form
 
 from .page import WIDE, Page, fence, prose, table
 from .pictures import picture
 from .plot import accuracy_plot
-from .published import PUBLISHED, Published
+from .published import Published, published
 
 
 @cache
@@ -30,52 +29,62 @@ def architectures() -> dict[str, Architecture]:
 
 
 def gallery_pages() -> list[Page]:
-    """The overview and a page for each spec."""
+    """The overview and a page for each family."""
     return [
         Page("gallery/index.md", "Gallery", _overview()),
-        *(Page(f"gallery/{name}.md", name, _text(name, found)) for name, found in architectures().items()),
+        *(Page(f"gallery/{name}.md", name, _text(name, architectures()[name])) for name in families()),
     ]
 
 
+@cache
+def page_of(name: str) -> str:
+    """The page that a bundled spec is on: the one of its family."""
+    return next((first for first, others in families().items() if name in others), name)
+
+
 def explorers() -> dict[str, str]:
-    """The page of each network in the explorer, by its path in the tree."""
-    return {f"gallery/explorer/{name}.html": html(found) for name, found in architectures().items()}
+    """The page of each family's first network in the explorer, by its path in the tree."""
+    return {f"gallery/explorer/{name}.html": html(architectures()[name]) for name in families()}
 
 
 _INTRO = """# Gallery
 
-The specs that come with archc. Each page has the network's picture, its figures beside the published ones, its spec
-and the source that archc emits; in the explorer its blocks open, and every layer leads to its line.
+These specs are included with archc. Each page shows a family of networks: the picture of the first one, its numbers
+next to the published ones, its spec, the source that archc emits, and the others with the values that they change. In
+the explorer you can open blocks and jump from each layer to its line.
 
 {known}
-Accuracies are those published for ImageNet; each page names the source. Parameters and multiply-adds are what archc
-infers, in inference.
+Accuracies are the published ones for ImageNet; each page names the source. archc infers the parameters and
+multiply-adds, for evaluation mode.
 
 {plot}
-## For teaching
+## Others
 
-{teaching}"""
+Networks for teaching, and those without a published accuracy.
+
+{others}"""
 
 
 _PARTS = "[Figures](#figures) · [Blocks](#blocks) · [Spec](#spec) · [Source](#source)"
 
 
 def _overview() -> str:
-    known, teaching, points = [], [], []
-    for name, architecture in architectures().items():
-        summary, published = architecture.summary(), PUBLISHED.get(name)
-        link, costs = f"[{name}]({name}.md)", (f"{summary.parameters:,}", engineering(summary.macs))
-        if published is None:
-            teaching.append((link, architecture.network.spec.description, form(summary.input), *costs))
+    known, others, points = [], [], []
+    for name in (name for first, rest in families().items() for name in (first, *rest)):
+        architecture = architectures()[name]
+        summary, figures = architecture.summary(), published(name)
+        link, costs = f"[{name}]({page_of(name)}.md)", (f"{summary.parameters:,}", engineering(summary.macs))
+        if figures is None:
+            others.append((link, architecture.network.spec.description, form(summary.input), *costs))
             continue
-        top1 = f"{published.top1:.1f} %" if published.top1 else "–"
-        known.append((link, *costs, form(summary.min_input), top1, f"{published.top5:.1f} %"))
-        if published.top1:
-            points.append((name, summary.macs / 1e9, published.top1, summary.parameters))
+        top1 = f"{figures.top1:.1f} %" if figures.top1 else "–"
+        known.append((link, *costs, form(summary.min_input), top1, f"{figures.top5:.1f} %"))
+        if figures.top1:
+            points.append((name, page_of(name), summary.macs / 1e9, figures.top1, summary.parameters))
     return _INTRO.format(
         known=table("network | parameters | multiply-adds | smallest input | top-1 | top-5", known, "lrrrrr"),
         plot=accuracy_plot(points),
-        teaching=table("network | is | input | parameters | multiply-adds", teaching, "lllrr"),
+        others=table("network | is | input | parameters | multiply-adds", others, "lllrr"),
     )
 
 
@@ -91,11 +100,12 @@ def _text(name: str, architecture: Architecture) -> str:
         f"{_PARTS} · [Explorer](explorer/{name}.html)\n",
         picture([architecture]),
         "## Figures\n",
-        _figures(architecture, PUBLISHED.get(name)),
+        _figures(architecture, published(name)),
         f"## Blocks\n\n{_blocks(architecture.summary().outline())}",
         f"`archc summary {name} --depth all` lists every layer.\n",
         "## Spec\n",
         *(fence(file.read_text("utf-8"), "yaml", f"specs/{file.name}") for file in source_files(path)[:2]),
+        *_family(name),
         "## Source\n",
         f"What `archc emit {name}` writes:\n",
         fence(architecture.emit(), "python", f"generated/{name}.py"),
@@ -103,12 +113,28 @@ def _text(name: str, architecture: Architecture) -> str:
     return "\n".join(parts)
 
 
+def _family(name: str) -> list[str]:
+    """The others of a family with their figures, and the spec of each."""
+    others = families()[name]
+    if not others:
+        return []
+    rows, specs = [], []
+    for other in others:
+        summary, figures = architectures()[other].summary(), published(other)
+        top1 = f"{figures.top1:.1f} %" if figures and figures.top1 else "–"
+        costs = (f"{summary.parameters:,}", f"{summary.macs:,}", form(summary.min_input), top1)
+        rows.append((f"`{other}`", form(summary.input), *costs))
+        specs.append(fence(bundled()[other].read_text("utf-8"), "yaml", f"specs/{other}.yaml"))
+    shown = table("network | input | parameters | multiply-adds | smallest input | top-1", rows, "lrrrrr")
+    return [f"## Family\n\n{shown}", *specs]
+
+
 def _remark(path: Path) -> str:
     """The comment at the top of a spec; other specs that it names are links."""
     lines = takewhile(lambda line: line.startswith("#"), path.read_text("utf-8").splitlines())
     text = prose("\n".join(line.removeprefix("#") for line in lines if "yaml-language-server" not in line))
     names = "|".join(sorted(bundled(), key=len, reverse=True))
-    return re.sub(rf"\b({names})\.yaml", r"[\1](\1.md)", text)
+    return re.sub(rf"\b({names})\.yaml", lambda found: f"[{found[1]}]({page_of(found[1])}.md)", text)
 
 
 def _figures(architecture: Architecture, published: Published | None) -> str:
@@ -148,7 +174,7 @@ def _blocks(lines: list[Line]) -> str:
         name = f"`{line.path}`" if line.count == 1 else f"`{line.path}` … `{line.last}`"
         what, element = line.kind, line.node.element
         if isinstance(element, Kind):
-            what = f"[{short_form(element, line.node.in_shapes[0])}](../kinds/{element.kind}.md)"
+            what = f"[{element.label(line.node.in_shapes)}](../kinds/{element.kind}.md)"
         rows.append(
             (
                 f"{name} (training)" if line.training else name,

@@ -10,8 +10,9 @@ from itertools import count
 from pathlib import Path
 
 import archc
-from archc.drawing.figure import Sheet, sheet_of
+from archc.drawing.figure import sheet_of
 from archc.drawing.pictures import pictures_of
+from archc.drawing.sheet import Sheet
 from archc.drawing.svg import render
 
 from .page import BLOCK, FILE

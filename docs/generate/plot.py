@@ -7,16 +7,19 @@ from html import escape
 from math import log10, sqrt
 
 WIDTH, HEIGHT, LEFT, FLOOR, TOP = 760, 400, 52, 356, 14
-LOW, HIGH = 0.25, 45.0
+LOW, HIGH = 0.03, 500.0
 """Billions of multiply-adds at the two ends of the logarithmic axis."""
 
-Point = tuple[str, float, float, int]
-"""Name, billions of multiply-adds, accuracy in percent, parameters."""
+Point = tuple[str, str, float, float, int]
+"""Name, page, billions of multiply-adds, accuracy in percent, parameters."""
 
 
 def accuracy_plot(points: Sequence[Point]) -> str:
-    """A disc a network, its area the parameters; each is a link to the network's page beside this one."""
-    accuracies = [point[2] for point in points]
+    """A disc a network, its area the parameters; each is a link to the network's page beside this one.
+
+    Where a page has several networks, only the one that it is named after is labeled.
+    """
+    accuracies = [point[3] for point in points]
     least, most = min(accuracies) - 3, max(accuracies) + 3
 
     def x(gmacs: float) -> float:
@@ -28,19 +31,19 @@ def accuracy_plot(points: Sequence[Point]) -> str:
     parts = []
     for tick in range(int(least // 5 + 1) * 5, int(most) + 1, 5):
         parts += [_line(f"M{LEFT} {y(tick):.1f}H{WIDTH - 16}"), _text(LEFT - 8, y(tick) + 4, f"{tick} %", "end")]
-    for power in range(-2, 6):
+    for power in range(-5, 9):
         left = x(2.0**power)
         parts += [_line(f"M{left:.1f} {TOP}V{FLOOR}"), _text(left, FLOOR + 18, f"{2.0**power:g} G", "middle")]
     parts.append(_text(WIDTH - 16, FLOOR + 38, "multiply-adds of one image", "end"))
     parts.append(_text(LEFT + 6, TOP + 12, "top-1 accuracy", "start"))
-    discs = []
-    for name, gmacs, accuracy, parameters in sorted(points, key=lambda point: -point[3]):
+    discs, pages = [], {point[1] for point in points}
+    for name, page, gmacs, accuracy, parameters in sorted(points, key=lambda point: -point[4]):
         disc = (name, x(gmacs), y(accuracy), 2.6 * sqrt(parameters / 1e6))
         title = escape(f"{name}: {accuracy:.1f} %, {gmacs:.2f} G multiply-adds, {parameters / 1e6:.1f} M parameters")
         circle = '<circle cx="{:.1f}" cy="{:.1f}" r="{:.1f}"/>'.format(*disc[1:])
-        parts.append(f'<a href="{escape(name)}.html"><title>{title}</title>{circle}</a>')
+        parts.append(f'<a href="{escape(page)}.html"><title>{title}</title>{circle}</a>')
         discs.append(disc)
-    parts += [_text(left, foot, name, "middle", "name") for name, left, foot in _labels(discs)]
+    parts += [_text(left, foot, name, "middle", "name") for name, left, foot in _labels(discs) if name in pages]
     says = "Top-1 accuracy on ImageNet over multiply-adds; the area of a disc is the number of parameters"
     return _svg("plot", WIDTH, HEIGHT, says, parts)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import archc
 
 TORCHVISION: Final = "https://docs.pytorch.org/vision/stable/models.html"
 
@@ -25,39 +28,38 @@ class Published(NamedTuple):
     with_heads: bool = False
 
 
-def _torchvision(
-    parameters: int,
-    gmacs: float,
-    min_input: int,
-    top1: float,
-    top5: float,
-    weights: str = "IMAGENET1K_V1",
-    with_heads: bool = False,
-) -> Published:
-    source = f"torchvision, weights {weights}"
-    return Published(source, TORCHVISION, top1, top5, parameters, gmacs, min_input, with_heads)
-
-
-PUBLISHED: Final = {
-    "alexnet": _torchvision(61_100_840, 0.714, 63, 56.522, 79.066),
+_OF_PAPERS: Final = {
     "alexnet_paper": Published(
         "the paper, Table 2 (1 CNN, ten crops)", "https://papers.nips.cc/paper/4824", 59.3, 81.8
     ),
-    "googlenet": _torchvision(6_624_904, 1.498, 15, 69.778, 89.530),
     "googlenet_paper": Published(
         "the paper, Table 3 (1 model, 1 crop)", "https://arxiv.org/abs/1409.4842", None, 89.93
     ),
-    "inception_v3": _torchvision(27_161_264, 5.713, 75, 77.294, 93.450, with_heads=True),
-    "resnet18": _torchvision(11_689_512, 1.814, 1, 69.758, 89.078),
-    "resnet50": _torchvision(25_557_032, 4.089, 1, 76.130, 92.862),
-    "squeezenet1_1": _torchvision(1_235_496, 0.349, 17, 58.178, 80.624),
-    "vgg11": _torchvision(132_863_336, 7.609, 32, 69.020, 88.628),
-    "vgg11_bn": _torchvision(132_868_840, 7.609, 32, 70.370, 89.810),
-    "vgg13": _torchvision(133_047_848, 11.308, 32, 69.928, 89.246),
-    "vgg13_bn": _torchvision(133_053_736, 11.308, 32, 71.586, 90.374),
-    "vgg16": _torchvision(138_357_544, 15.470, 32, 71.592, 90.382),
-    "vgg16_bn": _torchvision(138_365_992, 15.470, 32, 73.360, 91.516),
-    "vgg19": _torchvision(143_667_240, 19.632, 32, 72.376, 90.876),
-    "vgg19_bn": _torchvision(143_678_248, 19.632, 32, 74.218, 91.842),
 }
-"""By the spec's name; the others are made for teaching, and nothing is published of them."""
+_HEADS_COUNTED: Final = ("inception_v3",)
+_SMALLEST: Final = ("efficientnet_v2_s", "efficientnet_v2_m", "efficientnet_v2_l", "swin_t", "swin_s", "swin_b")
+"""torchvision says 33 and 224 of these; they run at 1×1 and at 4×4 (tests/test_twins.py)."""
+
+
+@cache
+def published(name: str) -> Published | None:
+    """What has been published of a bundled network: by torchvision of the first weights that it had for its size."""
+    import torchvision.models as tv
+
+    if name not in tv.list_models(module=tv):
+        return _OF_PAPERS.get(name)
+    every: list[Any] = list(tv.get_model_weights(name))
+    size = archc.load(name).input[1:]
+    weights = next((found for found in every if found.transforms().crop_size * 2 == list(size)), every[0])
+    meta = weights.meta
+    accuracy = meta["_metrics"]["ImageNet-1K"]
+    return Published(
+        f"torchvision, weights {weights.name}",
+        TORCHVISION,
+        accuracy["acc@1"],
+        accuracy["acc@5"],
+        meta["num_params"],
+        meta["_ops"],
+        None if name in _SMALLEST else meta["min_size"][0],
+        name in _HEADS_COUNTED,
+    )

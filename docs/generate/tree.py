@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from .code import file_tables
+from .gallery import page_of
 from .page import WIDE, Page
 from .pictures import with_pictures
 
@@ -23,7 +24,7 @@ MOVED = {"errors.md": "errors/index.md"}
 
 _FENCE = re.compile(r"(?ms)^(`{3,})[^\n]*\n.*?^\1$")
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
-_CODE = re.compile(r"(?<!\[)`(?P<code>E\d{4})`")
+_CODE = re.compile(r"(?<!\[)`(?P<code>[EW]\d{4})`")
 _TITLED = re.compile(r"(?m)^```(\w+)\n# file: (\S+)\n")
 _EMITTED = re.compile(r"(?m)^<!-- emitted from: (\S+) -->\n```python$")
 _MARK = re.compile(r"(?m)^<!-- (?:wrong|not run|numbers vary): .* -->\n")
@@ -33,9 +34,10 @@ PLACES = [
     (r"docs/generate", "architecture.md"),
     (r"docs/errors\.md|archc/problems/pages", "errors/index.md"),
     (r"docs/(.+)", r"\1"),
-    (r"archc/problems/pages/(E\d{4})\.md", r"errors/\1.md"),
+    (r"archc/problems/pages/([EW]\d{4})\.md", r"errors/\1.md"),
     (r"archc/kinds(/.*)?", "kinds/index.md"),
     (r"archc/cli(/.*)?", "commands.md"),
+    (r"archc/__init__\.py", "api.md"),
     (r"archc/training/recipes(/.*)?", "training.md"),
     (r"(archc|templates)(/.*)?", "architecture.md"),
     (r"specs/(\w+)\.yaml", r"gallery/\1.md#spec"),
@@ -129,6 +131,9 @@ def site_place(file: str, anchor: str = "") -> str:
     """The page, and the anchor on it, of a file of the repository. Raises ValueError where it has none."""
     if file == f"docs/{LANGUAGE}":
         return language_anchors()[anchor] if anchor else "language/index.md"
+    row = re.fullmatch(r"specs/(\w+)\.yaml", file)
+    if row and page_of(row[1]) != row[1]:
+        return f"gallery/{page_of(row[1])}.md#family"
     for pattern, place in PLACES:
         found = re.fullmatch(pattern, file)
         if found:

@@ -8,7 +8,6 @@ class Card {
   update() {
     const { model, chosen, size } = this.app;
     const figures = model.at(size);
-    const output = model.output(chosen, size);
     const state = model.state(chosen, size);
     const runs = state === "runs";
     const parameters = model.parameters.of(chosen);
@@ -18,15 +17,16 @@ class Card {
     const training = chosen !== NETWORK && model.training[chosen];
     const part = (figure, sums) => (training ? "in training" : share(figure, sums.of(NETWORK)));
     const facts = [
-      fact("Output", runs ? form(output) : "does not run", `from ${forms(model.inputs(chosen, size))}`),
+      fact("Output", runs ? model.told(chosen, size) : "does not run", `from ${forms(model.inputs(chosen, size))}`),
       fact("Parameters", roughly(parameters), part(parameters, model.parameters), exactly(parameters)),
-      fact("Multiply-adds", runs ? roughly(macs) : "—", runs ? part(macs, figures.macs) : "", exactly(macs)),
-      fact("Activations", runs ? bytesOf(bytes) : "—", "float32, one image", `${exactly(bytes)} bytes`),
+      fact("Multiply-adds", runs ? roughly(macs) : "—", runs ? part(macs, figures.macs) : "", runs ? exactly(macs) : ""),
+      fact("Activations", runs ? bytesOf(bytes) : "—", "float32, one image", runs ? `${exactly(bytes)} bytes` : ""),
     ];
     if (chosen === NETWORK) {
       const { inference, training } = model.data.memory;
       const title = "Weights and the values that are held at once, for one image at the declared size";
-      facts.push(fact("Memory", bytesOf(inference), `${bytesOf(training)} to train`, title));
+      const at = size === model.declared ? "" : `, at ${form(model.imageSize(model.declared))}`;
+      facts.push(fact("Memory", bytesOf(inference), `${bytesOf(training)} to train${at}`, title));
     }
     if (field) facts.push(fact("Receptive field", pair(field[0], field[1]), size === model.declared ? `every ${pair(field[2], field[3])} px` : `at ${form(model.imageSize(model.declared))}`));
     this.root.classList.toggle("off", state !== "runs");

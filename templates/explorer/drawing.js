@@ -1,5 +1,6 @@
 /** The picture of the open block: to look at, to move about in, and to open the blocks in it. */
 const CLOSEST = 4;
+const FARTHEST = 0.05;
 
 class Drawing {
   constructor(app) {
@@ -80,19 +81,20 @@ class Drawing {
       const state = states.has("stops") ? "stops" : states.has("missing") ? "missing" : "runs";
       element.classList.toggle("stops", state === "stops");
       element.classList.toggle("missing", state === "missing");
-      const shape = state === "runs" ? form(model.output(last, size)) : state === "stops" ? "stops here" : "—";
+      const shape = state === "runs" ? forms(model.outputs(last, size)) : state === "stops" ? "stops here" : "—";
       const text = element.querySelector(":scope > .shape");
       if (text) text.textContent = shape;
     }
     for (const label of this.svg.querySelectorAll("[data-from] .label")) {
       const from = model.byPath.get(prefix + label.parentElement.dataset.from);
-      const shape = from === undefined ? null : model.output(from, size);
-      if (shape) label.textContent = label.textContent.replace(/\S+$/, form(shape));
-      label.classList.toggle("missing", from !== undefined && !shape);
+      if (from === undefined) continue;
+      const told = label.textContent.split(", ").map((part) => part.split(" · ")[0]);
+      const shapes = told.map((name) => model.named(from, name, size));
+      label.textContent = told.map((name, at) => `${name} · ${form(shapes[at])}`).join(", ");
     }
     const shapes = [model.input(scope, size), ...model.outputs(scope, size)];
-    for (const [place, text] of this.svg.querySelectorAll(".terminal text").entries()) {
-      text.lastChild.textContent = ` ${form(shapes[place])}`;
+    for (const [place, text] of this.svg.querySelectorAll(".terminal .shape").entries()) {
+      text.textContent = form(shapes[place]);
     }
   }
 
@@ -193,12 +195,12 @@ class Drawing {
     return { width: this.svg.width.baseVal.value, height: this.svg.height.baseVal.value };
   }
 
-  /** The whole picture, no larger than it is made; of one that would be too small to read, the beginning. */
+  /** The whole picture, and little larger than it is made. */
   fit() {
     if (!this.svg) return;
     const { clientWidth, clientHeight } = this.canvas;
     const { width, height } = this.extent;
-    const scale = clamp(Math.min(clientWidth / width, clientHeight / height), 0.62, 1.15);
+    const scale = clamp(Math.min(clientWidth / width, clientHeight / height), FARTHEST, 1.15);
     const x = Math.max(0, (clientWidth - width * scale) / 2);
     const y = Math.max(0, (clientHeight - height * scale) / 2);
     this.view = { x, y, scale };
@@ -208,7 +210,7 @@ class Drawing {
 
   zoom(by, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
     const { view } = this;
-    const scale = clamp(view.scale * by, 0.1, CLOSEST);
+    const scale = clamp(view.scale * by, FARTHEST, CLOSEST);
     const real = scale / view.scale;
     this.view = { x: x - (x - view.x) * real, y: y - (y - view.y) * real, scale };
     this.untouched = false;

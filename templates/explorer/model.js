@@ -154,6 +154,25 @@ class Model {
     return this.outputs(entry, size)[0];
   }
 
+  /** The names of the outputs, if there are several. */
+  outputNames(entry) {
+    if (entry !== NETWORK) return this.data.outputs[entry] ?? [];
+    return this.outputs(NETWORK, this.declared).length > 1 ? Object.keys(this.data.results) : [];
+  }
+
+  /** The shape of an output by its name. */
+  named(entry, name, size) {
+    const at = this.outputNames(entry).indexOf(name);
+    return at < 0 ? null : this.outputs(entry, size)[at];
+  }
+
+  /** All outputs as a text: their shapes, with their names where there are several. */
+  told(entry, size) {
+    const names = this.outputNames(entry);
+    const shapes = this.outputs(entry, size);
+    return names.length ? names.map((name, at) => `${name} ${form(shapes[at])}`).join(", ") : forms(shapes);
+  }
+
   imageSize(size) {
     return [this.data.sizes.heights[size], this.data.sizes.widths[size]];
   }

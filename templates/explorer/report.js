@@ -8,7 +8,7 @@ class Problems {
     this.root.hidden = !problems.length;
     document.body.classList.toggle("stale", problems.length > 0 && stale);
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    const kept = stale ? "; the last sound version stays below" : "";
+    const kept = stale ? "; the last valid version is shown below" : "";
     this.root.replaceChildren(el("h2", {}, `${count}${kept}`), el("ol", {}, ...problems.map((problem) => this.problem(problem))));
   }
 

@@ -1,6 +1,9 @@
 /** Find a layer by its path, kind or shape. */
 const MOST_FOUND = 60;
 
+/** `3x3` is what people type for `3×3`. */
+const times = (word) => word.replace(/(\d)x(?=\d|$)/g, "$1×");
+
 class Search {
   constructor(app) {
     this.app = app;
@@ -25,7 +28,7 @@ class Search {
       const call = model.call(entry);
       const path = model.path[entry].toLowerCase();
       const text = `${path} ${call.kind} ${call.short} ${form(model.output(entry, size))}`.toLowerCase();
-      if (!words.every((word) => text.includes(word))) continue;
+      if (!words.every((word) => text.includes(word) || text.includes(times(word)))) continue;
       const rank = path === words[0] ? 0 : path.startsWith(words[0]) ? 1 : path.includes(words[0]) ? 2 : 3;
       ranked.push([rank, model.path[entry].split(".").length, entry]);
     }

@@ -23,13 +23,14 @@ class Tip {
     const call = model.call(entry);
     const { macs, bytes } = model.at(size);
     const field = model.field(entry);
-    const output = model.state(entry, size) === "runs" ? form(model.output(entry, size)) : "does not run";
+    const runs = model.state(entry, size) === "runs";
+    const output = runs ? model.told(entry, size) : "does not run";
     const rows = [
       ["shape", `${forms(model.inputs(entry, size))} → ${output}`],
       ["parameters", exactly(model.parameters.of(entry))],
-      ["multiply-adds", exactly(macs.of(entry))],
+      ["multiply-adds", runs ? exactly(macs.of(entry)) : "—"],
       ["receptive field", field ? pair(field[0], field[1]) : "—"],
-      ["activations", bytesOf(bytes.of(entry))],
+      ["activations", runs ? bytesOf(bytes.of(entry)) : "—"],
     ];
     const facts = rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
     return [el("strong", {}, model.path[entry]), el("span", { class: "what" }, call.short), el("dl", {}, ...facts)];

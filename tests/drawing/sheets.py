@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from rectangle import Rectangle
 
-from archc.drawing.figure import Sheet
+from archc.drawing.sheet import Sheet
 from archc.drawing.text import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from PIL import Image
 from shell import Shell
 
 import archc
-from archc.drawing import draw_svg, png
+from archc.drawing import draw_svg, pdf, png
 
 ROOT = Path(__file__).parents[2]
 GOOD = "name: Tiny\ninput: [3, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 4, kernel_size: 3}}\n"
@@ -28,7 +29,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "begins"), [("x.svg", b"<svg "), ("x.SVG", b"<svg "), ("x.mmd", b"flowchart TD\n"), ("x.dot", b"digraph ")]
+    ("file", "begins"),
+    [
+        ("x.svg", b"<svg "),
+        ("x.SVG", b"<svg "),
+        ("x.mmd", b"flowchart TD\n"),
+        ("x.dot", b"digraph "),
+        ("x.tex", b"\\documentclass"),
+    ],
 )
 def test_the_ending_is_the_format(sh: Shell, folder: Path, file: str, begins: bytes) -> None:
     assert sh("draw", "good.yaml", "-o", file) == (0, f"{file}\n", "")
@@ -51,7 +59,7 @@ def test_png_without_resvg_says_how_to_get_it(sh: Shell, folder: Path, monkeypat
     assert sh("draw", "good.yaml", "-o", "x.png") == (
         2,
         "",
-        "archc draw: a .png needs resvg: pip install 'archc[png]'\n",
+        "archc draw: a .png file needs resvg: pip install 'archc-nn[png]'\n",
     )
     assert not (folder / "x.png").exists()
 
@@ -68,10 +76,11 @@ def test_a_large_png_stays_within_bounds(sh: Shell, folder: Path, monkeypatch: p
     ("words", "message"),
     [
         (("good.yaml",), "the following arguments are required: -o/--output"),
-        (("good.yaml", "-o", "x.svgg"), "`x.svgg` has no ending that tells a format (did you mean `.svg`?)"),
-        (("good.yaml", "-o", "x"), "`x` has no ending that tells a format"),
-        (("good.yaml", "-o", "x.svg", "--depth", "-1"), "expected a number from 1, got '-1'"),
-        (("good.yaml", "-o", "x.mmd", "--theme", "dark"), "--theme is for .svg and .png"),
+        (("good.yaml", "-o", "x.svgg"), "`x.svgg` has an unsupported file extension (did you mean `.svg`?)"),
+        (("good.yaml", "-o", "x"), "`x` has an unsupported file extension"),
+        (("good.yaml", "-o", "x.svg", "--depth", "-1"), "expected a positive integer, got '-1'"),
+        (("good.yaml", "-o", "x.mmd", "--theme", "dark"), "--theme applies to .svg, .pdf, .png, .tex only"),
+        (("good.yaml", "-o", "x.dot", "--style", "volumes"), "--style applies to .svg, .pdf, .png, .tex only"),
         (("googlenet", "-o", "x.svg", "--block", "Incepton"), "is called `Incepton`: did you mean `Inception`?"),
         (("googlenet", "-o", "x.svg", "--expand", "inception3"), "did you mean `inception3"),
         (("googlenet", "-o", "x.svg", "--expand", "maxpool1"), "`maxpool1` is a single layer"),
@@ -149,7 +158,7 @@ def run(*code: str, seed: str = "0") -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("file", ["x.svg", "x.mmd", "x.dot"])
+@pytest.mark.parametrize("file", ["x.svg", "x.mmd", "x.dot", "x.tex"])
 def test_drawing_imports_neither_torch_nor_numpy(file: str) -> None:
     code = (
         "import sys; from archc.cli.main import main;"
@@ -178,3 +187,45 @@ def test_ten_thousand_layers_are_drawn_soon() -> None:
     drawn = time.process_time()
     assert folded - checked < 2 * (checked - start)
     assert drawn - folded < 5 * (checked - start)
+
+
+def test_a_drawing_goes_to_stdout(sh: Shell, folder: Path) -> None:
+    done = [
+        subprocess.run([sys.executable, "-m", "archc", "draw", "good.yaml", "-o", "-", *more], capture_output=True)
+        for more in ((), ("--format", "mmd"), ("--format", "pptx"))
+    ]
+    assert sh("draw", "good.yaml", "-o", "x.svg")[0] == 0
+    assert (done[0].returncode, done[0].stdout) == (0, (folder / "x.svg").read_bytes())
+    assert done[1].stdout.startswith(b"flowchart TD\n")
+    assert done[2].returncode == 2
+    assert not (folder / "-").exists()
+
+
+def test_a_figure_for_a_caption_has_no_title(sh: Shell, folder: Path) -> None:
+    assert sh("draw", "good.yaml", "-o", "x.svg", "--no-title")[0] == 0
+    root = ElementTree.parse(folder / "x.svg").getroot()
+    assert not [
+        text for text in root.iter("{http://www.w3.org/2000/svg}text") if text.get("class") in ("title", "figures")
+    ]
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == "Tiny"
+
+
+def test_a_pdf_is_as_large_as_the_svg_and_has_its_texts(sh: Shell, folder: Path) -> None:
+    pytest.importorskip("cairosvg", reason="CairoSVG is not installed", exc_type=(ImportError, OSError))
+    assert sh("draw", "good.yaml", "-o", "x.pdf") == (0, "x.pdf\n", "")
+    content = (folder / "x.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    root = ElementTree.fromstring(draw_svg(archc.load(folder / "good.yaml")))
+    box = re.search(rb"/MediaBox \[ *0 0 ([\d.]+) ([\d.]+)", content)
+    assert box is not None
+    assert float(box[1]) == pytest.approx(0.75 * float(root.get("width", "")), abs=1)
+    assert b"/Font" in content
+
+
+def test_pdf_without_cairo_says_how_to_get_it(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "available", lambda: False)
+    code, _, err = sh("draw", "good.yaml", "-o", "x.pdf")
+    assert (code, err) == (
+        2,
+        "archc draw: a .pdf file needs CairoSVG and the cairo library: pip install 'archc-nn[pdf]'\n",
+    )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archc.drawing.labels import ROLES, role, short_form, tag
 from archc.drawing.style import LEGEND
 from archc.drawing.style import ROLES as PAPERS
-from archc.kinds import KINDS, Kind
+from archc.kinds import KINDS
+from archc.kinds.labels import Written
 from archc.testing import layers
 from archc.testing.arguments import kinds_for
 
@@ -53,7 +53,7 @@ SHORT: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("kind", "arguments", "text"), SHORT, ids=[text for *_, text in SHORT])
 def test_short_forms(kind: str, arguments: dict[str, Any], text: str) -> None:
-    assert short_form(KINDS[kind](**arguments), X) == text
+    assert KINDS[kind](**arguments).label((X,)) == text
 
 
 @pytest.mark.parametrize(
@@ -61,27 +61,23 @@ def test_short_forms(kind: str, arguments: dict[str, Any], text: str) -> None:
     [("batch_norm2d", {}, "BN"), ("layer_norm", {}, "LN"), ("relu6", {}, "ReLU6"), ("dropout", {"p": 0.2}, "drop 0.2")],
 )
 def test_tags(kind: str, arguments: dict[str, Any], text: str) -> None:
-    assert tag(KINDS[kind](**arguments)) == text
+    assert KINDS[kind](**arguments).tag() == text
 
 
 @given(data=st.data(), name=st.sampled_from(sorted(KINDS)))
-def test_every_kind_has_a_short_form_and_a_role(data: st.DataObject, name: str) -> None:
+def test_every_kind_has_a_label_and_a_role(data: st.DataObject, name: str) -> None:
     kind = KINDS[name]
     x = data.draw(st.sampled_from([(8, 9, 9), (12,)]))
     if kind.many or kind in kinds_for(x):
         one = kind() if kind.many else data.draw(layers(kind, x))
-        assert 2 < len(short_form(one, x)) < 60
-        assert role(one) in PAPERS.keys() & LEGEND.keys()
+        assert 2 < len(one.label((x,))) < 60
+        assert 1 < len(one.tag()) < 60
+        assert one.role in PAPERS.keys() & LEGEND.keys()
 
 
-def test_a_new_kind_needs_no_line_here() -> None:
-    class PixelShuffle(Kind):
-        kind: ClassVar[str] = "pixel_shuffle"
-        torch: ClassVar[str] = "nn.PixelShuffle"
-
-    assert short_form(PixelShuffle(), X) == "pixel shuffle"
-    assert role(PixelShuffle()) == "reshape"
-
-
-def test_every_file_of_kinds_has_a_role() -> None:
-    assert ROLES.keys() == {kind.__module__.rpartition(".")[2] for kind in KINDS.values()}
+def test_expressions_stand_in_the_place_of_values() -> None:
+    conv = KINDS["conv2d"](out_channels=64, kernel_size=(1, 7), stride=2, groups=8)
+    written = {"out_channels": Written(64, "width"), "kernel_size": Written((1, 7), "size"), "stride": Written(2, "s")}
+    assert conv.model_copy(update=written).label((X,)) == "size[0]×size[1] depthwise conv, width, /s"
+    split = KINDS["split"](sections=(2, 6))
+    assert split.model_copy(update={"sections": (Written(2, "c"), 6)}).label((X,)) == "split c + 6"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rectangle import Rectangle, meeting
 
-from archc.drawing.layout import BEGIN, END, Arrangement, Plan, Size2, straightened
+from archc.drawing.layout import BEGIN, END, Arrangement, Plan, Size2, straightened, u_shaped
 from archc.drawing.layout.columns import split
 
 Links = list[tuple[int, int]]
@@ -138,6 +138,41 @@ def test_deep_nests_end() -> None:
     links += [(node, 2 * count - 1 - node) for node in range(count - 1)]
     plan = drawn(sizes, [(BEGIN, 0), *links, (2 * count - 1, END)])
     assert plan.lines.keys() >= set(links)
+
+
+@pytest.mark.parametrize("inner", [1, 2, 5])
+def test_nested_skips_are_a_u(inner: int) -> None:
+    """Down on the left, up on the right; a skip is level, and the last node stands above."""
+    count = 7 + inner
+    sizes = [Size2(100 + 10 * (node % 3), 40, 50, 50) for node in range(count)]
+    chain = [(BEGIN, 0), *((node, node + 1) for node in range(count - 1)), (count - 1, END)]
+    skips = [(1, count - 2), (3, 3 + inner + 1)]
+    plan = u_shaped(sizes, [*chain, *skips])
+    assert plan is not None
+    boxes = rectangles(sizes, plan)
+    assert not meeting(boxes)
+    assert all(Rectangle(0, 0, plan.width, plan.height).holds(box) for box in boxes)
+    for skip in skips:
+        (x, y), (to_x, to_y) = plan.lines[skip]
+        assert y == to_y
+        assert x < to_x
+    assert plan.places[count - 1][1] < plan.places[count - 2][1] == plan.places[1][1]
+    assert plan.places[0][1] < plan.places[1][1] < plan.places[2][1] < plan.places[3][1]
+    for points in plan.lines.values():
+        for (x, y), (u, v) in pairwise(points):
+            assert x == u or y == v
+            part = Rectangle(min(x, u), min(y, v), max(x, u), max(y, v))
+            assert not any(part.meets(box) for box in boxes)
+
+
+def test_only_skips_within_each_other_are_a_u() -> None:
+    sizes = [Size2(100, 40, 50, 50)] * 8
+    chain = [(BEGIN, 0), *((node, node + 1) for node in range(7)), (7, END)]
+    assert u_shaped(sizes, chain) is None
+    assert u_shaped(sizes, [*chain, (0, 3), (3, 6)]) is None
+    assert u_shaped(sizes, [*chain, (0, 6), (0, 4)]) is None
+    assert u_shaped(sizes, [*chain, (0, 4), (2, 6)]) is None
+    assert u_shaped(sizes, [(0, 2) if link == (0, 1) else link for link in chain]) is None
 
 
 def test_heads_stand_beside_what_they_read() -> None:

@@ -15,9 +15,10 @@ from sheets import DRAWN, LEVELS, SVG, cards, groups, labels, outline, strokes, 
 
 import archc
 from archc.drawing import draw_svg
-from archc.drawing.figure import Sheet, sheet_of
+from archc.drawing.figure import sheet_of
 from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Picture, Terminal
 from archc.drawing.pictures import pictures_of
+from archc.drawing.sheet import Sheet
 from archc.drawing.svg import render, xml
 from archc.drawing.text import cut, text_width
 from archc.testing import Draft, specs
@@ -103,7 +104,8 @@ def test_ids_keep_to_their_prefix() -> None:
 def test_styles_hold_within_the_drawing() -> None:
     """Every rule begins with the class of the drawing: the page around it keeps its own look."""
     style = ElementTree.fromstring(draw_svg(archc.load("alexnet"))).findtext(f"{SVG}style") or ""
-    rules = re.sub(r"@media[^{]*\{(.*?\})\}", r"\1", style)
+    assert "@supports (fill:var(--a))" in style
+    rules = re.sub(r"@supports[^{]*\{(.*\})\}", r"\1", re.sub(r"@media[^{]*\{(.*?\})\}", r"\1", style))
     selectors = [selector for rule in re.findall(r"([^{}]+)\{", rules) for selector in rule.split(",")]
     assert all(selector.startswith(".archc") for selector in selectors)
     assert "@media (prefers-color-scheme:dark)" in style

@@ -31,3 +31,9 @@ def test_the_gpu_benchmark_runs_at_a_tiny_size() -> None:
 def test_runs_that_are_killed_lose_nothing() -> None:
     out = run("kill.py", "--kills", "20", "--runs", "1")
     assert "0 checkpoints damaged, 0 runs different" in out
+
+
+@pytest.mark.slow
+def test_commands_that_are_killed_tear_no_file() -> None:
+    out = run("kill.py", "--files", "4")
+    assert out.count("4 SIGKILLs, 0 files torn, 0 left over") == 5

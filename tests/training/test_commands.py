@@ -19,6 +19,7 @@ import archc
 from archc.problems import SpecError
 from archc.reading import read_text
 from archc.training import load_recipe
+from archc.training.model import spec_files
 from archc.training.recipe import Recipe, bundled_recipes, parse_recipe, recipe_text
 
 SHORT = ["--epochs", "2", "--limit", "64", "--batch-size", "32"]
@@ -34,7 +35,7 @@ def test_a_run_leaves_its_files_behind(sh: Shell) -> None:
     code, out, err = sh("train", "small.yaml", *SHORT, "--out", "run", "--set", "width=4")
     assert code == 0
     assert [line.split()[:2] for line in out.splitlines()] == [["epoch", "1/2"], ["epoch", "2/2"], ["best:", "epoch"]]
-    assert "64 images to train on and 64 to validate with, input 1×8×8, 10 classes" in err
+    assert "64 training images and 64 validation images, input 1×8×8, 10 classes" in err
     names = {path.name for path in Path("run").iterdir()}
     assert names >= {"metrics.csv", "curves.png", "losses.csv", "recipe.yaml", "spec.yaml", "small.yaml", "run.json"}
     assert names >= {"best.safetensors", "last"}
@@ -50,13 +51,37 @@ def test_a_run_leaves_its_files_behind(sh: Shell) -> None:
     assert load_recipe("run/recipe.yaml").batch_size == 32
 
 
+def test_a_run_keeps_copies_of_the_bundled_specs_that_its_spec_names(tmp_path: Path) -> None:
+    """Under names of files, so that the run stays the same network when the bundled specs change."""
+    path = tmp_path / "resnet50.yaml"
+    path.write_text(
+        "extends: resnet50\nname: Mine\nimport:\n  resnet18: [BasicBlock]\n  googlenet: [Inception]\n", "utf-8"
+    )
+    files = spec_files(archc.load(path))
+    assert files.keys() == {
+        "spec.yaml", "resnet50.yaml", "resnet50_bundled.yaml", "resnet18.yaml", "googlenet.yaml"
+    }  # fmt: skip
+    assert files["resnet50.yaml"].splitlines() == [
+        "extends: resnet50_bundled.yaml",
+        "name: Mine",
+        "import:",
+        "  resnet18.yaml: [BasicBlock]",
+        "  googlenet.yaml: [Inception]",
+    ]
+    run = tmp_path / "run"
+    run.mkdir()
+    for name, text in files.items():
+        (run / name).write_text(text, "utf-8")
+    assert archc.load(run / "spec.yaml").summary().parameters == 25_557_032
+
+
 def test_a_second_run_gets_a_folder_of_its_own(sh: Shell) -> None:
     for _ in range(2):
         assert sh("train", "small.yaml", *SHORT, "--epochs", "1")[0] == 0
     assert sorted(path.name for path in Path("runs").iterdir()) == ["small-digits", "small-digits-2"]
     code, _, err = sh("train", "small.yaml", *SHORT, "--out", "runs/small-digits")
     assert code == 1
-    assert "error[E0705]: `runs/small-digits` holds a run already" in err
+    assert "error[E0705]: `runs/small-digits` already contains a run" in err
     assert "--resume runs/small-digits" in err
 
 
@@ -82,11 +107,11 @@ def test_eval_and_predict_of_what_does_not_fit(sh: Shell) -> None:
     sh("train", "small.yaml", *SHORT, "--out", "run")
     assert "`0` is `disc` there" in sh("eval", "run", "--data", "shapes:16:20")[2]
     assert "cannot be read as an image" in sh("predict", "run", "small.yaml")[2]
-    assert "`nowhere` is no folder of a run" in sh("eval", "nowhere")[2]
+    assert "`nowhere` is not a run folder" in sh("eval", "nowhere")[2]
     for text in ("{", "{}", "[]", json.dumps({**json.loads(Path("run/run.json").read_text()), "input": None})):
         Path("run/run.json").write_text(text)
-        assert "`run` is no folder of a run" in sh("eval", "run")[2]
-        assert "`run` is no folder of a run" in sh("train", "--resume", "run")[2]
+        assert "`run` is not a run folder" in sh("eval", "run")[2]
+        assert "`run` is not a run folder" in sh("train", "--resume", "run")[2]
     archc.train(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), out="own", epochs=1, limit=32, quiet=True)
     assert "came from Python" in sh("eval", "own")[2]
 
@@ -139,7 +164,7 @@ MODELS: dict[str, tuple[list[str], str]] = {
     "a file with an error": (["broken.py"], "cannot be imported: ZeroDivisionError"),
     "no such argument": (["own.py", "--set", "widht=3"], "did you mean `width`?"),
     "an argument it cannot take": (["own.py", "--set", "width=wide"], "`First` cannot be made"),
-    "no module": (["own.py:nothing"], "is no nn.Module but NoneType"),
+    "no module": (["own.py:nothing"], "is not an nn.Module but NoneType"),
     "no such parameter": (["small.yaml", "--set", "widht=3"], "did you mean `width`?"),
     "no such recipe": (["small.yaml", "--recipe", "notbook"], "did you mean `notebook`?"),
     "a recipe that is none": (["small.yaml", "--recipe", "own.py"], "error[E01"),
@@ -147,7 +172,7 @@ MODELS: dict[str, tuple[list[str], str]] = {
     "no such device": (["small.yaml", "--device", "cuda"], "error[E0709]"),
     "parts that do not divide": (["small.yaml", "--batch-size", "5", "--accumulate", "2"], "--batch-size 4"),
     "shards and averages": (["small.yaml", "--shard", "--ema", "0.9"], "error[E0701]"),
-    "another number of classes": (["small.yaml", "--set", "num_classes=5"], "leave `num_classes` away"),
+    "another number of classes": (["small.yaml", "--set", "num_classes=5"], "remove `num_classes`"),
     "no such run": (["--resume", "nowhere"], "error[E0705]"),
 }
 
@@ -194,9 +219,11 @@ def test_an_image_alone_is_refused_before_the_first_step(sh: Shell) -> None:
     words = ["--epochs", "1", "--limit", "33", "--batch-size"]
     code, out, err = sh("train", "norm.yaml", *words, "32", "--out", "run")
     assert (code, out) == (1, "")
-    assert "error[E0703]: Normalised cannot be trained on an image alone, which 33 images in batches of 32 leave" in err
+    assert (
+        "error[E0703]: Normalised cannot be trained on a single image, but 33 images in batches of 32 leave one" in err
+    )
     assert "Expected more than 1 value per channel" in err
-    assert "--batch-size 33 leaves none alone" in err
+    assert "--batch-size 33 avoids a batch of one image" in err
     assert not Path("run").exists()
     assert sh("train", "norm.yaml", *words, "33", "--out", "run")[0] == 0
     code, _, err = sh(
@@ -208,13 +235,13 @@ def test_an_image_alone_is_refused_before_the_first_step(sh: Shell) -> None:
 
 
 USAGE: dict[str, tuple[list[str], str]] = {
-    "nothing": ([], "a MODEL to train is missing"),
+    "nothing": ([], "give a MODEL to train"),
     "a rate below zero": (["small.yaml", "--lr", "-1"], "should be greater than 0, got -1"),
     "a word for a number": (["small.yaml", "--epochs", "many"], "should be a valid integer"),
-    "an unknown choice": (["small.yaml", "--optimizer", "adam"], "'sgd' or 'adamw'"),
-    "resume and out": (["small.yaml", "--resume", "a", "--out", "b"], "leave --out away"),
-    "resume with a recipe": (["--resume", "a", "--lr", "0.1"], "leave the other options away"),
-    "no number of images": (["small.yaml", "--limit", "0"], "expected a number from 1"),
+    "an unknown choice": (["small.yaml", "--optimizer", "adamm"], "'sgd', 'adamw'"),
+    "resume and out": (["small.yaml", "--resume", "a", "--out", "b"], "remove --out"),
+    "resume with a recipe": (["--resume", "a", "--lr", "0.1"], "change the number of epochs only"),
+    "no number of images": (["small.yaml", "--limit", "0"], "expected a positive integer, got '0'"),
 }
 
 
@@ -262,7 +289,7 @@ def test_every_field_is_an_option(sh: Shell) -> None:
 
 
 def test_a_terminal_shows_a_bar() -> None:
-    """On a pseudo terminal: loss, accuracy, images a second and the time left."""
+    """On a pseudo terminal: loss, accuracy, images per second and the time left."""
     import os
     import pty
     import termios
@@ -310,7 +337,7 @@ def test_help_and_recipes_import_no_torch() -> None:
 
 def test_outputs_of_every_sort() -> None:
     """Named outputs are all trained; a tuple's second entry is a head; a head's loss has its weight."""
-    from archc.training.loss import Loss
+    from archc.training.loss import Loss, Outputs
 
     torch.manual_seed(0)
     scores, head, labels = torch.randn(4, 3), torch.randn(4, 3), torch.tensor([0, 1, 2, -100])
@@ -322,7 +349,7 @@ def test_outputs_of_every_sort() -> None:
         value, main_scores = loss(result, labels)
         assert value.item() == pytest.approx(expected.item(), rel=1e-6)
         assert main_scores is scores
-    both, _ = Loss(0.0, 0.3, ("one", "two"))({"one": scores, "two": head}, labels)
+    both, _ = Loss(0.0, 0.3, Outputs(("one", "two")))({"one": scores, "two": head}, labels)
     assert both.item() == pytest.approx((cross(scores, labels) + cross(head, labels)).item(), rel=1e-6)
 
 

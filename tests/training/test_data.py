@@ -71,14 +71,17 @@ def test_idx_files_of_mnist_are_read(tmp_path: Path) -> None:
         assert data.shape == (1, 4, 5)
         assert resident(data.train).labels.tolist() == list(range(6))
         assert resident(data.train).pixels[1].flatten().tolist() == list(range(20, 40))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 6) + bytes([0, 1, 200, 3, 4, 5]))
+    wrong = said(lambda: load_data("mnist", tmp_path))
+    assert "validation image 3 has the label 200, but mnist has 10 classes" in wrong
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 5) + bytes(5))
-    assert "do not belong together" in said(lambda: load_data("mnist", tmp_path))
+    assert "do not match" in said(lambda: load_data("mnist", tmp_path))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 0, 8, 1, 6) + bytes(5))
     assert "cannot be read" in said(lambda: load_data("mnist", tmp_path))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">HBBI", 1, 8, 1, 6) + bytes(6))
-    assert "no IDX file" in said(lambda: load_data("mnist", tmp_path))
+    assert "is not an IDX file" in said(lambda: load_data("mnist", tmp_path))
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"no gzip")
-    assert "fetch the file again" in said(lambda: load_data("mnist", tmp_path))
+    assert "download the file again" in said(lambda: load_data("mnist", tmp_path))
 
 
 def test_cifar_is_read_in_torchvisions_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +92,7 @@ def test_cifar_is_read_in_torchvisions_form(tmp_path: Path, monkeypatch: pytest.
     folder.mkdir()
     pixels = torch.arange(2 * 3072).remainder(251).to(torch.uint8).reshape(2, 3072)
     for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"):
-        (folder / name).write_bytes(pickle.dumps({"data": pixels.numpy(), "labels": [3, 5]}))
+        (folder / name).write_bytes(pickle.dumps({"data": pixels.numpy(), "labels": [1, 0]}))
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["plane", "car"]}))
     monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
     monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": None})
@@ -101,13 +104,13 @@ def test_cifar_is_read_in_torchvisions_form(tmp_path: Path, monkeypatch: pytest.
 
 WRONG = {
     "digit": "did you mean `digits`?",
-    "digits:8": "digits: 1,797 handwritten digits",
+    "digits:8": "digits: 1,797 grayscale 8×8 handwritten digits",
     "folder": "folder:PATH",
     "shapes:big": "shapes:SIZE:COUNT",
     "shapes:4": "8 to 1024 pixels",
     "cifar10": "`cifar10` is not in the folder `data`",
     "mnist": "--download",
-    "folder:nowhere": "`nowhere` is no folder",
+    "folder:nowhere": "`nowhere` is not a folder",
 }
 
 
@@ -144,11 +147,13 @@ def test_imagenets_layout_and_what_can_be_wrong_with_it() -> None:
     data = load_data("folder:pets")
     assert (len(data.train), len(data.validation), data.name) == (2, 2, "pets")
     picture(Path("pets/val/horse/1.png"))
-    assert "2 classes, `pets/val` 3: `horse` is not in both" in said(lambda: load_data("folder:pets"))
+    assert "`pets/val` has the class `horse`, which `pets/train` does not have" in said(
+        lambda: load_data("folder:pets")
+    )
     Path("pets/train/horse").mkdir()
     assert "the class `horse` has no images" in said(lambda: load_data("folder:pets"))
     Path("empty").mkdir()
-    assert "has 0 folders" in said(lambda: load_data("folder:empty"))
+    assert "has 0 folders with images" in said(lambda: load_data("folder:empty"))
 
 
 def test_resizing_is_pillows() -> None:
@@ -271,17 +276,17 @@ def test_data_that_does_not_fit_the_network() -> None:
     options: dict[str, Any] = {"quiet": True, "epochs": 1, "limit": 40, "out": "run"}
     spec = Path("small.yaml").read_text().replace("linear: $num_classes", "linear: 7").replace("num_classes: 10, ", "")
     Path("seven.yaml").write_text(spec)
-    assert "Small gives 7 scores, the data has 10 classes" in said(
+    assert "Small has 7 outputs, but the dataset has 10 classes" in said(
         lambda: archc.train("seven.yaml", **options), "E0703"
     )
     grey = said(lambda: archc.train("torchvision.models:resnet18", "digits", **options), "E0703")
-    assert "takes images of 3 channels, the data has 1" in grey
+    assert "expects images with 3 channels, but the dataset has 1" in grey
     assert "--channels 3" in grey
     maps = "name: Maps\ninput: [1, 8, 8]\nlayers:\n  conv: {conv2d: {out_channels: 10, kernel_size: 3}}\n"
     Path("maps.yaml").write_text(maps)
-    assert "is 10×6×6, not one score a class" in said(lambda: archc.train("maps.yaml", **options), "E0703")
+    assert "is 10×6×6, not one score per class" in said(lambda: archc.train("maps.yaml", **options), "E0703")
     wrong = said(lambda: archc.train("small.yaml", mean=[0.5, 0.5], **options), "E0703")
-    assert "`mean` has 2 values, the network's input 1 channels" in wrong
+    assert "`mean` has 2 values, but the network's input has 1 channels" in wrong
 
 
 def test_grey_images_for_a_colour_network_and_back() -> None:

@@ -2,5 +2,6 @@
 
 from archc.drawing.layout.arrange import BEGIN, END, Arrangement, Plan, straightened
 from archc.drawing.layout.piece import Point, Size2
+from archc.drawing.layout.ushape import u_shaped
 
-__all__ = ["BEGIN", "END", "Arrangement", "Plan", "Point", "Size2", "straightened"]
+__all__ = ["BEGIN", "END", "Arrangement", "Plan", "Point", "Size2", "straightened", "u_shaped"]

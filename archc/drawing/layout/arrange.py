@@ -45,6 +45,12 @@ class Plan:
     lines: dict[Link, list[Point]]
     ragged: float
 
+    def turned(self) -> Plan:
+        """The drawing from left to right: across and down have changed places."""
+        places = {node: (y, x) for node, (x, y) in self.places.items()}
+        lines = {link: [(y, x) for x, y in points] for link, points in self.lines.items()}
+        return Plan(self.height, self.width, self.entry, self.exit, places, lines, self.ragged)
+
 
 class Arrangement:
     """Places for the nodes 0, 1, …. `links` go forward; BEGIN and END are the upper and lower edge of the drawing.
@@ -66,36 +72,49 @@ class Arrangement:
         for node, anchor in self.anchors.items():
             self.aside.setdefault(anchor, []).append(node)
         self.graph = Graph(link for link in links if link[1] in main)
-        self.rows = self._rows(self.graph.chain([n for n in range(len(sizes)) if n in main], BEGIN, END), BEGIN, END)
-        if BEGIN in self.aside:
-            first = self.rows[0] if self.rows else Row(Piece(0.0, 0.0, 0.0, 0.0))
-            first.beside = self.aside[BEGIN] + first.beside
-            self.rows[:1] = [first]
-
-        self.breaks = [0.0]
-        for before, row in pairwise(self.rows):
-            parted = before.node is None or row.node is None  # branches from where they split or join
-            self.breaks.append(PARTED if parted else 0.0 if row.node in self.starts else UNEVEN)
+        self.chain = self.graph.chain([n for n in range(len(sizes)) if n in main], BEGIN, END)
+        self.tangles: dict[int, Piece] = {}  # what does not depend on the room is laid out once
+        self.rows = self._all_rows(inf)
 
     def plan(self, room: float = inf) -> Plan:
         """The drawing, in columns no higher than `room` where that is possible."""
-        columns = split([row.piece.height for row in self.rows], GAP, self.breaks, room)
-        piece = stack(self.rows, columns, self.graph, self.sizes)
-        heights = [sum(self.rows[place].piece.height + GAP for place in column) for column in columns]
+        rows = self.rows
+        if any(row.node is None and row.piece.height > room for row in rows):
+            rows = self._all_rows(room)
+        columns = self._columns(rows, room)
+        piece = stack(rows, columns, self.graph, self.sizes)
+        heights = [sum(rows[place].piece.height + GAP for place in column) for column in columns]
         mean = sum(heights) / len(heights)
         ragged = sum((height / mean - 1) ** 2 for height in heights) / len(heights) if mean else 0.0
         lines = {link: self._line(link, piece) for link in self.links}
         width = max([piece.width, *(x for points in lines.values() for x, _ in points)])
         return Plan(width, piece.height, piece.entry, piece.exit, piece.places, lines, ragged)
 
+    def _columns(self, rows: Sequence[Row], room: float) -> list[range]:
+        """The rows in columns, which begin where they best do."""
+        breaks = [0.0]
+        for before, row in pairwise(rows):
+            parted = before.node is None or row.node is None  # branches from where they split or join
+            breaks.append(PARTED if parted else 0.0 if row.node in self.starts else UNEVEN)
+        return split([row.piece.height for row in rows], GAP, breaks, room)
+
     # Pieces
 
-    def _rows(self, chain: Chain, begin: int, end: int) -> list[Row]:
+    def _all_rows(self, room: float) -> list[Row]:
+        """The rows of the whole drawing, with what stands aside of its begin."""
+        rows = self._rows(self.chain, BEGIN, END, room)
+        if BEGIN in self.aside:
+            first = rows[0] if rows else Row(Piece(0.0, 0.0, 0.0, 0.0))
+            first.beside = self.aside[BEGIN] + first.beside
+            rows[:1] = [first]
+        return rows
+
+    def _rows(self, chain: Chain, begin: int, end: int, room: float) -> list[Row]:
         """A chain's nodes and what lies between them."""
         rows: list[Row] = []
         for part, before, after in zip(chain.between, [begin, *chain.nodes], [*chain.nodes, end], strict=True):
             if part is not None:
-                piece = self._part(part, before, after)
+                piece = self._part(part, before, after, room)
                 beside = [
                     node for near in piece.places for node in self.aside.get(near, ()) if node not in piece.places
                 ]
@@ -104,17 +123,23 @@ class Arrangement:
                 rows.append(Row(Piece(*self.sizes[after], {after: (0.0, 0.0)}), after, self.aside.get(after, [])))
         return rows
 
-    def _part(self, part: Branches | Tangle, begin: int, end: int) -> Piece:
-        if isinstance(part, Tangle):
-            return tangle(part, begin, end, self.graph, self.sizes)
-        return self._branches(part, begin, end)
+    def _part(self, part: Branches | Tangle, begin: int, end: int, room: float) -> Piece:
+        if isinstance(part, Branches):
+            return self._branches(part, begin, end, room)
+        if id(part) not in self.tangles:
+            self.tangles[id(part)] = tangle(part, begin, end, self.graph, self.sizes)
+        return self.tangles[id(part)]
 
-    def _branches(self, part: Branches, begin: int, end: int) -> Piece:
-        """Branches side by side, between a line above that spreads to them and one below that collects them."""
+    def _branches(self, part: Branches, begin: int, end: int, room: float) -> Piece:
+        """Branches side by side, between a line above that spreads to them and one below that collects them.
+
+        Of several, those that are higher than the room go on in columns.
+        """
         branches = []
         for chain in part.chains:
-            rows = self._rows(chain, begin, end)
-            branches.append(stack(rows, [range(len(rows))], self.graph, self.sizes))
+            rows = self._rows(chain, begin, end, room)
+            columns = self._columns(rows, room - 2 * DROP) if len(part.chains) > 1 else [range(len(rows))]
+            branches.append(stack(rows, columns, self.graph, self.sizes))
         lefts = [0.0]
         for branch in branches:
             lefts.append(lefts[-1] + branch.width + BRANCH_GAP)
@@ -189,7 +214,7 @@ def _axis(chains: list[Chain], branches: list[Piece], lefts: list[float]) -> flo
 
 
 def straightened(points: Iterable[Point]) -> list[Point]:
-    """The points without those that lie on a straight line between their neighbours."""
+    """The points without those that lie on a straight line between their neighbors."""
     found: list[Point] = []
     for point in points:
         if found and point == found[-1]:

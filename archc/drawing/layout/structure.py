@@ -84,7 +84,10 @@ class Graph:
         direct = end in self.after[begin]
         if (len(groups) == 1 and not direct) or depth >= DEEPEST:
             return Tangle(inner, direct)
-        return Branches([self.chain(group, begin, end, depth + 1) for group in groups], direct)
+        chains = [self.chain(group, begin, end, depth + 1) for group in groups]
+        if len(chains) == 1 and not chains[0].nodes:
+            return Tangle(inner, direct)  # without the direct edge it is no chain either
+        return Branches(chains, direct)
 
     def _components(self, nodes: list[int]) -> list[list[int]]:
         """The nodes in parts that no edge connects, each in order."""

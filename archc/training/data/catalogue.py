@@ -1,9 +1,10 @@
-"""The data sets that `--data` names."""
+"""The datasets that `--data` names."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,18 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package dataset-fashion-mnist puts its files."""
 
 NAMES = {
-    "digits": "1,797 handwritten digits of 8×8, grey; comes with archc",
-    "shapes": "coloured shapes, drawn: shapes, shapes:SIZE or shapes:SIZE:COUNT",
-    "cifar10": "60,000 photographs of 32×32 in 10 classes",
-    "cifar100": "60,000 photographs of 32×32 in 100 classes",
-    "mnist": "70,000 handwritten digits of 28×28, grey",
-    "fashion-mnist": "70,000 articles of clothing of 28×28, grey",
-    "folder": "folder:PATH with one folder of images a class, or such folders in train/ and val/",
+    "digits": "1,797 grayscale 8×8 handwritten digits; included with archc",
+    "shapes": "generated images of colored shapes: shapes, shapes:SIZE or shapes:SIZE:COUNT",
+    "cifar10": "60,000 color photos, 32×32, in 10 classes",
+    "cifar100": "60,000 color photos, 32×32, in 100 classes",
+    "mnist": "70,000 grayscale 28×28 handwritten digits",
+    "fashion-mnist": "70,000 grayscale 28×28 pictures of clothing",
+    "folder": "folder:PATH with one folder of images per class, or such folders in train/ and val/",
 }
 
 
 def load_data(name: str, folder_of_data: Path = Path("data"), *, download: bool = False, limit: int = 0) -> Data:
-    """The data set of a name; `limit` keeps the first images of each part.
+    """The dataset of a name; `limit` keeps the first images of each part.
 
     Raises SpecError (E0702) where it is unknown, missing or damaged.
     """
@@ -50,9 +51,12 @@ def load_data(name: str, folder_of_data: Path = Path("data"), *, download: bool 
             data = folder(Path(rest))
         case _:
             known = did_you_mean(kind, NAMES) if kind not in NAMES else f"{kind}: {NAMES[kind]}"
-            raise SpecError([Problem("E0702", f"no data set is called `{name}`", file="--data", help=known)])
+            if Path(name).is_dir():
+                known = f"write folder:{name} for the images in this folder"
+            raise SpecError([Problem("E0702", f"unknown dataset `{name}`", file="--data", help=known)])
     if limit:
-        return Data(data.name, data.classes, data.train.first(limit), data.validation.first(limit), data.mirrored)
+        test = data.test and data.test.first(limit)
+        return replace(data, train=data.train.first(limit), validation=data.validation.first(limit), test=test)
     return data
 
 
@@ -76,10 +80,10 @@ def _shapes(name: str, rest: str) -> Data:
     numbers = rest.split(":") if rest else []
     if len(numbers) > 2 or not all(n.isascii() and n.isdigit() and 0 < int(n[:9]) <= 10**7 for n in numbers):
         help = "write shapes, shapes:SIZE or shapes:SIZE:COUNT, such as shapes:224:500"
-        raise SpecError([Problem("E0702", f"no data set is called `{name}`", file="--data", help=help)])
+        raise SpecError([Problem("E0702", f"unknown dataset `{name}`", file="--data", help=help)])
     size, count = [*map(int, numbers), *(32, 2000)[len(numbers) :]]
     if not 8 <= size <= 1024:
-        raise SpecError([Problem("E0702", f"shapes are drawn at 8 to 1024 pixels, not {size}", file="--data")])
+        raise SpecError([Problem("E0702", f"shapes can be 8 to 1024 pixels wide, not {size}", file="--data")])
     return shapes(size, count)
 
 
@@ -93,7 +97,7 @@ def _mnist(kind: str, root: Path, download: bool) -> Data:
         pixels = read_idx(_find(kind, f"{prefix}-images-idx3-ubyte", places))
         labels = read_idx(_find(kind, f"{prefix}-labels-idx1-ubyte", places))
         if pixels.ndim != 3 or labels.ndim != 1 or len(pixels) != len(labels):
-            what = f"the images and labels of `{kind}` do not belong together"
+            what = f"the images and labels of `{kind}` do not match"
             raise SpecError([Problem("E0702", what, file=str(root))])
         return Images(pixels.unsqueeze(1), labels.long())
 
@@ -131,12 +135,12 @@ def _download(reader: str, root: Path) -> None:
     try:
         getattr(datasets, reader)(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
-        what = f"`{reader}` cannot be fetched: {str(error).splitlines()[0]}"
+        what = f"`{reader}` cannot be downloaded: {str(error).splitlines()[0]}"
         raise SpecError([Problem("E0702", what, file=str(root))]) from None
 
 
 def _missing(kind: str, root: Path) -> SpecError:
-    fetched = "; Debian's package dataset-fashion-mnist holds it too" if kind == "fashion-mnist" else ""
+    fetched = "; Debian's package dataset-fashion-mnist also has it" if kind == "fashion-mnist" else ""
     what = f"`{kind}` is not in the folder `{root}`"
-    help = f"name its folder with --data-dir, or fetch it with --download{fetched}"
+    help = f"give its folder with --data-dir, or download it with --download{fetched}"
     return SpecError([Problem("E0702", what, file=os.fspath(root), help=help)])

@@ -1,71 +1,139 @@
-"""Images in folders: one folder a class, in train/ and val/ as ImageNet has them, or all in one place."""
+"""Images in folders, one folder per class: all in one place, or in parts for training and validation."""
 
 from __future__ import annotations
 
 import random
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
-from archc.problems import Problem, SpecError
+from archc.problems import did_you_mean
+from archc.text import counted
+from archc.training.data.decode import EXTENSIONS
 from archc.training.data.images import Data, FolderImages
+from archc.training.data.scan import Found, refused, scan, shown
+from archc.training.data.splits import relative, split
 
-ENDINGS = frozenset(".jpg .jpeg .png .bmp .gif .webp .ppm .pgm .tif .tiff".split())
-VALIDATION = ("val", "valid", "validation", "test")
+_SHOWN = 5
 
 
 def folder(path: Path) -> Data:
-    """The images below a folder, with the names of the innermost folders' parents as classes.
+    """The images below a folder, with the names of the class folders as classes.
 
-    Without train/ and val/ a fifth of each class, drawn once, is for validation. Raises SpecError (E0702).
+    If no part for validation is found, a fifth of each class, the same in every run, is kept for it.
+    Raises SpecError (E0702) if the layout is ambiguous, a class has no images, or none are left for validation.
     """
     if not path.is_dir():
-        raise _fault(path, f"`{path}` is no folder", "write folder:PATH with the path of the folder of your images")
-    train = path / "train"
-    validation = next((path / name for name in VALIDATION if (path / name).is_dir()), None)
-    if train.is_dir() and validation is not None:
-        classes = _classes(train)
-        others = _classes(validation)
-        if classes != others:
-            odd = sorted(set(classes) ^ set(others))
-            what = f"`{train}` has {len(classes)} classes, `{validation}` {len(others)}: `{odd[0]}` is not in both"
-            raise _fault(path, what, "both need the same folders")
-        return Data(_name(path), tuple(classes), _images(train, classes), _images(validation, classes), mirrored=True)
-    classes = _classes(path)
-    return Data(_name(path), tuple(classes), *_split(_images(path, classes)), mirrored=True)
+        raise refused(path, f"`{path}` is not a folder", "write folder:PATH, where PATH is the folder with your images")
+    root = scan(path)
+    parts = split(root)
+    classes, unused = _classes(parts.train)
+    train, test = _images(classes), None
+    notes: list[str] = []
+    if parts.validation is None:
+        counts = Counter(train.labels)
+        single = [name for number, name in enumerate(classes) if counts[number] == 1]
+        train, validation = _split(train)
+        if not len(validation):
+            what = f"no image in `{parts.train.path}` is left for validation: every class has only one"
+            raise refused(parts.train.path, what, "add images, or give some for validation in train/ and val/")
+        held = f", {counted(len(validation), 'validation image')} (a fifth of each class)"
+        notes += [f"no validation images of {_listed(single)}, with one image each"] if single else []
+    else:
+        unused = {f"{relative(parts.train, path)}{name}": why for name, why in unused.items()}
+        held = ""
+
+        def part(place: Found, purpose: str) -> FolderImages:
+            nonlocal held
+            others, more = _classes(place, optional=True)
+            _refuse_unknown(classes, others, place, parts.train)
+            images = _images({name: others[name] for name in classes if name in others}, list(classes))
+            held += f", {counted(len(images), f'{purpose} image')} from {relative(place, path)}"
+            lacking = [name for name in classes if name not in others]
+            notes.extend([f"no {purpose} images of {_listed(lacking)}"] if lacking else [])
+            unused.update({f"{relative(place, path)}{name}": why for name, why in more.items()})
+            return images
+
+        validation = part(parts.validation, "validation")
+        test = part(parts.test, "test") if parts.test is not None else None
+    where = f"in {len(classes)} classes from {relative(parts.train, path)}"
+    said = f"{counted(len(train), 'training image')} {where} ({_listed(list(classes))}){held}"
+    skipped = [f"{name} ({why})" for name, why in (unused | parts.unused).items()] + _other_images(root)
+    notes += [f"not used: {', '.join(skipped)}"] if skipped else []
+    name = shown(path.resolve().name) or "folder"
+    return Data(name, tuple(classes), train, validation, True, test, tuple(shown(note) for note in (said, *notes)))
 
 
-def _name(path: Path) -> str:
-    return path.resolve().name or "folder"
+def _classes(place: Found, *, optional: bool = False) -> tuple[dict[str, Found], dict[str, str]]:
+    """The class folders of a part by their names, and what else is there, with the reason why it is not used.
+
+    A folder without images is refused, or passed over if it is `optional` for a class to have some.
+    """
+    classes: dict[str, Found] = {}
+    unused: dict[str, str] = {}
+    for found in place.folders:
+        if not found.holds_images and (optional or any(part.files for part in found.all())):
+            unused[f"{found.name}/"] = "without images"
+            continue
+        name = _class_name(found.path)
+        if name in classes:
+            what = f"`{classes[name].path}` and `{found.path}` have the same name, written in two ways of Unicode"
+            raise refused(found.path, what, "rename one of them, or put their images together")
+        if not found.holds_images:
+            help = f"supported image files: {', '.join(sorted(EXTENSIONS))}"
+            others = sum((part.others for part in found.all()), Counter[str]())
+            if others:
+                help += f"; there are {_counts(others)}"
+            raise refused(found.path, f"the class `{name}` has no images in `{found.path}`", help)
+        classes[name] = found
+    if place.images:
+        unused[counted(len(place.images), "image")] = "outside of the class folders"
+    if len(classes) < 2 and not optional:
+        what = (
+            f"`{place.path}` has {counted(len(classes), 'folder')} with images: each class is one, and two are needed"
+        )
+        raise refused(place.path, what, "make one folder per class, such as cat/ and dog/")
+    return dict(sorted(classes.items())), unused
 
 
-def _classes(path: Path) -> list[str]:
-    classes = sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if len(classes) < 2:
-        raise _fault(path, f"`{path}` has {len(classes)} folders: a class is a folder, and two are needed", "")
-    return classes
+def _class_name(path: Path) -> str:
+    """The name of a class: the same for both ways in which Unicode can write an accent, as systems differ in that."""
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        what = f"the folder name `{shown(path.name)}` is not UTF-8, so it cannot name a class"
+        raise refused(path.parent, what, "rename the folder") from None
+    return unicodedata.normalize("NFC", path.name)
 
 
-def _images(path: Path, classes: list[str]) -> FolderImages:
-    found: list[Path] = []
-    labels: list[int] = []
-    for number, name in enumerate(classes):
-        files = sorted(file for file in (path / name).rglob("*") if file.suffix.lower() in ENDINGS)
-        if not files:
-            help = f"images end in {', '.join(sorted(ENDINGS))}"
-            raise _fault(path / name, f"the class `{name}` has no images in `{path / name}`", help)
-        found += files
-        labels += [number] * len(files)
-    return FolderImages(tuple(found), tuple(labels))
+def _refuse_unknown(classes: dict[str, Found], others: dict[str, Found], place: Found, train: Found) -> None:
+    unknown = [name for name in others if name not in classes]
+    if unknown:
+        where = f"`{place.path}` has the class `{unknown[0]}`, which `{train.path}` does not have"
+        more = f" (and {counted(len(unknown) - 1, 'other')})" if len(unknown) > 1 else ""
+        help = did_you_mean(unknown[0], [name for name in classes if name not in others])
+        same = "use the same class names in both folders"
+        raise refused(place.path, where + more, f"{same}; {help}" if help.startswith("did") else "")
+
+
+def _images(classes: dict[str, Found], numbered: list[str] | None = None) -> FolderImages:
+    """The images of classes, whose labels are their places in `numbered`."""
+    numbers = {name: number for number, name in enumerate(numbered or classes)}
+    pairs = [(image, numbers[name]) for name, found in classes.items() for image in found.everything()]
+    return FolderImages(tuple(image for image, _ in pairs), tuple(label for _, label in pairs))
 
 
 def _split(images: FolderImages) -> tuple[FolderImages, FolderImages]:
     generator = random.Random(0)
+    members: dict[int, list[int]] = {}
+    for index, label in enumerate(images.labels):
+        members.setdefault(label, []).append(index)
     parts: tuple[list[int], list[int]] = ([], [])
-    for label in dict.fromkeys(images.labels):
-        members = [index for index, other in enumerate(images.labels) if other == label]
-        generator.shuffle(members)
-        cut = max(1, len(members) // 5) if len(members) > 1 else 0
-        parts[0].extend(members[cut:])
-        parts[1].extend(members[:cut])
+    for each in members.values():
+        generator.shuffle(each)
+        cut = max(1, len(each) // 5) if len(each) > 1 else 0
+        parts[0].extend(each[cut:])
+        parts[1].extend(each[:cut])
     train, validation = (sorted(part) for part in parts)
     return _pick(images, train), _pick(images, validation)
 
@@ -74,5 +142,15 @@ def _pick(images: FolderImages, indices: list[int]) -> FolderImages:
     return FolderImages(tuple(images.paths[i] for i in indices), tuple(images.labels[i] for i in indices))
 
 
-def _fault(path: Path, what: str, help: str) -> SpecError:
-    return SpecError([Problem("E0702", what, file=str(path), help=help)])
+def _other_images(root: Found) -> list[str]:
+    counts = sum((part.others for part in root.all()), Counter[str]())
+    return [f"{_counts(counts)} (a format that archc does not read)"] if counts else []
+
+
+def _counts(counts: Counter[str]) -> str:
+    return " and ".join(counted(count, f"{extension} file") for extension, count in counts.most_common(_SHOWN))
+
+
+def _listed(names: list[str]) -> str:
+    more = [f"{len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
+    return ", ".join([*names[:_SHOWN], *more])

@@ -1,25 +1,45 @@
-"""What a data set is to the trainer."""
+"""Datasets as the trainer uses them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import torch
 from torch import Tensor
+
+from archc.problems import Problem, SpecError
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Images in memory: `pixels` is uint8 (images, channels, height, width), `labels` int64 (images)."""
+    """Images in memory: `pixels` is uint8 (images, channels, height, width), `labels` int64 (images).
+
+    Raises SpecError (E0702) if they are of other types or shapes, or their numbers differ.
+    """
 
     pixels: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        for name, tensor, kind, rank in (
+            ("pixels", self.pixels, torch.uint8, 4),
+            ("labels", self.labels, torch.int64, 1),
+        ):
+            if tensor.dtype != kind or tensor.ndim != rank:
+                own = f"{str(tensor.dtype).removeprefix('torch.')} of {tensor.ndim} dimensions"
+                what = f"`{name}` is {str(kind).removeprefix('torch.')} of {rank} dimensions, not {own}"
+                raise SpecError([Problem("E0702", what, file="data")])
+        if len(self.pixels) != len(self.labels):
+            what = f"there are {len(self.pixels):,} images and {len(self.labels):,} labels"
+            raise SpecError([Problem("E0702", what, file="data", help="each image needs one label")])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, count: int) -> Images:
-        """The first images."""
+        """Return the first images."""
         return Images(self.pixels[:count], self.labels[:count])
 
 
@@ -41,9 +61,11 @@ class FolderImages:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Images to train on and images to validate with.
+    """A dataset: training images, validation images, and the names of the classes.
 
-    `mirrored` says whether a mirrored image shows the same thing.
+    `test` are images that do not influence training, if there are any. `mirrored` is True if an image can be flipped
+    horizontally without changing its class. `notes` are sentences about what was found in files and folders. Raises
+    SpecError (E0702) if a part has no images, or a label is not the number of a class.
     """
 
     name: str
@@ -51,11 +73,40 @@ class Data:
     train: Images | FolderImages
     validation: Images | FolderImages
     mirrored: bool
+    test: Images | FolderImages | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = {"training": self.train, "validation": self.validation, "test": self.test}
+        for name, part in parts.items():
+            if part is None:
+                continue
+            if not len(part):
+                raise SpecError([Problem("E0702", f"{self.name} has no {name} images", file=self.name)])
+            fault = _wrong_label(part, len(self.classes))
+            if fault:
+                what = f"{fault.format(name)}, but {self.name} has {len(self.classes)} classes, counted from 0"
+                raise SpecError([Problem("E0702", what, file=self.name)])
+
+    def part(self, name: Literal["train", "validation", "test"]) -> Images | FolderImages:
+        """The images of a part. Raises SpecError (E0702) if there are none for `test`."""
+        images = {"train": self.train, "validation": self.validation, "test": self.test}[name]
+        if images is None:
+            help = "put them into test/ next to train/ and val/, or name them with --test"
+            raise SpecError([Problem("E0702", f"{self.name} has no test images", file=self.name, help=help)])
+        return images
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
-        """(channels, height, width) of every image; None where they differ in size."""
+        """(channels, height, width) of every image; None if the images have different sizes."""
         if isinstance(self.train, FolderImages):
             return None
         channels, height, width = self.train.pixels.shape[1:]
         return channels, height, width
+
+
+def _wrong_label(part: Images | FolderImages, classes: int) -> str:
+    """The first label that is not the number of a class, with its place; empty if there is none."""
+    labels = part.labels if isinstance(part, Images) else torch.tensor(part.labels)
+    wrong = ((labels < 0) | (labels >= classes)).nonzero()
+    return f"{{}} image {int(wrong[0]) + 1} has the label {int(labels[wrong[0]])}" if len(wrong) else ""

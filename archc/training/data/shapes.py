@@ -1,4 +1,4 @@
-"""Drawn images: one coloured shape each, of any size, the same for the same arguments."""
+"""Drawn images: one colored shape each, of any size, the same for the same arguments."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CHUNK = 256
 
 
 def shapes(size: int = 32, count: int = 2000, seed: int = 0) -> Data:
-    """`count` colour images of size×size to train on, in 10 classes alike, and a fifth as many to validate with.
+    """`count` color images of size×size to train on, in 10 classes alike, and a fifth as many to validate with.
 
-    Place, size, angle, colours and noise differ from image to image; the class is in the form alone.
+    Place, size, angle, colors and noise differ from image to image; the class is in the form alone.
     """
     parts = [_draw(size, number, seed + part) for part, number in enumerate((count, max(1, count // 5)))]
     return Data("shapes", CLASSES, parts[0], parts[1], mirrored=True)

@@ -1,0 +1,200 @@
+"""State dicts in files from elsewhere: the only place that opens them, and every reason why one can't be used.
+
+Nothing in a file is executed, what it holds is bounded by its own size, and whatever torch and safetensors raise on a
+damaged file becomes a reason.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import stat
+import warnings
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor, nn
+
+_IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model")
+"""Where training scripts keep the state dict within what they save."""
+_WRAPPERS = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before each name."""
+
+_EXPANSION = 4
+"""How much larger than its file an archive's content may be: torch doesn't compress, other programs may have."""
+_SMALL = 2**24
+"""Bytes that are read from an archive whatever the size of its file."""
+
+_SHOWN = 5
+
+
+class Unusable(Exception):
+    """A file that can't be used as weights: its text is the reason, without the path, and `help` what to do."""
+
+    def __init__(self, reason: str, help: str = "") -> None:
+        super().__init__(reason)
+        self.help = help
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The state dict of a file: dense real tensors by name, all of them in memory.
+
+    It may be inside a training script's checkpoint, and its names may begin with a wrapper's `module.`. Raises
+    Unusable if the file can't be read, holds something else, or a value is NaN.
+    """
+    content = _safetensors(path) if path.suffix == ".safetensors" else load_pickled(path)
+    state = _unwrapped(content)
+    for name, tensor in state.items():
+        fault = _fault(tensor)
+        if fault:
+            raise Unusable(f"`{name}` {fault[0]}", fault[1])
+    return state
+
+
+def load_pickled(file: Path | IO[bytes]) -> Any:
+    """The tensors and plain values of a file that torch saved. Raises Unusable."""
+    try:
+        if isinstance(file, Path):
+            _require_file(file)
+        _refuse_expansion(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about the kinds of tensors in it, which are checked here
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Unusable:
+        raise
+    except pickle.UnpicklingError as error:
+        raise _more_than_tensors(file, error) from None
+    except Exception as error:  # torch raises anything on a damaged file
+        raise Unusable(_reason(error)) from None
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    try:
+        _require_file(path)
+        state: dict[str, Tensor] = load_file(path)
+        return state
+    except Unusable:
+        raise
+    except Exception as error:  # safetensors raises anything on a damaged file
+        raise Unusable(_reason(error)) from None
+
+
+def _require_file(path: Path) -> None:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise Unusable("it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
+
+
+def _refuse_expansion(file: Path | IO[bytes]) -> None:
+    """Refuse an archive whose content is many times larger than its file."""
+    if not zipfile.is_zipfile(file):
+        _rewind(file)
+        return
+    _rewind(file)
+    size = file.stat().st_size if isinstance(file, Path) else file.seek(0, 2)
+    _rewind(file)
+    with zipfile.ZipFile(file) as archive:
+        content = sum(entry.file_size for entry in archive.infolist())
+    _rewind(file)
+    if content > max(_EXPANSION * size, _SMALL):
+        raise Unusable(f"it expands from {size:,} to {content:,} bytes, which no program that saves weights writes")
+
+
+def _rewind(file: Path | IO[bytes]) -> None:
+    if not isinstance(file, Path):
+        file.seek(0)
+
+
+def _more_than_tensors(file: Path | IO[bytes], error: Exception) -> Unusable:
+    """The reason and the help for a pickle that holds objects of classes."""
+    names: set[str] = set()
+    try:
+        _rewind(file)
+        names.update(torch.serialization.get_unsafe_globals_in_checkpoint(file))
+    except Exception:  # a file in torch's older format
+        names.update(re.findall(r"GLOBAL (\S+)", str(error)))
+    if not names:
+        return Unusable("it is damaged or not a file that torch saved")
+    shown = sorted(names)[:_SHOWN]
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    reason = f"it holds objects of {', '.join(f'`{name}`' for name in shown)}{more}"
+    return Unusable(f"{reason}, and archc runs no code from a file", _how_to_save(names))
+
+
+def _how_to_save(names: set[str]) -> str:
+    """What to do about objects in a checkpoint, in the program that saved it."""
+    alone = "torch.save(model.state_dict(), path)"
+    if any(name.startswith(("numpy.", "_codecs.")) for name in names):
+        return f"save numbers as float(x) instead of numpy's, or the weights alone: {alone}"
+    if "argparse.Namespace" in names:
+        return f"save vars(args) instead of the Namespace, or the weights alone: {alone}"
+    return f"save the weights alone: {alone}"
+
+
+def _reason(error: Exception) -> str:
+    """Why a file could not be read, in a few words."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    lines = str(error).splitlines()
+    said = f": {lines[0][:200]}" if lines else ""
+    return f"it is damaged or in another format ({type(error).__name__}{said})"
+
+
+def _unwrapped(content: Any) -> dict[str, Tensor]:
+    """The state dict of a file: itself, or within a checkpoint, and without what wrappers put before every name."""
+    seen: set[int] = set()
+    while isinstance(content, dict):
+        if id(content) in seen:
+            raise Unusable("it holds no state dict: its entries lead in a circle")
+        seen.add(id(content))
+        inner = next((content[key] for key in _IN_CHECKPOINTS if isinstance(content.get(key), dict)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, dict):
+        raise Unusable(f"it does not contain a state dict (a mapping from names to tensors) but {_kind(content)}")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            entry = f"`{key[:80]}`" if isinstance(key, str) else f"a key that is {_kind(key)}"
+            what = f": {entry} is {_kind(value)}" if isinstance(key, str) else f": it has {entry}"
+            help = f"archc looks for the state dict at the top and under {', '.join(_IN_CHECKPOINTS)}"
+            raise Unusable(f"it does not contain a state dict (a mapping from names to tensors){what}", help)
+    state: dict[str, Tensor] = content
+    while wrapper := next((w for w in _WRAPPERS if state and all(key.startswith(w) for key in state)), None):
+        state = {key.removeprefix(wrapper): value for key, value in state.items()}
+    return state
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _fault(tensor: Tensor) -> tuple[str, str] | None:
+    """Why a tensor can't be a weight, and what to do; None if it can."""
+    if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested:
+        return "is a tensor of a special kind", "save plain tensors"
+    if tensor.is_quantized:
+        return "is quantized", "save it with `.dequantize()`"
+    if tensor.layout != torch.strided:
+        return f"is sparse ({tensor.layout})", "save it with `.to_dense()`"
+    if tensor.is_meta:
+        return (
+            "has a shape but no values: it was saved on the meta device",
+            "save the model after its weights are loaded",
+        )
+    if tensor.is_complex():
+        return "has complex values", "save its real part, if that is meant"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return "repeats the values of a smaller tensor", "save it with `.contiguous()`"
+    if tensor.is_floating_point():
+        wrong = int(tensor.to(torch.float32).isnan().sum()) if tensor.element_size() < 4 else int(tensor.isnan().sum())
+        if wrong:
+            return f"has {wrong:,} values of {tensor.numel():,} that are NaN", "the training that saved it went wrong"
+    return None

@@ -1,0 +1,33 @@
+"""`archc import`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archc.files import write_text
+from archc.problems import Problem, SpecError
+from archc.terminal import say
+
+
+def run(given: Any) -> int:
+    """Import a network, and write its spec and its weights once they are verified."""
+    if given.output is not None and given.output.exists():
+        what = f"`{given.output}` exists already"
+        raise SpecError([Problem("E0601", what, file=str(given.output), help="choose another name")])
+    from archc.importing import import_
+
+    settings, weights = dict(given.settings), given.weights is not None
+    imported = import_(given.source, given.input, name=given.name, settings=settings, weights=weights)
+    if given.output is None:
+        say(imported.text.removesuffix("\n"))
+    else:
+        write_text(given.output, imported.text)
+        say(given.output)
+    if given.weights is not None:
+        from archc.build.weights import save_state
+
+        save_state(dict(imported.weights), given.weights)
+        say(given.weights, error=given.output is None)
+    for line in (*imported.notes, imported.report):
+        say(line, error=given.output is None)
+    return 0

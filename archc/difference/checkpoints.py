@@ -1,0 +1,169 @@
+"""Whether checkpoints of one network load into another: their keys and shapes, without any tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from archc.difference.compare import Match, leaves
+from archc.difference.tree import Body
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StateDifference:
+    """The state dicts of two networks, seen from one who loads the first one's into the second.
+
+    `missing` keys are only in the second, `unexpected` only in the first, `reshaped` in both with unlike shapes.
+    `renamed` leads from the first one's key to the second's where a layer is the same and its path is not.
+    """
+
+    before: dict[str, Shape]
+    after: dict[str, Shape]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    reshaped: tuple[str, ...]
+    renamed: dict[str, str]
+
+    @property
+    def loads(self) -> bool:
+        """Whether `load_state_dict` takes it."""
+        return not (self.missing or self.unexpected or self.reshaped)
+
+    @property
+    def misplaced(self) -> dict[str, str]:
+        """Keys that both have for unlike layers: what is loaded by name lands in the wrong one."""
+        return {key: right for key, right in self.renamed.items() if key in self.after}
+
+    @cached_property
+    def counterparts(self) -> dict[str, str]:
+        """The key of the same layer in the second one's, for each of the first one's that has one."""
+        taken = set(self.renamed.values())
+        same = {key: key for key in self.before if key in self.after and key not in taken}
+        return same | self.renamed
+
+    @property
+    def fitting(self) -> int:
+        """How many keys have the same name and shape and belong to the same layer in both."""
+        return sum(key == other and self._fits(key, other) for key, other in self.counterparts.items())
+
+    @property
+    def fitting_renamed(self) -> int:
+        """How many have the same shape and belong to the same layer, whatever they are called."""
+        return sum(self._fits(key, other) for key, other in self.counterparts.items())
+
+    def _fits(self, key: str, other: str) -> bool:
+        return self.before[key] == self.after[other]
+
+    @property
+    def loads_renamed(self) -> bool:
+        """Whether it loads once its keys are renamed."""
+        renamed = {self.renamed.get(key, key): shape for key, shape in self.before.items()}
+        return len(renamed) == len(self.before) and renamed == self.after
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `archc diff --format json` prints it."""
+        return {
+            "loads": self.loads,
+            "loads_renamed": self.loads_renamed,
+            "before": len(self.before),
+            "after": len(self.after),
+            "missing": {key: list(self.after[key]) for key in self.missing},
+            "unexpected": {key: list(self.before[key]) for key in self.unexpected},
+            "reshaped": {key: [list(self.before[key]), list(self.after[key])] for key in self.reshaped},
+            "renamed": self.renamed,
+        }
+
+
+def state_difference(one: Body, other: Body, matches: Sequence[Match]) -> StateDifference:
+    """The state dicts of two networks, of whose layers the matches are the same."""
+    before, after = _state(one), _state(other)
+    return StateDifference(
+        before,
+        after,
+        tuple(key for key in after if key not in before),
+        tuple(key for key in before if key not in after),
+        tuple(key for key in before if key in after and before[key] != after[key]),
+        dict(_renamed(matches)),
+    )
+
+
+def _state(body: Body) -> dict[str, Shape]:
+    layers = (layer for part in body.parts for layer in leaves(part.name, part))
+    return {_key(path, name): tensor.shape for path, part in layers for name, tensor in part.tensors.items()}
+
+
+def _key(path: str, name: str) -> str:
+    return f"{path}.{name}" if name else path  # a parameter of a module that has others below it
+
+
+def _renamed(matches: Sequence[Match]) -> Iterable[tuple[str, str]]:
+    for before, after, one, other in matches:
+        if before != after:
+            for name in one.tensors:
+                if name in other.tensors:
+                    yield _key(before, name), _key(after, name)
+
+
+def together(keys: Iterable[str], all_keys: Iterable[str]) -> list[tuple[str, int]]:
+    """Keys by their common beginnings, with their numbers: those of a whole module are one.
+
+    `all_keys` are those that the module has. Of a layer that has others too, they are in braces.
+    """
+    counts = [_counts(keys), _counts(all_keys)]
+    whole: dict[str, int] = {}
+    parts: dict[str, list[str]] = {}
+    for key in keys:
+        steps = key.split(".")
+        beginnings = [".".join(steps[:length]) for length in range(1, len(steps))]
+        complete = next((each for each in beginnings if counts[0][each] == counts[1].get(each)), None)
+        if complete is None:
+            parts.setdefault(".".join(steps[:-1]), []).append(steps[-1])
+        else:
+            whole[f"{complete}.*"] = counts[0][complete]
+    for layer, names in parts.items():
+        together = names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
+        whole[f"{layer}.{together}".removeprefix(".")] = len(names)
+    return list(whole.items())
+
+
+def _counts(keys: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for key in keys:
+        steps = key.split(".")
+        for length in range(1, len(steps) + 1):
+            beginning = ".".join(steps[:length])
+            found[beginning] = found.get(beginning, 0) + 1
+    return found
+
+
+def gathered(rows: Iterable[tuple[str, int]]) -> list[tuple[list[str], int]]:
+    """Beginnings that end alike (`conv1.bn.*`, `conv2.bn.*`) together, and those of one list, with all their keys."""
+    found: dict[tuple[tuple[str, ...], int], list[str]] = {}
+    for name, count in rows:
+        found.setdefault((_end(name), count), []).append(name)
+    return [(names, count * len(names)) for (_, count), names in found.items()]
+
+
+def _end(name: str) -> tuple[str, ...]:
+    """What a group of keys ends in: `bn` for `conv1.bn.*`; of a list's entries, the list."""
+    braces = name.find("{")
+    if braces >= 0:
+        return (name[braces:],)
+    around, _, last = name.removesuffix(".*").rpartition(".")
+    return ("", around) if last.isdigit() else (last,)
+
+
+def renamings(renamed: dict[str, str]) -> list[tuple[str, str, list[str]]]:
+    """Renamed keys by what differs: (`conv1`, `stem`, all keys of the layer that was `conv1`)."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for before, after in renamed.items():
+        old, new = before.split("."), after.split(".")
+        while len(old) > 1 and len(new) > 1 and old[-1] == new[-1]:
+            old.pop()
+            new.pop()
+        found.setdefault((".".join(old), ".".join(new)), []).append(before)
+    return [(*names, keys) for names, keys in found.items()]

@@ -1,0 +1,248 @@
+"""A network as a tree of parts, ready to be held against another one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from archc.expressions import Expression
+from archc.graph import Graph, Instance, Network, Node, Ref
+from archc.inference import kind_name
+from archc.kinds import Kind, Shape, Stored, volume
+from archc.kinds.labels import Written
+from archc.language.spec import Block
+
+
+class Formula(NamedTuple):
+    """An expression as a spec has it: two are equal where they are written alike."""
+
+    text: str
+    names: frozenset[str]
+
+    def __str__(self) -> str:
+        """As a spec has it: `$width`, `$(width * 4)`."""
+        return f"${self.text}" if self.text.isidentifier() else f"$({self.text})"
+
+
+class _Left(NamedTuple):
+    """What stands for an argument that was left out."""
+
+
+LEFT_OUT = _Left()
+
+
+class Argument(NamedTuple):
+    """What an argument amounts to, and how the spec writes it: a value, a Formula, or LEFT_OUT."""
+
+    value: Any
+    written: Any
+
+    @property
+    def said(self) -> object:
+        """Its expression, or its value where there is none."""
+        return self.written if isinstance(self.written, Formula) else self.value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """An entry: a layer, or a body.
+
+    `kind` is the layer's, or the block's name; `layer` is None for a body, and for a module of no known kind.
+    `inputs` are the values that it reads of its body, None where the wiring is not known. `x` is the shape of its
+    input, `y` that of its output, both () where they are not known.
+    """
+
+    name: str
+    kind: str
+    layer: Kind | None
+    body: Body | None
+    arguments: dict[str, Argument]
+    inputs: tuple[Ref, ...] | None
+    x: Shape
+    y: Shape
+    auxiliary: bool = False
+    tensors: dict[str, Stored] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> int:
+        """How many layers it is."""
+        return 1 if self.body is None else self.body.layers
+
+    @property
+    def parameters(self) -> int:
+        """How many trained numbers it has."""
+        if self.body is not None:
+            return self.body.parameters
+        return sum(volume(tensor.shape) for tensor in self.tensors.values() if tensor.trained)
+
+    @property
+    def title(self) -> str:
+        """How people call it."""
+        return self.kind if self.layer is None else self.layer.label((self.x or (0,),))
+
+    @property
+    def formula(self) -> str:
+        """As `title`, in the words of the spec: with the expressions of its arguments."""
+        if self.layer is None:
+            return self.kind
+        written = {
+            name: Written(argument.value, str(argument.written))
+            for name, argument in self.arguments.items()
+            if isinstance(argument.written, Formula)
+        }
+        return self.layer.model_copy(update=written).label((self.x or (0,),))
+
+    @property
+    def values(self) -> tuple[tuple[str, Any], ...]:
+        """What its arguments amount to, to compare."""
+        return tuple((name, argument.value) for name, argument in self.arguments.items())
+
+    @property
+    def digest(self) -> int:
+        """A number that parts of one structure share, whatever they and their blocks are called."""
+        return hash((self.auxiliary, (self.kind, self.values) if self.body is None else self.body.digest))
+
+    @property
+    def said(self) -> object:
+        """What a spec says of it: equal for parts that are written alike, whatever values they have."""
+        written = tuple((name, argument.said) for name, argument in self.arguments.items())
+        below = self.body.said if self.body is not None and self.body.block is None else None
+        return self.kind, written, self.auxiliary, below
+
+
+class Body:
+    """Parts in their order, and which of their values are the results.
+
+    `numbered` says that the names are positions. `name` is that of the block or class that it is the body of, empty
+    where it has none; `block` is the spec's. `scope` are the names whose values a reader finds told elsewhere:
+    parameters, and the channels that come in.
+    """
+
+    def __init__(
+        self,
+        parts: tuple[Part, ...],
+        results: dict[str | None, Ref] | None,
+        *,
+        numbered: bool,
+        name: str = "",
+        block: Block | None = None,
+        scope: frozenset[str] = frozenset(),
+    ) -> None:
+        self.parts = parts
+        self.results = results
+        self.numbered = numbered
+        self.name = name
+        self.block = block
+        self.scope = scope
+
+    @cached_property
+    def layers(self) -> int:
+        """How many layers it has."""
+        return sum(part.layers for part in self.parts)
+
+    @cached_property
+    def parameters(self) -> int:
+        """How many trained numbers it has."""
+        return sum(part.parameters for part in self.parts)
+
+    @cached_property
+    def digest(self) -> int:
+        """A number that bodies of one structure share."""
+        parts = tuple((None if self.numbered else part.name, part.digest, part.inputs) for part in self.parts)
+        return hash((parts, None if self.results is None else tuple(self.results.items())))
+
+    @cached_property
+    def said(self) -> object:
+        """What a spec says of it, as `Part.said`."""
+        return tuple((part.name, part.said) for part in self.parts)
+
+    @cached_property
+    def kinds(self) -> Counter[str]:
+        """The kinds of its layers."""
+        found: Counter[str] = Counter()
+        for part in self.parts:
+            found.update((part.kind,) if part.body is None else part.body.kinds)
+        return found
+
+    @cached_property
+    def weighty(self) -> Counter[tuple[str, Any]]:
+        """Its layers that compute with weights, by which people tell a body from another one."""
+        found: Counter[tuple[str, Any]] = Counter()
+        for part in self.parts:
+            if part.body is not None:
+                found.update(part.body.weighty)
+            elif part.layer is not None and type(part.layer).macs is not Kind.macs:
+                found[part.kind, part.values] += 1
+        return found
+
+
+def network_body(network: Network) -> Body:
+    """The tree of a checked network; equal instances of a block share their bodies."""
+    return _Reader().body(network.graph, frozenset(network.declared) | {"in_channels"})
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.known: dict[int, Body] = {}
+
+    def body(self, graph: Graph, scope: frozenset[str]) -> Body:
+        if id(graph) not in self.known:
+            self.known[id(graph)] = self._body(graph, scope)
+        return self.known[id(graph)]
+
+    def _body(self, graph: Graph, scope: frozenset[str]) -> Body:
+        block = graph.block
+        return Body(
+            tuple(self.part(node, scope) for node in graph.nodes),
+            graph.results,
+            numbered=graph.form == "list",
+            name=block.name if block else "",
+            block=block,
+            scope=scope,
+        )
+
+    def part(self, node: Node, scope: frozenset[str]) -> Part:
+        element, written = node.element, node.call.arguments if node.call else {}
+        body: Body | None = None
+        values: dict[str, Any] = {}
+        tensors: dict[str, Stored] = {}
+        x = node.in_shapes[0]
+        match element:
+            case Kind():
+                values, tensors = element.settled(node.in_shapes), element.tensors(node.in_shapes)
+            case Instance():
+                body = self.body(element.graph, frozenset(element.block.parameters) | {"in_channels"})
+                values = {name: value for name, value in element.arguments.items() if name != "in_channels"}
+            case Graph():
+                body = self.body(element, scope)
+        arguments = {
+            name: Argument(value, as_written(written[name], value, scope) if name in written else LEFT_OUT)
+            for name, value in values.items()
+        }
+        return Part(
+            name=node.name,
+            kind=kind_name(node),
+            layer=element if isinstance(element, Kind) else None,
+            body=body,
+            arguments=arguments,
+            inputs=node.inputs,
+            x=x,
+            y=next(iter(node.shapes.values())),
+            auxiliary=node.auxiliary,
+            tensors=tensors,
+        )
+
+
+def as_written(written: Any, value: Any, scope: frozenset[str]) -> Any:
+    """An argument as the spec has it, to compare: a Formula for an expression over `scope`.
+
+    An expression over anything else (what changes from turn to turn of a loop) stands for its value.
+    """
+    if isinstance(written, Expression):
+        return Formula(written.text, written.names) if written.names <= scope else value
+    if isinstance(written, list | tuple):
+        values = value if isinstance(value, tuple) and len(value) == len(written) else (value,) * len(written)
+        return tuple(as_written(part, one, scope) for part, one in zip(written, values, strict=True))
+    return written

@@ -1,0 +1,26 @@
+"""A sheet as PDF, by CairoSVG: lines and texts stay what they are, so that they are sharp at any size."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from archc.drawing.sheet import Sheet
+from archc.drawing.style import Theme
+from archc.drawing.svg import render
+
+
+def available() -> bool:
+    """Whether CairoSVG and the cairo library that it needs are installed."""
+    try:
+        import_module("cairosvg")
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def render_pdf(sheet: Sheet, theme: Theme = "light") -> bytes:
+    """The document, of one page. Raises ImportError or OSError without CairoSVG."""
+    cairosvg: Any = import_module("cairosvg")
+    found: bytes = cairosvg.svg2pdf(bytestring=render(sheet, theme=theme).encode())
+    return found

@@ -1,0 +1,36 @@
+"""What an export wrote, and what it was compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The file's outputs held against PyTorch's: for which weights and inputs, and how far apart they are at most.
+
+    `difference` is relative to the largest output; 0.0 means bit-equal.
+    """
+
+    weights: str
+    shapes: tuple[tuple[int, ...], ...]
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A written file: `reference` is the program that ran it, `dynamic` are the axes that may have any length."""
+
+    path: Path
+    reference: str
+    comparisons: tuple[Comparison, ...]
+    dynamic: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"dynamic: {', '.join(self.dynamic)}"] if self.dynamic else []
+        for comparison in self.comparisons:
+            inputs = ", ".join("×".join(map(str, shape)) for shape in comparison.shapes)
+            found = f"differ by at most {comparison.difference:.1e}" if comparison.difference else "are equal"
+            lines.append(f"{self.reference}, {comparison.weights}, inputs {inputs}: outputs {found}")
+        return "\n".join(lines)

@@ -1,0 +1,120 @@
+"""An .onnx file by PyTorch's exporter: one node for each layer, weights under the module's keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archc.exporting.axes import Axes
+
+_MOST_BYTES = 2**31 - 1
+"""What a file of protocol buffers can hold."""
+
+
+class OnnxFile:
+    """The file's content; `run` computes from it with onnxruntime. `titles` are the blocks' names by their paths."""
+
+    def __init__(
+        self,
+        program: torch.export.ExportedProgram,
+        axes: Axes,
+        names: Sequence[str | None],
+        titles: Mapping[str, str],
+    ) -> None:
+        import onnxruntime
+
+        outputs = [name or "output" for name in names]
+        self._model = _noted(_named(_converted(program, outputs), axes), titles)
+        if self._model.ByteSize() > _MOST_BYTES:
+            raise ValueError("an .onnx file can hold 2 GiB at most; export to .pt2")
+        self.content: bytes = self._model.SerializeToString()
+        self.reference = f"onnxruntime {onnxruntime.__version__}"
+        self._weights: Mapping[str, Tensor] | None = None
+        self._session = _session(self.content)
+
+    def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
+        """The outputs for a batch, with other weights if they are given."""
+        if state is not self._weights:
+            self._weights, self._session = state, _session(self._with(state))
+        return [torch.from_numpy(found) for found in self._session.run(None, {"input": x.numpy()})]
+
+    def _with(self, state: Mapping[str, Tensor] | None) -> bytes:
+        if state is None:
+            return self.content
+        from onnx.numpy_helper import from_array
+
+        model = type(self._model)()
+        model.CopyFrom(self._model)
+        for tensor in model.graph.initializer:
+            if tensor.name in state:
+                tensor.CopyFrom(from_array(state[tensor.name].numpy(), tensor.name))
+        return model.SerializeToString()  # type: ignore[no-any-return]
+
+
+def _session(content: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it can't run, it raises
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _converted(program: torch.export.ExportedProgram, outputs: list[str]) -> Any:
+    """The model as PyTorch converts it, without its optimizer, which merges batch norms into convolutions.
+
+    Only what computes shapes and constants is folded: every layer remains a node, and every weight keeps its key.
+    """
+    from onnxscript.optimizer import fold_constants, remove_unused_nodes
+
+    made = torch.onnx.export(
+        program, input_names=["input"], output_names=outputs, dynamo=True, verbose=False, optimize=False
+    )
+    assert made is not None
+    model: Any = made.model
+    weights = set(program.state_dict)
+
+    def only_shapes(node: Any) -> bool | None:
+        reads_weight = any(value is not None and value.name in weights for value in node.inputs)
+        return False if reads_weight and node.op_type != "Shape" else None
+
+    fold_constants(model, should_fold=only_shapes)
+    remove_unused_nodes(model)
+    return made.model_proto
+
+
+def _named(model: Any, axes: Axes) -> Any:
+    """The same model with archc's names for the axes whose lengths are symbols."""
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    symbols = {dimensions[position].dim_param: name for position, name in axes.positions.items()}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_param = re.sub(r"\w+", lambda found: symbols.get(found[0], found[0]), dimension.dim_param)
+    return model
+
+
+def _noted(model: Any, titles: Mapping[str, str]) -> Any:
+    """The same model with the blocks' names in the notes on its nodes, and without paths of this machine.
+
+    PyTorch's exporter notes the modules around each node with their classes, but every block has the same class.
+    """
+    model.graph.name = titles[""]
+    for node in model.graph.node:
+        noted = {each.key: each.value for each in node.metadata_props}
+        paths = re.findall(r"'([^']*)'", noted.get(_SCOPES, ""))
+        classes = re.findall(r"'([^']*)'", noted.get(_CLASSES, ""))
+        del node.metadata_props[:]
+        if paths and len(paths) == len(classes):
+            kinds = [
+                f"archc.{titles[path]}" if path in titles else kind for path, kind in zip(paths, classes, strict=True)
+            ]
+            node.metadata_props.add(key=_SCOPES, value=str(paths))
+            node.metadata_props.add(key=_CLASSES, value=str(kinds))
+    return model
+
+
+_SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"

@@ -1,0 +1,29 @@
+"""A .pt2 file of torch.export."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from archc.exporting.export import outputs_of
+
+
+class Pt2:
+    """The file's content; `run` computes from what torch.export loads of it."""
+
+    def __init__(self, program: torch.export.ExportedProgram, names: Sequence[str | None]) -> None:
+        file = io.BytesIO()
+        torch.export.save(program, file)
+        self.content = file.getvalue()
+        self.reference = f"torch.export {torch.__version__.partition('+')[0]}"
+        self._module = torch.export.load(io.BytesIO(self.content)).module()
+        self._own = {key: value.clone() for key, value in self._module.state_dict().items()}
+        self._names = tuple(names)
+
+    def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
+        """The outputs for a batch, with other weights if they are given."""
+        self._module.load_state_dict(self._own if state is None else state)
+        return outputs_of(self._module, x, self._names)

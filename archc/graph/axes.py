@@ -1,0 +1,49 @@
+"""Which axis of a value holds the channels, as far as the layers that made it tell."""
+
+from __future__ import annotations
+
+from archc.graph.frame import Frame
+from archc.graph.graph import INPUT, Graph, Node, Ref
+from archc.kinds import Kind
+
+
+def has_channels_first(frame: Frame, ref: Ref) -> bool:
+    """Whether a value is a feature map that no layer has laid out otherwise: of a convolution, or the input image."""
+    within_block = False
+    while True:
+        if ref.node >= 0:
+            node = frame.nodes[ref.node]
+            found = None if node is None else _of_node(node, ref)
+            if node is None or found is not None:
+                return bool(found)
+            ref = node.inputs[0]
+        elif ref.node != INPUT:  # of a body around this one
+            return False
+        elif frame.around is None:
+            return not within_block and len(frame.inputs[0] or ()) > 2
+        else:
+            within_block |= frame.call is not None
+            ref, frame = frame.around.taken, frame.around
+
+
+def _of_node(node: Node, ref: Ref) -> bool | None:
+    """Whether a node's result has its channels first; None where it is laid out as the node's input."""
+    graph = node.graph
+    if graph is not None:
+        return _of_graph(graph, graph.results[ref.output])
+    kind = node.element
+    assert isinstance(kind, Kind)
+    if kind.role in ("conv", "pool"):
+        return True
+    moved = kind.moves(node.in_shapes) != tuple(range(len(node.in_shapes[0])))
+    return False if kind.features_last or kind.bare or moved else None
+
+
+def _of_graph(graph: Graph, ref: Ref) -> bool | None:
+    while ref.node >= 0:
+        node = graph.nodes[ref.node]
+        found = _of_node(node, ref)
+        if found is not None:
+            return found
+        ref = node.inputs[0]
+    return None if ref.node == INPUT else False

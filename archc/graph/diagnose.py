@@ -1,0 +1,184 @@
+"""The problems of an evaluation: the way to each, its cause and its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from archc.graph.causes import Cause
+from archc.graph.frame import Frame
+from archc.graph.graph import Node, Ref
+from archc.graph.parting import Parted
+from archc.graph.vanishing import LOOKED_INTO, large_enough, shrinking, way
+from archc.kinds import Fault, Kind, Shape
+from archc.language.spec import BlockCall, Body, Entry, LayerCall, Reference, Spec, Splice
+from archc.problems import Fix, Mark, Problem, Problems, Proposal
+
+Path = tuple[str, ...]
+
+
+class Diagnosis:
+    """Reports problems of the body that is being evaluated, which is `frame`; `reported` counts them."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.problems = Problems()
+        for problem in spec.problems:
+            self.problems.add(problem)
+        extended = spec.body.mark.source is not spec.source
+        self.origin = (f"{spec.source.name} (which extends it)",) if extended else ()
+        self.frame = Frame(spec.body, spec.input)
+        self.reported = 0
+        self.doubtful = bool(spec.problems)
+        """Whether anything was reported, so that some values may be unknown."""
+        self._vanished = 0
+
+    def report(self, code: str, message: str, mark: Mark, at: Path = (), **details: Any) -> None:
+        """Add a problem, with the further `details` of a Problem; `at` leads from the current body to its place."""
+        self.add(Problem(code, message, mark, **details), at)
+
+    def add(self, problem: Problem, at: Path = ()) -> None:
+        """As `report`."""
+        self.reported += 1
+        self.doubtful = True
+        self.problems.add(self.placed(problem, at))
+
+    def placed(self, problem: Problem, at: Path = ()) -> Problem:
+        """The problem with the way to its place; names within one body are a path: `branch3.1`."""
+        frames = self.frame.chain()
+        if self.frame.calling is not None:
+            at = (_place_of_call(self.frame, self.frame.calling), *at)
+        steps = list(self.origin)
+        for place in (*(place for frame in frames for place in _places(frame)), *at):
+            if steps and " " not in steps[-1] and " " not in place:
+                steps[-1] += f".{place}"
+            else:
+                steps.append(place)
+        problem.where = tuple(steps)
+        problem.calls = tuple(frame.call.mark for frame in frames if frame.call is not None)
+        return problem
+
+    def lost(self, reference: Reference, names: Iterable[str], *, below: bool = False) -> None:
+        """Report a name that stands for nothing."""
+        name, mark = reference.name, reference.mark
+        help, fix = self.problems.suggest(name, names, mark)
+        if below:
+            help, fix = f"`{name}` is defined below: an entry can only refer to entries above it", None
+        self.report("E0210", f"`{name}` is not an entry above this line", mark, help=help, fix=fix)
+
+    def unread(self, nodes: list[Node]) -> None:
+        """Report nodes whose results nothing takes."""
+        mentioned = set(_mentioned(self.frame.body.entries))
+        for node in nodes:
+            help = "use it in a join, in `from` or in `outputs`, or remove it"
+            if node.name in mentioned:
+                help = "the entry that reads it is omitted because of its `when`: give both the same `when`"
+            self.report("E0223", f"the result of `{node.name}` is never used", node.mark, help=help)
+
+    def layer_fault(self, fault: Fault, call: LayerCall, kind: Kind) -> None:
+        """Report why a layer cannot work on what it gets."""
+        mark = call.marks.get(fault.argument or "", call.mark)
+        fix = Fix(mark, fault.value) if fault.value and fault.argument in call.marks else None
+        note, help = self._vanishing(kind) if fault.code == "E0302" else ("", "")
+        details = {"label": fault.label, "note": note, "help": help or fault.help, "fix": fix}
+        self.report(fault.code, fault.message, mark, (self.frame.name,), **details)
+
+    def _vanishing(self, kind: Kind) -> tuple[str, str]:
+        """Of a window that does not fit into the map: where the size went, and the input that is large enough."""
+        self._vanished += 1
+        frames = self.frame.chain()
+        leaves = way(frames) if self._vanished <= LOOKED_INTO else None
+        if not leaves:
+            return "", ""
+        note = shrinking(leaves, tuple(frame.name for frame in frames))
+        size = large_enough(
+            leaves, lambda *plane: not any(f.code == "E0302" for f in kind.requirements(((1, *plane),)))
+        )
+        if not note or size is None:
+            return note, ""
+        own = f"[{leaves[0].node.in_shapes[leaves[0].operand][0]}, {size[0]}, {size[1]}]"
+        return note, f"`input: {own}` is large enough; or use a smaller kernel, or more padding"
+
+    def join_fault(self, fault: Fault, name: str, mark: Mark, odd: Ref, right: Ref) -> None:
+        """Report an input of a join, of some name, that does not fit another one, which is `right`.
+
+        If a layer on its way makes its size, there.
+        """
+        problem = Problem(fault.code, fault.message, mark, label=fault.label, help=fault.help)
+        at: Path = (name,)
+        shape, wanted = self.frame.shape(odd), self.frame.shape(right)
+        if fault.code == "E0312" and shape and wanted and odd.node >= 0:
+            parted = Parted(self.frame.nodes, odd, right)
+            causes = parted.causes(shape[1:])
+            problem.proposals = tuple(self._proposals(parted, causes, shape, wanted))
+            found = next((cause for cause in causes if cause.size == shape[1:]), None)
+            if found is None:
+                problem.note = parted.told()
+            else:
+                problem.mark, problem.file, at = found.mark, found.mark.source.name, found.path
+                problem.help = found.rule if found.argument == "padding" else f"{found.rule}: give the others the same"
+            floor, _ = parted.floored(wanted[1:])
+            if floor:
+                problem.help = f"{floor}; no output padding and no input near it makes them equal"
+        problem.subject = (*self.placed(Problem(fault.code, "", mark), (name,)).where, str(odd))
+        self.add(problem, at)
+
+    def _proposals(self, parted: Parted, causes: Iterable[Cause], shape: Shape, wanted: Shape) -> Iterator[Proposal]:
+        """What may make the sizes of a join equal."""
+        for cause in causes:
+            if cause.fix is None:
+                continue
+            if cause.size == shape[1:]:
+                help = cause.help if cause.argument == "padding" else f"{cause.help}, or give the others the same"
+                where = self.placed(Problem("", "", cause.mark), cause.path).where
+                yield Proposal(help, cause.fix, cause.mark, where)
+            else:
+                yield Proposal(f"in `{'.'.join(cause.path)}` (line {cause.mark.line}), {cause.help}", cause.fix)
+        floor, paddings = parted.floored(wanted[1:])
+        if floor:
+            lead = f"{floor}: write "
+            yield from (Proposal(text, fix, lead=lead) for text, fix in paddings)
+            yield from (Proposal(f"`input: {fix.text}`", fix, lead=lead) for fix in self._inputs(shape, wanted))
+
+    def _inputs(self, shape: Shape, wanted: Shape) -> Iterator[Fix]:
+        """Inputs near the spec's whose sizes more strides divide, on the axes on which two shapes differ."""
+        tried = {tuple(self.spec.input)}
+        for divisor in (2, 4, 8, 16, 32, 64):
+            sizes = zip(self.spec.input, shape, wanted, strict=True)
+            size = tuple(
+                -(-length // divisor) * divisor if a != b and at else length for at, (length, a, b) in enumerate(sizes)
+            )
+            if size not in tried:
+                tried.add(size)
+                yield Fix(self.spec.input_mark, f"[{', '.join(map(str, size))}]")
+
+
+def _places(frame: Frame) -> Path:
+    """The steps into a frame from the one around it."""
+    if frame.around is None:
+        return ()
+    if frame.call is None:
+        return (frame.around.name,)
+    return _place_of_call(frame.around, frame.call), f"block {frame.call.block.name}"
+
+
+def _place_of_call(frame: Frame, call: BlockCall) -> str:
+    """The current entry of a frame, which calls a block: `conv1 (line 12)`."""
+    assert frame.entry is not None
+    mark = frame.entry.mark
+    line = f"line {mark.line}" if call.block.mark.source is mark.source else f"{mark.source.name}:{mark.line}"
+    return f"{frame.name} ({line})"
+
+
+def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:
+    """The names that entries and the bodies within them read."""
+    for entry in entries:
+        if isinstance(entry, Splice):
+            yield from _mentioned(entry.entries)
+            continue
+        if entry.source is not None:
+            yield entry.source.name
+        if isinstance(entry.element, LayerCall):
+            yield from (reference.name for reference in entry.element.operands)
+        elif isinstance(entry.element, Body):
+            yield from _mentioned(entry.element.entries)

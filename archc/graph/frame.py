@@ -1,0 +1,90 @@
+"""A body while it is evaluated: its nodes so far, and what its names stand for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from archc.graph.graph import INPUT, Node, Outputs, Ref
+from archc.kinds import Shape
+from archc.language.spec import BlockCall, Body, Entry
+
+Scope = dict[str, Any]
+"""The values of the names that expressions may use."""
+
+OWN = Ref(INPUT)
+"""The input of the enclosing layers."""
+
+
+class Frame:
+    """The state of one body.
+
+    `around` is the frame in which it stands: nested there or, with a `call`, as the block that is called there. A node
+    is None after a fault, and so is the shape of what it gives. `read` are the nodes that entries take, `absent` the
+    entries whose `when` is false.
+    """
+
+    name = ""
+    """The entry that is being made."""
+    entry: Entry | None = None
+    taken = OWN
+    """The value that it takes."""
+    last = OWN
+    """The value of the entry before it."""
+    previous = "input"
+    """The name of that."""
+    whole = True
+    """Whether all of its names are known so far."""
+    calling: BlockCall | None = None
+    """The block whose arguments are evaluated for it."""
+    captures: dict[tuple[str, str | None], Ref] | None = None
+    captured: tuple[Ref, ...] = ()
+    """The values of the body around that are further inputs, as that calls them."""
+
+    def __init__(self, body: Body, x: Shape, around: Frame | None = None, call: BlockCall | None = None) -> None:
+        self.body = body
+        self.inputs: list[Shape | None] = [x]
+        self.around = around
+        self.call = call
+        self.depth: int = 1 if around is None else around.depth + 1
+        self.in_block: bool = call is not None or (around is not None and around.in_block)
+        self.nodes: list[Node | None] = []
+        self.names = {"input": OWN}
+        self.read: set[int] = set()
+        self.absent: set[str] = set()
+
+    @cached_property
+    def written(self) -> set[str]:
+        """The names that stand in the body, also those of entries that are still to come."""
+        entries = [entry for entry in self.body.entries if isinstance(entry, Entry)]
+        return {entry.name.text for entry in entries if entry.name is not None}
+
+    def chain(self) -> list[Frame]:
+        """The frames from the network's to this one."""
+        return [*(self.around.chain() if self.around is not None else ()), self]
+
+    def shape(self, ref: Ref) -> Shape | None:
+        """The shape of a value; None after a fault."""
+        if ref.node < 0:
+            return self.inputs[INPUT - ref.node]
+        node = self.nodes[ref.node]
+        return None if node is None else node.shapes[ref.output]
+
+    def outputs(self, ref: Ref) -> Outputs:
+        """The shapes of what a name stands for, by output; empty after a fault."""
+        if ref.node >= 0 and ref.output is None:
+            node = self.nodes[ref.node]
+            return {} if node is None else node.shapes
+        shape = self.shape(ref)
+        return {} if shape is None else {None: shape}
+
+    def capture(self, name: str, output: str | None, ref: Ref, shape: Shape | None) -> Ref:
+        """A value of the body around this one as a further input."""
+        if self.captures is None:
+            self.captures = {}
+        found = self.captures.get((name, output))
+        if found is None:
+            found = self.captures[name, output] = Ref(INPUT - len(self.inputs))
+            self.captured += (ref,)
+            self.inputs.append(shape)
+        return found

@@ -1,0 +1,137 @@
+"""Layers, joins and the arguments of blocks: kinds of known arguments, and the shapes that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from archc.graph.axes import has_channels_first
+from archc.graph.causes import keeping, shortcuts
+from archc.graph.diagnose import Path
+from archc.graph.frame import Scope
+from archc.graph.graph import Outputs, Ref
+from archc.graph.unfold import Unfolding
+from archc.kinds import Fault, Join, Kind, Shape, form, volume
+from archc.kinds.convolution import Conv2d, same_faults, same_padding
+from archc.known import key_of, remember
+from archc.language.parse import make_kind
+from archc.language.spec import UNKNOWN, BlockCall, LayerCall, Spec, is_known
+from archc.problems import Fix, Mark, Problem, Problems, SpecError
+
+_LAYERS: Final[dict[Any, tuple[Kind, Outputs]]] = {}
+"""Layers by kind and input: equal ones are inferred once, in all specs."""
+
+
+class Inference(Unfolding):
+    """Infers and checks what single calls give."""
+
+    def __init__(self, spec: Spec, known: dict[Any, Any]) -> None:
+        super().__init__(spec, known)
+        self._faults = Problems()
+
+    def layer(
+        self, call: LayerCall, refs: Sequence[Ref], shapes: tuple[Shape, ...], scope: Scope
+    ) -> tuple[Kind, Outputs] | None:
+        """A layer for its inputs; None after a report."""
+        if call.operands:
+            return self.join(call, refs, shapes, [(self.frame.name, operand.mark) for operand in call.operands])
+        kind = call.ready or self._kind(call, scope)
+        if kind is None:
+            return None
+        placed = kind.features_last and len(shapes[0]) > 1 and not any(kind.requirements(shapes))
+        if placed and has_channels_first(self.frame, refs[0]):
+            help = "put a `flatten` before it, or a `permute` that moves the channels to the last axis"
+            message = f"`{kind.kind}` expects a vector, but gets a feature map of {form(shapes[0])}"
+            self.layer_fault(Fault("E0301", message, help=help), call, kind)
+            return None
+        made = _LAYERS.get((id(kind), shapes))
+        if made is not None:
+            return made
+        before = self.reported
+        for fault in kind.requirements(shapes):
+            self.layer_fault(fault, call, kind)
+        return self._made(kind, shapes, call.mark) if self.reported == before else None
+
+    def join(
+        self,
+        call: LayerCall,
+        refs: Sequence[Ref],
+        shapes: tuple[Shape, ...],
+        places: Sequence[tuple[str, Mark]],
+        inputs: str = "inputs of `",
+    ) -> tuple[Kind, Outputs] | None:
+        """The join of some values, each with its name and the place to blame it at; None after a report."""
+        kind, nodes = call.ready, self.frame.nodes
+        assert isinstance(kind, Join)
+        made = _LAYERS.get((id(kind), shapes))
+        if made is not None:
+            return made
+        before = self.reported
+        for position, fault, right in kind.join_faults(shapes, shortcuts(refs, nodes), keeping(refs, nodes)):
+            fault = fault._replace(message=fault.message.replace("inputs of `", inputs))
+            self.join_fault(fault, *places[position], refs[position], refs[right])
+        return self._made(kind, shapes, call.mark) if self.reported == before else None
+
+    def parameters(self, call: BlockCall, arguments: Sequence[Any], x: Shape) -> Scope:
+        """The values of a block's parameters, `in_channels` first, for those of the arguments."""
+        given, values = dict(zip(call.arguments, arguments, strict=True)), {"in_channels": self.channels(x)}
+        for name, parameter in call.block.parameters.items():
+            value = given[name] if name in given else self.value(parameter.default, values)
+            values[name] = self._same(call, given, values) if name == "padding" and value == "same" else value
+        return values
+
+    def _kind(self, call: LayerCall, scope: Scope) -> Kind | None:
+        before, values = self.reported, self.values(call.arguments.values(), scope)
+        if self.reported > before or (self.doubtful and not all(map(is_known, values))):
+            return None
+        key = (call, key_of(*values))
+        kind: Kind | None = self.known.get(key)
+        if kind is None:
+            kind = self._validated(call, dict(zip(call.arguments, values, strict=True)), (self.frame.name,))
+            if kind is not None:
+                remember(self.known, key, kind)
+        return kind
+
+    def _validated(self, call: LayerCall, arguments: dict[str, Any], at: Path = ()) -> Kind | None:
+        """The kind for some arguments: their faults are the parser's to word, and the way there is ours."""
+        kind = make_kind(call, arguments, self._faults)
+        if kind is None:
+            for problem in self._faults.sorted():
+                self.add(problem, at)
+            self._faults = Problems()
+        return kind
+
+    def _same(self, call: BlockCall, given: Scope, values: Scope) -> Any:
+        """`padding: same` given to a block is p = d(k - 1)/2 of the kernel given beside it; None after a report."""
+        at = call.marks.get("padding", call.mark)
+        window, marks = {"out_channels": 1}, {"out_channels": at}
+        for name in ("kernel_size", "stride", "dilation"):
+            parameter = call.block.parameters.get(name)
+            if parameter is not None:
+                window[name] = given[name] if name in given else self.value(parameter.default, values)
+                marks[name] = call.marks.get(name, parameter.mark)
+        if not all(map(is_known, window.values())):
+            return UNKNOWN
+        if window.get("kernel_size") is None:
+            message = f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`"
+            help = "give the block a parameter `kernel_size`, or write the padding as a number"
+            self.report("E0303", message, at, help=help)
+            return None
+        if self._validated(LayerCall(Conv2d, at, window, marks), window) is None:
+            return None
+        for fault in same_faults(window["kernel_size"], window.get("stride", 1), window.get("dilation", 1)):
+            fix = Fix(at, fault.value) if fault.value else None
+            self.report(fault.code, fault.message, at, label=fault.label, help=fault.help, fix=fix)
+            return None
+        return same_padding(window["kernel_size"], window.get("dilation", 1))
+
+    def _made(self, kind: Kind, shapes: tuple[Shape, ...], mark: Mark) -> tuple[Kind, Outputs]:
+        """A layer with its outputs. Raises SpecError for one that is too large for any machine."""
+        y = kind.output(shapes)
+        outputs: Outputs = y if isinstance(y, dict) else {None: y}
+        if any(volume(shape) >= 2**63 for shape in outputs.values()):
+            problem = Problem("E0315", "the output has more than 2**63 elements", mark)
+            raise SpecError([self.placed(problem)])
+        made = kind, outputs
+        remember(_LAYERS, (id(kind), shapes), made)
+        return made

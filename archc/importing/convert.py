@@ -1,0 +1,119 @@
+"""From a source graph to the text of a spec."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from archc.graph import Evaluator, Network, walk
+from archc.importing.blocks import find_blocks, name_classes
+from archc.importing.graph import SourceGraph, Unsaid
+from archc.importing.hierarchy import hierarchy, normalize
+from archc.importing.tree import operations
+from archc.importing.unsaid import refuse_unsaid
+from archc.importing.write import Written, write
+from archc.kinds import KINDS
+from archc.language import load_text
+from archc.problems import Problem, SpecError
+
+_SHOWN = 3
+"""New names that a note lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An imported network: the `text` of its spec, its checked `network`, the source's `weights` by the spec's keys.
+
+    `keys` has the source's key for each key of the spec. `notes` say what was dropped or renamed, `report` what was
+    compared with the source.
+    """
+
+    text: str
+    network: Network
+    keys: Mapping[str, str]
+    weights: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+    report: str = ""
+
+    def verified(self, report: str) -> Imported:
+        """The same with a report of what was compared."""
+        return replace(self, report=report)
+
+
+def to_spec(graph: SourceGraph, merge: bool = True) -> Imported:
+    """Write the spec of a source graph; with `merge`, instances of a block can differ in optional parts.
+
+    Raises SpecError (E0801) if archc can't say all of it.
+    """
+    graph = normalize(graph)
+    unknown = [
+        Unsaid(operation.kind.strip("()"), operation.place, operation.arguments.get("reason", ""))
+        for operation in graph.operations
+        if operation.kind not in KINDS
+    ]
+    refuse_unsaid(graph.name, [*graph.unsaid, *unknown])
+    root, unsaid, renamed = hierarchy(graph)
+    refuse_unsaid(graph.name, unsaid)
+    blocks = find_blocks(root, graph.arguments, merge)
+    notes = (*graph.notes, *_renamed(tuple(dict.fromkeys(renamed))))
+    (input, *_) = graph.inputs.values()
+    comments = [line for line in (graph.origin, *notes) if line]
+    parameters = name_classes(root, graph.arguments.get("", {}))
+    text = write(Written(graph.name, input, parameters, comments), blocks, root)
+    stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", graph.name).lower()
+    try:
+        network = Evaluator(load_text(text, f"{graph.name} as imported", stem)).network()
+    except SpecError as error:
+        if {problem.code for problem in error.problems} != {"E0320"} or not _works_in_place(graph):
+            raise
+        return to_spec(_out_of_place(graph), merge)
+    keys = _keys(graph, network, list(operations(root)))
+    weights = {key: graph.state[source] for key, source in keys.items() if source in graph.state}
+    return Imported(text, network, keys, weights | _counters(network, weights), notes)
+
+
+def _counters(network: Network, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The counters of batch norms whose statistics come from a format without counters: zero."""
+    found = {}
+    for layer in walk(network.graph):
+        key = f"{layer.path}.num_batches_tracked"
+        if f"{layer.path}.running_mean" in weights and key not in weights:
+            found[key] = torch.tensor(0)
+    return found
+
+
+def _works_in_place(graph: SourceGraph) -> bool:
+    return any(operation.arguments.get("inplace") for operation in graph.operations)
+
+
+def _out_of_place(graph: SourceGraph) -> SourceGraph:
+    """The same network with no layer that overwrites its input: the source overwrites what archc keeps."""
+    operations = tuple(
+        replace(each, arguments={**each.arguments, "inplace": False}) if "inplace" in each.arguments else each
+        for each in graph.operations
+    )
+    note = "Layers don't work in place as they do in the source, where they overwrite a value that is still needed."
+    return replace(graph, operations=operations, notes=(*graph.notes, note))
+
+
+def _renamed(names: Sequence[str]) -> list[str]:
+    """A note on names that a spec can't have."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return [f"Names that are not valid in a spec were changed: {', '.join(names[:_SHOWN])}{more}."] if names else []
+
+
+def _keys(graph: SourceGraph, network: Network, order: list[int]) -> dict[str, str]:
+    """The source's key for each tensor of the spec's module: layers with weights run in the same order."""
+    paths = [layer.path for layer in walk(network.graph) if layer.kind.tensors(layer.node.in_shapes)]
+    if len(paths) != len(order):
+        what = f"the imported spec has {len(paths)} layers with weights, but {graph.name} has {len(order)}"
+        raise SpecError([Problem("E0803", what, file=graph.name, note="nothing was written")])
+    keys: dict[str, str] = {}
+    for path, at in zip(paths, order, strict=True):
+        for role, key in graph.operations[at].tensors.items():
+            keys[f"{path}.{role}"] = key
+    return keys

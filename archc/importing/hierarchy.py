@@ -1,0 +1,388 @@
+"""The hierarchy of a source graph: its scopes as nested bodies, with entries that refer to each other by name."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from archc.importing.graph import Operation, SourceGraph, Unsaid, Value
+from archc.importing.tree import Body, Entry, Layer
+from archc.kinds import KINDS, Shape
+from archc.language.names import layer_name_fault
+
+_NAMES = {"add": "sum", "multiply": "scale", "concat": "joined"}
+"""The names of entries for operations without one, by their layer type, if it isn't the type's own name."""
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """An operation, or a group of parts: the calls within one module."""
+
+    name: str
+    path: str = ""
+    title: str = ""
+    operation: int | None = None
+    parts: list[_Part] = field(default_factory=list)
+    key: object = None
+    moved: bool = False
+    auxiliary: bool = False
+
+    def operations(self) -> Iterable[int]:
+        """The operations in it."""
+        if self.operation is not None:
+            yield self.operation
+        for part in self.parts:
+            yield from part.operations()
+
+
+def hierarchy(graph: SourceGraph) -> tuple[Body, list[Unsaid], list[str]]:
+    """The body of a network, what can't be said, and the names that were changed."""
+    maker = _Maker(graph)
+    return maker.root(), maker.unsaid, maker.renamed
+
+
+def normalize(graph: SourceGraph) -> SourceGraph:
+    """The same network without operations that nothing uses; joins of joins are written as such.
+
+    `cat(a, b, c)` becomes `cat(cat(a, b), c)` if `cat(a, b)` is computed anyway, so a dense block is a chain.
+    """
+    operations = list(graph.operations)
+    joined = {operation.inputs: at for at, operation in enumerate(operations) if operation.kind == "concat"}
+    for at, operation in enumerate(operations):
+        before = joined.get(operation.inputs[:-1], at) if operation.kind == "concat" else at
+        if before < at:
+            operations[at] = replace(operation, inputs=(Value(before), operation.inputs[-1]))
+    live: set[int] = set()
+    wanted = [value.operation for value in graph.results.values()]
+    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary]
+    while wanted:
+        at = wanted.pop()
+        if at >= 0 and at not in live:
+            live.add(at)
+            wanted += [value.operation for value in operations[at].inputs]
+    number = {at: place for place, at in enumerate(sorted(live))}
+
+    def moved(value: Value) -> Value:
+        return Value(number.get(value.operation, value.operation), value.part)
+
+    kept = [operations[at] for at in sorted(live)]
+    return replace(
+        graph,
+        operations=tuple(replace(each, inputs=tuple(map(moved, each.inputs))) for each in kept),
+        results={name: moved(value) for name, value in graph.results.items()},
+    )
+
+
+class _Maker:
+    def __init__(self, graph: SourceGraph) -> None:
+        self.graph = graph
+        self.operations = graph.operations
+        self.shapes: Sequence[Shape] = list(graph.inputs.values())
+        self.unsaid: list[Unsaid] = []
+        self.renamed: list[str] = []
+        self.readers: dict[int, list[int]] = defaultdict(list)  # of each operation
+        for at, operation in enumerate(self.operations):
+            for value in operation.inputs:
+                self.readers[value.operation].append(at)
+        self.kept = {value.operation for value in graph.results.values()}
+
+    def root(self) -> Body:
+        """The network's own body."""
+        root = _Part("", title=self.graph.name)
+        for at, operation in enumerate(self.operations):
+            self.place(root, at, operation)
+        self.nest(root)
+        self.join_inside(root)
+        self.heads_in_place(root)
+        return self.body(root, {})
+
+    # Parts
+
+    def place(self, root: _Part, at: int, operation: Operation) -> None:
+        """Put an operation into the groups of its scopes."""
+        part, prefix = root, ""
+        for scope in operation.scopes:
+            key = (scope.path, scope.call)
+            inner = next((each for each in reversed(part.parts) if each.key == key), None)
+            if inner is None:
+                name = scope.path.removeprefix(prefix) if scope.path.startswith(prefix) else ""
+                inner = _Part(name or scope.path.rpartition(".")[2], scope.path, scope.title, key=key)
+                inner.auxiliary = operation.auxiliary and part is root
+                part.parts.append(inner)
+            part, prefix = inner, f"{scope.path}."
+        part.parts.append(_Part(operation.name, operation=at, auxiliary=operation.auxiliary and part is root))
+
+    def nest(self, group: _Part) -> None:
+        """Give parts with names such as `blocks.0` a group `blocks`, which is a ModuleList that is never called."""
+        for part in group.parts:
+            self.nest(part)
+        while True:
+            first = next((part.name.partition(".")[0] for part in group.parts if "." in part.name), None)
+            if first is None:
+                return
+            places = [at for at, part in enumerate(group.parts) if part.name.startswith(f"{first}.")]
+            start, end = places[0], places[-1] + 1
+            path = f"{group.path}.{first}" if group.path else first
+            inner = _Part(first, path)
+            for part in group.parts[start:end]:
+                if part.name.startswith(f"{first}."):
+                    part.name = part.name.removeprefix(f"{first}.")
+                elif part.name:
+                    reason = f"`{part.name}` runs between its layers"
+                    self.unsaid.append(Unsaid(f"modules of `{path}`", path, reason))
+                    part.name = ""
+                inner.parts.append(part)
+            join = group.parts[end] if end < len(group.parts) else None
+            if join is not None and self.joins(inner, join) and not join.name:
+                inner.parts.append(join)
+                end += 1
+            group.parts[start:end] = [inner]
+            self.nest(inner)
+
+    def joins(self, group: _Part, join: _Part) -> bool:
+        """Return True if an operation joins the results of a group's numbered parts, which take one input."""
+        if join.operation is None or not self.is_join(join.operation):
+            return False
+        parts = [part for part in group.parts if part is not join]
+        numbered = len(parts) > 1 and [part.name for part in parts] == [str(at) for at in range(len(parts))]
+        given = [self.externals(part) if part.operation is None else list(self.inputs(part)) for part in parts]
+        made = [self.results(part) for part in parts]
+        return (
+            numbered
+            and all(len(values) == 1 and values == given[0] for values in given)
+            and all(len(values) == 1 for values in made)
+            and [values[0] for values in made] == list(self.inputs(join))
+            and all(set(self.readers[values[0].operation]) == {join.operation} for values in made)
+        )
+
+    def is_join(self, operation: int) -> bool:
+        """Return True if an operation takes a list of inputs."""
+        kind = KINDS.get(self.operations[operation].kind)
+        return kind is not None and kind.many
+
+    def join_inside(self, group: _Part) -> None:
+        """Move a join at the start of a part to the end of the one before: each layer of a dense block appends to it.
+
+        A part whose first operation joins values from outside has one input if the join is done before it.
+        """
+        for part in group.parts:
+            self.join_inside(part)
+        at = 0
+        while at < len(group.parts):
+            part = group.parts[at]
+            while part.parts and len(self.externals(part)) > 1:
+                first = part.parts[0]
+                inside = set(part.operations())
+                if first.operation is None or first.name or any(v.operation in inside for v in self.inputs(first)):
+                    break
+                part.parts.pop(0)
+                group.parts.insert(at, first)
+                at += 1
+            at += 1
+        for place in range(len(group.parts) - 1, 0, -1):
+            join, before = group.parts[place], group.parts[place - 1]
+            if join.operation is None or join.name or not before.parts or before.parts[0].name.isdigit():
+                continue
+            outside = self.externals(before)
+            results = self.results(before)
+            if (
+                self.operations[join.operation].kind == "concat"
+                and len(outside) == 1
+                and len(results) == 1
+                and self.inputs(join) == (outside[0], results[0])
+                and self.readers[results[0].operation].count(join.operation)
+                == len(set(self.readers[results[0].operation]) - set(before.operations()))
+            ):
+                before.parts.append(join)
+                group.parts.pop(place)
+
+    def heads_in_place(self, root: _Part) -> None:
+        """Put each auxiliary head after the parts whose results it takes."""
+        heads = [part for part in root.parts if part.auxiliary]
+        root.parts = [part for part in root.parts if not part.auxiliary]
+        for head in heads:
+            sources = {value.operation for value in self.externals(head)}
+            places = [at for at, part in enumerate(root.parts) if sources & set(part.operations())]
+            root.parts.insert(places[-1] + 1 if places else 0, head)
+
+    # Values
+
+    def inputs(self, part: _Part) -> tuple[Value, ...]:
+        """The inputs of an operation."""
+        assert part.operation is not None
+        return self.operations[part.operation].inputs
+
+    def externals(self, part: _Part) -> list[Value]:
+        """The values from outside that a part reads, in the order in which it does."""
+        inside = set(part.operations())
+        read = [value for at in part.operations() for value in self.operations[at].inputs]
+        return [value for value in dict.fromkeys(read) if value.operation not in inside]
+
+    def results(self, part: _Part) -> list[Value]:
+        """The values of a part that others read, or that are the network's results."""
+        inside = set(part.operations())
+        found: dict[Value, None] = {}
+        for at in part.operations():
+            read = [v for r in self.readers[at] if r not in inside for v in self.operations[r].inputs]
+            read += self.graph.results.values()
+            found.update(dict.fromkeys(value for value in read if value.operation == at))
+        return list(found)
+
+    def channels(self, value: Value) -> int:
+        """The channels of a value."""
+        if value.operation < 0:
+            return int(self.shapes[-1 - value.operation][0])
+        return int(self.operations[value.operation].shapes[value.part or 0][0])
+
+    # Bodies
+
+    def body(self, group: _Part, around: dict[Value, str]) -> Body:
+        """The body of a group; `around` has the names of the values of the bodies that enclose it."""
+        outside = self.externals(group) if group.path or group.key else [Value(-1)]
+        results = self.results(group)
+        if group.auxiliary and not results:
+            results = [Value(max(group.operations()))]
+        named: dict[Value, str] = {value: around[value] for value in outside[1:] if value in around}
+        if outside:
+            named[outside[0]] = "input"
+        body = Body(group.title, group.path, "mapping", [], 0, 0, closed=len(outside) == 1 and len(results) == 1)
+        body.channels = self.channels(outside[0]) if outside else 0
+        body.output = self.channels(results[-1]) if results else 0
+        if group.parts and len(outside) == 1 and self.joins(group, group.parts[-1]):
+            body.form = "branches"
+            body.join = self.operations[group.parts[-1].operation or 0].kind
+            group = replace(group, parts=group.parts[:-1])
+        elif self.is_list(group, outside, results):
+            body.form = "list"
+        taken = {part.name for part in group.parts if part.name} if body.form == "mapping" else set()
+        used: set[str] = set()
+        previous: Value | None = outside[0] if outside else None
+        for part in group.parts:
+            if body.form == "list" and part.name:
+                while len(body.entries) < int(part.name):  # parts that the forward pass never meets keep their number
+                    body.entries.append(Entry(str(len(body.entries)), Layer(KINDS["identity"], {})))
+            numbered = body.form in ("list", "branches")
+            name = str(len(body.entries)) if numbered else self.name(part, taken, used)
+            used.add(name)
+            entry, given, made = self.entry(part, name, named, around)
+            if len(given) == 1 and not entry.operands and given[0] != previous and body.form == "mapping":
+                entry.source = named.get(given[0], "")
+            body.entries.append(entry)
+            if not part.auxiliary:
+                whole = len(made) == 1 and (part.operation is None or made[0].part is None)
+                previous = made[0] if whole else None
+            inner = entry.element.outputs if isinstance(entry.element, Body) else {}
+            for value, output in zip(made, inner or [""] * len(made), strict=True):
+                named[value] = f"{name}.{output}" if output else name
+            if part.operation is not None and made and made[0].part is not None:
+                for number in range(len(self.operations[part.operation].shapes)):
+                    named[Value(part.operation, number)] = f"{name}.{number}"
+        if body.form == "branches":
+            return body
+        wanted = {} if group.path or group.key else self.graph.results
+        if len(results) > 1 and not wanted:
+            body.outputs = {self.output_name(named[value], at): named[value] for at, value in enumerate(results)}
+        elif wanted and list(wanted) != [None]:
+            body.outputs = {str(name): named[value] for name, value in wanted.items()}
+        elif not body.entries or (results and previous != results[0] and not group.auxiliary):
+            name = self.name(_Part("", title="identity"), taken, used)
+            source = named[results[0]] if body.entries else ""
+            body.entries.append(Entry(name, Layer(KINDS["identity"], {}), source))
+        return body
+
+    def output_name(self, reference: str, at: int) -> str:
+        """The name of a body's output, after the entry that gives it."""
+        name = reference.replace(".", "_")
+        return f"{name}_{at}" if name == "input" else name
+
+    def entry(
+        self, part: _Part, name: str, named: dict[Value, str], around: dict[Value, str]
+    ) -> tuple[Entry, list[Value], list[Value]]:
+        """The entry of a part, the values that it takes, and those that it gives."""
+        if part.operation is None:
+            given = self.externals(part)
+            visible = {value: text for value, text in {**around, **named}.items() if text != "input"}
+            for value in given[1:]:
+                if value not in visible:
+                    self.unsaid.append(Unsaid(f"{part.title or 'module'} with several inputs", part.path))
+            body = self.body(part, visible)
+            made = self.results(part)
+            return Entry(name, body, auxiliary=part.auxiliary), given[:1], made
+        operation = self.operations[part.operation]
+        kind = KINDS.get(operation.kind)
+        shapes = tuple(self.shape(value) for value in operation.inputs)
+        entry = Entry(name, Layer(KINDS["identity"], {}), auxiliary=part.auxiliary)
+        if kind is not None:
+            entry.element = _layer(operation, shapes)
+            entry.operation = part.operation if operation.tensors else None
+            if kind.many:
+                entry.operands = tuple(named.get(value, "") for value in operation.inputs)
+        parts = len(operation.shapes)
+        one = kind is None or kind.many or not isinstance(kind(**operation.arguments).output(shapes), dict)
+        made = [Value(part.operation)] if one else [Value(part.operation, number) for number in range(parts)]
+        return entry, list(operation.inputs), made
+
+    def shape(self, value: Value) -> Shape:
+        """The shape of a value."""
+        if value.operation < 0:
+            return self.shapes[-1 - value.operation]
+        return self.operations[value.operation].shapes[value.part or 0]
+
+    def is_list(self, group: _Part, outside: list[Value], results: list[Value]) -> bool:
+        """Return True if a group's parts are numbered and form a chain."""
+        names = [part.name for part in group.parts]
+        numbered = [name for name in names if name]
+        if not numbered or not all(name.isdigit() for name in numbered):
+            return False
+        chain = names[: len(numbered)] == numbered == sorted(numbered, key=int) and len(set(numbered)) == len(numbered)
+        previous = outside[0] if len(outside) == 1 else None
+        for part in group.parts:
+            given = self.externals(part) if part.operation is None else list(self.inputs(part))
+            made = self.results(part)
+            chain = chain and given == [previous] and len(made) <= 1
+            previous = made[-1] if made else None
+        chain = chain and (results == [previous] or not results or group.auxiliary)
+        if not chain:
+            path = group.path or self.graph.name
+            self.unsaid.append(Unsaid("numbered layers that are not a chain", path, "an entry of a list needs a name"))
+        return chain
+
+    def name(self, part: _Part, taken: set[str], used: set[str]) -> str:
+        """A valid name for a part that no other of its body has."""
+        if part.name:
+            stem = part.name if not layer_name_fault(part.name) else re.sub(r"[^A-Za-z0-9_]", "_", part.name)
+            stem = f"layer{stem}" if not stem[0].isalpha() else stem
+            stem = f"{stem}_" if layer_name_fault(stem) else stem
+            if stem != part.name:
+                self.renamed.append(f"{part.path or part.name} is {stem}")
+            if stem not in used:
+                return stem
+        else:
+            kind = part.title if part.operation is None else self.operations[part.operation].kind
+            stem = _NAMES.get(kind, kind.strip("()"))
+        if stem not in taken and stem not in used:
+            return stem
+        number = 2
+        while f"{stem}{number}" in taken or f"{stem}{number}" in used:
+            number += 1
+        return f"{stem}{number}"
+
+
+def _layer(operation: Operation, shapes: tuple[Shape, ...]) -> Layer:
+    """The layer of an operation, with every argument's effective value."""
+    kind = KINDS[operation.kind]
+    made = kind(**operation.arguments)
+    settled = made.settled(shapes)
+    implied = set()
+    for name, field_ in kind.model_fields.items():
+        if field_.is_required():
+            continue
+        rest = {key: value for key, value in operation.arguments.items() if key != name}
+        if name not in operation.arguments or kind(**rest).settled(shapes) == settled:
+            implied.add(name)
+    arguments = {name: settled[name] for name in kind.model_fields}
+    if all(arguments[name] is None for name in kind.model_fields) and arguments:
+        arguments = {}
+    return Layer(kind, arguments, frozenset(implied))

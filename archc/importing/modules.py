@@ -1,0 +1,119 @@
+"""Reads modules: an nn.Module, or a class or function of a Python file or module that makes one."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archc.build.classes import Found, class_fault, construct, find_class
+from archc.importing.graph import Run, SourceGraph
+from archc.importing.record import Constructed, record, title_of
+from archc.kinds import Shape
+from archc.language.names import class_name_fault
+
+_IMAGE = (3, 224, 224)
+"""The input of a module if nobody says which."""
+
+
+def read_class(
+    source: str, input: Shape | None, settings: Mapping[str, Any], name: str | None, weights: bool
+) -> SourceGraph:
+    """The graph of the network that a class or function makes: `file.py:Class` or `module:callable`.
+
+    Unless its `weights` are wanted, the network is made without values where possible. Arguments for pretrained
+    weights are None, so nothing is downloaded. Raises SpecError (E0704, E0802).
+    """
+    found = find_class(source)
+    if found is None:
+        raise class_fault(source, f"`{source}` is not a class", "write file.py:Class or module:Class")
+    constructed = Constructed()
+    with warnings.catch_warnings(), constructed.watch():
+        warnings.simplefilter("ignore")
+        model = _without_values(found, settings) if not weights else None
+        if model is None:
+            model = construct(found, _plain(found, settings))
+    title = name or (found.name if found.name[:1].isupper() else type(model).__name__)
+    return _graph(model, input, title, constructed, f"Imported from {source}", weights)
+
+
+def read_module(model: nn.Module, input: Shape | None, name: str | None) -> SourceGraph:
+    """The graph of a module that exists; it isn't changed. Raises SpecError (E0802)."""
+    title = name or title_of(model)
+    return _graph(model, input, title, Constructed(), f"Imported from a module of the class {title_of(model)}")
+
+
+def _graph(
+    model: nn.Module,
+    input: Shape | None,
+    name: str,
+    constructed: Constructed,
+    origin: str,
+    weights: bool = True,
+) -> SourceGraph:
+    name = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_0123456789") or "Network"
+    name = f"{name}Network" if class_name_fault(name) else name
+    graph = record(model, input or _IMAGE, name, constructed.of(model))
+    state = model.state_dict() if weights else {}
+    version = f"PyTorch {torch.__version__.partition('+')[0]}"
+    return SourceGraph(
+        name=graph.name,
+        inputs=graph.inputs,
+        operations=graph.operations,
+        results=graph.results,
+        state=state,
+        arguments=graph.arguments,
+        unsaid=graph.unsaid,
+        run=_runner(model),
+        reference=f"the module's own in {version}",
+        origin=f"{origin}.",
+        notes=graph.notes,
+    )
+
+
+def _runner(model: nn.Module) -> Run:
+    def run(state: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+        modes = [(module, module.training) for module in model.modules()]
+        own = {key: value for key, value in model.state_dict().items() if key not in state and not value.is_meta}
+        try:
+            model.eval()
+            result = torch.func.functional_call(model, {**own, **state}, tuple(inputs))
+        finally:
+            for module, training in modes:
+                module.training = training
+        if isinstance(result, Tensor):
+            return [result]
+        parts = result.values() if isinstance(result, dict) else result
+        return [part for part in parts if isinstance(part, Tensor)]
+
+    return run
+
+
+def _plain(found: Found, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor: those given, and None for pretrained weights."""
+    try:
+        known = set(inspect.signature(found.make).parameters)
+    except (TypeError, ValueError):
+        known = set()
+    return {**{name: None for name in ("weights", "weights_backbone") if name in known}, **settings}
+
+
+def _without_values(found: Found, settings: Mapping[str, Any]) -> nn.Module | None:
+    """The network on torch's meta device, which takes no time or memory; None if it needs real tensors."""
+    try:
+        with torch.device("meta"):
+            model = found.make(**_plain(found, settings))
+    except Exception:  # what reads values in its constructor, or is wrong: the real constructor will say
+        return None
+    if not isinstance(model, nn.Module):
+        return None
+    kept = set(model.state_dict())
+    hidden = any(name not in kept for name, _ in model.named_buffers()) or any(
+        isinstance(value, Tensor) for module in model.modules() for value in vars(module).values()
+    )
+    return None if hidden else model

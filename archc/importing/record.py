@@ -1,0 +1,391 @@
+"""Records a module: its real forward pass on torch's meta device, layer by layer, with the modules around each.
+
+A TorchFunctionMode sees every call of a torch function; `nn.Module.__call__` is wrapped to see which module calls it.
+A module that is a layer type of archc is one operation; any other module is a scope, whose own calls are recorded.
+The forward pass runs in evaluation mode, and again in training mode to find the parts that only training uses.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from archc.build.builder import make_layer
+from archc.build.recognize import kind_of
+from archc.importing.functions import TRANSPOSED, VIEW, Alias, translate
+from archc.importing.graph import Operation, Scope, SourceGraph, Unsaid, Value
+from archc.kinds import KINDS, Kind, Shape
+from archc.problems import Problem, SpecError
+
+_BATCH = 2
+"""Images of the recorded batch: batch normalization in training refuses one alone."""
+
+_TORCH = str(Path(torch.__file__).parent)
+
+
+def record(model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Mapping[str, Any]]) -> SourceGraph:
+    """The graph of a module for inputs of a shape, without the batch. The module itself is not changed or run.
+
+    Raises SpecError (E0802) if the module can't be run on torch's meta device.
+    """
+    twin = _twin(model)
+    evaluated = _run(twin.eval(), input, name)
+    operations, notes = evaluated.operations, list(evaluated.notes)
+    unsaid = list(evaluated.unsaid)
+    try:
+        trained = _run(twin.train(), input, name)
+    except SpecError:
+        notes.append("It does not run in training mode, so auxiliary heads were not searched.")
+    else:
+        heads, unknown = _heads(evaluated, trained)
+        operations = [*operations, *heads]
+        unsaid += unknown
+    used = {key for operation in operations for key in operation.tensors.values()}
+    unused = [key for key in model.state_dict() if key not in used]
+    if unused:
+        parts = sorted({key.rpartition(".")[0] or key for key in unused})
+        notes.append(f"The forward pass never uses {', '.join(parts)}.")
+    return SourceGraph(
+        name=name,
+        inputs={"input": input},
+        operations=tuple(operations),
+        results=evaluated.results,
+        arguments=arguments,
+        unsaid=tuple(unsaid),
+        notes=tuple(notes),
+    )
+
+
+def title_of(module: nn.Module) -> str:
+    """What a module calls itself when it is printed: its class, or the block that archc built it from."""
+    return str(module._get_name())  # type: ignore[no-untyped-call]
+
+
+def _twin(model: nn.Module) -> nn.Module:
+    """A copy without values, for a run that leaves the module alone."""
+    memo: dict[int, Any] = {}
+    for tensor in [*model.parameters(), *model.buffers()]:
+        empty = torch.empty_like(tensor, device="meta")
+        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(model, memo)
+
+
+@dataclass(slots=True)
+class _Recording:
+    operations: list[Operation] = field(default_factory=list)
+    unsaid: list[Unsaid] = field(default_factory=list)
+    results: dict[str | None, Value] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def _run(model: nn.Module, input: Shape, name: str) -> _Recording:
+    recorder = _Recorder(model)
+    x = torch.empty(_BATCH, *input, device="meta")
+    recorder.know(x, Value(-1))
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), recorder.calls(), recorder:
+            warnings.simplefilter("ignore")
+            result = model(x)
+    except SpecError:
+        raise
+    except Exception as error:  # the module is a program of its author's
+        size = "×".join(map(str, input))
+        what = f"{name} does not run on an input of {size}: {type(error).__name__}: {str(error).splitlines()[0]}"
+        raise SpecError([Problem("E0802", what, file=name, help="give the size of its input with --input")]) from None
+    recording = recorder.recording
+    recording.results = recorder.results(result)
+    if not recording.results:
+        what = f"{name} returns {type(result).__name__}, not tensors that its layers compute"
+        raise SpecError([Problem("E0802", what, file=name)])
+    return recording
+
+
+class _Recorder(TorchFunctionMode):
+    """Records what happens while it is active, within `calls()`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.recording = _Recording()
+        self.model = model
+        self.paths = {id(module): path for path, module in model.named_modules()}
+        self.keys = {id(tensor): key for key, tensor in model.state_dict(keep_vars=True).items()}
+        self.known: dict[int, tuple[Tensor, Value]] = {}
+        self.scopes: list[Scope] = []
+        self.counts: dict[str, int] = {}
+        self.quiet = False
+
+    # Values
+
+    def know(self, tensor: Tensor, value: Value) -> None:
+        """From now on, this tensor is the value."""
+        self.known[id(tensor)] = tensor, value
+
+    def value(self, tensor: Any) -> Value | None:
+        """The value of a tensor; None if it doesn't come from the input."""
+        found = self.known.get(id(tensor))
+        return None if found is None else found[1]
+
+    def results(self, result: Any) -> dict[str | None, Value]:
+        """The outputs of the network by name."""
+        if isinstance(result, Tensor):
+            value = self.value(result)
+            return {} if value is None else {None: value}
+        if hasattr(result, "_asdict"):
+            result = result._asdict()
+        if isinstance(result, tuple | list):
+            result = {f"output{i}": part for i, part in enumerate(result)}
+        named = result.items() if isinstance(result, dict) else ()
+        return {str(key): value for key, part in named if (value := self.value(part)) is not None}
+
+    # Modules
+
+    @contextmanager
+    def calls(self) -> Iterator[None]:
+        """See the calls of modules."""
+        call = nn.Module.__call__
+
+        def seen(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if self.quiet or id(module) not in self.paths:
+                return call(module, *args, **kwargs)
+            return self.module(module, args, kwargs, call)
+
+        nn.Module.__call__ = seen  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            nn.Module.__call__ = call  # type: ignore[method-assign]
+
+    def module(self, module: nn.Module, args: Any, kwargs: Any, call: Any) -> Any:
+        """Record a module's call, as a layer or as a scope."""
+        path = self.paths[id(module)]
+        if not path:
+            return call(module, *args, **kwargs)
+        count = self.counts.get(path, 0)
+        self.counts[path] = count + 1
+        inputs = tuple(value for tensor in args if (value := self.value(tensor)) is not None)
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in args if isinstance(tensor, Tensor))
+        kind = kind_of(module) if len(inputs) == len(args) and not kwargs else None
+        if kind is None or not _said(kind, module, shapes):
+            self.scopes.append(Scope(path, title_of(module), count))
+            try:
+                return call(module, *args, **kwargs)
+            finally:
+                self.scopes.pop()
+        before = [tensor._version if isinstance(tensor, Tensor) else 0 for tensor in args]
+        self.quiet = True
+        try:
+            result = call(module, *args, **kwargs)
+        finally:
+            self.quiet = False
+        tensors = {key: f"{path}.{key}" for key in module.state_dict() if key in kind.state}
+        prefix = f"{self.scopes[-1].path}." if self.scopes else ""
+        name = path.removeprefix(prefix) if path.startswith(prefix) else ""
+        operation = Operation(
+            kind.kind, dict(kind), inputs, name=name, scopes=tuple(self.scopes), tensors=tensors, place=path
+        )
+        if count and tensors:
+            what = f"{type(module).__name__} with shared weights"
+            self.recording.unsaid.append(Unsaid(what, path, "it is called more than once"))
+        written = any(isinstance(x, Tensor) and x._version != version for x, version in zip(args, before, strict=True))
+        result = result if written else _own(result, args)
+        made = self.add(operation, result)
+        for tensor, version in zip(args, before, strict=True):
+            if isinstance(tensor, Tensor) and tensor._version != version:
+                self.know(tensor, made)  # it works in place
+        return result
+
+    def add(self, operation: Operation, result: Any) -> Value:
+        """Append an operation whose result is a tensor or several."""
+        parts = result if isinstance(result, tuple | list) else (result,)
+        shapes = tuple(tuple(part.shape[1:]) for part in parts if isinstance(part, Tensor))
+        self.recording.operations.append(replace(operation, shapes=shapes))
+        at = len(self.recording.operations) - 1
+        if isinstance(result, Tensor):
+            self.know(result, Value(at))
+        else:
+            for number, part in enumerate(parts):
+                if isinstance(part, Tensor):
+                    self.know(part, Value(at, number))
+        return Value(at)
+
+    # Functions
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Record a call of a function if a value of the network goes in and a tensor comes out."""
+        kwargs = kwargs or {}
+        if self.quiet:
+            return func(*args, **kwargs)
+        given = [*_tensors(args), *_tensors(list(kwargs.values()))]
+        result = func(*args, **kwargs)
+        values = [value for tensor in given if (value := self.value(tensor)) is not None]
+        if not values or not next(_tensors([result]), None) is not None:
+            return result
+        said = translate(func, args, kwargs, result)
+        if isinstance(said, Alias):
+            value = self.value(said.of)
+            if value is not None:
+                self.know(result, value)
+                return result
+        elif said is not None:
+            inputs = tuple(value for tensor in said.inputs if (value := self.value(tensor)) is not None)
+            if len(inputs) == len(said.inputs):
+                shuffled = self.shuffled(said.kind, inputs, said.inputs)
+                kind, arguments, taken = shuffled or (said.kind, said.arguments, inputs)
+                operation = Operation(kind, arguments, taken, scopes=tuple(self.scopes), place=_place())
+                result = result if _writes(func) else _own(result, given)
+                made = self.add(operation, result)
+                if _writes(func) and args:
+                    self.know(args[0], made)
+                return result
+        self.unknown(func, values, result, given)
+        return result
+
+    def unknown(self, func: Any, values: list[Value], result: Any, given: list[Tensor]) -> None:
+        """Record a call that archc has no word for, and continue."""
+        title = (resolve_name(func) or getattr(func, "__name__", str(func))).removeprefix("torch.nn.functional.")
+        own = next((self.keys[id(tensor)] for tensor in given if id(tensor) in self.keys), None)
+        place = _place()
+        reason = {"reason": f"it uses `{own}` directly"} if own is not None else {}
+        self.add(Operation(f"({title})", reason, tuple(values), scopes=tuple(self.scopes), place=place), result)
+
+    def shuffled(
+        self, kind: str, inputs: tuple[Value, ...], tensors: tuple[Tensor, ...]
+    ) -> tuple[str, Mapping[str, Any], tuple[Value, ...]] | None:
+        """A channel shuffle, if this is the last of its view, transpose and view."""
+        operations = self.recording.operations
+        if kind != VIEW or inputs[0].operation < 0:
+            return None
+        transposed = operations[inputs[0].operation]
+        if transposed.kind != TRANSPOSED or transposed.inputs[0].operation < 0:
+            return None
+        viewed = operations[transposed.inputs[0].operation]
+        if viewed.kind != VIEW or len(tensors[0].shape) != 5:
+            return None
+        return "channel_shuffle", {"groups": tensors[0].shape[2]}, viewed.inputs
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _tensors(value)
+
+
+def _own(result: Any, given: Sequence[Any]) -> Any:
+    """The result as a tensor of its own, if a layer returned its input: its other readers don't read the layer."""
+    return result.detach() if any(result is tensor for tensor in given) else result
+
+
+def _writes(function: Any) -> bool:
+    """Return True if a function writes its result into its first argument."""
+    name = getattr(function, "__name__", "")
+    return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
+
+
+def _said(kind: Kind, module: nn.Module, shapes: tuple[Shape, ...]) -> bool:
+    """Return True if archc's layer of this kind is the module: they print the same arguments."""
+    if any(kind.requirements(shapes)) if len(shapes) == 1 else not shapes:
+        return False
+    with torch.device("meta"):
+        made = make_layer(kind.call(shapes))
+    return type(made) is not type(module) or made.extra_repr() == module.extra_repr()
+
+
+def _place() -> str:
+    """The line of the caller's source that called a torch function."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file != __file__ and not file.startswith(_TORCH) and "contextlib" not in file:
+            path, here = Path(file), Path.cwd()
+            shown = path.relative_to(here) if path.is_relative_to(here) else Path(*path.parts[-2:])
+            return f"{shown}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def _heads(evaluated: _Recording, trained: _Recording) -> tuple[list[Operation], list[Unsaid]]:
+    """The operations that only training runs, in modules that evaluation never enters, as auxiliary ones."""
+    entered = {_first(operation) for operation in evaluated.operations}
+    position: dict[int, int] = {}  # from the training run's operations to the final ones
+    extra: list[Operation] = []
+    common = [at for at, operation in enumerate(trained.operations) if _first(operation) in entered]
+    if len(common) != len(evaluated.operations):
+        return [], []
+    position.update({at: number for number, at in enumerate(common)})
+    for at, operation in enumerate(trained.operations):
+        if at in position:
+            continue
+        position[at] = len(evaluated.operations) + len(extra)
+        extra.append(operation)
+    moved = [
+        replace(
+            operation,
+            auxiliary=True,
+            inputs=tuple(Value(position.get(at, at), part) for at, part in operation.inputs),
+        )
+        for operation in extra
+    ]
+    known = {(unsaid.operation, unsaid.place) for unsaid in evaluated.unsaid}
+    return moved, [unsaid for unsaid in trained.unsaid if (unsaid.operation, unsaid.place) not in known]
+
+
+def _first(operation: Operation) -> str:
+    """The child of the network that an operation belongs to; empty for calls of functions in its own forward."""
+    path = operation.scopes[0].path if operation.scopes else operation.name
+    return path.partition(".")[0]
+
+
+class Constructed:
+    """Remembers the arguments of the constructors of modules while it is active, by module."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, tuple[nn.Module, dict[str, Any]]] = {}
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Watch the constructors that run in this context."""
+        begin = nn.Module.__init__
+
+        def seen(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+            frame = sys._getframe(1)
+            while frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is module:
+                code = frame.f_code
+                names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+                self._found[id(module)] = module, {name: frame.f_locals.get(name) for name in names}
+                if frame.f_back is None:
+                    break
+                frame = frame.f_back
+            begin(module, *args, **kwargs)
+
+        nn.Module.__init__ = seen  # type: ignore[method-assign,assignment]
+        try:
+            yield
+        finally:
+            nn.Module.__init__ = begin  # type: ignore[method-assign]
+
+    def of(self, model: nn.Module) -> dict[str, dict[str, Any]]:
+        """The arguments by the paths of the modules; for one that was not watched, attributes of the same names."""
+        found: dict[str, dict[str, Any]] = {}
+        for path, module in model.named_modules():
+            if id(module) in self._found:
+                found[path] = self._found[id(module)][1]
+            else:
+                names: Sequence[str] = list(inspect.signature(type(module).__init__).parameters)[1:]
+                found[path] = {name: vars(module)[name] for name in names if name in vars(module)}
+        return found
+
+
+__all__ = ["KINDS", "Constructed", "record"]

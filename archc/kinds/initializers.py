@@ -1,0 +1,106 @@
+"""The functions of torch.nn.init as data: their arguments and defaults."""
+
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+_Positive = Annotated[float, Field(ge=0)]
+_Nonlinearity = Literal["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
+
+
+class Initializer(BaseModel):
+    """A function of torch.nn.init with its arguments."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
+    torch: ClassVar[str]
+    fans: ClassVar[bool] = False
+    """Whether it needs the fan-in or fan-out of a weight: of convolutions and linear layers only."""
+
+
+def _check_order(a: float, b: float) -> None:
+    if a >= b:
+        raise PydanticCustomError("range", "`a` must be below `b`, got {a} and {b}", {"a": a, "b": b})
+
+
+class Constant(Initializer):
+    """Every element is `val`."""
+
+    torch: ClassVar[str] = "constant_"
+    val: float
+
+
+class Normal(Initializer):
+    """Normal distribution."""
+
+    torch: ClassVar[str] = "normal_"
+    mean: float = 0.0
+    std: _Positive = 1.0
+
+
+class TruncNormal(Initializer):
+    """Normal distribution within [a, b]."""
+
+    torch: ClassVar[str] = "trunc_normal_"
+    mean: float = 0.0
+    std: Annotated[float, Field(gt=0)] = 1.0
+    a: float = -2.0
+    b: float = 2.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _check_order(self.a, self.b)
+        return self
+
+
+class Uniform(Initializer):
+    """Uniform distribution on [a, b]."""
+
+    torch: ClassVar[str] = "uniform_"
+    a: float = 0.0
+    b: float = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _check_order(self.a, self.b)
+        return self
+
+
+class XavierNormal(Initializer):
+    """Glorot & Bengio, 2010."""
+
+    torch: ClassVar[str] = "xavier_normal_"
+    fans: ClassVar[bool] = True
+    gain: float = 1.0
+
+
+class XavierUniform(XavierNormal):
+    """Glorot & Bengio, 2010."""
+
+    torch: ClassVar[str] = "xavier_uniform_"
+
+
+class KaimingNormal(Initializer):
+    """He et al., 2015, https://arxiv.org/abs/1502.01852."""
+
+    torch: ClassVar[str] = "kaiming_normal_"
+    fans: ClassVar[bool] = True
+    a: float = 0.0
+    mode: Literal["fan_in", "fan_out"] = "fan_in"
+    nonlinearity: _Nonlinearity = "leaky_relu"
+
+
+class KaimingUniform(KaimingNormal):
+    """He et al., 2015, https://arxiv.org/abs/1502.01852."""
+
+    torch: ClassVar[str] = "kaiming_uniform_"
+
+
+INITIALIZERS: dict[str, type[Initializer]] = {
+    model.torch.rstrip("_"): model
+    for model in (Constant, Normal, TruncNormal, Uniform, XavierNormal, XavierUniform, KaimingNormal, KaimingUniform)
+}
+"""The initializers by their name in specs."""
+
+SET: Final = ("weight", "bias")
+"""The tensors that a rule can set, as the keys of its spec."""

@@ -1,0 +1,216 @@
+"""Layers that move the axes of a tensor, join or part them, and cut pieces out of it; nothing is computed.
+
+Axes have PyTorch's numbers: 0 is the batch, which stays where it is, and negative numbers count from the last axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archc.expressions.tree import product_of
+from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
+from archc.kinds.labels import listed, text
+from archc.kinds.registry import register
+from archc.kinds.types import integer
+from archc.limits import MAX_INTEGER
+
+MOST_AXES = 8
+"""Axes of a tensor, the batch among them."""
+
+
+def _axis(value: Any) -> Any:
+    if value == 0 and type(value) is int:
+        raise PydanticCustomError("batch_axis", "axis 0 is the batch, which every layer keeps; axis 1 comes after it")
+    return integer(value, -MOST_AXES + 1, MOST_AXES - 1)
+
+
+Axis = Annotated[int, PlainValidator(_axis), WithJsonSchema({"type": "integer", "not": {"const": 0}})]
+"""An axis of a tensor: 1 is the first after the batch, -1 the last."""
+
+
+def place_of(axis: int, x: Shape) -> int:
+    """The position in a shape without its batch of an axis that it has."""
+    return axis - 1 if axis > 0 else axis + len(x)
+
+
+def axis_faults(axis: Any, x: Shape, argument: str, kind: str) -> Iterator[Fault]:
+    """Yield an error unless a tensor has the axis."""
+    if axis > len(x) or axis < -len(x):
+        axes = f"its input of {form(x)} has the axes 1 to {len(x)}" if len(x) > 1 else "its input has axis 1 alone"
+        yield Fault("E0317", f"`{kind}` gets axis {axis}, but {axes}", argument, help=f"use an axis up to {len(x)}")
+
+
+def _axes(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not value:
+        raise PydanticCustomError("axes", "expected a list of axes, got {shown}", {"shown": shown(value)})
+    return tuple(integer(axis, -MOST_AXES + 1, MOST_AXES - 1) for axis in value)
+
+
+@register
+class Permute(Kind):
+    """Puts the axes into another order, such as channels last: [0, 2, 3, 1]."""
+
+    kind: ClassVar[str] = "permute"
+    torch: ClassVar[str] = "archc.Permute"
+    positional: ClassVar[tuple[str, ...]] = ("dims",)
+    structural: ClassVar[tuple[str, ...]] = ("dims",)
+    keeps_storage: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("transpose", "rearrange", "movedim")
+    examples: ClassVar[tuple[str, ...]] = ("[0, 2, 3, 1]",)
+
+    dims: Annotated[
+        tuple[int, ...],
+        PlainValidator(_axes),
+        WithJsonSchema({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": MOST_AXES}),
+    ]
+    """The axes of the input in their new order, the batch (0) first."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        rank = len(x)
+        turned = [[0, *range(1 + by, 1 + rank), *range(1, 1 + by)] for by in range(rank)]
+        return {"dims": [*turned, [0, *range(rank, 0, -1)]]}
+
+    def label(self, inputs: Inputs) -> str:
+        return f"permute {listed(self.dims, ', ')}"
+
+    def _order(self) -> tuple[int, ...]:
+        """The place in the input's shape of each axis of the output."""
+        rank = len(self.dims) - 1
+        return tuple(axis - 1 if axis > 0 else axis + rank for axis in self.dims[1:])
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
+        every = list(range(len(x) + 1))
+        exist = all(-len(every) <= axis < len(every) for axis in self.dims)
+        if not exist or sorted(axis % len(every) for axis in self.dims) != every or self.dims[0] % len(every):
+            wrong = f"the axes {shown(list(self.dims))} are not an order of those of its input of {form(x)}"
+            help = f"write each of the axes 0 to {len(x)} once, beginning with 0, the batch"
+            yield Fault("E0317", f"`permute`: {wrong}", "dims", help=help)
+
+    def output(self, inputs: Inputs) -> Shape:
+        return tuple(inputs[0][at] for at in self._order())
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {"dims": (0, *[1 + at for at in self._order()])}
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("torch.permute", (self.dims,))
+
+    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+        order = self._order()
+        return tuple(order.index(at) for at in range(len(order)))
+
+
+@register
+class Flatten(Kind):
+    """Makes one axis of the axes from `start_dim` to `end_dim`; of a feature map, a vector of C × H × W features."""
+
+    kind: ClassVar[str] = "flatten"
+    torch: ClassVar[str] = "nn.Flatten"
+    structural: ClassVar[tuple[str, ...]] = ("start_dim", "end_dim")
+    keeps_storage: ClassVar[bool] = True
+    examples: ClassVar[tuple[str, ...]] = ("", "{start_dim: 2}")
+
+    start_dim: Axis = 1
+    """The first of the axes; 1 is the first after the batch."""
+    end_dim: Axis = -1
+    """The last of the axes; -1 is the last of all."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        return {"start_dim": list(range(1, len(x) + 1)), "end_dim": [-1, len(x)]}
+
+    def label(self, inputs: Inputs) -> str:
+        whole = (self.start_dim, self.end_dim) == (1, -1)
+        return "to a vector" if whole else f"flatten from axis {text(self.start_dim)}"
+
+    def _ends(self, x: Shape) -> tuple[int, int]:
+        return place_of(self.start_dim, x), place_of(self.end_dim, x)
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
+        faults = [*axis_faults(self.start_dim, x, "start_dim", "flatten")]
+        faults += [] if faults else axis_faults(self.end_dim, x, "end_dim", "flatten")
+        yield from faults
+        first, last = self._ends(x)
+        if not faults and first > last:
+            message = f"`flatten` from axis {self.start_dim} to {self.end_dim} ends before it starts"
+            yield Fault("E0317", message, "end_dim", help="`end_dim: -1` is the last axis")
+
+    def output(self, inputs: Inputs) -> Shape:
+        (x,) = inputs
+        first, last = self._ends(x)
+        return (*x[:first], product_of(*x[first : last + 1]), *x[last + 1 :])
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("torch.flatten", (self.start_dim, *([] if self.end_dim == -1 else [self.end_dim])))
+
+    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+        first, last = self._ends(inputs[0])
+        return tuple(
+            at if at < first or first == last == at else None if at <= last else at - (last - first)
+            for at in range(len(inputs[0]))
+        )
+
+    def first_window(self, inputs: Inputs) -> Window:
+        return Window(1)
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        first, last = self._ends(inputs[0])
+        mixed = range(first, last + 1) if last > first else ()
+        return tuple(Window(None if at in mixed else 1) for at in range(1, len(inputs[0])))
+
+
+@register
+class Select(Kind):
+    """Takes one position of an axis, which is gone afterwards: the class token is `{dim: 1, index: 0}`."""
+
+    kind: ClassVar[str] = "select"
+    torch: ClassVar[str] = "archc.Select"
+    positional: ClassVar[tuple[str, ...]] = ("dim", "index")
+    structural: ClassVar[tuple[str, ...]] = ("dim",)
+    keeps_storage: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("index", "gettoken")
+    examples: ClassVar[tuple[str, ...]] = ("{dim: 1, index: 0}",)
+
+    dim: Axis
+    """The axis; 1 is the first after the batch."""
+    index: Annotated[
+        int, PlainValidator(lambda value: integer(value, -MAX_INTEGER)), WithJsonSchema({"type": "integer"})
+    ]
+    """The position; -1 is the last."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        return {"dim": list(range(1, len(x) + 1)), "index": [0, -1]}
+
+    def label(self, inputs: Inputs) -> str:
+        return f"select {text(self.index)} of axis {text(self.dim)}"
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
+        faults = list(axis_faults(self.dim, x, "dim", "select"))
+        yield from faults
+        if len(x) == 1 and not faults:
+            message = "`select` needs an input with more than one axis, but gets a vector"
+            yield Fault("E0301", message, help="use it before the `flatten`")
+        elif not faults and not -(length := x[place_of(self.dim, x)]) <= self.index < length:
+            message = f"`select` takes position {self.index} of an axis with {length}"
+            yield Fault("E0317", message, "index", help=f"use 0 to {length - 1}")
+
+    def output(self, inputs: Inputs) -> Shape:
+        (x,) = inputs
+        at = place_of(self.dim, x)
+        return (*x[:at], *x[at + 1 :])
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("torch.select", (self.dim, self.index))
+
+    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+        at = place_of(self.dim, inputs[0])
+        return tuple(None if axis == at else axis - (axis > at) for axis in range(len(inputs[0])))

@@ -1,0 +1,127 @@
+"""Tensors that are entries themselves: learned parameters, such as a class token or the scale of a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import PlainValidator, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from archc.kinds.base import Call, Inputs, Kind, Role, Shape, State, shown
+from archc.kinds.initializers import INITIALIZERS
+from archc.kinds.labels import listed
+from archc.kinds.registry import register
+from archc.kinds.types import Flag, integer
+
+
+def _shape(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not value:
+        raise PydanticCustomError("shape", "expected a list of sizes, got {shown}", {"shown": shown(value)})
+    return tuple(integer(size, 1) for size in value)
+
+
+_FUNCTIONS = tuple(name for name, initializer in INITIALIZERS.items() if not initializer.fans)
+
+
+def _initializer(value: Any) -> Any:
+    """A number, or an initializer with its arguments, as pairs: `(("normal", (("std", 0.02),)),)`."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 3e38:
+        return value
+    pairs = tuple(value.items()) if isinstance(value, dict) else value
+    name, arguments = pairs[0] if isinstance(pairs, tuple) and len(pairs) == 1 else (value, ())
+    if not isinstance(name, str) or name not in _FUNCTIONS:
+        what = f"expected a number or one of {', '.join(_FUNCTIONS)}, got {{shown}}"
+        raise PydanticCustomError("initializer", what, {"shown": shown(name)})
+    try:
+        made = INITIALIZERS[name](**dict(arguments or ()))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        argument, got = ".".join(map(str, fault["loc"])), shown(fault["input"])
+        what = "`{name}` has no argument `{argument}`, got {got}"
+        if fault["type"] != "extra_forbidden":
+            what = f"`{{argument}}` of `{{name}}`: {fault['msg'].lower()}, got {{got}}" if argument else fault["msg"]
+        raise PydanticCustomError("initializer", what, {"name": name, "argument": argument, "got": got}) from None
+    return ((name, tuple(made.model_dump(exclude_defaults=name != "constant").items())),)
+
+
+_NUMBERS = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {
+        name: {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {field: {"type": "number"} for field in INITIALIZERS[name].model_fields},
+        }
+        for name in _FUNCTIONS
+    },
+    "additionalProperties": False,
+}
+
+
+@register
+class Parameter(Kind):
+    """A learned tensor, such as a class token, a positional embedding or the scale of a branch.
+
+    Its key is the name of the entry. It is the same for each image of the batch, whose size it takes from its input.
+    """
+
+    kind: ClassVar[str] = "parameter"
+    torch: ClassVar[str] = "nn.Parameter"
+    bare: ClassVar[bool] = True
+    listed: ClassVar[tuple[str, ...]] = ("shape",)
+    mappings: ClassVar[tuple[str, ...]] = ("init",)
+    state: ClassVar[Mapping[str, State]] = {"": State()}
+    role: ClassVar[Role] = "reshape"
+    title: ClassVar[str] = "learned"
+    examples: ClassVar[tuple[str, ...]] = (
+        "[64, 1, 1]",
+        "{shape: [1, 768], leading: true, init: {normal: {std: 0.02}}}",
+    )
+
+    shape: Annotated[
+        tuple[int, ...],
+        PlainValidator(_shape),
+        WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 7}),
+    ]
+    """Its sizes, for one image."""
+    init: Annotated[
+        Any,
+        PlainValidator(_initializer),
+        WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(_FUNCTIONS)}, _NUMBERS]}),
+    ] = 0
+    """Its initial values: a number, or an initializer such as `{normal: {std: 0.02}}`."""
+    leading: Flag = False
+    """Store it with a leading axis of length 1 in the place of the batch, as in `torch.zeros(1, 1, 768)`."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        ones = [1] * (len(x) - 1)
+        return {
+            "shape": [[x[0], *ones], list(x)],
+            "init": [0, 1, 1e-6, "normal", {"normal": {"std": 0.02}}, {"trunc_normal": {"std": 0.02}}, {"uniform": {}}],
+        }
+
+    def label(self, inputs: Inputs) -> str:
+        return f"learned {listed(self.shape)}"
+
+    def output(self, inputs: Inputs) -> Shape:
+        return tuple(self.shape)
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {"shape": self.shape, "init": self.init, "leading": self.leading}
+
+    def call(self, inputs: Inputs) -> Call:
+        shape = (*([1] if self.leading is True else []), *self.shape)
+        if isinstance(self.init, tuple):
+            ((name, arguments),) = self.init
+            return Call(self.torch, (shape,), (("function", INITIALIZERS[name].torch), *arguments), type(self))
+        return Call(self.torch, (shape,), (("fill", self.init),), type(self))
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("expand", (-1,) * len(self.shape))
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        return {"": ((1,) if self.leading else ()) + self.shape}

@@ -1,0 +1,22 @@
+"""Stores of what was worked out before: they grow up to a bound, and are emptied where they would exceed it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_MOST: Final = 20_000
+
+
+def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
+    """Keep a value in a store."""
+    if len(known) >= _MOST:
+        known.clear()
+    known[key] = value
+
+
+def key_of(*parts: Any) -> tuple[Any, ...]:
+    """A key that tells 1, 1.0 and true apart."""
+    types = tuple(map(type, parts))
+    if tuple in types:
+        return parts, types, *(key_of(*part) for part in parts if type(part) is tuple)
+    return parts, types

@@ -1,0 +1,171 @@
+"""What an extension makes of the spec that it extends: one located tree, in which every part knows its own file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from typing import Any, Final
+
+from archc.expressions import ExpressionError, is_expression, parse_expression
+from archc.language.names import parameter_name_fault
+from archc.problems import Mark, Problem, Problems
+from archc.reading import Map, Seq
+
+_OWN: Final = ("name", "expect")
+"""The keys that an extension does not take over: another network has another name and other numbers."""
+_MERGED: Final = ("parameters", "blocks", "layers", "branches")
+_WORD: Final = re.compile(r"[A-Za-z_]\w*")
+
+
+def extended(base: Map, own: Map, imported: Set[str], problems: Problems) -> Map:
+    """The tree of a spec with the changes of another, which extends it.
+
+    Values of parameters, blocks and entries are replaced by their names, `input`, `outputs`, `init` and the like as a
+    whole. Blocks that it imports replace others, too. What has no name in the base is reported.
+    """
+    file = str(own["extends"])
+    found = Map(own.mark)
+    for key in [key for key in base if key not in _OWN]:
+        _put(found, key, base)
+    if imported and isinstance(base.get("blocks"), Map):
+        found["blocks"] = without = Map(base["blocks"].mark)
+        for name in [name for name in base["blocks"] if name not in imported]:
+            _put(without, name, base["blocks"])
+    for key in own:
+        if key not in ("extends", "import", *_MERGED):
+            _put(found, key, own)
+    for key, merge in (("parameters", _parameters), ("blocks", _blocks), ("layers", _entries), ("branches", _entries)):
+        if isinstance(own.get(key), Map):
+            merge(found, own, key, file, problems)
+    return found
+
+
+def _put(target: Map, key: str, source: Map) -> None:
+    target[key], target.keys_at[key], target.values_at[key] = source[key], source.keys_at[key], source.values_at[key]
+
+
+def _merged(found: Map, own: Map, key: str) -> Map:
+    """A copy of the base's mapping under a key, put in its place; an empty one if the base has none."""
+    before = found.get(key)
+    copy = Map(own[key].mark)
+    if isinstance(before, Map):
+        for name in before:
+            _put(copy, name, before)
+    if key not in found:
+        _put(found, key, own)
+    found[key] = copy
+    return copy
+
+
+def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
+    """Other values of parameters, and further parameters that the extension itself reads."""
+    parameters = _merged(found, own, key)
+    order = list(parameters)
+    read = set(_read({part: own[part] for part in own if part not in ("parameters", "extends")}))
+    for name, value in own[key].items():
+        mark = own[key].keys_at[name]
+        if name not in order:
+            if name not in read and not parameter_name_fault(name):
+                help, fix = problems.suggest(name, order, mark)
+                problems.add(Problem("E0216", f"`{file}` has no parameter `{name}`", mark, help=help, fix=fix))
+                continue
+        elif value is not None and not fits(value, parameters[name]):
+            message = f"the parameter `{name}` takes {takes(parameters[name])}"
+            problems.add(Problem("E0203", message, mark, help=f"`{file}` says {parameters[name]!r}"))
+            continue
+        elif _reads_later(name, value, own[key].values_at[name], order, file, problems):
+            continue
+        _put(parameters, name, own[key])
+
+
+def _reads_later(name: str, value: Any, mark: Mark, order: list[str], file: str, problems: Problems) -> bool:
+    """Report the parameters that a value reads and that get theirs after it, in the order of the base."""
+    later = order[order.index(name) :]
+    faults = [(other, at) for text, at in _texts(value, mark) for other in sorted(_names(text, at).intersection(later))]
+    for other, at in faults:
+        what = "is the parameter itself" if other == name else f"comes after `{name}` in `{file}`"
+        help = "a value can use only the parameters declared before it there"
+        problems.add(Problem("E0212", f"`{other}` {what}", at, help=help))
+    return bool(faults)
+
+
+def _blocks(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
+    blocks = _merged(found, own, key)
+    for name in own[key]:
+        _put(blocks, name, own[key])
+
+
+def _entries(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
+    """Other entries under the same names, in the same places."""
+    if not isinstance(found.get(key), Map):
+        message = f"`{file}` has no named `{key}` to replace"
+        problems.add(Problem("E0224", message, own.keys_at[key], help="write the whole network, and import its blocks"))
+        return
+    entries = _merged(found, own, key)
+    for name in own[key]:
+        if name in entries:
+            _put(entries, name, own[key])
+            continue
+        mark = own[key].keys_at[name]
+        help, fix = problems.suggest(name, entries, mark)
+        help = help or "an extension can replace entries, but not add them: replace one by a list or by nested `layers`"
+        problems.add(Problem("E0224", f"`{file}` has no entry `{name}` to replace", mark, help=help, fix=fix))
+
+
+def _texts(value: Any, mark: Mark) -> Iterator[tuple[str, Mark]]:
+    """The expressions of a value, with their places."""
+    if isinstance(value, str) and is_expression(value):
+        yield value, mark
+    elif isinstance(value, Seq):
+        for item, at in zip(value, value.items_at, strict=True):
+            yield from _texts(item, at)
+
+
+def _names(text: str, mark: Mark) -> frozenset[str]:
+    try:
+        return parse_expression(text, mark).names
+    except ExpressionError:
+        return frozenset()  # reported when the tree is parsed
+
+
+def _read(value: Any) -> Iterator[str]:
+    """The words of all expressions below a value, and those of names that carry one."""
+    if isinstance(value, str) and "$" in value:
+        yield from _WORD.findall(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _read(key)
+            yield from _read(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _read(item)
+
+
+def fits(value: Any, default: Any) -> bool:
+    """Whether a parameter can have a value, by the type of its default."""
+    if _computed(value) or _computed(default):
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) == isinstance(value, bool)
+    if isinstance(default, int | float):
+        return isinstance(value, int | float | tuple | list)
+    if isinstance(default, tuple | list):
+        return isinstance(value, tuple | list | int)
+    return not isinstance(default, str) or isinstance(value, str)
+
+
+def takes(default: Any) -> str:
+    """The type of a parameter's values, in words."""
+    match default:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+    return "a list"
+
+
+def _computed(value: Any) -> bool:
+    """Whether a value is an expression, parsed or as it is written."""
+    return is_expression(value) if isinstance(value, str) else not isinstance(value, bool | int | float | tuple | list)

@@ -1,0 +1,127 @@
+"""The keys of specs, each with its meaning and a small spec that uses it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from pydantic import BaseModel
+
+from archc.language.header import BlockKeys, EntryKeys, ExpectKeys, ExtendKeys, InitKeys, SpecKeys, meanings_of
+
+OWNERS: Final[dict[str, type[BaseModel]]] = {
+    "a spec": SpecKeys,
+    "a block": BlockKeys,
+    "an entry": EntryKeys,
+    "`init`": InitKeys,
+    "`expect`": ExpectKeys,
+    "a spec that extends another": ExtendKeys,
+}
+"""The places of a spec that have keys."""
+
+
+class Key(NamedTuple):
+    """A key: its meaning by the place where it is used, and a spec as an example, if there is one."""
+
+    name: str
+    meanings: dict[str, str]
+    example: str
+
+
+def find_key(name: str) -> Key | None:
+    """A key of specs by its name; None if no place has it."""
+    meanings = {owner: meanings_of(keys)[name] for owner, keys in OWNERS.items() if name in meanings_of(keys)}
+    return Key(name, meanings, EXAMPLES.get(name, "")) if meanings else None
+
+
+_HEAD = "input: [3, 32, 32]\n"
+_BRANCHES = """\
+input: [3, 32, 32]
+branches:
+  narrow: {conv2d: {out_channels: 8, kernel_size: 1}}
+  wide: {conv2d: {out_channels: 8, kernel_size: 3, padding: same}}
+join: concat
+"""
+_LOOP = """\
+input: [3, 32, 32]
+layers:
+  stages:
+    for: [width, stride]
+    in: [[16, 1], [32, 2]]
+    index: i
+    layers:
+      conv$i: {conv2d: {out_channels: $width, kernel_size: 3, stride: $stride, padding: 1}}
+"""
+_BLOCK = """\
+input: [3, 32, 32]
+blocks:
+  Unit:
+    description: A convolution and its activation.
+    parameters: {width: , kernel: 3}
+    layers:
+      conv: {conv2d: {out_channels: $width, kernel_size: $kernel, padding: same}}
+      relu: relu
+layers:
+  first: {Unit: 16}
+  second: {Unit: [32, 5]}
+"""
+
+EXAMPLES: Final = {
+    "input": f"{_HEAD}layers: [flatten, {{linear: 10}}]\n",
+    "layers": f"{_HEAD}layers:\n  conv: {{conv2d: {{out_channels: 8, kernel_size: 3}}}}\n  relu: relu\n",
+    "branches": _BRANCHES,
+    "join": _BRANCHES,
+    "outputs": """\
+input: [3, 32, 32]
+layers:
+  conv: {conv2d: {out_channels: 8, kernel_size: 3}}
+  pool: {max_pool2d: 2}
+outputs: {fine: conv, coarse: pool}
+""",
+    "from": """\
+input: [3, 32, 32]
+layers:
+  conv: {conv2d: {out_channels: 3, kernel_size: 3, padding: same}}
+  shortcut: {identity: , from: input}
+  sum: {add: [conv, shortcut]}
+""",
+    "when": """\
+input: [3, 32, 32]
+parameters: {pooled: true}
+layers:
+  conv: {conv2d: {out_channels: 8, kernel_size: 3}}
+  pool: {max_pool2d: 2, when: $pooled}
+""",
+    "auxiliary": """\
+input: [3, 32, 32]
+layers:
+  conv: {conv2d: {out_channels: 8, kernel_size: 3}}
+  head: {auxiliary: true, layers: [flatten, {linear: 10}]}
+  pool: {adaptive_avg_pool2d: 1, from: conv}
+  flatten: flatten
+  fc: {linear: 10}
+""",
+    "repeat": f"{_HEAD}layers:\n  - repeat: 3\n    layers:\n      - conv2d: {{out_channels: 8, kernel_size: 3}}\n"
+    "      - relu\n",
+    "for": _LOOP,
+    "in": _LOOP,
+    "index": _LOOP,
+    "parameters": """\
+input: [3, 32, 32]
+parameters: {width: 16, num_classes: 10}
+layers:
+  - conv2d: {out_channels: $(width * 2), kernel_size: 3}
+  - flatten
+  - linear: $num_classes
+""",
+    "blocks": _BLOCK,
+    "description": _BLOCK,
+    "init": """\
+input: [3, 32, 32]
+init:
+  - {layers: conv2d, weight: {kaiming_normal: {mode: fan_out}}, bias: 0}
+layers:
+  conv: {conv2d: {out_channels: 8, kernel_size: 3}}
+""",
+    "expect": f"{_HEAD}expect: {{parameters: 30730, output: [10]}}\nlayers: [flatten, {{linear: 10}}]\n",
+}
+"""A spec per key, for `archc explain`; a test checks each one."""

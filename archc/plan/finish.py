@@ -1,0 +1,269 @@
+"""The last pass over a plan: what nothing reads goes, and every local gets the name that it has in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from archc.expressions import Expr, Name, free_names, substitute
+from archc.kinds import Call
+from archc.plan.hoist import hoist
+from archc.plan.names import Names
+from archc.plan.plan import Assign, BodyPlan, ClassPlan, Layer, Loop, Make, Parameter, Step, Use
+
+RESERVED = frozenset(
+    {"F", "Tensor", "module", "name", "nn", "self", "torch", "x", *dir(__import__("builtins"))}
+) | frozenset(__import__("keyword").kwlist + __import__("keyword").softkwlist)
+"""Names that a constructor's locals leave alone."""
+
+
+UNKNOWN = "?"
+"""How the names of sizes begin that no expression gives."""
+
+
+class UnknownRead(Exception):
+    """A class needs a size that is not known; `owner` is its block."""
+
+    def __init__(self, owner: int) -> None:
+        self.owner = owner
+
+
+def finished(root: ClassPlan) -> list[ClassPlan]:
+    """The classes of a plan, those that others use first; parameters and locals are those that are read."""
+    order = used(root)
+    # What a class takes follows from what it reads and tells; what it tells, from what its users read, also to hand it
+    # to others. So both start with all that may be, and shrink.
+    before = -1
+    while before != (before := sum(len(plan.parameters) + len(plan.exports) for plan in order)):
+        for plan in order:
+            if plan.nested:
+                plan.parameters = _taken(plan, _read(plan))
+        _keep_exports_that_are_read(order)
+    for plan in order:
+        hoist(plan.body.steps)
+        _keep_what_is_read(plan)
+    for plan in order:
+        _rename(plan)
+    return order
+
+
+def _keep_exports_that_are_read(order: list[ClassPlan]) -> None:
+    """Leave out the attributes that tell a dimension which no user of the class reads; users come first."""
+    wanted: dict[int, set[str]] = {}
+    for plan in reversed(order):
+        kept = wanted.get(id(plan), set())
+        plan.exports = {name: value for name, value in plan.exports.items() if name in kept}
+        steps = list(every_step(plan.body.steps))
+        values = [*(value for step in steps for value in read_by(step)), *plan.exports.values()]
+        values += [guard.condition for guard in plan.guards]
+        read = {name for value in values for name in free_names(value)}
+        for make in steps:
+            if isinstance(make, Make) and isinstance(make.what, Use) and make.held is not None:
+                names = {name.removeprefix(f"{make.held.name}.") for name in read} - read
+                wanted.setdefault(id(make.what.target), set()).update(names)
+                if not names:
+                    make.held = None
+
+
+def used(root: ClassPlan) -> list[ClassPlan]:
+    """A class and those that it uses, these first."""
+    found: dict[int, ClassPlan] = {}
+
+    def visit(plan: ClassPlan) -> None:
+        for make in every_step(plan.body.steps):
+            if isinstance(make, Make) and isinstance(make.what, Use) and id(make.what.target) not in found:
+                visit(make.what.target)
+        found.setdefault(id(plan), plan)
+
+    visit(root)
+    return list(found.values())
+
+
+def every_step(steps: Iterable[Step]) -> Iterator[Step]:
+    """Every step of a class, those of loops and of chains in place included."""
+    for step in steps:
+        yield step
+        if isinstance(step, Loop):
+            yield from every_step(step.steps)
+        elif isinstance(step, Make) and isinstance(step.what, BodyPlan):
+            yield from every_step(step.what.steps)
+
+
+def values_of(step: Step) -> Iterator[Any]:
+    """The expressions that a step's own lines show."""
+    if isinstance(step, Loop):
+        yield from (step.when, step.count, step.rows)
+    elif isinstance(step, Make):
+        yield from (step.when, step.name)
+        yield from (operand.when for operand in step.inputs)
+        if isinstance(step.what, Layer):
+            for condition, call in step.what.calls:
+                yield condition
+                yield from _arguments(call)
+            if step.what.function is not None:
+                yield from _arguments(step.what.function)
+        elif isinstance(step.what, Use):
+            yield from step.what.given().values()
+
+
+def read_by(step: Step) -> Iterator[Any]:
+    """The expressions that a step reads."""
+    if isinstance(step, Assign):
+        yield step.value
+    else:
+        yield from values_of(step)
+
+
+def _arguments(call: Call) -> Iterator[Any]:
+    for value in (*call.positional, *(value for _, value in call.keywords)):
+        yield tuple(value) if isinstance(value, list) else value
+
+
+def _read(plan: ClassPlan) -> dict[str, None]:
+    """The names that a class reads, in the order in which they are met."""
+    steps = list(every_step(plan.body.steps))
+    read: dict[str, None] = {}
+
+    def note(value: Any) -> None:
+        read.update(dict.fromkeys(sorted(free_names(value), key=str)))
+
+    for step in steps:
+        for value in values_of(step):
+            note(value)
+    for value in (*plan.exports.values(), *(guard.condition for guard in plan.guards)):
+        note(value)
+    assigns = [step for step in steps if isinstance(step, Assign)]
+    count = -1
+    while count != len(read):
+        count = len(read)
+        for assign in assigns:
+            if assign.target.name in read:
+                note(assign.value)
+    derived = {local.name: local.definition for local in plan.locals}
+    derived |= {parameter.name: parameter.derived for parameter in plan.parameters if parameter.derived is not None}
+    for name in reversed(plan.declared):
+        if name in read and name in derived:
+            note(derived[name])
+    return read
+
+
+def _taken(plan: ClassPlan, read: Iterable[str]) -> list[Parameter]:
+    """The parameters of a nested class: all that it reads and does not make itself."""
+    steps = list(every_step(plan.body.steps))
+    own = {name for step in steps if isinstance(step, Loop) for name in step.names}
+    own |= {step.target.name for step in steps if isinstance(step, Assign)}
+    own |= {make.held.name for make in steps if isinstance(make, Make) and make.held is not None}
+    return [Parameter(name, plan.annotations(name)) for name in read if name.partition(".")[0] not in own]
+
+
+def _keep_what_is_read(plan: ClassPlan) -> None:
+    read = _read(plan)
+    if any(name.startswith(UNKNOWN) for name in read):
+        raise UnknownRead(plan.owner)
+    plan.locals = [local for local in plan.locals if local.name in read]
+    if plan.nested:
+        plan.parameters = _taken(plan, read)
+    else:
+        kept = [parameter for parameter in plan.parameters if parameter.name in read]
+        plan.parameters = sorted(kept, key=lambda parameter: not parameter.required)  # as Python wants them
+    _drop(plan.body.steps, read)
+
+
+def _drop(steps: list[Step], read: dict[str, None]) -> None:
+    steps[:] = [step for step in steps if not isinstance(step, Assign) or step.target.name in read]
+    for step in steps:
+        if isinstance(step, Loop):
+            _drop(step.steps, read)
+        elif isinstance(step, Make) and isinstance(step.what, BodyPlan):
+            _drop(step.what.steps, read)
+
+
+# Names
+
+
+def _rename(plan: ClassPlan) -> None:
+    """Give the locals of a class names of their own."""
+    plan.renamed = {}
+    _coalesce(plan.body.steps, plan.renamed)
+    names = Names(RESERVED | {p.name for p in plan.parameters} | {local.name for local in plan.locals})
+    for parameter in plan.parameters:
+        if "#" in parameter.name:
+            plan.renamed[parameter.name] = Name(names.take(parameter.name.partition("#")[0]))
+    used = _loop_names(plan.body.steps, names.taken, plan.renamed)
+    names.taken |= used
+    for step in every_step(plan.body.steps):
+        local = step.target if isinstance(step, Assign) else step.held if isinstance(step, Make) else None
+        if local is not None and local.name not in plan.renamed:
+            base = local.name.partition("#")[0]
+            wanted = [base, "in_channels", base] if base == "channels" else [base]
+            plan.renamed[local.name] = Name(names.take(*wanted))
+
+
+def _loop_names(steps: Iterable[Step], taken: set[str], renamed: dict[str, Name]) -> set[str]:
+    """The variables of loops: those of loops side by side may have the same names."""
+    used: set[str] = set()
+    for step in steps:
+        if isinstance(step, Make) and isinstance(step.what, BodyPlan):
+            used |= _loop_names(step.what.steps, taken, renamed)
+        if not isinstance(step, Loop):
+            continue
+        names = Names(taken)
+        read = {name for inner in every_step(step.steps) for value in read_by(inner) for name in free_names(value)}
+        for variable in (*step.variables, step.index):
+            if variable.name not in read:
+                renamed[variable.name] = Name("_")
+                continue
+            renamed[variable.name] = Name(names.take(variable.name.partition("#")[0]))
+        used |= names.taken | _loop_names(step.steps, names.taken, renamed)
+    return used
+
+
+def _coalesce(steps: list[Step], renamed: dict[str, Name]) -> None:
+    """A loop within a loop goes on with the local of the outer one, if it only takes it over and gives it back."""
+    assigns = list(_assigned(steps))
+    pairs = [(a.target.name, a.value.name) for a in assigns if type(a.value) is Name and "#" in a.value.name]
+    for inner, outer in pairs:
+        if (outer, inner) in pairs and inner not in renamed and outer not in renamed:
+            renamed[inner] = Name(outer)
+            _remove(steps, {inner, outer})
+    for step in steps:
+        if isinstance(step, Loop):
+            _coalesce(step.steps, renamed)
+        elif isinstance(step, Make) and isinstance(step.what, BodyPlan):
+            _coalesce(step.what.steps, renamed)
+
+
+def _assigned(steps: Iterable[Step]) -> Iterator[Assign]:
+    """The assignments of a turn: those of chains in place, but not those of loops in it."""
+    for step in steps:
+        if isinstance(step, Assign):
+            yield step
+        elif isinstance(step, Make) and isinstance(step.what, BodyPlan):
+            yield from _assigned(step.what.steps)
+
+
+def _remove(steps: list[Step], pair: set[str]) -> None:
+    """Leave out what assigns one local of a pair to the other."""
+    steps[:] = [
+        step
+        for step in steps
+        if not (isinstance(step, Assign) and type(step.value) is Name and {step.target.name, step.value.name} == pair)
+    ]
+    for step in steps:
+        if isinstance(step, Make) and isinstance(step.what, BodyPlan):
+            _remove(step.what.steps, pair)
+
+
+def shown(plan: ClassPlan, value: Any) -> Any:
+    """A value with the names that it has in the source."""
+    if not isinstance(value, Expr | tuple) or not free_names(value):
+        return value
+    if type(value) is Name and value.name not in plan.renamed and "#" not in value.name:
+        return value
+    while True:
+        renamed = {name: plan.renamed[name] for name in free_names(value) if name in plan.renamed}
+        if not renamed:
+            break
+        value = substitute(value, renamed)
+    dotted = {name: plan.renamed[name.partition(".")[0]] for name in free_names(value) if "#" in name}
+    return substitute(value, {n: Name(f"{first.name}.{n.partition('.')[2]}") for n, first in dotted.items()})

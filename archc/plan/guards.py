@@ -1,0 +1,63 @@
+"""What archc refuses and PyTorch would compute in silence: constructors raise a ValueError for such arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from archc.expressions import Binary, Compare, Const, Logic, Name, equal_where, lift
+from archc.kinds import Alternatives, Kind
+from archc.kinds.join import Join
+from archc.plan.plan import Guard, Shape
+
+
+def guards(kind: Kind, inputs: Sequence[Shape], when: Sequence[Any] = ()) -> Iterator[Guard]:
+    """The guards of a layer; an input with a condition in `when` takes part only where that holds."""
+    if isinstance(kind, Join):
+        if not kind.adds_channels:
+            yield from _equal_channels(kind, inputs, when or [None] * len(inputs))
+    elif kind.__dict__.get("padding") == "same":
+        yield from _odd_kernel(kind)
+
+
+def under(when: Any, found: Iterable[Guard]) -> Iterator[Guard]:
+    """Guards of what is there only where a condition holds."""
+    for guard in found:
+        condition = both(when, guard.when)
+        left, right = guard.refused.operands
+        if guard.refused.signs != ("!=",) or not _equal(left, right, condition):
+            yield guard._replace(when=condition)
+
+
+def both(one: Any, other: Any) -> Any:
+    """The condition that two conditions hold; None is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return Logic("and", (lift(one), lift(other)))
+
+
+def _equal_channels(kind: Join, inputs: Sequence[Shape], when: Sequence[Any]) -> Iterator[Guard]:
+    """Unequal channels, of which one may be 1: PyTorch broadcasts them."""
+    if any(isinstance(shape, Alternatives) for shape in inputs):
+        return
+    (first, *_), given = inputs[0], when[0]
+    for (channels, *_), condition in zip(inputs[1:], when[1:], strict=True):
+        together = both(given, condition)
+        if not _equal(first, channels, together):
+            differ = Compare((lift(first), lift(channels)), ("!=",))
+            yield Guard(differ, f"the inputs of `{kind.kind}` need equal channels", together)
+
+
+def _equal(one: Any, other: Any, condition: Any) -> bool:
+    return equal_where(one, other, True if condition is None else condition, True)
+
+
+def _odd_kernel(kind: Kind) -> Iterator[Guard]:
+    """P = d(k - 1)/2 has to be an integer; PyTorch pads more on one side."""
+    kernel, dilation = lift(kind.__dict__["kernel_size"]), lift(kind.__dict__.get("dilation", 1))
+    if not (isinstance(dilation, Const) and type(dilation.value) is int and dilation.value % 2):
+        return
+    for size in getattr(kernel, "items", (kernel,)):
+        if isinstance(size, Name) and size.form == "integer":
+            even = Compare((Binary(size, "%", Const(2)), Const(0)), ("==",))
+            yield Guard(even, "`padding: same` needs an odd kernel size")

@@ -1,0 +1,120 @@
+"""A summary as people read it: for a terminal, in markdown, in a notebook."""
+
+from __future__ import annotations
+
+from html import escape
+
+from archc.graph import Network
+from archc.inference import Depth, Line, graph_cost, network_outputs
+from archc.kinds import Kind
+from archc.presentation.summary import Summary
+from archc.text import aligned, engineering, extent, form, markdown, mebibytes, printable
+
+_HEADER = ("name", "layer or block", "output", "parameters", "share", "multiply-adds", "share", "receptive field")
+_RIGHT = frozenset({3, 4, 5, 6, 7})
+"""The columns of numbers."""
+
+
+def figures(network: Network) -> str:
+    """One line of what matters: input, outputs, parameters, multiply-adds."""
+    cost = graph_cost(network.graph)
+    outputs = ", ".join(form(shape) for shape in network_outputs(network).values())
+    training = ""
+    if cost.training_parameters != cost.parameters:
+        training = f" ({cost.training_parameters:,} with auxiliary heads)"
+    macs = f"{engineering(cost.macs)} multiply-adds"
+    return f"{form(network.input)} → {outputs}, {cost.parameters:,} parameters{training}, {macs}"
+
+
+def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
+    """For a terminal; the memory is that of a batch of `images`."""
+    rows = [_HEADER, *map(_cells, summary.outline(depth))]
+    parts = [printable(_title(summary)), aligned(rows, _RIGHT, ruled=True), aligned(_totals(summary, images))]
+    return "\n\n".join(parts)
+
+
+def summary_markdown(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
+    """For a pull request or a page."""
+    rules = ("---:" if i in _RIGHT else "---" for i in range(len(_HEADER)))
+    rows = [_HEADER, rules, *map(_cells, summary.outline(depth))]
+    table = [f"| {' | '.join(row)} |" for row in rows]
+    totals = [f"- {name.strip()}: {value}" if name else f"- {value}" for name, value in _totals(summary, images)]
+    return "\n".join([f"## {markdown(printable(_title(summary)))}", "", *table, "", *totals])
+
+
+def summary_html(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
+    """For a notebook: the table, the totals below it. What a spec says is escaped."""
+    head = "".join(_cell("th", text, i) for i, text in enumerate(_HEADER))
+    body = "".join(
+        f"<tr>{''.join(_cell('td', text, i) for i, text in enumerate(_cells(line)))}</tr>"
+        for line in summary.outline(depth)
+    )
+    totals = "".join(
+        f"<tr>{_cell('td', name, 0)}{_cell('td', value, 1)}</tr>" for name, value in _totals(summary, images)
+    )
+    return (
+        f'<div class="archc-summary"><p><strong>{escape(_title(summary))}</strong></p>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<table><tbody>{totals}</tbody></table></div>"
+    )
+
+
+def _cell(tag: str, text: str, column: int) -> str:
+    return f'<{tag} style="text-align: {"right" if column in _RIGHT else "left"}">{escape(text)}</{tag}>'
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    """A line of the table."""
+    return (
+        (line.path if line.count == 1 else f"{line.path} … {line.last}") + (" (training)" if line.training else ""),
+        _what(line) if line.count == 1 else f"{line.count} × {_what(line)}",
+        form(line.output),
+        f"{line.parameters:,}" if line.parameters else "-",
+        _share(line.parameter_share),
+        engineering(line.macs) if line.macs else "-",
+        _share(line.mac_share),
+        extent(line.receptive_field),
+    )
+
+
+def _what(line: Line) -> str:
+    """A layer as papers write it, or the block's name."""
+    element = line.node.element
+    if not isinstance(element, Kind):
+        return line.kind
+    return element.label(line.node.in_shapes)
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
+
+
+def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
+    """Names and values that stand below the table."""
+    counted = f"{summary.parameters:,}"
+    if summary.training_parameters != summary.parameters:
+        counted += f"; {summary.training_parameters:,} in training, with the auxiliary heads"
+    outputs = summary.outputs
+    lone = list(outputs) == ["output"]
+    memory = summary.memory(images)
+    weights, gradients = mebibytes(memory.weights), mebibytes(memory.gradients)
+    inference = f"weights {weights} + values {mebibytes(memory.peak)} (most at {memory.peak_at})"
+    training = f"weights {weights} + gradients {gradients} + kept for the backward pass {mebibytes(memory.kept)}"
+    return [
+        ("input", form(summary.input)),
+        ("output", form(outputs["output"]) if lone else ", ".join(f"{n} {form(s)}" for n, s in outputs.items())),
+        ("layers", f"{len(summary.layers):,}"),
+        ("parameters", counted),
+        ("multiply-adds", f"{engineering(summary.macs)} for one image ({summary.macs:,})"),
+        *([("smallest input", form(summary.min_input))] if summary.min_input else []),
+        ("memory", f"for a batch of {images:,}, in float32"),
+        ("  inference", f"{mebibytes(memory.inference)} = {inference}"),
+        ("  training", f"{mebibytes(memory.training)} = {training};"),
+        ("", f"plus optimizer state: {gradients} for momentum, twice that for Adam"),
+    ]
+
+
+def _title(summary: Summary) -> str:
+    """The network's name, and what its spec says of it."""
+    description = summary.network.spec.description.strip().partition("\n")[0]
+    return f"{summary.name}: {description}" if description else summary.name

@@ -1,0 +1,279 @@
+"""The contract of emitted source: each of its classes, made with any arguments, is the module that archc builds.
+
+For the network's class these are other values of the spec's parameters; for a block's class other values of its
+parameters, and inputs with other channels and sizes. What is compared is all that a module is: its keys, shapes,
+initial weights under a seed, outputs in both modes, and the gradients of its weights and its input, bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from archc import Architecture
+from archc.build.builder import build_graph
+from archc.emit import emit_source
+from archc.emit.naming import class_names
+from archc.graph import Graph, Instance, Network, evaluate
+from archc.kinds import Shape
+from archc.language.spec import Block, BlockCall, Body, Entry, Name, Reference
+from archc.plan import ClassPlan, plan_network
+from archc.plan.shapes import DIMENSIONS
+from archc.problems import SpecError
+from archc.testing.agreement import assert_same_outputs, assert_same_state, same_bits, set_seed
+from archc.testing.specs import like, settings_of
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Scope = dict[str, Any]
+
+
+@dataclass
+class Tally:
+    """What was compared, and what was not: `unrefused` are the reasons why archc refuses what a class takes."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    unrefused: Counter[str] = field(default_factory=Counter)
+
+
+class Emitted:
+    """An emitted file that was run, and its classes by what they stand for."""
+
+    def __init__(self, architecture: Architecture, source: str | None = None) -> None:
+        self.architecture = architecture
+        self.source = emit_source(architecture.network) if source is None else source
+        space: dict[str, Any] = {"__name__": f"emitted_{architecture.name}"}
+        exec(compile(self.source, f"<{architecture.name}>", "exec", dont_inherit=True), space)
+        plans = plan_network(architecture.network)
+        names = class_names(plans)
+        self.plans = plans
+        self.network: type[nn.Module] = space[architecture.name]
+        self.blocks: dict[tuple[Block, int], type[nn.Module]] = {}
+        for plan in plans:
+            if plan.block is not None and not plan.literal:
+                self.blocks[plan.block, plan.rank] = space[names[id(plan)]]
+
+    @property
+    def literal(self) -> list[ClassPlan]:
+        """The classes that hold literal values, and are right for the arguments in the file alone."""
+        return [plan for plan in self.plans if plan.literal]
+
+    def network_with(self, tally: Tally, **values: Any) -> None:
+        """Compare the network's class, made with these values, with the network that archc builds for them.
+
+        Values of parameters that are not arguments of the class are left out. Raises AssertionError.
+        """
+        taken = inspect.signature(self.network).parameters
+        values = {name: value for name, value in values.items() if name in taken}
+        shapes = [self.architecture.input]
+        try:
+            other = self.architecture.configure(**values)
+        except SpecError as error:
+            _refused(tally, error, lambda: self.network(**values), shapes)
+            return
+        tally.counts["networks"] += 1
+        with _told(f"{self.architecture.name}({_shown(values)})"):
+            assert_same_network(other.build, lambda: self.network(**values), shapes)
+
+    def block_with(self, tally: Tally, block: Block, shape: Shape, values: Scope) -> None:
+        """Compare a block's class with the block that archc builds for these arguments.
+
+        Values of parameters that are not arguments of the class are left out. Raises AssertionError.
+        """
+        made = self.blocks[block, len(shape)]
+        taken = inspect.signature(made).parameters
+        arguments = {name: value for name, value in values.items() if name in taken}
+        values = {name: value for name, value in values.items() if name in taken or block.parameters[name].required}
+        for name, size in zip(DIMENSIONS[len(shape)], shape, strict=True):
+            if f"in_{name}" in taken:
+                arguments[f"in_{name}"] = size
+        try:
+            graph = use_of(self.architecture.network, block, shape, values).graph
+        except SpecError as error:
+            _refused(tally, error, lambda: made(**arguments), [shape])
+            return
+        tally.counts["blocks"] += 1
+        with _told(f"{block.name}({_shown(arguments)}) for an input of shape {shape}"):
+            assert_same_network(lambda: build_graph(graph, block.name), lambda: made(**arguments), [shape])
+
+    def block(self, tally: Tally, name: str, shape: Shape, **values: Any) -> None:
+        """As `block_with`, for the block of this name."""
+        self.block_with(tally, self.architecture.network.spec.blocks[name], shape, values)
+
+
+def assert_contract(architecture: Architecture, draw: Draw, sets: int, tally: Tally, most_blocks: int = 8) -> None:
+    """Every class of an architecture's source with the arguments that occur, and with `sets` drawn sets of others.
+
+    Of the uses of blocks in the network (and in the network with other parameters) the first `most_blocks` are looked
+    at. Raises AssertionError.
+    """
+    emitted = Emitted(architecture)
+    tally.counts["specs"] += 1
+    tally.counts["literal"] += len(emitted.literal)
+    emitted.network_with(tally)
+    networks = [architecture.network]
+    for _ in range(sets if architecture.parameters else 0):
+        values = draw(settings_of(architecture.parameters))
+        emitted.network_with(tally, **values)
+        try:
+            networks.append(architecture.configure(**values).network)
+        except SpecError:
+            continue
+    uses = [
+        use for network in networks for use in uses_of(network.graph) if (use[0].block, len(use[1])) in emitted.blocks
+    ]
+    for use, shape in uses[:most_blocks]:
+        taken = inspect.signature(emitted.blocks[use.block, len(shape)]).parameters
+        given = given_of(use, taken.keys())
+        emitted.block_with(tally, use.block, shape, given)
+        for _ in range(sets):
+            values, x = draw(calls_like(use.block, given, shape))
+            emitted.block_with(tally, use.block, x, values)
+
+
+# Arguments
+
+
+def uses_of(graph: Graph) -> Iterator[tuple[Instance, Shape]]:
+    """The blocks in use, each different one once, with the shapes of their inputs."""
+    seen: set[int] = set()
+    stack = [graph]
+    while stack:
+        for node in stack.pop().nodes:
+            below = node.graph
+            if below is None or id(below) in seen:
+                continue
+            seen.add(id(below))
+            stack.append(below)
+            if isinstance(node.element, Instance):
+                yield node.element, node.in_shapes[0]
+
+
+def given_of(use: Instance, taken: Any) -> Scope:
+    """The arguments with which a block is used; what its class does not take is left to its default."""
+    return {
+        name: use.arguments[name]
+        for name, parameter in use.block.parameters.items()
+        if name in taken or parameter.required
+    }
+
+
+@st.composite
+def calls_like(draw: st.DrawFn, block: Block, given: Scope, shape: Shape) -> tuple[Scope, Shape]:
+    """Other arguments of the same types, and an input of the same rank; archc may refuse them."""
+    values: Scope = {}
+    for name, value in given.items():
+        way = draw(st.sampled_from(["other", "same", "same", "default"]))
+        if way == "other":
+            values[name] = draw(like(value))
+        elif way == "same" or block.parameters[name].required:
+            values[name] = value
+    channels = draw(st.sampled_from([shape[0], shape[0], 1, 2, 3, 4, 8]))
+    sizes = [draw(st.sampled_from([size, size, size, 1, 4, 7, 9])) for size in shape[1:]]
+    return values, (channels, *sizes)
+
+
+def use_of(network: Network, block: Block, shape: Shape, values: Scope) -> Instance:
+    """A block in use for an input and arguments. Raises SpecError."""
+    mark = block.mark
+    call = BlockCall(block, mark, values, dict.fromkeys(values, mark))
+    outputs = {name: Reference("use", name, mark) for name in block.body.outputs} if block.body is not None else {}
+    body = Body("mapping", (Entry(Name(("use",), mark, "use"), call, mark),), mark, outputs=outputs)
+    spec = dataclasses.replace(network.spec, body=body, parameters={}, init=(), input=shape, problems=[])
+    use = evaluate(spec).graph.nodes[0].element
+    assert isinstance(use, Instance)
+    return use
+
+
+# Comparison
+
+
+def assert_same_network(
+    make_one: Callable[[], nn.Module], make_other: Callable[[], nn.Module], shapes: list[Shape]
+) -> None:
+    """Two ways to make a module make the same one. Raises AssertionError.
+
+    Where one cannot run (batch normalization in training needs more than one value), neither can the other.
+    """
+    one, other = _seeded(make_one), _seeded(make_other)
+    assert_same_state(one, other)
+    for training in (False, True):
+        found = [_run(module.train(training), shapes) for module in (one, other)]
+        first, second = found
+        if isinstance(first, Exception) or isinstance(second, Exception):
+            assert type(first) is type(second), (first, second)
+            continue
+        assert_same_outputs(first[0], second[0])
+        assert first[1].keys() == second[1].keys()
+        different = [name for name, value in first[1].items() if not same_bits(value, second[1][name])]
+        assert not different, f"gradients differ: {different}"
+    assert_same_state(one, other)  # running statistics too
+
+
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    set_seed(0)
+    return make()
+
+
+def _run(module: nn.Module, shapes: list[Shape]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | Exception:
+    """The outputs by name, and the gradients by parameter and input."""
+    noise = torch.Generator().manual_seed(1)
+    inputs = [torch.randn((2, *shape), generator=noise).requires_grad_() for shape in shapes]
+    set_seed(2)
+    try:
+        result = module(*[x * 1 for x in inputs])  # some layers change their input
+        outputs = {"output": result} if isinstance(result, Tensor) else dict(result)
+        total = torch.stack([(output * output).sum() for output in outputs.values()]).sum()
+        module.zero_grad()
+        if total.requires_grad:
+            total.backward()  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        return error
+    named = dict(module.named_parameters()) | {f"input {at}": x for at, x in enumerate(inputs)}
+    gradients = {name: value.grad for name, value in named.items() if value.grad is not None}
+    return {name: output.detach() for name, output in outputs.items()}, gradients
+
+
+# Reports
+
+
+def _refused(tally: Tally, error: SpecError, make: Callable[[], nn.Module], shapes: list[Shape]) -> None:
+    """Count arguments that archc refuses, and whether the class refuses them, too."""
+    tally.counts["refused"] += 1
+    try:
+        result = _run(make().train(), shapes)
+        raised = result if isinstance(result, Exception) else None
+    except Exception as found:
+        raised = found
+    if raised is None:
+        problem = error.problems[0]
+        tally.counts["unrefused"] += 1
+        tally.unrefused[f"{problem.code} {re.sub(r'`[^`]*`|[0-9×]+', '…', problem.message)}"] += 1
+    elif not isinstance(raised, ValueError | RuntimeError):
+        tally.counts[f"refused by {type(raised).__name__}"] += 1
+
+
+class _told:  # noqa: N801
+    """Says of which class an AssertionError is."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            raise AssertionError(f"{self.what}: {type(error).__name__}: {error}") from error
+
+
+def _shown(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())

@@ -1,0 +1,104 @@
+"""Several runs side by side: their results, and how their recipes differ."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archc.problems import Problem, SpecError
+from archc.training.recipe import Recipe, load_recipe
+from archc.training.run_folder import Row, best_of, read_facts, read_history
+
+RESULTS = ("run", "model", "data", "epochs", "best_epoch", "val_accuracy", "val_loss", "test_accuracy", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's folder without its weights."""
+
+    folder: Path
+    facts: dict[str, Any]
+    recipe: Recipe
+    history: list[Row]
+    test: float | None
+
+    @property
+    def name(self) -> str:
+        """How a table calls it."""
+        return str(self.folder)
+
+
+def read_run(folder: Path) -> Run:
+    """A run's folder. Raises SpecError (E0705) if it is not one, or no epoch has ended yet."""
+    facts, history = read_facts(folder), read_history(folder)
+    if not history:
+        what = f"no epoch of the run `{folder}` has ended yet"
+        raise SpecError([Problem("E0705", what, file=str(folder), help=f"continue it with --resume {folder}")])
+    try:
+        test = float(json.loads((folder / "test.json").read_text("utf-8"))["top1"])
+    except (OSError, ValueError, KeyError, TypeError):
+        test = None
+    return Run(folder, facts, load_recipe(folder / "recipe.yaml"), history, test)
+
+
+def differing(runs: Sequence[Run]) -> list[str]:
+    """The fields of the recipes that are not the same in all runs. Normalization follows from the data."""
+    return [
+        name
+        for name in Recipe.model_fields
+        if name not in ("description", "mean", "std")
+        and any(getattr(run.recipe, name) != getattr(runs[0].recipe, name) for run in runs)
+    ]
+
+
+def compared(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """A row per run: RESULTS, then the fields of the recipes that differ."""
+    fields = [name for name in differing(runs) if name != "epochs"]
+    rows = []
+    for run in runs:
+        best = best_of(run.history)
+        values = (
+            run.name,
+            run.facts["model"],
+            run.facts["data"] or "from Python",
+            len(run.history),
+            int(best["epoch"]),
+            best["val_accuracy"],
+            best["val_loss"],
+            run.test,
+            sum(row["seconds"] for row in run.history),
+        )
+        rows.append(dict(zip(RESULTS, values, strict=True)) | {name: getattr(run.recipe, name) for name in fields})
+    return rows
+
+
+def draw_comparison(runs: Sequence[Run]) -> bytes:
+    """A PNG with the validation loss and accuracy of every run by epoch; the dot is each run's best epoch."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.subplots(1, 2)
+    for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
+        for run in runs:
+            best = best_of(run.history)
+            epochs, values = ([row[key] for row in run.history] for key in ("epoch", f"val_{kind}"))
+            (line,) = axis.plot(epochs, values, label=run.name, linewidth=1.4)
+            axis.plot(best["epoch"], best[f"val_{kind}"], "o", color=line.get_color(), markersize=5)
+        axis.set(xlabel="epoch", ylabel=f"validation {kind}")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    legend = axes[1].legend(frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,176 @@
+"""How a folder of images is divided: into folders of classes, or into parts for training and validation that hold them.
+
+Names alone decide nothing. A folder called `train` is a part if it holds folders of classes, and may be the class of
+trains if it holds images. If both readings are possible, none is chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from archc.problems import SpecError
+from archc.text import counted
+from archc.training.data.scan import Found, refused
+
+
+class Role(Enum):
+    """What a part of a dataset is for."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+_ENDS = ("", "set", "data", "images")
+_WORDS = {
+    word + end: role
+    for role, words in {
+        Role.TRAINING: ("train", "training", "trn"),
+        Role.VALIDATION: ("val", "valid", "validation", "validating", "dev", "eval", "evaluation"),
+        Role.TEST: ("test", "testing", "tst"),
+    }.items()
+    for word in words
+    for end in _ENDS
+}
+_NEUTRAL = frozenset("set data dataset images image imgs img split files folder".split())
+"""Words that say nothing more of a part, as in `train_images`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The folders that hold the classes: one for training, one for validation, one for a test, if there are any.
+
+    `unused` are folders that are left out, each with the reason.
+    """
+
+    train: Found
+    validation: Found | None = None
+    test: Found | None = None
+    unused: dict[str, str] = field(default_factory=dict)
+
+
+def role_of(name: str) -> tuple[Role, tuple[str, ...]] | None:
+    """What a folder's name says it is for, and the other words of the name; None if it doesn't say.
+
+    `Training`, `train_images` and `train2017` have no other words; `seg_train` has `seg`.
+    """
+    words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    lower = [word.lower() for word in words]
+    roles = [word for word in lower if word in _WORDS]
+    if len(roles) != 1:
+        return None
+    return _WORDS[roles[0]], tuple(word for word in lower if word not in roles and word not in _NEUTRAL)
+
+
+def innermost(found: Found) -> Found:
+    """The folder that holds several folders or images, below folders that hold one folder of folders alone."""
+    while not found.images:
+        inside = with_images(found)
+        if len(inside) != 1 or not with_images(inside[0]):
+            break
+        found = inside[0]
+    return found
+
+
+def with_images(found: Found) -> list[Found]:
+    """The folders in a folder that have images in them or below them."""
+    return [folder for folder in found.folders if folder.holds_images]
+
+
+def split(root: Found) -> Split:
+    """The parts of a folder. Raises SpecError (E0702) if its names and contents allow for two readings."""
+    root = innermost(root)
+    folders = with_images(root)
+    parts = _parts(folders)
+    full = {folder.name: role for folder, role in parts if with_images(folder)}
+    bare = {folder.name: role for folder, role in parts if not with_images(folder)}
+    rest = [folder.name for folder in folders if folder.name not in full | bare]
+    by_role: dict[Role, list[Found]] = {role: [] for role in Role}
+    for folder, role in parts:
+        if folder.name in full:
+            by_role[role].append(folder)
+    for role, several in by_role.items():
+        if len(several) > 1:
+            one, other = (f"`{folder.name}/`" for folder in several[:2])
+            raise _ambiguous(root, f"the {role.value} images are those of {one}", f"those of {other}")
+    if not full:
+        if bare and (len(bare) > 1 or set(bare.values()) != {Role.TRAINING} or not rest):
+            names = _names(sorted(bare))
+            raise _ambiguous(
+                root,
+                f"{names} hold parts of a dataset, but no folders of classes"
+                if len(bare) > 1
+                else f"{names} holds a part of a dataset, but no folders of classes",
+                f"{names} {'are classes' if len(bare) > 1 else 'is a class'}",
+            )
+        _refuse_parts_in_classes(root, folders)
+        return Split(root)
+    if not by_role[Role.TRAINING]:
+        names = _names(sorted(full))
+        others = f"{_names(rest)} are the classes to train on, and {names}" if rest else names
+        which = "holds another part" if len(full) == 1 else "hold other parts"
+        raise _ambiguous(root, f"{others} {which}", f"all of {_names(sorted(f.name for f in folders))} are classes")
+    train = innermost(by_role[Role.TRAINING][0])
+    held = [innermost(part) for part in by_role[Role.VALIDATION] + by_role[Role.TEST]]
+    validation, test = (*held, None, None)[:2]  # without a part for validation, that for a test is it
+    if rest and (validation is None or not _class_names(train) & _class_names(validation)):
+        inner = by_role[Role.TRAINING][0].name
+        every = _names(sorted(folder.name for folder in folders))
+        raise _ambiguous(root, f"the classes are the folders in `{inner}/`", f"all of {every} are classes")
+    unused = dict.fromkeys(rest, "its name is not that of a part")
+    unused |= dict.fromkeys(bare, "it has no folders of classes")
+    return Split(train, validation, test, {f"{name}/": why for name, why in sorted(unused.items())})
+
+
+def _class_names(part: Found) -> set[str]:
+    return {folder.name for folder in with_images(part)}
+
+
+def _parts(folders: list[Found]) -> list[tuple[Found, Role]]:
+    """The folders whose names say what they are for.
+
+    With other words in its name, as `seg_train`, a folder counts only if a training part and another one share them.
+    """
+    named = [(folder, *found) for folder in folders if (found := role_of(folder.name)) is not None]
+    roles: dict[tuple[str, ...], set[Role]] = {}
+    for _, role, others in named:
+        roles.setdefault(others, set()).add(role)
+    return [
+        (folder, role)
+        for folder, role, others in named
+        if not others or (Role.TRAINING in roles[others] and len(roles[others]) > 1)
+    ]
+
+
+def _refuse_parts_in_classes(root: Found, classes: list[Found]) -> None:
+    for folder in classes:
+        inside = {role for _, role in _parts(with_images(folder))}
+        if Role.TRAINING in inside and len(inside) > 1:
+            names = _names(sorted(part.name for part in with_images(folder)))
+            raise _ambiguous(
+                root,
+                f"each class holds its own parts, as `{folder.name}/` holds {names}",
+                f"all images of `{folder.name}/` are of one part",
+            )
+
+
+def _ambiguous(root: Found, one: str, other: str) -> SpecError:
+    what = f"`{root.path}` can be read in two ways: {one}, or {other}"
+    help = "put folders of classes into train/ and val/, or have nothing but folders of classes"
+    return refused(root.path, what, help)
+
+
+def _names(names: list[str]) -> str:
+    shown = [f"`{name}/`" for name in names[:3]]
+    if len(names) > 3:
+        shown.append(counted(len(names) - 3, "more folder"))
+    return " and ".join(shown) if len(shown) < 3 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def relative(found: Found, base: Path) -> str:
+    """A folder's path below another one, as `train/`."""
+    inner = found.path.relative_to(base)
+    return f"{found.path.name if inner == Path() else inner}/"

@@ -1,0 +1,45 @@
+"""Patterns that select parts of a network by name, as `--freeze` and `--lr-scale` take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from archc.problems import Problem, SpecError, did_you_mean
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Return True if a pattern fits a dotted name or one of the modules that contain it.
+
+    `layer1`, `layer1.0.conv1` and `layer*` all fit `layer1.0.conv1.weight`. `*` stands for any characters, `?` for
+    one, and `[12]` for one of several, as in the shell.
+    """
+    parts = name.split(".")
+    return any(fnmatchcase(".".join(parts[:end]), pattern) for end in range(1, len(parts) + 1))
+
+
+def select(names: Iterable[str], patterns: Sequence[str], option: str, network: str) -> set[str]:
+    """The names that the patterns select. The last pattern that fits decides, and `!` before one deselects.
+
+    Raises SpecError (E0701) if a pattern fits no name.
+    """
+    names = list(names)
+    for pattern in patterns:
+        require_match(names, pattern.removeprefix("!"), option, network)
+
+    def chosen(name: str) -> bool:
+        last = next((p for p in reversed(patterns) if matches(name, p.removeprefix("!"))), "!")
+        return not last.startswith("!")
+
+    return {name for name in names if chosen(name)}
+
+
+def require_match(names: Sequence[str], pattern: str, option: str, network: str) -> None:
+    """Raise SpecError (E0701) if a pattern fits none of the names."""
+    if any(matches(name, pattern) for name in names):
+        return
+    parts = [name.split(".") for name in names]
+    known = {".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)}
+    what = f"`{option}`: no parameter of {network} matches `{pattern}`"
+    help = did_you_mean(pattern, known) or "a pattern is a layer's name, such as `layer1`, and may contain `*`"
+    raise SpecError([Problem("E0701", what, file="recipe", help=help)])

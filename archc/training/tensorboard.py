@@ -1,0 +1,80 @@
+"""The figures of a run for TensorBoard, beside metrics.csv and losses.csv."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from archc.extras import how_to_install, installed
+from archc.files import cannot_write
+from archc.problems import Problem, SpecError
+
+FIGURES = {
+    "loss/training": "train_loss",
+    "loss/validation": "val_loss",
+    "accuracy/training": "train_accuracy",
+    "accuracy/validation": "val_accuracy",
+    "accuracy/validation, best five": "val_top5",
+    "learning rate": "lr",
+    "images per second": "images_per_second",
+}
+"""Of each epoch, and their columns in metrics.csv."""
+
+
+def require_board() -> None:
+    """Raises SpecError (E0701) where TensorBoard is not installed."""
+    if not installed("tensorboard"):
+        help = f"{how_to_install('tensorboard')}, or remove --tensorboard"
+        raise SpecError([Problem("E0701", "TensorBoard is not installed", file="recipe", help=help)])
+
+
+class Board:
+    """Writes to a folder what TensorBoard reads: the figures of each epoch, the loss of each step.
+
+    A run that is resumed writes all of it anew, so that no step is there twice or missing. All methods raise SpecError
+    (E0601) if the folder can't be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._folder = folder
+        self._epochs = self._steps = 0
+        with self._reporting():
+            for old in folder.glob("events.out.tfevents.*"):
+                old.unlink()
+            self._writer: Any = SummaryWriter(str(folder))
+
+    def write(self, rows: list[dict[str, float]], losses: list[Tensor]) -> None:
+        """Add the epochs that are new: a row and a tensor of losses each."""
+        with self._reporting():
+            for row, part in list(zip(rows, losses, strict=True))[self._epochs :]:
+                self._epochs += 1
+                for loss in part.tolist():
+                    self._steps += 1
+                    self._writer.add_scalar("loss/step", loss, self._steps)
+                for name, column in FIGURES.items():
+                    self._writer.add_scalar(name, row[column], self._epochs)
+            self._writer.flush()
+
+    def close(self) -> None:
+        """No more is written. What went wrong before was reported then."""
+        with suppress(OSError):
+            self._writer.close()
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """A full disk is reported once: TensorBoard's thread, which writes, hands its error over and prints it, too."""
+        hook = threading.excepthook
+        threading.excepthook = lambda failed: None if isinstance(failed.exc_value, OSError) else hook(failed)
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(self._folder, error) from None
+        finally:
+            threading.excepthook = hook

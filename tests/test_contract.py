@@ -1,0 +1,511 @@
+"""The contract of emitted source: a class is right for every argument for which the spec is valid."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import archc
+from archc.emit.naming import class_names
+from archc.kinds import Shape
+from archc.library import families
+from archc.testing import Draft, specs
+from archc.testing.contract import Emitted, Tally, assert_contract, uses_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SETS = 2
+"""Further sets of arguments for each class in the gate."""
+
+
+def test_every_class_is_right_for_arguments_that_the_file_does_not_hold() -> None:
+    """Networks with other parameters; blocks with other parameters, channels and sizes: bit for bit what is built."""
+    tally = Tally()
+
+    @settings(max_examples=max(1, settings().max_examples * 3 // 2))
+    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3)), st.data())
+    def check(draft: Draft, data: st.DataObject) -> None:
+        assert_contract(draft.load(), data.draw, SETS, tally)
+
+    check()
+    assert tally.counts["networks"] >= tally.counts["specs"]
+    assert tally.counts["blocks"] >= tally.counts["specs"]
+    assert not [why for why in tally.unrefused if why.startswith(("E0303", "E0311"))]  # constructors raise for these
+
+
+def test_a_wrong_class_is_caught() -> None:
+    """Each of these changes to a correct file makes another network for some arguments, and none for those in it."""
+    architecture = archc.loads("""
+name: Net
+input: [8, 6, 6]
+parameters: {p: 0.5}
+blocks:
+  Unit:
+    parameters: {out_channels: , expand: 2, depth: 1}
+    layers:
+      - {conv2d: {out_channels: $(in_channels * expand), kernel_size: 1}, when: $(expand != 1)}
+      - {conv2d: {out_channels: $out_channels, kernel_size: 3, padding: same, bias: $(depth > 1)}, repeat: $depth}
+      - {dropout: 0.5}
+layers: [{Unit: 8}, {Unit: [16, 2, 2]}, {dropout: $p}]
+""")
+    block: Shape = (8, 6, 6)
+    right = Emitted(architecture)
+    right.block(Tally(), "Unit", block, out_channels=8, expand=1)
+    for old, new, values in [
+        ("if expand != 1:", "if expand != 3:", {"out_channels": 8, "expand": 1}),
+        ("for _ in range(depth)", "for _ in range(min(depth, 2))", {"out_channels": 8, "depth": 3}),
+        ("in_channels * expand", "in_channels * 2", {"out_channels": 8, "expand": 3}),
+        ("in_channels * expand", "8 * expand", {"out_channels": 8}),
+        ("bias=depth > 1", "bias=depth == 2", {"out_channels": 8, "depth": 3}),
+        ("expand: int = 2", "expand: int = 3", {"out_channels": 8}),
+        ("nn.Dropout()", "nn.Dropout(0.25)", {"out_channels": 8}),
+    ]:
+        assert old in right.source, right.source
+        wrong = Emitted(architecture, right.source.replace(old, new))
+        shape = (4, 6, 6) if new == "8 * expand" else block
+        with pytest.raises(AssertionError, match=r"^Unit\("):
+            wrong.block(Tally(), "Unit", shape, **values)
+    wrong = Emitted(architecture, right.source.replace("nn.Dropout(p)", "nn.Dropout(0.5)"))
+    wrong.network_with(Tally())
+    with pytest.raises(AssertionError, match=r"^Net\(p=0.25\)"):
+        wrong.network_with(Tally(), p=0.25)
+
+
+@dataclass
+class Case:
+    """A spec with a trap, and arguments that fall into it: of the network, and of blocks with the shape of an input."""
+
+    text: str
+    networks: list[dict[str, Any]] = field(default_factory=list)
+    blocks: list[tuple[str, Shape, dict[str, Any]]] = field(default_factory=list)
+
+
+CASES = {
+    "a loop's argument follows from its index": Case(
+        """
+input: [4, 6, 6]
+blocks:
+  Layer:
+    parameters: {p: 0.0}
+    layers: [{conv2d: {out_channels: $in_channels, kernel_size: 1}}, {dropout: $p}]
+  Stage:
+    parameters: {depth: , first: , step: }
+    layers: [{Layer: $(first + (turn + 1) * step), repeat: $(depth - 1), index: turn}]
+layers: [{Stage: [2, 0.0, 0.1]}, {Stage: [4, 0.2, 0.1]}]
+""",
+        blocks=[
+            ("Stage", (4, 6, 6), {"depth": 5, "first": 0.0, "step": 0.1}),
+            ("Stage", (3, 6, 6), {"depth": 3, "first": 0.5, "step": 0.25}),
+            ("Layer", (2, 6, 6), {}),
+        ],
+    ),
+    "a conditional shortcut beside a conditional expansion": Case(
+        """
+input: [8, 6, 6]
+blocks:
+  Residual:
+    parameters: {out_channels: , stride: 1, factor: 4}
+    branches:
+      body:
+        - {conv2d: {out_channels: $(in_channels * factor), kernel_size: 1, bias: false}, when: $(factor > 1)}
+        - conv2d: {out_channels: $out_channels, kernel_size: 3, stride: $stride, padding: 1}
+      skip: {identity: , when: $(in_channels == out_channels and stride == 1)}
+    join: add
+layers: [{Residual: [8, 1, 1]}, {Residual: [12]}, {Residual: [12]}, {Residual: [16, 2]}]
+""",
+        blocks=[
+            ("Residual", (16, 6, 6), {"out_channels": 16, "factor": 1}),
+            ("Residual", (4, 6, 6), {"out_channels": 4, "stride": 2}),
+            ("Residual", (4, 6, 6), {"out_channels": 8, "stride": 1, "factor": 2}),
+        ],
+    ),
+    "names that a loop computes": Case(
+        """
+input: [4, 6, 6]
+blocks:
+  Grow:
+    parameters: {growth: }
+    layers:
+      new: {conv2d: {out_channels: $growth, kernel_size: 3, padding: same}}
+      all: {concat: [input, new]}
+  Dense:
+    parameters: {count: , growth: 2}
+    layers: {layer$(at + 1): {Grow: $growth, repeat: $count, index: at}}
+  Same:
+    parameters: {count: }
+    layers: {part$at: {conv2d: {out_channels: 4, kernel_size: 1}, repeat: $count, index: at}}
+layers: [{Same: 2}, {Same: 3}, {Dense: 2}, {Dense: [3, 1]}]
+""",
+        blocks=[
+            ("Dense", (4, 6, 6), {"count": 5}),
+            ("Dense", (3, 6, 6), {"count": 1, "growth": 4}),
+            ("Dense", (3, 6, 6), {"count": 0}),
+            ("Same", (4, 6, 6), {"count": 5}),
+            ("Same", (2, 6, 6), {"count": 1}),
+        ],
+    ),
+    "a default that every use overrides": Case(
+        """
+input: [3, 6, 6]
+blocks:
+  Conv:
+    parameters: {width: , kernel: 1, momentum: 0.1}
+    layers: [{conv2d: {out_channels: $width, kernel_size: $kernel}}, {batch_norm2d: {momentum: $momentum}}]
+layers: [{Conv: {width: 4, momentum: 0.01}}, {Conv: {width: 6, kernel: 3, momentum: 0.02}}]
+""",
+        blocks=[("Conv", (3, 6, 6), {"width": 5}), ("Conv", (3, 6, 6), {"width": 5, "kernel": 2, "momentum": 0.5})],
+    ),
+    "a long derived parameter": Case(
+        """
+input: [3, 6, 6]
+blocks:
+  Conv:
+    parameters:
+      channels:
+      multiplier: 1.0
+      nearest: $(max(8, int(channels * multiplier + 4) // 8 * 8))
+      filters: $(nearest + 8 if nearest < 0.9 * (channels * multiplier) else nearest)
+    layers: [{conv2d: {out_channels: $filters, kernel_size: 1}}, batch_norm2d]
+layers: [{Conv: [10, 1.2]}, {Conv: [27, 1.1]}]
+""",
+        blocks=[
+            ("Conv", (3, 6, 6), {"channels": channels, "multiplier": by})
+            for channels in (3, 18, 44)
+            for by in (1.0, 0.7, 1.3)
+        ],
+    ),
+    "quotes in a condition": Case(
+        """
+input: [3, 6, 6]
+blocks:
+  Gate:
+    parameters: {act: }
+    layers:
+      first: relu
+      second:
+        conv2d: {out_channels: 3, kernel_size: 1}
+        when: '$(act != "a long text that ends in a backslash\\\\" and act != "this \\" and that, and so on and on")'
+layers: {one: {Gate: tanh}, two: {Gate: 'this " and that, and so on and on'}}
+""",
+        blocks=[("Gate", (3, 6, 6), {"act": act}) for act in ("x", "a long text that ends in a backslash\\")],
+    ),
+    "a word that looks like an import": Case(
+        """
+input: [3, 6, 6]
+parameters: {act: torch.relu}
+layers: [{conv2d: {out_channels: 4, kernel_size: 1, bias: $(act == 'none')}}]
+""",
+        networks=[{"act": "none"}, {"act": "nn.Module"}],
+    ),
+    "several layers in one rule": Case(
+        """
+input: [3, 6, 6]
+parameters: {wide: true}
+layers:
+  level$i: {conv2d: {out_channels: 4, kernel_size: 1}, for: i, in: [0, 1, 2, 3]}
+  last: {conv2d: {out_channels: $(8 if wide else 2), kernel_size: 1}}
+init:
+  - {layers: [level0, level2, last], weight: {normal: {std: 0.01}}, bias: 0}
+  - {layers: conv2d, weight: kaiming_normal}
+""",
+        networks=[{"wide": False}],
+    ),
+    "a size that an absent entry alone needs": Case(
+        """
+input: [2, 6, 6]
+parameters: {classifier: false}
+layers:
+  - {conv2d: {out_channels: 4, kernel_size: 3}, when: $classifier}
+  - {max_pool2d: 2, when: $classifier}
+  - flatten
+  - {linear: 5, when: $classifier}
+""",
+        networks=[{"classifier": True}],
+    ),
+    "a parameter, a child and a local of one name": Case(
+        """
+input: [4, 6, 6]
+blocks:
+  Part:
+    parameters: {layer: 2, conv: [[$in_channels, 1], [2, 2]]}
+    layers:
+      channels: {conv2d: {out_channels: 4, kernel_size: 1}}
+      layer: relu
+      conv: tanh
+      s: {add: [layer, channels, conv]}
+      l: {repeat: $layer, index: i, layers: {r$i: {layers: {a: tanh, b: {add: [a, input]}}}}}
+      rows: {for: [m, n], in: $conv, index: i, layers: {x$i: {dropout2d: 0.5}}}
+layers: [{Part: 2}, Part, {Part: {conv: [[3, 1]]}}]
+""",
+        blocks=[("Part", (4, 6, 6), {"layer": 3}), ("Part", (4, 6, 6), {"layer": 1, "conv": ((1, 1),)})],
+    ),
+    "chunks by a parameter": Case(
+        """
+input: [4, 6, 6]
+parameters: {parts: 2}
+blocks:
+  Halves:
+    parameters: {count: }
+    layers:
+      split: {chunk: {chunks: '$(min(count, in_channels))'}}
+      first: {relu: , from: split.0}
+      both: {concat: [first, split.1]}
+layers: [{Halves: $parts}]
+""",
+        networks=[{"parts": 4}, {"parts": 5}],
+        blocks=[("Halves", (6, 6, 6), {"count": 3}), ("Halves", (8, 6, 6), {"count": 2})],
+    ),
+    "floor division of a real number by one": Case(
+        """
+input: [3, 6, 6]
+parameters: {depth: 1.4}
+layers: [{conv2d: {out_channels: 4, kernel_size: 1}, repeat: $(-int(-1 * depth // 1))}]
+""",
+        networks=[{"depth": 2.0}, {"depth": 2.6}],
+    ),
+    "conditional entries in lists within lists": Case(
+        """
+input: [4, 6, 6]
+parameters: {extra: true}
+layers:
+  - conv2d: {out_channels: 4, kernel_size: 1}
+  - - conv2d: {out_channels: 4, kernel_size: 1}
+    - - {conv2d: {out_channels: 4, kernel_size: 1}, when: $extra}
+      - conv2d: {out_channels: 4, kernel_size: 1}
+    - {batch_norm2d: , when: $extra}
+  - conv2d: {out_channels: 4, kernel_size: 1}
+""",
+        networks=[{"extra": False}],
+    ),
+    "a loop within a loop under a condition": Case(
+        """
+input: [3, 6, 6]
+parameters: {depths: [2, 1], wide: true}
+layers:
+  stages:
+    for: depth
+    in: $depths
+    index: i
+    layers:
+      stage$i:
+        - {conv2d: {out_channels: $(4 + i), kernel_size: 1}, repeat: $depth, when: $(not wide)}
+        - {conv2d: {out_channels: $(8 + 2 * i), kernel_size: 1}, repeat: $depth, when: $wide}
+  fc: {conv2d: {out_channels: 2, kernel_size: 1}}
+""",
+        networks=[{"wide": False}, {"depths": (1, 3)}, {"depths": (1, 2), "wide": False}],
+    ),
+    "a derived default that a use overrides": Case(
+        """
+input: [6, 6, 6]
+blocks:
+  Wide:
+    parameters: {expand: 3, hidden: $(in_channels * expand)}
+    layers:
+      - {conv2d: {out_channels: $hidden, kernel_size: 1}, when: $(expand != 1)}
+      - conv2d: {out_channels: $hidden, kernel_size: 3, padding: same}
+layers: [{Wide: 2}, {Wide: {expand: 1, hidden: 5}}]
+""",
+        blocks=[
+            ("Wide", (4, 6, 6), {}),
+            ("Wide", (4, 6, 6), {"expand": 1}),
+            ("Wide", (4, 6, 6), {"expand": 1, "hidden": 7}),
+            ("Wide", (4, 6, 6), {"hidden": 7}),
+        ],
+    ),
+    "a kernel that is a number or a pair": Case(
+        """
+input: [4, 9, 9]
+blocks:
+  Same:
+    parameters: {k: }
+    layers: [{conv2d: {out_channels: 4, kernel_size: $k, padding: same}}]
+layers: [{Same: 3}, {Same: {k: [3, 5]}}]
+""",
+        blocks=[("Same", (2, 9, 9), {"k": k}) for k in (1, 5, (1, 3), (7, 1))],
+    ),
+    "the rank depends on a parameter": Case(
+        """
+input: [4, 4, 4]
+parameters: {flat: true}
+layers: [{flatten: , when: $flat}, relu]
+""",
+        networks=[{"flat": False}],
+    ),
+    "two ranks, decided by one condition": Case(
+        """
+input: [3, 4, 6]
+parameters: {j: true}
+layers:
+  a: {flatten: , when: $(not j)}
+  b: {concat: [a, a, a]}
+  c: {mean: , when: $j}
+  d: {linear: 4}
+""",
+        networks=[{"j": False}],
+    ),
+    "two ranks among branches": Case(
+        """
+input: [3, 4, 6]
+layers:
+  - branches: {a: {upsample: {size: [1, $(in_channels - 2)]}}, b: {mean: {keepdim: $(in_channels == 3)}}}
+    join: concat
+  - {conv2d: {out_channels: $in_channels, kernel_size: 1}}
+""",
+    ),
+    "a block after a value of two ranks": Case(
+        """
+input: [4, 6, 6]
+parameters: {flat: 1}
+blocks: {Pool: {layers: [{mean: {keepdim: '$(in_channels in [4, 6])'}}]}}
+layers:
+  x: {flatten: , when: $(flat != 1)}
+  y: {branches: {a: Pool, b: {adaptive_avg_pool2d: 1}}, join: concat}
+""",
+        blocks=[("Pool", (4, 6, 6), {}), ("Pool", (3, 6, 6), {})],
+    ),
+    "channels that halve from turn to turn": Case(
+        """
+input: [32, 4, 4]
+blocks:
+  Half: {layers: [{conv2d: {out_channels: $(in_channels // 2), kernel_size: 1}}]}
+  Halve:
+    parameters: {n: 2}
+    layers: [{conv2d: {out_channels: $in_channels, kernel_size: 1}}, {repeat: $n, layers: [Half]}]
+layers: [{Halve: 2}, {Halve: 1}, {conv2d: {out_channels: $in_channels, kernel_size: 1}}]
+""",
+        blocks=[("Halve", (32, 4, 4), {"n": n}) for n in (0, 1, 3)] + [("Halve", (24, 4, 4), {"n": 3})],
+    ),
+    "a size that differs from turn to turn": Case(
+        """
+input: [4, 16, 16]
+blocks:
+  Shrink:
+    parameters: {n: 2}
+    layers:
+      level: {repeat: $n, index: i, layers: {pool$i: {max_pool2d: 2}, norm$i: layer_norm}}
+layers: [{Shrink: 2}]
+""",
+        blocks=[("Shrink", (4, 16, 16), {"n": 2})],
+    ),
+    "a linear layer that needs the size of its map": Case(
+        """
+input: [4, 8, 8]
+blocks:
+  Head:
+    parameters: {classes: 3}
+    layers: [{max_pool2d: 2}, flatten, {linear: $classes}]
+layers: {a: Head}
+""",
+        blocks=[("Head", (4, 8, 8), {"classes": 5}), ("Head", (2, 6, 10), {})],
+    ),
+    "a word that decides which class is made": Case(
+        """
+input: [4, 6, 6]
+blocks:
+  Padded:
+    parameters: {mode: constant}
+    layers: [{pad: {padding: 1, mode: $mode}}, {conv2d: {out_channels: 4, kernel_size: 3}}]
+layers: [{Padded: reflect}, Padded]
+""",
+        blocks=[("Padded", (2, 6, 6), {"mode": mode}) for mode in ("constant", "reflect", "replicate", "circular")],
+    ),
+    "statements before a class": Case(
+        """
+input: [2, 6, 6]
+parameters: {conv: false}
+blocks:
+  Head: {layers: [silu, {leaky_relu: {inplace: true}, when: $(in_channels != 2)}]}
+  Stage:
+    parameters: {j: }
+    layers: {x_: [{batch_norm2d: {eps: 0.001}}, Head], conv: {dropout: $j}}
+layers:
+  self: [[Head], {batch_norm2d: , when: $conv}, {Stage: 0.25}]
+  conv: {conv2d: {out_channels: $(3 if conv else 4), kernel_size: 1}}
+""",
+        networks=[{"conv": True}],
+        blocks=[("Head", (3, 6, 6), {}), ("Stage", (5, 6, 6), {"j": 0.5})],
+    ),
+    "comparisons in a row": Case(
+        """
+input: [4, 6, 6]
+parameters: {a: true, b: true}
+layers: [{conv2d: {out_channels: 4, kernel_size: 1, bias: $(a == true == b)}}]
+""",
+        networks=[{"a": False}, {"b": False}, {"a": False, "b": False}],
+    ),
+    "quotes in a computed name": Case(
+        """
+input: [4, 6, 6]
+blocks:
+  Names:
+    parameters: {n: , act: "it's"}
+    layers:
+      "r$(i if act == 'a\\"b' else i + 1)": {conv2d: {out_channels: 4, kernel_size: 1}, repeat: $n, index: i}
+layers: [{Names: 2}, {Names: 3}]
+""",
+        blocks=[("Names", (4, 6, 6), {"n": 2, "act": 'a"b'})],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_trap(name: str) -> None:
+    """The classes are right for the arguments that fall into it, each block is one class, and archc takes them all."""
+    case = CASES[name]
+    emitted = Emitted(archc.loads(f"name: Net{case.text}"))
+    assert_one_class_a_block(emitted)
+    tally = Tally()
+    emitted.network_with(tally)
+    for values in case.networks:
+        emitted.network_with(tally, **values)
+    for block, shape, values in case.blocks:
+        emitted.block(tally, block, shape, **values)
+    assert tally.counts == Counter(networks=1 + len(case.networks)) + Counter(blocks=len(case.blocks))
+
+
+WRITTEN_OUT = {"fpn_resnet50", "unet", "unet1d"}
+"""Networks that read entries of an earlier loop by a computed index, which their class writes out."""
+
+
+@pytest.mark.parametrize("name", families())
+def test_a_block_of_a_bundled_spec_is_one_class(name: str) -> None:
+    emitted = Emitted(archc.load(name))
+    if name in WRITTEN_OUT:
+        assert [plan.name for plan in emitted.literal] == [archc.load(name).name]
+    else:
+        assert_one_class_a_block(emitted)
+
+
+def test_a_block_is_one_class() -> None:
+    """Of drawn specs, too; few of them hold a block that is written out for each of its uses."""
+    count = Counter[str]()
+
+    @settings(max_examples=settings().max_examples)
+    @given(specs(most=24))
+    def check(draft: Draft) -> None:
+        emitted = Emitted(draft.load())
+        count["specs"] += 1
+        if emitted.literal:
+            count["literal"] += 1
+        else:
+            assert_one_class_a_block(emitted)
+
+    check()
+    assert count["literal"] <= count["specs"] / 25
+
+
+def assert_one_class_a_block(emitted: Emitted) -> None:
+    """Each block that the network uses is one class of the file for every rank of its inputs, under its own name."""
+    used = {(use.block, len(shape)) for use, shape in uses_of(emitted.architecture.network.graph)}
+    assert emitted.literal == []
+    assert used <= emitted.blocks.keys(), {block.name for block, _ in used - emitted.blocks.keys()}
+    assert len({emitted.blocks[use] for use in used}) == len(used)
+    written = [node.name for node in ast.parse(emitted.source).body if isinstance(node, ast.ClassDef)]
+    assert written[-len(emitted.plans) :] == [class_names(emitted.plans)[id(plan)] for plan in emitted.plans]
+    assert len(set(written)) == len(written)
