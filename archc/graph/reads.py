@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archc.expressions import Expression
-from archc.language.spec import BlockCall, Body, Entry, LayerCall, Reference, Splice
+from archc.language.spec import BlockCall, Body, ChosenCall, Entry, LayerCall, Reference, Splice
 
 
 def names_read(body: Body) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -55,3 +55,5 @@ def _parts(part: Any) -> Iterator[Expression | Reference]:
             yield from _parts((part.operands, tuple(part.arguments.values())))
         case BlockCall():
             yield from _parts(tuple(part.arguments.values()))
+        case ChosenCall():
+            yield from _parts((part.which, part.arguments))

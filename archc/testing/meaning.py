@@ -144,9 +144,13 @@ class Meaning:
             if "layers" in entry or "branches" in entry:
                 return self.body(entry, single(x) if given is None else given, scope, names)
             target, arguments = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
+            if target.startswith("$"):
+                target = scope[target[1:]]
             if target in self.blocks:
                 return self.call(target, arguments, single(x) if given is None else given, scope)
-            kind = KINDS[target]
+            kind = KINDS.get(target)
+            if kind is None:
+                raise Unsound(f"no layer {target}")
             if kind.many:
                 return self.layer(kind(), tuple(value_of(reference, names) for reference in arguments))
             made = _construct(kind, named_arguments(list(kind.model_fields), arguments, scope))
@@ -159,6 +163,8 @@ class Meaning:
         block = self.blocks[name]
         parameters = block.get("parameters") or {}
         given = named_arguments(list(parameters), arguments, scope, many=True)
+        if not given.keys() <= parameters.keys():
+            raise Unsound("an unknown argument")
         inner: dict[str, Any] = {**self.network, "in_channels": x[0]}
         for parameter, default in parameters.items():
             inner[parameter] = given[parameter] if parameter in given else evaluated(default, inner)
