@@ -147,11 +147,13 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "predict":
             _trained(command)
-            command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="path of an image")
+            command.add_argument(
+                "images", nargs="+", metavar="IMAGE", help="image files, folders with images, or patterns"
+            )
             command.add_argument(
                 "--top", type=count, default=5, metavar="N", help="number of classes to print (default: 5)"
             )
-            command.add_argument("--format", choices=["text", "json"], default="text")
+            command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "fmt":
             command.add_argument(
                 "specs",
