@@ -229,6 +229,14 @@ def _train(command: argparse.ArgumentParser) -> None:
     data = command.add_argument_group("data")
     data.add_argument("--data", metavar="NAME", help=f"dataset to train on (default: digits): {_DATA}")
     data.add_argument("--test", metavar="NAME", help="evaluate the best weights on another dataset at the end")
+    data.add_argument(
+        "--split",
+        default="",
+        metavar="X",
+        help="validation images: a share of each class such as 0.2, a fold such as 1/5, or a file that lists them "
+        "(default: the dataset's own, or a fifth of each class)",
+    )
+    data.add_argument("--split-seed", type=natural, default=0, metavar="N", help="random seed of --split (default: 0)")
     data.add_argument("--data-dir", metavar="DIR", help="folder with the datasets (default: data)")
     data.add_argument("--download", action="store_true", help="download the dataset if it is missing")
     data.add_argument("--limit", type=count, default=0, metavar="N", help="use only N images of each split")

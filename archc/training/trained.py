@@ -14,7 +14,7 @@ from archc.build import load_weights
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation
 from archc.training.batches import MISSING, Batches, FolderBatches, make_batches
-from archc.training.data import Data, FolderImages, load_data, load_test
+from archc.training.data import Data, FolderImages, load_data, load_test, read_division
 from archc.training.data.named import named_images
 from archc.training.distributed import pick_device
 from archc.training.evaluation import Evaluation
@@ -68,7 +68,10 @@ class Trained:
             what = f"the images of the run `{self.folder}` came from Python"
             raise SpecError([Problem("E0702", what, file=str(self.folder), help=help)])
         place = Path(data_dir or self.facts["data_dir"])
-        data = load_data(name or self.facts["data"], place, limit=limit)
+        division = None
+        if name is None and self.facts["split"]:
+            division = read_division(self.facts["split"], self.facts["split_seed"])
+        data = load_data(name or self.facts["data"], place, limit=limit, division=division)
         own = name is None and self.facts["test"]
         return load_test(self.facts["test"], place, data, limit=limit) if own else data
 
