@@ -277,7 +277,10 @@ def _recipe(command: argparse.ArgumentParser) -> None:
         if bool in (field.annotation, *get_args(field.annotation)):
             recipe.add_argument(option, dest=f"recipe_{name}", action=argparse.BooleanOptionalAction, help=help)
         elif get_origin(field.annotation) is list:
-            recipe.add_argument(option, dest=f"recipe_{name}", action="append", metavar="PATTERN", help=help)
+            texts = get_args(field.annotation)[0] is str
+            item: Any = str if texts else partial(_item, name)
+            shown = "PATTERN" if texts else "N"
+            recipe.add_argument(option, dest=f"recipe_{name}", action="append", type=item, metavar=shown, help=help)
         elif get_origin(field.annotation) is dict:
             kind = partial(_scaled, name)
             recipe.add_argument(
@@ -299,6 +302,17 @@ def _field(name: str, text: str) -> Any:
 
     _, value = setting(f"{name}={text}")
     fault = field_fault(name, value)
+    if fault:
+        raise argparse.ArgumentTypeError(fault)
+    return value
+
+
+def _item(name: str, text: str) -> Any:
+    """One of the values of a recipe's list, written as in YAML."""
+    from archc.training.recipe import field_fault
+
+    _, value = setting(f"{name}={text}")
+    fault = field_fault(name, [value])
     if fault:
         raise argparse.ArgumentTypeError(fault)
     return value

@@ -89,7 +89,7 @@ class Trained:
         meter = Meter(self.device, 0)
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         with torch.no_grad(), planes(self.model, self.recipe, self.device), worker_deaths():
-            for pixels, labels, _ in batches.of(rows, torch.empty(0)):
+            for pixels, labels, *_ in batches.of(rows, torch.empty(0)):
                 with autocast(self.recipe, self.device):
                     scores = self._scores(preparation, pixels)
                     meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
@@ -122,7 +122,7 @@ class Trained:
         workers = worker_count(self.recipe) if len(rows) > 1 else 0  # to start them takes longer than a batch
         batches = FolderBatches(FolderImages(tuple(files), (0,) * len(files)), reading, self.device, workers)
         with worker_deaths():
-            for row, (pixels, _, _) in zip(rows, batches.of(rows, torch.empty(0)), strict=True):
+            for row, (pixels, *_) in zip(rows, batches.of(rows, torch.empty(0)), strict=True):
                 with torch.no_grad(), planes(self.model, self.recipe, self.device), autocast(self.recipe, self.device):
                     scores = self._scores(preparation, pixels)
                 best = scores.float().softmax(1).topk(min(count, len(self.classes)))
