@@ -63,7 +63,7 @@ def callee(name: str, blocks: Mapping[str, Block], mark: Mark, problems: Problem
     if kind is not None and kind.is_choosable():
         return Callee(name, kind)
     if kind is not None:
-        message, help = f"a parameter cannot stand for `{name}`", "write the layer itself, with `when` for a choice"
+        message, help = f"a parameter cannot name `{name}`", "write the layer itself, with `when` for a choice"
         problems.add(Problem("E0204", message, mark, help=help))
         return None
     help, fix = problems.suggest(name, [*blocks, *KINDS], mark)

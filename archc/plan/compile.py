@@ -560,7 +560,7 @@ class _Compiler:
         use, found = self.use(call, shape, scope, make)
         if use.target.literal or make.held is not None:
             make.held = None
-            raise Inexpressible(f"`{name}` serves no other arguments, or tells a shape of its own")
+            raise Inexpressible(f"`{name}` has no shape in the names of its parameters")
         given = {n: value for n, value in use.arguments.items() if n.startswith("in_") or n in call.arguments}
         return Option(name, use, (), tuple(given.items()), found)
 
