@@ -212,7 +212,7 @@ def disguise(tree: Any, rng: random.Random) -> Any:
             if not names:
                 return tree
             old, new = rng.choice(names), rng.choice([*NAMES, rng.choice(names)])
-            return json.loads(re.sub(rf"\b{re.escape(old)}\b", new, json.dumps(tree, ensure_ascii=False)))
+            return _renamed(tree, re.compile(rf"\b{re.escape(old)}\b"), new)
         case _:
             places = [
                 (node, key)
@@ -224,6 +224,15 @@ def disguise(tree: Any, rng: random.Random) -> Any:
                 node, key = rng.choice(places)
                 node[key] = rng.choice(EDGES) if rng.random() < 0.5 else node[key] + rng.choice([-1, 1, 2, 0.5])
     return tree
+
+
+def _renamed(tree: Any, old: re.Pattern[str], new: str) -> Any:
+    """A tree with a word in the place of another, in keys and texts."""
+    if isinstance(tree, dict):
+        return {old.sub(new, key): _renamed(value, old, new) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_renamed(value, old, new) for value in tree]
+    return old.sub(new, tree) if isinstance(tree, str) else tree
 
 
 def extend(base: str, trees: dict[str, Any], rng: random.Random) -> Any:
