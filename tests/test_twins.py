@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.regnet import BlockParams
 
 import archc
-from archc.library import bundled, families
+from archc.library import bundled, families, is_row
 from archc.testing.agreement import run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -160,10 +160,10 @@ def test_the_zoo_is_whole() -> None:
 
 
 def test_a_family_is_one_spec_and_rows() -> None:
-    """A row has at most 8 lines, comments apart."""
+    """A row has at most 8 lines, comments apart; one with blocks of its own is another architecture."""
     for name, path in bundled().items():
         lines = [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
-        assert len(lines) <= 8 or not any(line.startswith("extends") for line in lines), name
+        assert len(lines) <= 8 or not is_row(path), name
 
 
 @pytest.mark.parametrize("twin", TWINS, ids=by_name)
@@ -194,6 +194,43 @@ def test_a_network_is_torchvisions(twin: Twin) -> None:
     first, second = twin.sizes
     batches = images(2, 3, *first), images(1, 3, *second)
     assert_is_its_reference(architecture(twin.spec), twin.torchvision, *batches, outputs=twin.outputs)
+
+
+SEGMENTING = [name for name in tv.list_models(module=tv.segmentation) if name in bundled()]
+
+
+def segmenting(name: str) -> nn.Module:
+    """torchvision's network with the heads that its published weights have."""
+    options = {"aux_loss": True} if "resnet" in name else {}
+    return tv.get_model(name, weights=None, weights_backbone=None, **options)
+
+
+@pytest.mark.parametrize("name", SEGMENTING)
+def test_a_segmentation_network_has_torchvisions_keys_and_figures(name: str) -> None:
+    """The state dict's keys in order and their shapes; parameters and multiply-adds as published."""
+    ours, meta = architecture(name), tv.get_model_weights(name).DEFAULT.meta
+    assert shapes_of(on_meta(ours.build).state_dict()) == shapes_of(on_meta(lambda: segmenting(name)).state_dict())
+    summary = ours.summary()
+    assert summary.parameters == meta["num_params"]
+    assert round(summary.macs / 1e9, 3) == round(meta["_ops"], 3)
+    assert summary.min_input == meta["min_size"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if "resnet" in name else ()) for name in SEGMENTING]
+)
+def test_a_segmentation_network_is_torchvisions(name: str) -> None:
+    """With the same weights, built and emitted give torchvision's outputs bit for bit, in both modes."""
+    ours, theirs = architecture(name), segmenting(name)
+    state = {key: value.clone() for key, value in theirs.state_dict().items()}
+    x = images(2, 3, 65, 97)
+    for training in (False, True):
+        theirs.load_state_dict(state)
+        expected = run(theirs, x, training=training, seed=1)
+        for make in (ours.build, emitted(name)):
+            found = run(with_state(make, state), x, training=training, seed=1)
+            assert list(found) == list(expected)
+            assert all(torch.equal(value, found[key]) for key, value in expected.items())
 
 
 @pytest.mark.parametrize("twin", [GOOGLENET, INCEPTION], ids=by_name)

@@ -179,11 +179,15 @@ class StochasticDepth(nn.Module):
 
 
 class Concat(nn.Module):
-    """Maps side by side, over the channels."""
+    """Tensors side by side along an axis."""
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Join the inputs in their order."""
-        return torch.cat(inputs, dim=1)
+        return torch.cat(inputs, dim=self.dim)
 
 
 class Add(nn.Module):
@@ -206,6 +210,48 @@ class Multiply(nn.Module):
         for other in inputs[1:]:
             product = product * other
         return product
+
+
+class Subtract(nn.Module):
+    """The difference of two inputs."""
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        """Subtract the second from the first."""
+        return x - other
+
+
+class Maximum(nn.Module):
+    """The larger of two inputs, element by element."""
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        """Compare the inputs."""
+        return torch.maximum(x, other)
+
+
+class Resize(nn.Module):
+    """A feature map in the height and width of another."""
+
+    def __init__(self, mode: str = "nearest", align_corners: bool | None = None) -> None:
+        super().__init__()
+        self.mode = mode
+        self.align_corners = align_corners
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """Resize the first input; of the second only the size counts."""
+        size = like.shape[-2:]
+        return nn.functional.interpolate(x, size=size, mode=self.mode, align_corners=self.align_corners)
+
+
+class Scale(nn.Module):
+    """A constant times the input."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply each value."""
+        return torch.mul(x, self.factor)
 
 
 class Chunk(nn.Module):

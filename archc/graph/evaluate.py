@@ -291,7 +291,8 @@ class _Evaluation(Inference):
         elif len(shapes) == len(refs):
             frame.read.update([ref.node for ref in refs])
             places = [(name, mark) for name, mark, _ in parts]
-            made = self.join(call, refs, shapes, places, "branches of `join: ")
+            assert call.ready is not None
+            made = self.join(call.ready, call.mark, refs, shapes, places, "branches of `join: ")
         frame.nodes.append(None if made is None else Node("join", made[0], call.mark, refs, shapes, made[1]))
         return Ref(len(frame.nodes) - 1)
 

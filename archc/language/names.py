@@ -57,7 +57,9 @@ def reserved_classes() -> frozenset[str]:
 
 
 def layer_name_fault(name: str) -> str:
-    """Why a layer cannot have this name; empty if it can."""
+    """Why a layer cannot have this name; empty if it can: it may be a number, as that of an entry of a list."""
+    if name.isdigit() and name.isascii() and len(name) <= 100:
+        return ""
     if name == "input":
         return "`input` always means the input of the enclosing `layers`"
     if name in MODULE_ATTRIBUTES:

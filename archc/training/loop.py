@@ -26,6 +26,7 @@ from archc.training.mix import mix_draws, mixed
 from archc.training.optimizer import make_optimizer, make_schedule
 from archc.training.parallel import parallel, state_of, take_state
 from archc.training.progress import Progress
+from archc.training.randaugment import operation_draws
 from archc.training.recipe import Recipe
 from archc.training.run_folder import RunFolder, best_of
 from archc.training.unreadable import no_image_read, of_all_processes
@@ -99,6 +100,8 @@ class Loop:
         draws = epoch_draws(self.recipe.seed, self.epoch, len(self.train))
         if self.mixes:
             draws = torch.cat([draws, mix_draws(self.recipe, self.epoch, len(self.train))], 1)
+        if self.recipe.randaugment:
+            draws = torch.cat([draws, operation_draws(self.recipe.seed, self.epoch, len(self.train))], 1)
         self.progress.begin(self.epoch, self.at, self.steps)
         self.model.train()
         rest(self.frozen)
@@ -119,8 +122,8 @@ class Loop:
         """One step of the optimizer; `size` is the number of images of the batch in all processes."""
         parts = list(zip(*(tensor.chunk(self.recipe.accumulate) for tensor in batch), strict=True))
         total = torch.zeros((), device=self.world.device)
-        for number, (pixels, labels, draws) in enumerate(parts):
-            images = self.preparation.training(pixels, draws)
+        for number, (pixels, labels, draws, here) in enumerate(parts):
+            images = self.preparation.training(pixels, draws, here)
             mixture = mixed(images, labels, draws) if self.mixes else None
             images = mixture.images if mixture else images
             with self._synchronised(number == len(parts) - 1):
@@ -161,7 +164,7 @@ class Loop:
         rows = [batch[self.world.rank :: self.world.size] for batch in batches]
         meter = Meter(self.world.device, len(rows))
         read = images.of([own if len(own) else batches[0][:1] for own in rows], torch.empty(0))
-        for own, (pixels, labels, _) in zip(rows, read, strict=True):
+        for own, (pixels, labels, *_) in zip(rows, read, strict=True):
             with autocast(self.recipe, self.world.device):
                 scores = heads_of(model(self.preparation.validation(pixels)), self.loss.outputs)[0][0]
                 labels = labels if len(own) else torch.full_like(labels, MISSING)

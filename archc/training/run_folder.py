@@ -100,7 +100,18 @@ class RunFolder:
         known = read_facts(self.path)
         problems = [
             self._differs(f"{name}: {known[name]!r}, now {facts[name]!r}")
-            for name in ("model", "settings", "data", "test", "limit", "classes", "input", "weights")
+            for name in (
+                "model",
+                "settings",
+                "data",
+                "test",
+                "limit",
+                "split",
+                "split_seed",
+                "classes",
+                "input",
+                "weights",
+            )
             if known[name] != json.loads(json.dumps(facts[name]))
         ]
         problems += [self._differs(sentence) for sentence in changed(known["images"], facts["images"])]
@@ -210,6 +221,8 @@ _FACTS = {
     "test": str,
     "data_dir": str,
     "limit": int,
+    "split": str,
+    "split_seed": int,
     "classes": list,
     "model": str,
     "reference": dict,
