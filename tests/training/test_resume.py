@@ -96,8 +96,8 @@ def test_tensorboard_has_every_step_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_tensorboard_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archc.training.tensorboard.find_spec", lambda _name: None)
-    with pytest.raises(SpecError, match="archc\\[tensorboard\\]"):
+    monkeypatch.setattr("archc.training.tensorboard.installed", lambda _package: False)
+    with pytest.raises(SpecError, match="archc-nn\\[tensorboard\\]"):
         run("run", tensorboard=True)
     assert not Path("run").exists()
 
