@@ -56,6 +56,7 @@ def reserved_classes() -> frozenset[str]:
     return _IN_SOURCE | _BUILTINS | helpers() | _CLASSES
 
 
+@lru_cache(maxsize=16_384)
 def layer_name_fault(name: str) -> str:
     """Why a layer cannot have this name; empty if it can: it may be a number, as that of an entry of a list."""
     if name.isdigit() and name.isascii() and len(name) <= 100:
