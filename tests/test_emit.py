@@ -569,19 +569,12 @@ layers:
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"in_channels": 1}, "the inputs of `add` need equal channels"),  # PyTorch would broadcast them
-        ({"out_channels": 1}, "the inputs of `add` need equal channels"),
-        ({"kernel_size": 4}, "`padding: same` needs an odd kernel size"),  # PyTorch would pad more on one side
-    ],
-)
-def test_what_pytorch_would_take_in_silence_is_refused(arguments: dict[str, Any], message: str) -> None:
+def test_what_pytorch_would_take_in_silence_is_refused() -> None:
+    """PyTorch would pad more on one side."""
     block = class_of(archc.loads(REFUSED).emit(), "Residual")
     block(in_channels=8)
-    with pytest.raises(ValueError, match=message):
-        block(**{"in_channels": 8} | arguments)
+    with pytest.raises(ValueError, match="`padding: same` needs an odd kernel size"):
+        block(in_channels=8, kernel_size=4)
 
 
 def test_conditions_that_make_the_inputs_of_a_join_equal_need_no_guard() -> None:
