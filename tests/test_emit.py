@@ -95,6 +95,17 @@ def test_one_class_a_block_however_its_instances_differ(name: str) -> None:
     assert classes(archc.load(NETWORKS[name]).emit()) == EXPECTED_CLASSES[name]
 
 
+def test_a_block_for_another_rank_is_called_after_it() -> None:
+    """Whether the spec is a file or a text, and whatever the file is called."""
+    source = archc.loads("""
+name: Net
+input: [4, 6, 6]
+blocks: {Unit: {layers: [flatten, sigmoid]}}
+layers: [{adaptive_avg_pool2d: 2}, Unit, Unit]
+""").emit()
+    assert re.findall(r"(?m)^class (\w+)", source) == ["Unit", "UnitVector", "Net"]
+
+
 def test_a_repeat_of_growing_layers_becomes_a_loop() -> None:
     source = archc.load(NETWORKS["densenet"]).emit()
     assert "*(DenseLayer(in_channels + i * growth_rate, growth_rate) for i in range(num_layers))," in source
