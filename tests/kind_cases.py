@@ -112,6 +112,12 @@ def torch_class(kind: type[Kind]) -> type[nn.Module]:
     return found
 
 
+def _unflattened(x: Shape) -> list[tuple[int, ...]]:
+    """Sizes that fit one of the axes, and some that may not."""
+    fitting = [size for n in x for size in ((n, 1), (1, n, 1), (-1, 1), (-1, n))]
+    return [*fitting, (2, -1), (3, 2), (-1,)]
+
+
 def pad_module(padding: Any, mode: str, value: float, channels: int = 0) -> nn.Module:
     """The class of torch.nn for each mode of `pad`."""
     if channels != 0:
@@ -378,6 +384,19 @@ _ROWS = [
         view=None,
     ),
     Case(
+        "unflatten",
+        {"dim": AXES_OF, "unflattened_size": lambda x: st.sampled_from(_unflattened(x))},
+        {"dim": NONE, "unflattened_size": st.sampled_from([(), (-1, -1), (0, 2)])},
+        shapes=ANY_RANK,
+        lenient={
+            "dim": Leniency("torch parts the batch, too", {"dim": 0, "unflattened_size": (-1, 1)}, (3,)),
+            "E0317": Leniency(
+                "counted from the last axis, the first may be the batch", {"dim": -2, "unflattened_size": (-1, 1)}, (3,)
+            ),
+        },
+        view=None,
+    ),
+    Case(
         "select",
         {"dim": AXES_OF, "index": st.sampled_from([0, 0, 1, 2, -1, -1, -3])},
         {"dim": NONE},
@@ -413,6 +432,27 @@ _ROWS = [
         view=None,
     ),
     Case("patch_merging", {"eps": EPS}, shapes=CHANNELS_LAST, view=None),
+    Case(
+        "window_attention_v2",
+        {
+            "num_heads": st.sampled_from([1, 2, 3, 4]),
+            "window_size": st.integers(2, 4),
+            "shift_size": st.sampled_from([0, 0, 1]),
+            "attention_dropout": st.sampled_from([0, 0.2]),
+            "dropout": st.sampled_from([0, 0.2]),
+        },
+        {"num_heads": NONE, "window_size": NONE, "attention_dropout": NO_CHANCE},
+        shapes=CHANNELS_LAST,
+        view=None,
+    ),
+    Case("patch_merging_v2", {"eps": EPS}, shapes=CHANNELS_LAST, view=None),
+    Case(
+        "relative_attention",
+        {"head_dim": st.sampled_from([2, 3, 4, 5, 8])},  # of heads with one feature torch counts no products
+        {"head_dim": NONE},
+        shapes=st.tuples(st.integers(1, 4), st.sampled_from([4, 9, 6]), st.sampled_from([8, 12])),
+        view=None,
+    ),
     activation("dropout", {"p": CHANCE, "inplace": FLAG}, wrong={"p": NO_CHANCE}, refuses=True),
     *(
         Case(
@@ -515,11 +555,12 @@ _ROWS = [
         {"keepdim": FLAG},
         lenient={"E0301": Leniency("torch takes the mean of everything where no axes are left", {}, (3,))},
     ),
+    activation("scale", {"factor": st.sampled_from([0.17, -1.0, 2])}, refuses=False),
     activation("identity"),
 ]
 
 CASES = {case.name: case for case in _ROWS}
 TENSORS = ("parameter",)
 """Kinds that are tensors of the body itself; they have tests of their own."""
-JOINS = ("concat", "add", "multiply")
+JOINS = ("concat", "add", "subtract", "multiply", "maximum", "resize")
 """Kinds that take several inputs; they have tests of their own."""

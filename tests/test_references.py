@@ -110,8 +110,16 @@ OTHERS = {  # for teaching, and of papers and libraries whose networks are not t
 }
 
 
-def test_the_whole_zoo_is_short() -> None:
+SEGMENTING = {"fcn_resnet50", "deeplabv3_resnet50", "lraspp_mobilenet_v3_large"}
+"""torchvision's networks for segmentation, which came later: each has a bound of its own."""
+
+
+def lines_of(*names: str) -> int:
     """Lines of YAML that say something: neither comments nor empty."""
-    zoo = [path for name, path in bundled().items() if name not in OTHERS]
-    lines = [line for path in zoo for line in path.read_text("utf-8").splitlines()]
-    assert sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#")) <= 1800
+    lines = [line for name in names for line in bundled()[name].read_text("utf-8").splitlines()]
+    return sum(1 for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def test_the_whole_zoo_is_short() -> None:
+    assert lines_of(*(bundled().keys() - OTHERS - SEGMENTING)) <= 1800
+    assert {name: lines_of(name) for name in SEGMENTING if lines_of(name) > 60} == {}

@@ -147,11 +147,13 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "predict":
             _trained(command)
-            command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="path of an image")
+            command.add_argument(
+                "images", nargs="+", metavar="IMAGE", help="image files, folders with images, or patterns"
+            )
             command.add_argument(
                 "--top", type=count, default=5, metavar="N", help="number of classes to print (default: 5)"
             )
-            command.add_argument("--format", choices=["text", "json"], default="text")
+            command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "fmt":
             command.add_argument(
                 "specs",
@@ -227,6 +229,14 @@ def _train(command: argparse.ArgumentParser) -> None:
     data = command.add_argument_group("data")
     data.add_argument("--data", metavar="NAME", help=f"dataset to train on (default: digits): {_DATA}")
     data.add_argument("--test", metavar="NAME", help="evaluate the best weights on another dataset at the end")
+    data.add_argument(
+        "--split",
+        default="",
+        metavar="X",
+        help="validation images: a share of each class such as 0.2, a fold such as 1/5, or a file that lists them "
+        "(default: the dataset's own, or a fifth of each class)",
+    )
+    data.add_argument("--split-seed", type=natural, default=0, metavar="N", help="random seed of --split (default: 0)")
     data.add_argument("--data-dir", metavar="DIR", help="folder with the datasets (default: data)")
     data.add_argument("--download", action="store_true", help="download the dataset if it is missing")
     data.add_argument("--limit", type=count, default=0, metavar="N", help="use only N images of each split")
@@ -267,7 +277,10 @@ def _recipe(command: argparse.ArgumentParser) -> None:
         if bool in (field.annotation, *get_args(field.annotation)):
             recipe.add_argument(option, dest=f"recipe_{name}", action=argparse.BooleanOptionalAction, help=help)
         elif get_origin(field.annotation) is list:
-            recipe.add_argument(option, dest=f"recipe_{name}", action="append", metavar="PATTERN", help=help)
+            texts = get_args(field.annotation)[0] is str
+            item: Any = str if texts else partial(_item, name)
+            shown = "PATTERN" if texts else "N"
+            recipe.add_argument(option, dest=f"recipe_{name}", action="append", type=item, metavar=shown, help=help)
         elif get_origin(field.annotation) is dict:
             kind = partial(_scaled, name)
             recipe.add_argument(
@@ -289,6 +302,17 @@ def _field(name: str, text: str) -> Any:
 
     _, value = setting(f"{name}={text}")
     fault = field_fault(name, value)
+    if fault:
+        raise argparse.ArgumentTypeError(fault)
+    return value
+
+
+def _item(name: str, text: str) -> Any:
+    """One of the values of a recipe's list, written as in YAML."""
+    from archc.training.recipe import field_fault
+
+    _, value = setting(f"{name}={text}")
+    fault = field_fault(name, [value])
     if fault:
         raise argparse.ArgumentTypeError(fault)
     return value

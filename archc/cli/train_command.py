@@ -39,6 +39,8 @@ def run(given: Any) -> int:
                 resume=given.resume is not None,
                 weights=given.weights,
                 test=given.test or "",
+                split=given.split,
+                split_seed=given.split_seed,
                 device=given.device,
                 data_dir=given.data_dir or "data",
                 download=given.download,
@@ -86,6 +88,8 @@ def _usage(given: Any) -> str:
             given.download,
             given.weights,
             given.test,
+            given.split,
+            given.split_seed,
         )
         if any(others):
             return f"--resume {Path(given.resume)} can change the number of epochs only: remove the other options"

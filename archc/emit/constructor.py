@@ -66,7 +66,7 @@ class Constructor:
         layer = make.what
         if layer.kind.bare:
             return True
-        if layer.infix or layer.kind.many:
+        if layer.infix:
             return False
         if layer.function is None:
             return True

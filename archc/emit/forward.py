@@ -446,6 +446,8 @@ class _Statements:
         rest = tuple(as_argument(self.argument(value)) for value in function.positional)
         named = tuple(keyword(name, as_argument(self.argument(value))) for name, value in function.keywords)
         typed = function.target.startswith("torch.") and function.target not in ("torch.chunk", "torch.split")
+        if layer.kind.spread:
+            return Group(f"{function.target}(", (*inputs, *rest, *named), ")"), typed
         return Group(f"{function.target}(", (first, *rest, *named), ")"), typed
 
     def argument(self, value: Any) -> Any:

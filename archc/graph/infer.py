@@ -34,7 +34,9 @@ class Inference(Unfolding):
     ) -> tuple[Kind, Outputs] | None:
         """A layer for its inputs; None after a report."""
         if call.operands:
-            return self.join(call, refs, shapes, [(self.frame.name, operand.mark) for operand in call.operands])
+            joining = call.ready or self._kind(call, scope)
+            places = [(self.frame.name, operand.mark) for operand in call.operands]
+            return None if joining is None else self.join(joining, call.mark, refs, shapes, places)
         kind = call.ready or self._kind(call, scope)
         if kind is None:
             return None
@@ -54,14 +56,15 @@ class Inference(Unfolding):
 
     def join(
         self,
-        call: LayerCall,
+        kind: Kind,
+        mark: Mark,
         refs: Sequence[Ref],
         shapes: tuple[Shape, ...],
         places: Sequence[tuple[str, Mark]],
         inputs: str = "inputs of `",
     ) -> tuple[Kind, Outputs] | None:
         """The join of some values, each with its name and the place to blame it at; None after a report."""
-        kind, nodes = call.ready, self.frame.nodes
+        nodes = self.frame.nodes
         assert isinstance(kind, Join)
         made = _LAYERS.get((id(kind), shapes))
         if made is not None:
@@ -70,7 +73,7 @@ class Inference(Unfolding):
         for position, fault, right in kind.join_faults(shapes, shortcuts(refs, nodes), keeping(refs, nodes)):
             fault = fault._replace(message=fault.message.replace("inputs of `", inputs))
             self.join_fault(fault, *places[position], refs[position], refs[right])
-        return self._made(kind, shapes, call.mark) if self.reported == before else None
+        return self._made(kind, shapes, mark) if self.reported == before else None
 
     def parameters(self, call: BlockCall, arguments: Sequence[Any], x: Shape) -> Scope:
         """The values of a block's parameters, `in_channels` first, for those of the arguments."""

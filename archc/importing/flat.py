@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from torch import Tensor
 
 from archc.files import read_bytes
-from archc.importing.graph import Operation, Scope, Unsaid, Value
+from archc.importing.graph import Operation, Run, Scope, SourceGraph, Unsaid, Value
 from archc.kinds import KINDS, Kind, Shape, form
 from archc.limits import (
     MAX_IMPORTED,
@@ -122,6 +123,32 @@ class Flat:
             return value
         self.notes["The output is flattened to a vector."] = None
         return self.add("flatten", [value])
+
+    def graph(
+        self,
+        name: str,
+        results: Mapping[str | None, Value],
+        *,
+        format: str,
+        run: Run | None,
+        reference: str,
+        tolerance: float,
+        state: Mapping[str, Tensor] | None = None,
+    ) -> SourceGraph:
+        """What was read from a file of this format, as one graph."""
+        return SourceGraph(
+            name=name,
+            inputs=self.inputs,
+            operations=tuple(self.operations),
+            results=results,
+            state=state or {},
+            unsaid=tuple(self.unsaid),
+            run=run,
+            reference=reference,
+            tolerance=tolerance,
+            origin=f"Imported from {Path(self.source.name).name} ({format}).",
+            notes=tuple(self.notes),
+        )
 
     def scope(self, start: int, scope: Scope) -> None:
         """Put the operations from number `start` on into a part."""

@@ -25,7 +25,7 @@ from archc.importing.graph import Operation, Scope, SourceGraph, Value
 from archc.importing.onnx_run import runner
 from archc.importing.segments import bound, grouped
 from archc.kinds import Shape
-from archc.language.names import class_name_fault
+from archc.language.names import as_class_name
 from archc.limits import MAX_IMPORTED, MAX_IMPORTED_PARAMETERS, how_to_raise
 from archc.problems import Problem, Source, SpecError
 from archc.text import first_line
@@ -135,7 +135,7 @@ class _Reader:
                 self.readers[given].append(node)
         self.ends = [output.name for output in model.graph.output]
         self.batch, self.inputs = self.network_inputs(input)
-        self.flat = Flat(self.source, self.inputs)
+        self.flat = Flat(self.source, {"input": next(iter(self.inputs.values()))})
         self.values: dict[str, Value | None] = {name: Value(-1 - at) for at, name in enumerate(self.inputs)}
         self.grouped: dict[str, tuple[Value, int, bool]] = {}  # channels as groups × channels, transposed or not
         self.skipped: set[int] = set()
@@ -144,10 +144,7 @@ class _Reader:
         self.owned: set[str] = set()  # weights that a layer has
         self.fixed: dict[str, float] = {}
         title = name or model.graph.name or path.stem
-        title = re.sub(r"[^A-Za-z0-9_]", "_", title).lstrip("_0123456789") or "Network"
-        if title == "main_graph":
-            title = re.sub(r"[^A-Za-z0-9_]", "_", path.stem).lstrip("_0123456789") or "Network"
-        self.name = f"{title}Network" if class_name_fault(title) else title
+        self.name = as_class_name(path.stem if title == "main_graph" else title)
 
     def fail(self, what: str) -> SpecError:
         """The error for an invalid file."""
@@ -210,18 +207,14 @@ class _Reader:
         run, program = runner(
             self.model, str(self.path), next(iter(self.inputs)), ends, self.batch, self.transposed, self.fixed
         )
-        graph = SourceGraph(
-            name=self.name,
-            inputs={"input": next(iter(self.inputs.values()))},
-            operations=tuple(self.flat.operations),
-            results=results,
+        graph = self.flat.graph(
+            self.name,
+            results,
             state={key: value() for key, value in self.state.items()} if not self.flat.unsaid else {},
-            unsaid=tuple(self.flat.unsaid),
             run=run,
             reference=program,
             tolerance=1e-5,
-            origin=f"Imported from {self.path.name} (ONNX, opset {self.opset}).",
-            notes=tuple(self.flat.notes),
+            format=f"ONNX, opset {self.opset}",
         )
         return _structured(graph)
 

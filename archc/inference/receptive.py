@@ -161,7 +161,7 @@ def receptive_fields(graph: Graph) -> dict[str, Fields]:
 
     def layer(node: Node, kind: Kind, given: tuple[_Seen, ...], path: str) -> dict[str | None, _Seen]:
         fields, places = given[0] if not kind.bare else nothing
-        for others, at in given[1:]:
+        for others, at in given[1 : kind.seen]:
             if at != places:
                 fields, others = _whole_where_apart(fields, places, at), _whole_where_apart(others, at, places)
                 places = tuple(
@@ -218,7 +218,7 @@ def _steps(node: Node, kind: Kind) -> list[_Step]:
     """What a layer does along each axis of its input; nothing for a layer that looks at its own position."""
     x, y = node.in_shapes[0], next(iter(node.shapes.values()))
     stays = type(kind).windows is Kind.windows and type(kind).moves is Kind.moves
-    if kind.many or (stays and x[1:] == y[1:]):
+    if (kind.many and kind.seen is None) or (stays and x[1:] == y[1:]):
         return []
     moves = kind.moves(node.in_shapes)
     windows = (kind.first_window(node.in_shapes), *kind.windows(node.in_shapes))

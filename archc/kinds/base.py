@@ -110,6 +110,12 @@ class Kind(BaseModel):
     """True if the layer takes a list of inputs."""
     infix: ClassVar[str] = ""
     """The operator that joins the inputs in the source."""
+    spread: ClassVar[bool] = False
+    """True if its function takes the inputs one by one instead of as a list."""
+    most: ClassVar[int | None] = None
+    """How many inputs it takes at most, if it takes a list; None: any number."""
+    seen: ClassVar[int | None] = None
+    """How many of the inputs, from the first on, the values of the output follow from; None: all of them."""
     features_last: ClassVar[bool] = False
     """True if it works along the last axis, so that a feature map needs its channels there."""
     keeps_storage: ClassVar[bool] = False

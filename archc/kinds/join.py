@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from archc.expressions.tree import Choice, Expr, choose, compare
-from archc.kinds.base import FLOAT, Call, Fault, Inputs, Kind, Role, Shape, form, volume
+from archc.expressions.algebra import equal_where
+from archc.expressions.tree import Choice, Expr, choose, compare, lower
+from archc.kinds.base import FLOAT, Call, Fault, Inputs, Kind, Role, Shape, Window, form, need_map, volume
+from archc.kinds.layout import Axis, axis_faults, place_of
 from archc.kinds.registry import register
+from archc.kinds.spatial import resizing
 
 
 class Join(Kind):
@@ -14,10 +17,12 @@ class Join(Kind):
 
     many: ClassVar[bool] = True
     broadcasts: ClassVar[bool] = False
-    """Whether a 1×1 map is a gate that joins a whole map."""
-    adds_channels: ClassVar[bool] = False
-    """Whether the output has the channels of all inputs, which may differ; they are equal otherwise."""
+    """Whether PyTorch repeats an axis of length 1 as often as the other inputs need it."""
     role: ClassVar[Role] = "join"
+
+    def joined_axis(self, rank: int) -> int | None:
+        """The place in a shape of the axis along which it puts its inputs side by side; None if there is none."""
+        return None
 
     def join_faults(
         self,
@@ -35,25 +40,42 @@ class Join(Kind):
         if len(inputs) < 2:
             yield 0, Fault("E0310", f"`{self.kind}` joins two inputs or more, this is {len(inputs)}"), 0
             return
+        if self.most is not None and len(inputs) > self.most:
+            message = f"`{self.kind}` takes {self.most} inputs, but gets {len(inputs)}"
+            yield self.most, Fault("E0310", message), 0
+            return
+        yield from self.shape_faults(inputs, shortcuts, keeps)
+
+    def shape_faults(
+        self, inputs: Inputs, shortcuts: Container[int], keeps: Callable[[int], bool]
+    ) -> Iterator[tuple[int, Fault, int]]:
+        """As `join_faults`, for a number of inputs that it takes."""
         ranks = [len(x) for x in inputs]
         usual = _usual(ranks)
         if len(set(ranks)) > 1:
             message = f"`{self.kind}` cannot join feature maps with vectors"
+            if not {1, 3}.issuperset(ranks):
+                message = f"`{self.kind}` cannot join inputs with different numbers of axes"
             for odd in _differing(ranks, usual)[:_TOLD]:
-                label = f"gives {form(inputs[odd])}, the others {form(inputs[ranks.index(usual)])}"
-                yield odd, Fault("E0310", message, label=label), ranks.index(usual)
+                right = ranks.index(usual)
+                label = f"gives {form(inputs[odd])}, the others {form(inputs[right])}"
+                yield odd, Fault("E0310", message, label=label, help=self._aligned(inputs[odd], inputs[right])), right
             return
+        joined = self.joined_axis(usual)
         sizes = [x[1:] for x in inputs]
         gates = [self.broadcasts and all(length == 1 for length in size) for size in sizes]  # they scale every position
         counted = [size for size, gate in zip(sizes, gates, strict=True) if not gate] or sizes
         size = _usual_size(sizes, counted, shortcuts, keeps)
-        unequal = [at for at in _differing(sizes, size) if not gates[at]][:_TOLD]
+        wanted = self._wanted(size, counted)
+        unequal = [at for at in range(len(sizes)) if not self._fits(sizes[at], wanted, joined)][:_TOLD]
         mended = set()
-        if not self.adds_channels:
+        if joined != 0:
             channels = [x[0] for x in inputs]
-            many = [value for value in channels if value != 1] if self.broadcasts else []  # a gate is not to be met
+            many = [value for value in channels if value != 1] if self.broadcasts else []  # one channel is repeated
             usual = _usual(many or channels, [value for at, value in enumerate(channels) if at not in shortcuts])
             for odd in _differing(channels, usual)[:_TOLD]:
+                if self.broadcasts and channels[odd] == 1:
+                    continue
                 stride = _stride(sizes[odd], size)
                 if stride > 1:
                     mended.add(odd)
@@ -61,8 +83,6 @@ class Join(Kind):
                 help = f"a 1×1 convolution with `{written}` makes them equal"
                 if not sizes[odd]:
                     help = f"a layer `linear: {usual}` makes them equal"
-                if channels[odd] == 1 and self.broadcasts:
-                    help = f"a gate needs one channel for each channel that it scales: {usual} here"
                 label = f"gives {channels[odd]} channel{'s' * (channels[odd] != 1)}, {_others(channels, odd, usual)}"
                 fault = Fault("E0311", f"`{self.kind}` needs equal channels", label=label, help=help)
                 yield odd, fault, channels.index(usual)
@@ -75,6 +95,29 @@ class Join(Kind):
             label = f"gives {form(sizes[odd])}, {_others([form(size) for size in sizes], odd, form(size))}"
             fault = Fault("E0312", f"inputs of `{self.kind}` differ in height and width", label=label, help=help)
             yield odd, fault, sizes.index(size)
+
+    def _wanted(self, size: tuple[int, ...], counted: list[tuple[int, ...]]) -> tuple[int, ...]:
+        """The size that all are held against: an axis of length 1 is repeated where others are longer."""
+        if not self.broadcasts:
+            return size
+        longer = ([other[axis] for other in counted if other[axis] != 1] for axis in range(len(size)))
+        return tuple(
+            length if length != 1 else _usual(other or [1]) for length, other in zip(size, longer, strict=True)
+        )
+
+    def _fits(self, size: tuple[int, ...], wanted: tuple[int, ...], joined: int | None) -> bool:
+        return all(
+            length == other or (self.broadcasts and length == 1) or at == joined
+            for at, (length, other) in enumerate(zip(size, wanted, strict=True), 1)
+        )
+
+    def _aligned(self, odd: Shape, right: Shape) -> str:
+        """Why the ranks must be equal, and the way to make them so, if a vector has a number for each channel."""
+        if not self.broadcasts or len(odd) > 1 or odd[0] != right[0]:
+            return ""
+        sizes = [odd[0], *(1 for _ in right[1:])]
+        help = f"`unflatten: {{dim: 1, unflattened_size: {sizes}}}` makes it {form(tuple(sizes))}"
+        return f"{help}; PyTorch aligns axes from the last one, so its batch would meet another axis"
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         for _, fault, _ in self.join_faults(inputs):
@@ -134,72 +177,103 @@ def _others(values: list[Any], odd: int, usual: Any) -> str:
 
 @register
 class Concat(Join):
-    """Concatenates feature maps over the channels (`torch.cat`)."""
+    """Puts tensors side by side along an axis, by default the channels (`torch.cat`)."""
 
     kind: ClassVar[str] = "concat"
     torch: ClassVar[str] = "archc.Concat"
-    adds_channels: ClassVar[bool] = True
+    structural: ClassVar[tuple[str, ...]] = ("dim",)
     aliases: ClassVar[tuple[str, ...]] = ("cat", "concatenate")
 
+    dim: Axis = 1
+    """The axis; 1 is the first after the batch, -1 the last."""
+
+    def joined_axis(self, rank: int) -> int | None:
+        return self.dim - 1 if self.dim > 0 else self.dim + rank
+
+    def shape_faults(
+        self, inputs: Inputs, shortcuts: Container[int], keeps: Callable[[int], bool]
+    ) -> Iterator[tuple[int, Fault, int]]:
+        for at, x in enumerate(inputs):
+            for fault in axis_faults(self.dim, x, "dim", self.kind):
+                yield at, fault._replace(argument=None), at
+                return
+        yield from super().shape_faults(inputs, shortcuts, keeps)
+
     def output(self, inputs: Inputs) -> Shape:
-        return (sum([x[0] for x in inputs]), *inputs[0][1:])
+        at = place_of(self.dim, inputs[0])
+        return (*inputs[0][:at], sum([x[at] for x in inputs]), *inputs[0][at + 1 :])
 
     def function(self, inputs: Inputs) -> Call:
-        return Call("torch.cat", (), (("dim", 1),))
+        return Call("torch.cat", (), (("dim", self.dim),))
+
+    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+        at = place_of(self.dim, inputs[0])
+        return tuple(None if axis == at > 0 else axis for axis in range(len(inputs[0])))
 
 
-def _channels(inputs: Inputs) -> Any:
-    """The channels that equal inputs have, in the words of one that has them under all conditions."""
-    for x in inputs:
-        if not isinstance(x[0], Choice):
-            return x[0]
-    return inputs[0][0]
+def _broadcast(one: Any, other: Any) -> Any:
+    """The length of an axis: of two lengths the one that is not 1, for they are equal, or one of them is 1.
 
-
-def _larger(one: Any, other: Any) -> Any:
-    """Of two sizes the one that is not 1; they are equal, or one of them is 1."""
+    Of two expressions for one length, the shorter.
+    """
     for size, another in ((one, other), (other, one)):
-        if not isinstance(size, Expr):
-            return another if size == 1 else size
-    return one if one == other else choose(compare(one, "==", 1), other, one)
+        known = lower(size) if isinstance(size, Expr) else size
+        if not isinstance(known, Expr):
+            return another if known == 1 else size
+    if equal_where(one, other, True, True):
+        return other if _words(other) < _words(one) else one
+    return choose(compare(one, "==", 1), other, one)
 
 
-def _partial(kind: Join, inputs: Inputs, images: int) -> int:
-    """Bytes of the result so far, while the last of three inputs or more is joined to it."""
-    return FLOAT * images * volume(kind.output(inputs[:-1])) if len(inputs) > 2 else 0
+def _words(size: Expr) -> tuple[bool, int]:
+    return isinstance(size, Choice), size.size
+
+
+class Elementwise(Join):
+    """Computes element by element, with PyTorch's broadcasting: axes have equal lengths, or one of them has 1."""
+
+    broadcasts: ClassVar[bool] = True
+
+    def output(self, inputs: Inputs) -> Shape:
+        first, *others = inputs
+        for x in others:
+            first = tuple(map(_broadcast, first, x))
+        return first
+
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        """The result so far, while the last of three inputs or more is joined to it."""
+        return FLOAT * images * volume(self.output(inputs[:-1])) if len(inputs) > 2 else 0
 
 
 @register
-class Add(Join):
-    """Adds inputs of equal shapes element by element."""
+class Add(Elementwise):
+    """Adds inputs element by element."""
 
     kind: ClassVar[str] = "add"
     torch: ClassVar[str] = "archc.Add"
     infix: ClassVar[str] = "+"
     aliases: ClassVar[tuple[str, ...]] = ("sum",)
 
-    def output(self, inputs: Inputs) -> Shape:
-        return inputs[0] if not isinstance(inputs[0][0], Choice) else (_channels(inputs), *inputs[0][1:])
 
-    def scratch(self, inputs: Inputs, images: int) -> int:
-        return _partial(self, inputs, images)
+@register
+class Subtract(Elementwise):
+    """Subtracts the second input from the first, element by element."""
+
+    kind: ClassVar[str] = "subtract"
+    torch: ClassVar[str] = "archc.Subtract"
+    infix: ClassVar[str] = "-"
+    most: ClassVar[int | None] = 2
+    aliases: ClassVar[tuple[str, ...]] = ("sub", "minus", "difference")
 
 
 @register
-class Multiply(Join):
-    """Multiplies inputs of equal shapes element by element; a 1×1 feature map scales a whole feature map (a gate)."""
+class Multiply(Elementwise):
+    """Multiplies inputs element by element; a 1×1 feature map scales a whole feature map (a gate)."""
 
     kind: ClassVar[str] = "multiply"
     torch: ClassVar[str] = "archc.Multiply"
     infix: ClassVar[str] = "*"
-    broadcasts: ClassVar[bool] = True
     aliases: ClassVar[tuple[str, ...]] = ("mul",)
-
-    def output(self, inputs: Inputs) -> Shape:
-        sizes = inputs[0][1:]
-        for x in inputs[1:]:
-            sizes = tuple(map(_larger, sizes, x[1:]))
-        return (_channels(inputs), *sizes)
 
     @property
     def needs_input(self) -> bool:
@@ -209,5 +283,56 @@ class Multiply(Join):
         products = (self.output(inputs[:count]) for count in range(2, len(inputs)))  # the last one is the output
         return FLOAT * images * sum(map(volume, products))
 
-    def scratch(self, inputs: Inputs, images: int) -> int:
-        return _partial(self, inputs, images)
+
+@register
+class Maximum(Elementwise):
+    """The larger of two inputs, element by element (`torch.maximum`)."""
+
+    kind: ClassVar[str] = "maximum"
+    torch: ClassVar[str] = "archc.Maximum"
+    spread: ClassVar[bool] = True
+    most: ClassVar[int | None] = 2
+    aliases: ClassVar[tuple[str, ...]] = ("max", "maxout")
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("torch.maximum")
+
+
+@register
+class Resize(Join):
+    """Resizes the first input to the height and width of the second (`torch.nn.functional.interpolate`)."""
+
+    kind: ClassVar[str] = "resize"
+    torch: ClassVar[str] = "archc.Resize"
+    most: ClassVar[int | None] = 2
+    seen: ClassVar[int | None] = 1
+    role: ClassVar[Role] = "reshape"
+    aliases: ClassVar[tuple[str, ...]] = ("interpolate", "resizelike", "upsamplelike")
+
+    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"] = "nearest"
+    """Interpolation method."""
+    align_corners: bool | None = None
+    """Align the corner positions of input and output; for `bilinear` and `bicubic`."""
+
+    def label(self, inputs: Inputs) -> str:
+        return f"resize to {form(inputs[1][1:])}" if len(inputs) > 1 else "resize"
+
+    def shape_faults(
+        self, inputs: Inputs, shortcuts: Container[int], keeps: Callable[[int], bool]
+    ) -> Iterator[tuple[int, Fault, int]]:
+        for at, x in enumerate(inputs):
+            if len(x) != 3:
+                yield at, next(need_map((x,), self.kind)), at
+        if self.align_corners is not None and self.mode.startswith("nearest"):
+            message = f"`align_corners` does not apply to `mode: {self.mode}`"
+            yield 0, Fault("E0203", message, help="leave it out"), 0
+
+    def output(self, inputs: Inputs) -> Shape:
+        return (inputs[0][0], *inputs[1][1:])
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        return resizing(self.mode, inputs[0][1:], inputs[1][1:])

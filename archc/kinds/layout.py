@@ -6,12 +6,14 @@ Axes have PyTorch's numbers: 0 is the batch, which stays where it is, and negati
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archc.expressions.tree import product_of
+from archc.expressions.tree import choose, compare, product_of
+from archc.kinds.arithmetic import is_expression
 from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
 from archc.kinds.labels import listed, text
 from archc.kinds.registry import register
@@ -164,6 +166,91 @@ class Flatten(Kind):
         first, last = self._ends(inputs[0])
         mixed = range(first, last + 1) if last > first else ()
         return tuple(Window(None if at in mixed else 1) for at in range(1, len(inputs[0])))
+
+
+def _sizes(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not value:
+        raise PydanticCustomError("sizes", "expected a list of sizes, got {shown}", {"shown": shown(value)})
+    if list(value).count(-1) > 1:
+        raise PydanticCustomError("sizes", "only one size may be -1, got {shown}", {"shown": shown(value)})
+    return tuple(size if size == -1 else integer(size, 1) for size in value)
+
+
+def _instead(size: Any, value: Any) -> Any:
+    """A size, or the value in the place of -1."""
+    return choose(compare(size, "==", -1), value, size) if is_expression(size) else value if size == -1 else size
+
+
+@register
+class Unflatten(Kind):
+    """Makes several axes of one: 64 features become a 64×1×1 map, 56 rows 8 windows of 7."""
+
+    kind: ClassVar[str] = "unflatten"
+    torch: ClassVar[str] = "nn.Unflatten"
+    positional: ClassVar[tuple[str, ...]] = ("dim", "unflattened_size")
+    structural: ClassVar[tuple[str, ...]] = ("dim",)
+    listed: ClassVar[tuple[str, ...]] = ("unflattened_size",)
+    keeps_storage: ClassVar[bool] = True
+    aliases: ClassVar[tuple[str, ...]] = ("reshape", "view", "expanddims", "unsqueeze")
+    examples: ClassVar[tuple[str, ...]] = (
+        "{dim: 1, unflattened_size: [64, 1, 1]}",
+        "{dim: 2, unflattened_size: [-1, 7]}",
+    )
+
+    dim: Axis
+    """The axis; 1 is the first after the batch."""
+    unflattened_size: Annotated[
+        tuple[int, ...],
+        PlainValidator(_sizes),
+        WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1, "maxItems": 7}),
+    ]
+    """The lengths of the axes that it becomes; one of them may be -1, and follows from the others."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        lengths = {length for length in x if length > 1}
+        halves = [[2, length // 2] for length in lengths if length % 2 == 0]
+        ones = [[length, 1] for length in x]
+        return {"dim": list(range(1, len(x) + 1)), "unflattened_size": [[-1, 1], *ones, *halves, [-1, 2], [1, -1, 1]]}
+
+    def label(self, inputs: Inputs) -> str:
+        return f"axis {text(self.dim)} to {listed(self.unflattened_size)}"
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
+        faults = list(axis_faults(self.dim, x, "dim", self.kind))
+        yield from faults
+        if faults:
+            return
+        length, known = x[place_of(self.dim, x)], prod(size for size in self.unflattened_size if size != -1)
+        if length != known and (length % known or -1 not in self.unflattened_size):
+            sizes = listed(self.unflattened_size)
+            message = f"`unflatten` cannot make {sizes} of an axis of {length}"
+            help = f"the sizes must multiply to {length}"
+            yield Fault("E0313", message, "unflattened_size", help=help)
+        elif len(x) + len(self.unflattened_size) > MOST_AXES:
+            message = f"`unflatten` gives more than {MOST_AXES - 1} axes"
+            yield Fault("E0301", message, "unflattened_size")
+
+    def output(self, inputs: Inputs) -> Shape:
+        (x,) = inputs
+        at = place_of(self.dim, x)
+        rest = x[at]
+        for size in self.unflattened_size:
+            rest = rest // _instead(size, 1)
+        return (*x[:at], *(_instead(size, rest) for size in self.unflattened_size), *x[at + 1 :])
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {"dim": 1 + place_of(self.dim, inputs[0]), "unflattened_size": self.unflattened_size}
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("torch.unflatten", (self.dim, self.unflattened_size))
+
+    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+        at, count = place_of(self.dim, inputs[0]), len(self.unflattened_size)
+        long = [place for place, size in enumerate(self.unflattened_size) if size != 1]
+        own = at + long[0] if len(long) == 1 else None
+        return tuple(axis if axis < at else own if axis == at else axis + count - 1 for axis in range(len(inputs[0])))
 
 
 @register

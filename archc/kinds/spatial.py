@@ -217,10 +217,14 @@ class Upsample(Kind):
         return (channels, *[unless(axis(self.size, i), None, size) for i, size in enumerate(scaled)])
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
-        reach = {"bilinear": 2, "bicubic": 4}.get(self.mode, 1)
-        before = max(reach // 2 - 1, 0)
-        sizes = zip(inputs[0][1:], self.output(inputs)[1:], strict=True)
-        return tuple(Window(min(reach, old), old / new, before, inside=old == 1) for old, new in sizes)
+        return resizing(self.mode, inputs[0][1:], self.output(inputs)[1:])
+
+
+def resizing(mode: str, old: Shape, new: Shape) -> tuple[Window, ...]:
+    """How the positions of a map of another size look at those of the old one."""
+    reach = {"bilinear": 2, "bicubic": 4}.get(mode, 1)
+    before = max(reach // 2 - 1, 0)
+    return tuple(Window(min(reach, a), a / b, before, inside=a == 1) for a, b in zip(old, new, strict=True))
 
 
 def _scaled(size: Any, factor: Any) -> Any:
@@ -429,6 +433,25 @@ class Mean(Kind):
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
         return (Window(None),) * (len(inputs[0]) - 1)
+
+
+@register
+class Scale(Kind):
+    """Multiplies each value by a constant."""
+
+    kind: ClassVar[str] = "scale"
+    torch: ClassVar[str] = "archc.Scale"
+    positional: ClassVar[tuple[str, ...]] = ("factor",)
+    examples: ClassVar[tuple[str, ...]] = ("0.17",)
+
+    factor: Real
+    """The constant."""
+
+    def label(self, inputs: Inputs) -> str:
+        return f"× {text(self.factor)}"
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("torch.mul", (self.factor,))
 
 
 @register

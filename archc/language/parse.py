@@ -297,8 +297,7 @@ class Parser:
         if "$" not in text:
             fault = layer_name_fault(text)
             if fault:
-                help = "names made of digits are reserved for the entries of a list" if text.isdigit() else ""
-                self.fail("E0208", f"a layer cannot be named `{text}`: {fault}", mark, help=help)
+                self.fail("E0208", f"a layer cannot be named `{text}`: {fault}", mark)
             return Name((text,), mark, text)
         parts: list[str | Expression] = []
         end = 0
@@ -477,11 +476,11 @@ class Parser:
             help, fix = self.problems.suggest(target, [*self.blocks, *KINDS], mark)
             help = help or "`archc list --kinds`"
             self.fail("E0204", f"unknown layer or block `{target}`", mark, help=help, fix=fix)
+        operands: tuple[Reference, ...] = ()
         if kind.many:
-            operands = self._operands(kind, node, node_mark, scope)
-            return self.join(kind, mark, operands)
+            operands, node = self._operands(kind, node, node_mark, scope)
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
-        call = LayerCall(kind, mark, arguments, marks)
+        call = LayerCall(kind, mark, arguments, marks, operands)
         expressions = any(has_expression(value) for value in arguments.values())
         if expressions and not self._plain_ones(kind, mark, arguments, marks, scope):
             raise _Skip
@@ -496,17 +495,32 @@ class Parser:
                 raise _Skip
         return call
 
-    def join(self, kind: type[Kind], mark: Mark, operands: tuple[Reference, ...] = ()) -> LayerCall:
-        """A join of operands, or of a body's branches."""
-        call = LayerCall(kind, mark, {}, {}, operands)
+    def join(self, kind: type[Kind], mark: Mark) -> LayerCall:
+        """A join of a body's branches."""
+        call = LayerCall(kind, mark, {}, {})
         call.ready = make_kind(call, {}, self.problems)
         return call
 
-    def _operands(self, kind: type[Kind], node: Any, node_mark: Mark, scope: frozenset[str]) -> tuple[Reference, ...]:
+    def _operands(
+        self, kind: type[Kind], node: Any, node_mark: Mark, scope: frozenset[str]
+    ) -> tuple[tuple[Reference, ...], Map | None]:
+        """The inputs of a join, `[a, b]` or `{inputs: [a, b], …}`, and its arguments."""
+        arguments = None
+        if isinstance(node, Map) and kind.model_fields:
+            if "inputs" not in node:
+                help = f"write `{{{kind.kind}: {{inputs: [a, b], …}}}}` with the names of earlier entries"
+                self.fail("E0310", f"`{kind.kind}` has no `inputs`", node_mark, help=help)
+            arguments = Map(node.mark)
+            for name, item in node.items():
+                if name != "inputs":
+                    arguments[name] = item
+                    arguments.keys_at[name], arguments.values_at[name] = node.keys_at[name], node.values_at[name]
+            node, node_mark = node["inputs"], node.values_at["inputs"]
         if not isinstance(node, Seq) or len(node) < 2:
             help = f"write `{{{kind.kind}: [a, b]}}` with the names of earlier entries"
             self.fail("E0310", f"`{kind.kind}` joins two inputs or more, got {shown(node)}", node_mark, help=help)
-        return tuple(self.reference(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
+        references = tuple(self.reference(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
+        return references, arguments
 
     def _arguments(
         self, kind: type[Kind], target: str, node: Any, node_mark: Mark, scope: frozenset[str]

@@ -139,8 +139,8 @@ def _plain(value: Schema) -> Schema:
 def _names(*reserved: Iterable[str], index: bool = False) -> Schema:
     """A pattern of the names that are not reserved; with `index`, of entries: they can carry one, and have a `-`."""
     excluded = "|".join(sorted({*keyword.kwlist}.union(*reserved)))
-    also, dash = (f"|{_INDEX}", "-") if index else ("", "")
-    return {"pattern": rf"^(?!(?:{excluded})$)(?:[A-Za-z]{also})(?:[A-Za-z0-9_{dash}]{also})*$"}
+    also, dash, number = (f"|{_INDEX}", "-", "[0-9]+|") if index else ("", "", "")
+    return {"pattern": rf"^(?!(?:{excluded})$)(?:{number}(?:[A-Za-z]{also})(?:[A-Za-z0-9_{dash}]{also})*)$"}
 
 
 def _parameters(*values: Schema) -> Schema:
@@ -244,10 +244,20 @@ def _kind_doc(kind: type[Kind]) -> str:
 
 def _kind(kind: type[Kind]) -> Schema:
     """The arguments of a kind: by their names, the first one alone, or none where none is needed."""
-    if kind.many:
-        return _said({"type": "array", "items": _ref("reference"), "minItems": 2}, _kind_doc(kind))
     schema, said = kind.model_json_schema(), meanings(kind)
     fields = {name: _said(_argument(field), said[name]) for name, field in schema.get("properties", {}).items()}
+    if kind.many:
+        most = {} if kind.most is None else {"maxItems": kind.most}
+        inputs = {"type": "array", "items": _ref("reference"), "minItems": 2, **most}
+        if not fields:
+            return _said(inputs, _kind_doc(kind))
+        named = {
+            "type": "object",
+            "properties": {"inputs": inputs, **fields},
+            "required": ["inputs", *schema.get("required", [])],
+            "additionalProperties": False,
+        }
+        return _said({"title": kind.kind, "anyOf": [inputs, named]}, _kind_doc(kind))
     named = {
         "type": "object",
         "properties": fields,

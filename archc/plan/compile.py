@@ -27,7 +27,7 @@ from archc.expressions import (
     tree_of,
 )
 from archc.graph import Network
-from archc.kinds import Alternatives
+from archc.kinds import Alternatives, Join
 from archc.kinds.arithmetic import Numbered
 from archc.language.parse import make_kind
 from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Parameter, Reference, Splice
@@ -58,6 +58,7 @@ from archc.plan.plan import (
 from archc.plan.shapes import (
     DIMENSIONS,
     Inexpressible,
+    alike,
     channels_of,
     dimensions,
     expanded,
@@ -502,7 +503,7 @@ class _Compiler:
             kind = make_kind(call, arguments, Problems()) if not free_names(tuple(arguments.values())) else None
             kind = kind or call.kind.symbolic(arguments)
         found = output_shapes(kind, shapes)
-        self.guards += guards(kind, shapes)
+        self.guards += guards(kind)
         if kind.many:
             found = {None: shortest(kind, shapes, found[None])}
         return layer_plan(kind, shapes), found
@@ -511,21 +512,26 @@ class _Compiler:
         """The join of a body's branches, as its last step."""
         assert body.join is not None
         kind = body.join.ready
-        assert kind is not None
+        assert isinstance(kind, Join)
         parts = frame.parts
         if len(parts) == 1 and not parts[0].loops and parts[0].when is None:
             return {None: parts[0].value}
         certain = [part for part in parts if part.when is None and not part.loops]
         shape: Shape
-        if kind.kind == "concat":
+        if kind.joined_axis(1) is not None:
             ranked = [part.value.shape for part in (*certain, *parts) if not isinstance(part.value.shape, Alternatives)]
             if not ranked:
                 raise Inexpressible("every branch may have one of two ranks")
             shape = (self.total(parts, flow), *ranked[0][1:])
         else:
-            like = [part.value.shape for part in certain or parts]
-            self.guards += guards(kind, tuple(part.value.shape for part in parts), [part.when for part in parts])
-            shape = output_shapes(kind, tuple(map(lifted, like if len(like) > 1 else like * 2)))[None]
+            like = [lifted(part.value.shape) for part in certain or parts]
+            shape = like[0]
+            if len(like) > 1:
+                shape = shortest(kind, tuple(like), output_shapes(kind, tuple(like))[None])
+            for part in parts if certain else ():
+                if part.when is not None and not part.loops:
+                    other = alike(lifted(part.value.shape), shape, part.when)
+                    shape = merged(part.when, output_shapes(kind, (shape, other))[None], shape)
         layer = Layer(
             type(kind), ((None, kind.call((shape, shape))),), kind.function((shape, shape)), kind.infix, False
         )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from archc.expressions import Binary, Compare, Const, Logic, Name, equal_where, lift
-from archc.kinds import Alternatives, Kind
-from archc.kinds.join import Join
-from archc.plan.plan import Guard, Shape
+from archc.kinds import Kind
+from archc.plan.plan import Guard
 
 
-def guards(kind: Kind, inputs: Sequence[Shape], when: Sequence[Any] = ()) -> Iterator[Guard]:
-    """The guards of a layer; an input with a condition in `when` takes part only where that holds."""
-    if isinstance(kind, Join):
-        if not kind.adds_channels:
-            yield from _equal_channels(kind, inputs, when or [None] * len(inputs))
-    elif kind.__dict__.get("padding") == "same":
+def guards(kind: Kind) -> Iterator[Guard]:
+    """The guards of a layer."""
+    if kind.__dict__.get("padding") == "same":
         yield from _odd_kernel(kind)
 
 
@@ -34,18 +30,6 @@ def both(one: Any, other: Any) -> Any:
     if one is None or other is None:
         return other if one is None else one
     return Logic("and", (lift(one), lift(other)))
-
-
-def _equal_channels(kind: Join, inputs: Sequence[Shape], when: Sequence[Any]) -> Iterator[Guard]:
-    """Unequal channels, of which one may be 1: PyTorch broadcasts them."""
-    if any(isinstance(shape, Alternatives) for shape in inputs):
-        return
-    (first, *_), given = inputs[0], when[0]
-    for (channels, *_), condition in zip(inputs[1:], when[1:], strict=True):
-        together = both(given, condition)
-        if not _equal(first, channels, together):
-            differ = Compare((lift(first), lift(channels)), ("!=",))
-            yield Guard(differ, f"the inputs of `{kind.kind}` need equal channels", together)
 
 
 def _equal(one: Any, other: Any, condition: Any) -> bool:

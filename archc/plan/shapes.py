@@ -11,22 +11,28 @@ from archc.expressions import (
     Name,
     Unary,
     either,
+    equal_where,
     free_names,
     lift,
     lower,
     substitute,
     walk,
 )
-from archc.kinds import Alternatives, Kind
+from archc.kinds import Alternatives, Join, Kind
 from archc.kinds import Call as TorchCall
 from archc.kinds.arithmetic import Numbered
 from archc.kinds.base import AXES
+from archc.kinds.layout import MOST_AXES
 from archc.plan.plan import (
     Layer,
     Shape,
 )
 
-DIMENSIONS = {1: ("channels",), **{1 + rank: ("channels", *axes) for rank, axes in AXES.items()}}
+DIMENSIONS = {
+    1: ("channels",),
+    **{1 + rank: ("channels", *axes) for rank, axes in AXES.items()},
+    **{rank: ("channels", *(f"axis{axis}" for axis in range(2, 1 + rank))) for rank in range(2 + max(AXES), MOST_AXES)},
+}
 """What the elements of a shape are called, by its rank."""
 
 
@@ -87,14 +93,20 @@ def output_shapes(kind: Kind, inputs: tuple[Shape, ...]) -> Any:
 
 
 def shortest(kind: Kind, inputs: tuple[Shape, ...], shape: Shape) -> Shape:
-    """The shape of a join: where all inputs have to be equal, the one that is said in the fewest words."""
+    """The shape of a join: where all inputs have to be equal, the one that is said in the fewest words.
+
+    Sizes that are not known are taken to be equal: whether they are, can seldom be told without the arguments.
+    """
     if any(isinstance(one, Alternatives) for one in (*inputs, shape)):
         return shape
-    first = 1 if kind.kind == "concat" else 0
+    assert isinstance(kind, Join)
+    if kind.seen is not None:
+        return shape
     dims = list(shape)
-    for at in range(first, len(shape)):
-        sizes = [one[at] for one in inputs if lower(lift(one[at])) != 1]
-        dims[at] = min(sizes, key=lambda size: lift(size).size) if sizes else shape[at]
+    for at in range(1 if kind.broadcasts else 0, len(shape)):
+        sizes = [one[at] for one in inputs if not kind.broadcasts or lower(lift(one[at])) != 1]
+        if sizes and at != kind.joined_axis(len(shape)):
+            dims[at] = min(sizes, key=lambda size: lift(size).size)
     return tuple(dims)
 
 
@@ -129,6 +141,20 @@ def merged(condition: Any, yes: Shape, no: Shape) -> Shape:
     if isinstance(yes, Alternatives) or isinstance(no, Alternatives) or len(yes) != len(no):
         return yes if yes is no else Alternatives((condition, yes, no))
     return tuple(simplified(either(condition, one, other)) for one, other in zip(yes, no, strict=True))
+
+
+def alike(shape: Shape, other: Shape, condition: Any) -> Shape:
+    """A shape in the words of another, as far as they are equal where a condition holds.
+
+    Sizes that are not known are taken to be equal.
+    """
+    if isinstance(shape, Alternatives) or isinstance(other, Alternatives) or len(shape) != len(other):
+        return shape
+    pairs = zip(shape, other, strict=True)
+    return tuple(
+        own if equal_where(one, own, condition, True) or (at and lower(lift(own)) != 1) else one
+        for at, (one, own) in enumerate(pairs)
+    )
 
 
 def decided(shape: Shape, condition: Expr, truth: bool) -> Shape:

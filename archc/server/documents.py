@@ -6,13 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from lsprotocol.types import Diagnostic
 
-from archc.reading import Map, read_file
+from archc.reading import Map, Rereader, read_file
 from archc.server.analysis import Analysis, Outdated, analyse, read_open
 from archc.server.diagnostics import diagnostics
 from archc.server.text import Text
@@ -36,6 +36,7 @@ class Document:
     analysis: Analysis
     turn: int = 0
     task: asyncio.Task[None] | None = None
+    rereader: Rereader = field(default_factory=Rereader)
 
 
 class Documents:
@@ -115,7 +116,15 @@ class Documents:
         text, ours = document.text, document.analysis.ours  # once a spec, it stays one, however broken
 
         def work() -> tuple[Analysis, list[Diagnostic]]:
-            found = analyse(document.uri, document.path, text, read, lambda: document.turn == turn, ours=ours)
+            found = analyse(
+                document.uri,
+                document.path,
+                text,
+                read,
+                lambda: document.turn == turn,
+                rereader=document.rereader,
+                ours=ours,
+            )
             return found, diagnostics(found)
 
         try:

@@ -103,8 +103,10 @@ def _within(slot: Slot, step: Any) -> Slot:
     match slot.role:
         case Role.ENTRY:
             return Slot(Role.ENTRY) if isinstance(step, int) else Slot(Role.CALL, step)
-        case Role.CALL if slot.target in KINDS and KINDS[slot.target].many:
-            return Slot(Role.REFERENCE)
+        case Role.CALL if (
+            slot.target in KINDS and KINDS[slot.target].many and (isinstance(step, int) or step == "inputs")
+        ):
+            return Slot(Role.REFERENCES if step == "inputs" else Role.REFERENCE)
         case Role.CALL if slot.target in KINDS and step in KINDS[slot.target].mappings:
             return Slot(Role.INITIALIZER)
         case Role.CALL:

@@ -137,7 +137,8 @@ class Meaning:
             self.decided.add(is_present(entry, scope))
         if not is_present(entry, scope):
             for name, operands in entry.items():
-                given = value_of(operands[0], names) if name in KINDS and KINDS[name].many else given
+                if name in KINDS and KINDS[name].many:
+                    given = value_of((operands if isinstance(operands, list) else operands["inputs"])[0], names)
             return {None: single(x) if given is None else given}
         around, self.auxiliary = self.auxiliary, self.auxiliary or bool(entry.get("auxiliary"))
         try:
@@ -148,7 +149,9 @@ class Meaning:
                 return self.call(target, arguments, single(x) if given is None else given, scope)
             kind = KINDS[target]
             if kind.many:
-                return self.layer(kind(), tuple(value_of(reference, names) for reference in arguments))
+                operands, options = (arguments, {}) if isinstance(arguments, list) else split_inputs(arguments)
+                join = _construct(kind, named_arguments(list(kind.model_fields), options, scope))
+                return self.layer(join, tuple(value_of(reference, names) for reference in operands))
             made = _construct(kind, named_arguments(list(kind.model_fields), arguments, scope))
             return self.layer(made, (single(x) if given is None else given,))
         finally:
@@ -181,6 +184,11 @@ class Meaning:
         path = ".".join((*self.path, name) if name else self.path)
         self.layers.append(Layer(path, kind, inputs, made, self.auxiliary))
         return made
+
+
+def split_inputs(written: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The inputs of a join that has arguments, and these."""
+    return written["inputs"], {name: value for name, value in written.items() if name != "inputs"}
 
 
 def is_mapping(node: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -62,6 +63,7 @@ class Preparation:
     flip: bool = False
     pad: int = 0
     cutout: int = 0
+    randaugment: int = 0
     random_crop: bool = False
     center_crop: float = 1.0
     channels_last: bool = False
@@ -74,11 +76,15 @@ class Preparation:
             pixels = pixels[:, :, top : top + height, left : left + width]
         return self._normalised(self._resized(pixels))
 
-    def training(self, pixels: Tensor, draws: Tensor) -> Tensor:
-        """The same, each image shifted, mirrored and cut as its row of `draws` says."""
+    def training(self, pixels: Tensor, draws: Tensor, here: Tensor | None = None) -> Tensor:
+        """The same, each image changed as its row of `draws` says; `here` are the same rows on the CPU."""
         images = self._part(pixels, draws) if self.random_crop else self._resized(pixels)
         if self.flip or self.pad:
             images = self._moved(images, draws)
+        if self.randaugment:
+            from archc.training.randaugment import randaugment
+
+            images = randaugment(images, draws.cpu() if here is None else here, self.randaugment)
         result = self._normalised(images)
         if self.cutout:
             result = self._cut(result, draws)
@@ -125,7 +131,7 @@ class Preparation:
         return moved.view(count, height, width, -1).permute(0, 3, 1, 2)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        mean, std = (torch.tensor(v, device=images.device) for v in (self.mean, self.std))
+        mean, std = _constant(self.mean, images.device), _constant(self.std, images.device)
         if not self.channels_last:
             levels = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
             return levels.sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
@@ -146,6 +152,12 @@ class Preparation:
 
         inside = near(self.height, Draw.CUT_Y)[:, None, :, None] & near(self.width, Draw.CUT_X)[:, None, None, :]
         return images.masked_fill(inside, 0.0)
+
+
+@cache
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers on a device: to copy them there waits for it."""
+    return torch.tensor(values, device=device)
 
 
 def random_part(draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -171,7 +183,7 @@ def with_channels(pixels: Tensor, channels: int) -> Tensor:
         return pixels
     if channels == 3:
         return pixels.expand(-1, 3, -1, -1)
-    weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
+    weights = _constant((0.299, 0.587, 0.114), pixels.device).view(1, 3, 1, 1)
     return (pixels * weights).sum(1, keepdim=True).round().to(torch.uint8)
 
 

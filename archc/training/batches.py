@@ -21,11 +21,15 @@ MISSING = -100
 
 
 class Batch(NamedTuple):
-    """uint8 images (batch, channels, height, width) on the device, int64 labels, and their rows of the draws."""
+    """uint8 images (batch, channels, height, width) on the device, int64 labels, and their rows of the draws.
+
+    `here` are these rows on the CPU.
+    """
 
     pixels: Tensor
     labels: Tensor
     draws: Tensor
+    here: Tensor
 
 
 class Batches(Protocol):
@@ -54,10 +58,11 @@ class ResidentBatches:
     def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
         """Gather on the device; the whole epoch's row numbers and draws go there at once."""
         device = self.labels.device
-        draws = draws.to(device)
+        there = draws.to(device)
         moved = torch.cat(rows).to(device) if rows else torch.empty(0, dtype=torch.int64)
-        for part in torch.split(moved, [len(row) for row in rows]):
-            yield Batch(self.pixels[part], self.labels[part], draws[part] if len(draws) else draws)
+        for own, part in zip(rows, torch.split(moved, [len(row) for row in rows]), strict=True):
+            known = (there[part], draws[own]) if len(draws) else (there, draws)
+            yield Batch(self.pixels[part], self.labels[part], *known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,9 @@ class FolderBatches:
                     path, fault = next(iter(faults.items()))
                     what, help = f"`{path}` cannot be read: {fault}", "without --strict-images, archc skips it"
                     raise SpecError([Problem("E0702", what, file=str(path), help=help)])
-                own = draws[part].to(self.device, non_blocking=True) if len(draws) else draws
-                yield Batch(pixels.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True), own)
+                own = draws[part] if len(draws) else draws
+                there = [each.to(self.device, non_blocking=True) for each in (pixels, labels, own)]
+                yield Batch(there[0], there[1], there[2], own)
         finally:
             del batches  # ends the workers, even if a traceback holds this frame
 

@@ -50,7 +50,7 @@ class Mixed:
 
 def mixed(images: Tensor, labels: Tensor, draws: Tensor) -> Mixed:
     """Mix each image with the one before it in the batch, as its row of draws says."""
-    share, cut, x, y = draws[:, len(Draw) :].unbind(1)
+    share, cut, x, y = draws[:, len(Draw) : len(Draw) + 4].unbind(1)
     height, width = images.shape[2:]
     side = (1 - share).sqrt()
     rows = _span(y, side, height)[:, None, :, None]

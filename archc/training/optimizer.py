@@ -36,6 +36,10 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             return torch.optim.NAdam(groups, lr=recipe.lr, betas=betas)
         case "radam":
             return torch.optim.RAdam(groups, lr=recipe.lr, betas=betas)
+        case "adamax":
+            return torch.optim.Adamax(groups, lr=recipe.lr, betas=betas)
+        case "adagrad":
+            return torch.optim.Adagrad(groups, lr=recipe.lr)
         case "rmsprop":
             return torch.optim.RMSprop(groups, lr=recipe.lr, momentum=recipe.momentum)
     # On the CPU fused SGD rounds the last few elements of a tensor otherwise, which after 1,000 steps of the course's
@@ -73,6 +77,10 @@ def rate(recipe: Recipe, steps: int) -> Callable[[int], float]:
                 return 0.5 * (1 + math.cos(math.pi * done))
             case "linear":
                 return 1 - done
+            case "polynomial":
+                return float((1 - done) ** recipe.power)
+            case "multistep":
+                return float(recipe.gamma ** sum(step >= epoch * steps for epoch in recipe.milestones))
             case "step":
                 return float(recipe.gamma ** (step // (recipe.step_epochs * steps)))
             case "exponential":

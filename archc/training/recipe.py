@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from archc.problems import Problem, Problems, SpecError, did_you_mean
 from archc.reading import Map, read_file
@@ -19,6 +19,28 @@ Auto = Literal["auto"]
 Level = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+Optimizer = Literal["sgd", "adamw", "adam", "nadam", "radam", "adamax", "rmsprop", "adagrad"]
+Schedule = Literal["constant", "cosine", "linear", "polynomial", "step", "multistep", "exponential"]
+
+_SCHEDULES = {
+    "constantlr": "constant",
+    "cosineannealinglr": "cosine",
+    "linearlr": "linear",
+    "polynomiallr": "polynomial",
+    "steplr": "step",
+    "multisteplr": "multistep",
+    "exponentiallr": "exponential",
+}
+"""What torch calls the schedules, in lower case."""
+
+
+def _optimizer(name: Any) -> Any:
+    return name.lower() if isinstance(name, str) else name
+
+
+def _schedule(name: Any) -> Any:
+    return _SCHEDULES.get(name.lower(), name.lower()) if isinstance(name, str) else name
 
 
 class Recipe(BaseModel):
@@ -37,22 +59,26 @@ class Recipe(BaseModel):
         0, description="stop after so many epochs without a better validation accuracy; 0 never stops early"
     )
 
-    optimizer: Literal["sgd", "adamw", "adam", "nadam", "radam", "rmsprop"] = Field(
-        "adamw", description="optimizer of torch.optim"
+    optimizer: Annotated[Optimizer, BeforeValidator(_optimizer)] = Field(
+        "adamw", description="optimizer of torch.optim, by its name in any case"
     )
     lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(0.001, description="peak learning rate")
-    momentum: Fraction = Field(0.9, description="momentum of sgd and rmsprop; beta1 of the others")
+    momentum: Fraction = Field(0.9, description="momentum of sgd and rmsprop; beta1 of the others (adagrad has none)")
     nesterov: bool = Field(False, description="use Nesterov momentum (sgd)")
     weight_decay: NotNegative = Field(0.05, description="weight decay: decoupled for adamw, an L2 penalty for sgd")
     decay_all: bool = Field(False, description="also decay biases and normalization layers")
-    schedule: Literal["constant", "cosine", "linear", "step", "exponential"] = Field(
-        "cosine", description="learning rate schedule after the warm-up; cosine and linear end at 0"
+    schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Field(
+        "cosine", description="learning rate schedule after the warm-up; cosine, linear and polynomial end at 0"
     )
     warmup_epochs: NotNegative = Field(1.0, description="epochs over which the learning rate rises from 0")
     step_epochs: Count = Field(30, description="epochs between two drops of the `step` schedule")
-    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.1, description="factor of a step, or of an epoch of `exponential`"
+    milestones: list[Annotated[int, Field(ge=1)]] = Field(
+        [], description="epochs after which the `multistep` schedule drops the learning rate"
     )
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="factor of a drop, or of an epoch of `exponential`"
+    )
+    power: Annotated[float, Field(gt=0, le=100)] = Field(1.0, description="exponent of the `polynomial` schedule")
     freeze: list[str] = Field(
         [], description="freeze parameters by name; `*` fits anything, `!` before a pattern makes an exception"
     )
@@ -96,6 +122,9 @@ class Recipe(BaseModel):
     cutout: Annotated[int, Field(ge=0)] = Field(
         0, description="side length of a square to blank out at random, in pixels"
     )
+    randaugment: Annotated[int, Field(ge=0, le=30)] = Field(
+        0, description="magnitude of RandAugment's two random operations per image, usually 9; 0 disables it"
+    )
     workers: Auto | Annotated[int, Field(ge=0)] = Field(
         "auto", description="number of worker processes that load images"
     )
@@ -108,6 +137,7 @@ class Recipe(BaseModel):
     compile: Auto | bool = Field("auto", description="use torch.compile; auto: on a GPU")
     deterministic: bool = Field(False, description="make GPU runs bit-for-bit reproducible (slower)")
     shard: bool = Field(False, description="shard weights and optimizer state across processes (fully_shard)")
+    checkpoint_epochs: Count = Field(1, description="epochs between two checkpoints; the last one is always saved")
     checkpoint_steps: Annotated[int, Field(ge=0)] = Field(
         0, description="optimizer steps between checkpoints within an epoch; 0: none"
     )
@@ -147,7 +177,9 @@ def load_recipe(recipe: str | Path | Recipe = "default", **changes: Any) -> Reci
             code = "E0203" if name in Recipe.model_fields else "E0201"
             problems.add(Problem(code, f"`{name}`: {fault}", file="recipe"))
     problems.raise_any()
-    return recipe.model_copy(update=changes)
+    return recipe.model_copy(
+        update={name: getattr(Recipe.model_validate({name: changes[name]}), name) for name in changes}
+    )
 
 
 def field_fault(name: str, value: Any) -> str:
@@ -210,8 +242,12 @@ def parse_recipe(root: Map) -> Recipe:
 def _without_effect(name: str, recipe: Recipe) -> str:
     if name == "step_epochs" and recipe.schedule != "step":
         return f"the schedule is `{recipe.schedule}`, not `step`"
-    if name == "gamma" and recipe.schedule not in ("step", "exponential"):
+    if name == "gamma" and recipe.schedule not in ("step", "multistep", "exponential"):
         return f"the schedule is `{recipe.schedule}`, not `step`"
+    if name == "milestones" and recipe.schedule != "multistep":
+        return f"the schedule is `{recipe.schedule}`, not `multistep`"
+    if name == "power" and recipe.schedule != "polynomial":
+        return f"the schedule is `{recipe.schedule}`, not `polynomial`"
     if name == "nesterov" and recipe.nesterov and recipe.optimizer != "sgd":
         return f"the optimizer is `{recipe.optimizer}`, not `sgd`"
     return ""

@@ -54,6 +54,9 @@ def resolved(
         help = f"--batch-size {max(1, round(recipe.batch_size / parts)) * parts}"
         raise SpecError([Problem("E0701", what, file="recipe", help=help)])
     channels = size[0]
+    if recipe.randaugment and channels not in (1, 3):
+        what = f"`randaugment` changes images with 1 or 3 channels, but the network's input has {channels}"
+        raise SpecError([Problem("E0703", what, file="recipe", help="set randaugment to 0")])
     mean, std = levels or (IMAGENET if channels == 3 else GREY)
     if levels is None and isinstance(data.train, Images) and "auto" in (recipe.mean, recipe.std):
         mean, std = statistics(data.train.pixels, channels)
@@ -101,6 +104,7 @@ def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparatio
         flip=recipe.flip is True,
         pad=recipe.pad,
         cutout=recipe.cutout,
+        randaugment=recipe.randaugment,
         random_crop=recipe.random_resized_crop and not files,
         center_crop=1.0 if files else recipe.center_crop,
         channels_last=recipe.channels_last,

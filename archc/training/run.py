@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from archc.problems import Problem, SpecError
 from archc.training.batches import make_batches, smallest_part
 from archc.training.checkpoint import load_checkpoint
-from archc.training.data import Data, FolderImages, as_data, load_data, load_test
+from archc.training.data import Data, FolderImages, as_data, load_data, load_test, read_division
 from archc.training.distributed import World, world
 from archc.training.fingerprint import fingerprint
 from archc.training.freezing import freeze
@@ -62,6 +62,8 @@ def train(
     resume: bool = False,
     weights: str | Path | None = None,
     test: str = "",
+    split: str | float = "",
+    split_seed: int = 0,
     device: str = "auto",
     data_dir: str | Path = "data",
     download: bool = False,
@@ -79,12 +81,15 @@ def train(
     `out` is the run's folder, a new one below runs/ if None; with `resume` the run in it is continued if there is one,
     to a larger number of epochs if `epochs` asks for it. `weights` is a file or the folder of a run to start from:
     what fits by name and shape is loaded, and the head begins anew if it is for other classes. `test` names another
-    dataset, on whose images the best weights are evaluated at the end; no choice depends on it.
+    dataset, on whose images the best weights are evaluated at the end; no choice depends on it. `split` chooses the
+    validation images, drawn under `split_seed`: a share of each class (0.2), a fold ("1/5"), or a file that lists them.
 
     Raises SpecError if any of these does not fit, the loss is not finite, or memory or disk is full; Interrupted after
     SIGINT and SIGTERM, when the step that was running has been saved.
     """
-    source = Source(data if isinstance(data, str) else as_data(data), test, Path(data_dir), download, limit)
+    split = str(split)
+    given = data if isinstance(data, str) else as_data(data, read_division(split, split_seed) if split else None)
+    source = Source(given, test, Path(data_dir), download, limit, split, split_seed)
     pretrained = None if weights is None else read_pretrained(Path(weights))
     facts = source.facts() | {"weights": pretrained.facts() if pretrained else {}}
     subject, fields = find_subject(model, settings), load_recipe(recipe, **changes)
@@ -104,7 +109,9 @@ def resume_run(
         what = f"the run in `{path}` was started from Python, with a network or images that only that program has"
         help = f"continue it there: archc.train(model, data, recipe, out={str(path)!r}, resume=True)"
         raise SpecError([Problem("E0706", what, file=str(path), help=help)])
-    source = Source(facts["data"], facts["test"], Path(data_dir or facts["data_dir"]), False, facts["limit"])
+    place = Path(data_dir or facts["data_dir"])
+    names = facts["data"], facts["test"], place
+    source = Source(*names, False, facts["limit"], facts["split"], facts["split_seed"])
     recipe = load_recipe(folder / "recipe.yaml", **({} if epochs is None else {"epochs": epochs}))
     known = source.facts() | {"weights": facts["weights"]}
     return _train(kept_subject(folder, facts), source, recipe, None, known, folder, True, device, False)
@@ -132,6 +139,8 @@ class Source:
     folder: Path
     download: bool
     limit: int
+    split: str
+    split_seed: int
 
     def load(self, here: World) -> Data:
         """The images. The first process fetches them, the others wait. Raises SpecError (E0702)."""
@@ -141,13 +150,15 @@ class Source:
             name = self.data
             if self.download:
                 here.on_first(lambda: load_data(name, self.folder, download=True))
-            data = load_data(name, self.folder, limit=self.limit)
+            division = read_division(self.split, self.split_seed) if self.split else None
+            data = load_data(name, self.folder, limit=self.limit, division=division)
         return load_test(self.test, self.folder, data, limit=self.limit) if self.test else data
 
     def facts(self) -> dict[str, Any]:
         """What a run's folder keeps of it."""
         name = "" if isinstance(self.data, Data) else self.data
-        return {"data": name, "test": self.test, "data_dir": str(self.folder), "limit": self.limit}
+        split = {"split": self.split, "split_seed": self.split_seed}
+        return {"data": name, "test": self.test, "data_dir": str(self.folder), "limit": self.limit} | split
 
 
 def _train(

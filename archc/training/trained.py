@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from archc.build import load_weights
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation
-from archc.training.batches import MISSING, Batches, make_batches, read_image
-from archc.training.data import Data, FolderImages, load_data, load_test
-from archc.training.data.decode import UnreadableImage
+from archc.training.batches import MISSING, Batches, FolderBatches, make_batches
+from archc.training.data import Data, FolderImages, load_data, load_test, read_division
+from archc.training.data.named import named_images
 from archc.training.distributed import pick_device
 from archc.training.evaluation import Evaluation
 from archc.training.layout import planes
@@ -31,6 +31,14 @@ from archc.training.validation import autocast, evaluation_rows
 from archc.training.workers import worker_deaths
 
 Part = Literal["train", "validation", "test"]
+
+
+class Prediction(NamedTuple):
+    """The most probable classes of an image with their probabilities, best first; or why it cannot be read."""
+
+    path: Path
+    classes: list[tuple[str, float]]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,10 @@ class Trained:
             what = f"the images of the run `{self.folder}` came from Python"
             raise SpecError([Problem("E0702", what, file=str(self.folder), help=help)])
         place = Path(data_dir or self.facts["data_dir"])
-        data = load_data(name or self.facts["data"], place, limit=limit)
+        division = None
+        if name is None and self.facts["split"]:
+            division = read_division(self.facts["split"], self.facts["split_seed"])
+        data = load_data(name or self.facts["data"], place, limit=limit, division=division)
         own = name is None and self.facts["test"]
         return load_test(self.facts["test"], place, data, limit=limit) if own else data
 
@@ -78,7 +89,7 @@ class Trained:
         meter = Meter(self.device, 0)
         found: list[tuple[Tensor, Tensor, Tensor]] = []
         with torch.no_grad(), planes(self.model, self.recipe, self.device), worker_deaths():
-            for pixels, labels, _ in batches.of(rows, torch.empty(0)):
+            for pixels, labels, *_ in batches.of(rows, torch.empty(0)):
                 with autocast(self.recipe, self.device):
                     scores = self._scores(preparation, pixels)
                     meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
@@ -96,20 +107,30 @@ class Trained:
         wanted = [torch.tensor([row]) for row in rows]
         return [batch.pixels[0].cpu() for batch in batches.of(wanted, torch.empty(0))]
 
-    def predict(self, paths: list[Path], count: int = 5) -> Iterator[tuple[Path, list[tuple[str, float]]]]:
-        """The most probable classes of each image, with their probabilities. Raises SpecError (E0702)."""
-        preparation, reading = preparations(self.recipe, self.size, files=True)
-        for path in paths:
-            try:
-                pixels = read_image(path, reading)
-            except UnreadableImage as error:
-                what = f"`{path}` cannot be read as an image: {error}"
-                raise SpecError([Problem("E0702", what, file=str(path))]) from None
-            with torch.no_grad(), autocast(self.recipe, self.device):
-                scores = self._scores(preparation, pixels[None].to(self.device))[0]
-            best = scores.float().softmax(0).topk(min(count, len(self.classes)))
-            shown = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-            yield path, [(self.classes[number], probability) for number, probability in shown]
+    def predict(self, images: Iterable[str | Path], count: int = 5) -> Iterator[Prediction]:
+        """The `count` most probable classes of each image: files, folders with images, or patterns.
+
+        Images are read ahead and pass the network in batches. One that cannot be read is a prediction without classes.
+        """
+        files, without = named_images(images)
+        for name, fault in without.items():
+            yield Prediction(name, [], fault)
+        rows = evaluation_rows(len(files), self.recipe)
+        preparation, reading = preparations(
+            self.recipe.model_copy(update={"strict_images": False}), self.size, files=True
+        )
+        workers = worker_count(self.recipe) if len(rows) > 1 else 0  # to start them takes longer than a batch
+        batches = FolderBatches(FolderImages(tuple(files), (0,) * len(files)), reading, self.device, workers)
+        with worker_deaths():
+            for row, (pixels, *_) in zip(rows, batches.of(rows, torch.empty(0)), strict=True):
+                with torch.no_grad(), planes(self.model, self.recipe, self.device), autocast(self.recipe, self.device):
+                    scores = self._scores(preparation, pixels)
+                best = scores.float().softmax(1).topk(min(count, len(self.classes)))
+                answers = zip(row.tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
+                for number, classes, probabilities in answers:
+                    named = [(self.classes[i], value) for i, value in zip(classes, probabilities, strict=True)]
+                    fault = batches.unreadable.get(files[number], "")
+                    yield Prediction(files[number], [] if fault else named, fault)
 
     def _batches(self, data: Data, part: Part) -> tuple[Preparation, Batches]:
         images = data.part(part)

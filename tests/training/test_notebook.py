@@ -18,8 +18,6 @@ from archc.training import Data, Images, load_recipe
 from archc.training.augment import epoch_order
 from archc.training.data import load_data
 
-GENERATED = Path(__file__).parents[2] / "generated"
-
 
 def notebook_losses(model: nn.Module, data: Data, epochs: int, lr: float = 0.001) -> list[float]:
     """The notebook's own loop: its transforms of Pillow images, its loss, its optimizer; our order of images."""
@@ -83,7 +81,8 @@ LARGE = pytest.mark.slow
 def test_spec_file_and_torchvision_give_one_curve(name: str, size: int, settings: dict[str, Any]) -> None:
     """Under one seed, with dropout and auxiliary heads: bit for bit."""
     spec = losses(name, f"shapes:{size}")
-    assert losses(str(GENERATED / f"{name}.py"), f"shapes:{size}") == spec
+    Path("emitted.py").write_text(archc.load(name).emit())
+    assert losses("emitted.py", f"shapes:{size}") == spec
     theirs = losses(f"torchvision.models:{name}", f"shapes:{size}", settings=settings)
     if not settings:
         assert theirs == spec

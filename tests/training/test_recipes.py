@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -16,11 +16,13 @@ from archc.training.loop import Loop
 from archc.training.loss import Loss, balanced_weights
 from archc.training.mix import Mixed, mix_draws, mixed
 from archc.training.optimizer import make_optimizer, rate
+from archc.training.recipe import Optimizer
+from tests.conftest import Shell
 
 FAST: dict[str, Any] = {"epochs": 2, "limit": 96, "batch_size": 32, "quiet": True, "out": "run"}
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw", "adam", "nadam", "radam", "rmsprop"])
+@pytest.mark.parametrize("name", get_args(Optimizer))
 def test_optimizers_are_torchs_and_are_resumed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"optimizer": name, "lr": 0.001}
     optimizer = make_optimizer(torch.nn.Linear(2, 2), Recipe(**changes))
@@ -48,6 +50,37 @@ def test_an_exponential_schedule_is_torchs() -> None:
         assert rate(recipe, 10)(10 * epoch + 9) == expected.get_last_lr()[0]
         optimizer.step()
         expected.step()
+
+
+SCHEDULES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "CosineAnnealingLR": ({}, {"T_max": 40}),
+    "PolynomialLR": ({"power": 2.0}, {"total_iters": 40, "power": 2.0}),
+    "MultiStepLR": ({"milestones": [1, 3], "gamma": 0.5}, {"milestones": [10, 30], "gamma": 0.5}),
+    "StepLR": ({"step_epochs": 2, "gamma": 0.5}, {"step_size": 20, "gamma": 0.5}),
+    "LinearLR": ({}, {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 40}),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules_are_torchs_under_its_names(name: str) -> None:
+    own, torchs = SCHEDULES[name]
+    recipe = load_recipe("notebook", schedule=name, warmup_epochs=0, epochs=4, **own)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    expected = getattr(torch.optim.lr_scheduler, name)(optimizer, **torchs)
+    for step in range(40):
+        assert rate(recipe, 10)(step) == pytest.approx(expected.get_last_lr()[0], abs=1e-6)
+        optimizer.step()
+        expected.step()
+
+
+def test_names_of_torch_are_taken_in_any_case(sh: Shell) -> None:
+    words = ["--limit", "32", "--epochs", "2", "--batch-size", "32", "--out", "run"]
+    schedule = ["--schedule", "MultiStepLR", "--milestones", "1", "--milestones", "2"]
+    assert sh("train", "small.yaml", *words, "--optimizer", "RMSprop", *schedule)[0] == 0
+    recipe = load_recipe("run/recipe.yaml")
+    assert (recipe.optimizer, recipe.schedule, recipe.milestones) == ("rmsprop", "multistep", [1, 2])
+    assert "got 'AdamZ'" in sh("train", "small.yaml", "--optimizer", "AdamZ")[2]
+    assert "greater than or equal to 1" in sh("train", "small.yaml", "--milestones", "0")[2]
 
 
 def test_a_run_without_progress_is_stopped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from archc.problems import Problem, SpecError, did_you_mean
 from archc.text import first_line
+from archc.training.data.division import Division, redivided
 from archc.training.data.folder import folder
 from archc.training.data.idx import read_idx
 from archc.training.data.images import Data, Images
@@ -33,8 +34,18 @@ NAMES = {
 }
 
 
-def load_data(name: str, folder_of_data: Path = Path("data"), *, download: bool = False, limit: int = 0) -> Data:
+def load_data(
+    name: str,
+    folder_of_data: Path = Path("data"),
+    *,
+    download: bool = False,
+    limit: int = 0,
+    division: Division | None = None,
+) -> Data:
     """The dataset of a name; `limit` keeps the first images of each part.
+
+    With a division the training images are divided into those to train on and those to validate with. The images that
+    the dataset has for validation are then for the test.
 
     Raises SpecError (E0702) where it is unknown, missing or damaged.
     """
@@ -49,12 +60,14 @@ def load_data(name: str, folder_of_data: Path = Path("data"), *, download: bool 
         case "mnist" | "fashion-mnist" if not rest:
             data = _mnist(kind, folder_of_data, download)
         case "folder" if rest:
-            data = folder(Path(rest))
+            data = folder(Path(rest), division)
         case _:
             known = did_you_mean(kind, NAMES) if kind not in NAMES else f"{kind}: {NAMES[kind]}"
             if Path(name).is_dir():
                 known = f"write folder:{name} for the images in this folder"
             raise SpecError([Problem("E0702", f"unknown dataset `{name}`", file="--data", help=known)])
+    if division and kind != "folder":
+        data = redivided(data, division)
     if limit:
         test = data.test and data.test.first(limit)
         return replace(data, train=data.train.first(limit), validation=data.validation.first(limit), test=test)

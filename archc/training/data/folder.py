@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from archc.problems import did_you_mean
 from archc.text import counted
 from archc.training.data.decode import EXTENSIONS
+from archc.training.data.division import Division, divided, redivided
 from archc.training.data.images import Data, FolderImages
 from archc.training.data.scan import Found, refused, scan, shown
 from archc.training.data.splits import relative, split
@@ -17,11 +17,12 @@ from archc.training.data.splits import relative, split
 _SHOWN = 5
 
 
-def folder(path: Path) -> Data:
+def folder(path: Path, division: Division | None = None) -> Data:
     """The images below a folder, with the names of the class folders as classes.
 
-    If no part for validation is found, a fifth of each class, the same in every run, is kept for it.
-    Raises SpecError (E0702) if the layout is ambiguous, a class has no images, or none are left for validation.
+    If no part for validation is found, the division decides: a fifth of each class, the same in every run, if it is
+    None. If there is one, and a division as well, the division holds, and the part is for the test.
+    Raises SpecError (E0702) if the layout is ambiguous, a class has no images, or none are left for a part.
     """
     if not path.is_dir():
         raise refused(path, f"`{path}` is not a folder", "write folder:PATH, where PATH is the folder with your images")
@@ -31,14 +32,12 @@ def folder(path: Path) -> Data:
     train, test = _images(classes), None
     notes: list[str] = []
     if parts.validation is None:
-        counts = Counter(train.labels)
-        single = [name for number, name in enumerate(classes) if counts[number] == 1]
-        train, validation = _split(train)
-        if not len(validation):
-            what = f"no image in `{parts.train.path}` is left for validation: every class has only one"
-            raise refused(parts.train.path, what, "add images, or give some for validation in train/ and val/")
-        held = f", {counted(len(validation), 'validation image')} (a fifth of each class)"
-        notes += [f"no validation images of {_listed(single)}, with one image each"] if single else []
+        own = division or Division()
+        train, validation = divided(train, own, tuple(classes), path)
+        held = f", {counted(len(validation), 'validation image')} ({own})"
+        lacking = [name for number, name in enumerate(classes) if number not in validation.labels]
+        why = "" if own.fold or own.listed else ", with one image each"
+        notes += [f"no validation images of {_listed(lacking)}{why}"] if lacking else []
     else:
         unused = {f"{relative(parts.train, path)}{name}": why for name, why in unused.items()}
         held = ""
@@ -61,7 +60,8 @@ def folder(path: Path) -> Data:
     skipped = [f"{name} ({why})" for name, why in (unused | parts.unused).items()] + _other_images(root)
     notes += [f"not used: {', '.join(skipped)}"] if skipped else []
     name = shown(path.resolve().name) or "folder"
-    return Data(name, tuple(classes), train, validation, True, test, tuple(shown(note) for note in (said, *notes)))
+    data = Data(name, tuple(classes), train, validation, True, test, tuple(shown(note) for note in (said, *notes)))
+    return redivided(data, division, path) if division and parts.validation is not None else data
 
 
 def _classes(place: Found, *, optional: bool = False) -> tuple[dict[str, Found], dict[str, str]]:
@@ -121,25 +121,6 @@ def _images(classes: dict[str, Found], numbered: list[str] | None = None) -> Fol
     numbers = {name: number for number, name in enumerate(numbered or classes)}
     pairs = [(image, numbers[name]) for name, found in classes.items() for image in found.everything()]
     return FolderImages(tuple(image for image, _ in pairs), tuple(label for _, label in pairs))
-
-
-def _split(images: FolderImages) -> tuple[FolderImages, FolderImages]:
-    generator = random.Random(0)
-    members: dict[int, list[int]] = {}
-    for index, label in enumerate(images.labels):
-        members.setdefault(label, []).append(index)
-    parts: tuple[list[int], list[int]] = ([], [])
-    for each in members.values():
-        generator.shuffle(each)
-        cut = max(1, len(each) // 5) if len(each) > 1 else 0
-        parts[0].extend(each[cut:])
-        parts[1].extend(each[:cut])
-    train, validation = (sorted(part) for part in parts)
-    return _pick(images, train), _pick(images, validation)
-
-
-def _pick(images: FolderImages, indices: list[int]) -> FolderImages:
-    return FolderImages(tuple(images.paths[i] for i in indices), tuple(images.labels[i] for i in indices))
 
 
 def _other_images(root: Found) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy
@@ -11,22 +10,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from archc.problems import Problem, SpecError
+from archc.training.data.division import Division, divided, redivided
 from archc.training.data.images import Data, Images
 
 
-def as_data(given: Any) -> Data:
+def as_data(given: Any, division: Division | None = None) -> Data:
     """What `archc.train` takes as data, other than a name.
 
-    `given` is a Data; `(images, labels)`, of which a fifth of each class, the same in every run, is kept for
-    validation; or two of these pairs, for training and for validation. In place of a pair there may be a Dataset of
-    such items, or a DataLoader, of which the Dataset is taken.
+    `given` is a Data; `(images, labels)`, of which a division (a fifth of each class, the same in every run, if it is
+    None) is kept for validation; or two of these pairs, for training and for validation. In place of a pair there may
+    be a Dataset of such items, or a DataLoader, of which the Dataset is taken. With a division the second pair, or the
+    validation images of a Data, are for the test.
 
     Images are arrays or tensors: (images, height, width), (images, channels, height, width) or (images, height, width,
     channels) with 1 or 3 channels, as uint8 or as floating-point numbers in 0 … 1, which are rounded to 256 levels.
     Labels are whole numbers from 0, or strings. Raises SpecError (E0702) with what is wrong.
     """
     if isinstance(given, Data):
-        return given
+        return redivided(given, division) if division else given
     if isinstance(given, (tuple, list)) and len(given) == 2 and all(_is_part(part) for part in given):
         parts = [_pair(part) for part in given]
     elif _is_part(given):
@@ -36,14 +37,13 @@ def as_data(given: Any) -> Data:
         raise _fault(f"{type(given).__name__} cannot be used as data", help)
     classes = _classes([labels for _, labels in parts])
     found = [_images(images, _numbers(labels, classes)) for images, labels in parts]
-    if len(found) == 1:
-        found = _split(found[0])
-    train, validation = found
+    train, validation = found if len(found) == 2 else divided(found[0], division or Division(), classes)
     if train.pixels.shape[1:] != validation.pixels.shape[1:]:
-        shapes = [tuple(part.pixels.shape[1:]) for part in found]
+        shapes = [tuple(part.pixels.shape[1:]) for part in (train, validation)]
         raise _fault(f"the images to train on are {shapes[0]}, those to validate with {shapes[1]}", "resize them")
     _require_all(train, classes)
-    return Data("your images", classes, train, validation, mirrored=False)
+    data = Data("your images", classes, train, validation, mirrored=False)
+    return redivided(data, division) if division and len(found) == 2 else data
 
 
 def _is_part(given: Any) -> bool:
@@ -156,23 +156,6 @@ def _require_all(train: Images, classes: tuple[str, ...]) -> None:
         missing = classes[int(counts.argmin())]
         help = "labels are the numbers from 0 of the classes; for classes without images, pass an archc.training.Data"
         raise _fault(f"no image to train on has the label {missing}", help)
-
-
-def _split(images: Images) -> list[Images]:
-    """A fifth of each class, drawn once, is for validation."""
-    generator = random.Random(0)
-    parts: tuple[list[int], list[int]] = ([], [])
-    members: dict[int, list[int]] = {}
-    for index, label in enumerate(images.labels.tolist()):
-        members.setdefault(label, []).append(index)
-    for each in members.values():
-        generator.shuffle(each)
-        cut = max(1, len(each) // 5) if len(each) > 1 else 0
-        parts[0].extend(each[cut:])
-        parts[1].extend(each[:cut])
-    if not parts[1]:
-        raise _fault("no image is left for validation: every class has only one", "add images")
-    return [Images(images.pixels[sorted(part)], images.labels[sorted(part)]) for part in parts]
 
 
 def _fault(what: str, help: str) -> SpecError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,10 @@ class Images:
         """Return the first images."""
         return Images(self.pixels[:count], self.labels[:count])
 
+    def rows(self, rows: Sequence[int]) -> Images:
+        """Return the images of some rows."""
+        return Images(self.pixels[rows], self.labels[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class FolderImages:
@@ -55,8 +60,11 @@ class FolderImages:
 
     def first(self, count: int) -> FolderImages:
         """At most `count` images, evenly spread over the classes."""
-        kept = range(0, len(self), -(-len(self) // count))
-        return FolderImages(tuple(self.paths[i] for i in kept), tuple(self.labels[i] for i in kept))
+        return self.rows(range(0, len(self), -(-len(self) // count)))
+
+    def rows(self, rows: Sequence[int]) -> FolderImages:
+        """Return the images of some rows."""
+        return FolderImages(tuple(self.paths[i] for i in rows), tuple(self.labels[i] for i in rows))
 
 
 @dataclass(frozen=True, slots=True)
