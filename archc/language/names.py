@@ -94,6 +94,12 @@ def class_name_fault(name: str) -> str:
     return _identifier_fault(name)
 
 
+def as_class_name(text: str) -> str:
+    """Any text as a name that a network can have: `Network` if nothing is left of it."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", text).lstrip("_0123456789")[:90] or "Network"
+    return f"{name}Network" if class_name_fault(name) else name
+
+
 def _identifier_fault(name: str) -> str:
     if keyword.iskeyword(name):
         return f"`{name}` is a Python keyword"
