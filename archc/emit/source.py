@@ -209,8 +209,10 @@ def _helpers(classes: list[ClassPlan]) -> list[str]:
     if not used:
         return []
     text = resources.files("archc").joinpath("build", "modules.py").read_text("utf-8")  # unimported: it needs torch
-    parts = re.split(r"\n\n\n(?=class )", text)
-    return [part.strip() for part in parts if any(part.startswith(f"class {name}(") for name in sorted(used))]
+    parts = {part.split("(")[0].removeprefix("class "): part.strip() for part in re.split(r"\n\n\n(?=class )", text)}
+    bases = {name: part[len(f"class {name}(") :].split(")")[0] for name, part in parts.items()}
+    used |= {bases[name] for name in used}
+    return [part for name, part in parts.items() if name in used]
 
 
 # Classes

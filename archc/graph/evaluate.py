@@ -148,13 +148,18 @@ def _behind(
     """The problems behind faulty entries that are there whatever these would give."""
     if not base.assumable or base.count > MOST_ENTRIES or len(base.problems) > MOST_PROBLEMS:
         return []
-    found = []
+    found: list[list[Problem]] = []
+    behind: list[Problem] = []
     for assumption in ASSUMPTIONS:
         evaluation = _Evaluation(spec, {}, {}, observe, assumption)
         with suppress(SpecError):  # beyond a bound: what was found before it counts
             evaluation.network(parameters or spec.parameters, input or spec.input)
-        found.append(evaluation.problems.sorted())
-    return [problem for problem in agreed(found) if not base.problems.has(problem)]
+        problems = evaluation.problems.sorted()
+        found.append(problems if found else [problem for problem in problems if not base.problems.has(problem)])
+        behind = agreed(found)
+        if not behind:
+            break  # nearly always after the first
+    return behind
 
 
 class _Evaluation(Inference):

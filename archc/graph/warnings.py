@@ -63,14 +63,18 @@ def _unmatched(parameters: dict[str, Parameter], body: Body, bodies: list[Body])
     """A word that a parameter gets and that none of the conditions which ask for words is true for."""
     asked: dict[str, set[str]] = {name: set() for name in parameters}
     free = {name for parameter in parameters.values() for name in free_names(tree_of(parameter.default))}
-    for entry in _entries(body):
-        inside = [expression for expression in expressions_of(entry) if expression is not entry.when]
-        free |= {name for expression in inside for name in expression.names}
+    entries = list(_entries(body))
+    for entry in entries:
         for name, words in _asked(entry.when.tree) if entry.when is not None else ():
             if words is None:
                 free.add(name)
             elif name in asked:
                 asked[name] |= words
+    if not any(asked.values()):
+        return
+    for entry in entries:
+        inside = [expression for expression in expressions_of(entry) if expression is not entry.when]
+        free |= {name for expression in inside for name in expression.names}
     for name, words in asked.items():
         if not words or name in free:
             continue
@@ -142,15 +146,19 @@ def _dead(network: Network) -> Iterator[Problem]:
         if key in seen:
             return
         seen.add(key)
-        wanted: set[Ref] = {ref for name, ref in graph.results.items() if name in outputs}
+        wanted: dict[int, set[str | None]] = {}  # by the node: which of its outputs are read
+
+        def want(refs: Iterable[Ref]) -> None:
+            for ref in refs:
+                wanted.setdefault(ref.node, set()).add(ref.output)
+
+        want(ref for name, ref in graph.results.items() if name in outputs)
         for position in range(len(graph.nodes) - 1, -1, -1):
             node = graph.nodes[position]
-            read = frozenset(ref.output for ref in wanted if ref.node == position)
-            if node.auxiliary:
-                read = frozenset(node.shapes)
+            read = frozenset(node.shapes if node.auxiliary else wanted.get(position, ()))
             here = (*where, node.name)
             if read:
-                wanted.update(node.inputs)
+                want(node.inputs)
             if node.graph is not None:
                 visit(node.graph, read, here)
             elif isinstance(node.element, Kind) and node.element.parameters(node.in_shapes):

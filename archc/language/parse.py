@@ -133,6 +133,10 @@ class Parser:
             parts = _DOT.split(node)
             if len(parts) <= 2:
                 name, part = (self.name(part, mark, scope) if "$" in part else None for part in (*parts, "")[:2])
+                written = [each for template in (name, part) if template is not None for each in template.parts]
+                if any(isinstance(each, Expression) and "in_channels" in each.names for each in written):
+                    message = "a reference cannot use `in_channels`, which depends on what the entry reads"
+                    self.fail("E0212", message, mark)
                 return Reference(parts[0], parts[1] if len(parts) == 2 else None, mark, name, part)
         match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
         if match is None:

@@ -92,6 +92,13 @@ def completions(
     return [_item(candidate, number, there, snippets, markdown) for number, candidate in enumerate(found)]
 
 
+def cursor_at(name: str, text: Text, offset: int) -> _Cursor | None:
+    """The place of the cursor in what stands before it; None in a comment, and where nothing can be read."""
+    begun = re.search(r"[\w.$-]*\Z", text.text[:offset])
+    assert begun is not None
+    return _cursor(name, text.text[:offset], begun.start(), text.text[offset:])
+
+
 def _in_expression(line: str) -> bool:
     begin = line.rfind("$(")
     inside = line[begin + 1 :]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor, nn
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation, epoch_draws, epoch_order
 from archc.training.batches import MISSING, Batch, Batches, FolderBatches, epoch_rows
-from archc.training.checkpoint import save_checkpoint
 from archc.training.distributed import World
 from archc.training.ema import Ema
 from archc.training.events import Events, Interrupted, Request
@@ -31,6 +31,7 @@ from archc.training.recipe import Recipe
 from archc.training.run_folder import RunFolder, best_of
 from archc.training.unreadable import no_image_read, of_all_processes
 from archc.training.validation import autocast, evaluation_rows
+from archc.training.writer import snapshot
 
 _LOOK = 0.5
 """Seconds between two looks at the losses while an epoch runs: looking waits for the device."""
@@ -78,6 +79,9 @@ class Loop:
         self.epoch, self.step, self.at = 0, 0, 0
         self.meter = Meter(world.device, self.steps)
         self.seconds = 0.0  # of the running epoch, before it was resumed
+        self.since = time.perf_counter()  # the end of the last row
+        self.saving = 0.0  # seconds since then for checkpoints and reports
+        self.best: dict[str, Any] | None = None  # the best weights, if they are not written yet
         self.rows: list[dict[str, float]] = []
         self.losses: list[Tensor] = []  # a tensor an epoch, the loss of each of its steps
 
@@ -86,15 +90,16 @@ class Loop:
         if self.rows and self._done():
             self._report(curves=True)  # the process before this one may have been killed between checkpoint and report
         with self.events.listening(), planes(self.model, self.recipe, self.world.device):
+            self.since = time.perf_counter() - self.seconds
             while not self._done():
-                start = time.perf_counter() - self.seconds
-                self._train(start)
-                trained = time.perf_counter() - start
+                self._train()
+                trained = time.perf_counter() - self.since - self.saving
                 self.progress.validate()
-                scores = self._evaluate(self.validation, self.ema.model if self.ema else self.model, start)
-                self._close_epoch(scores, trained, time.perf_counter() - start)
+                scores = self._evaluate(self.validation, self.ema.model if self.ema else self.model)
+                self._close_epoch(scores, trained)
+        self.world.on_first(self.folder.settle)
 
-    def _train(self, start: float) -> None:
+    def _train(self) -> None:
         """The steps of an epoch that are left."""
         left = self._rows(self.epoch)[self.at :]
         draws = epoch_draws(self.recipe.seed, self.epoch, len(self.train))
@@ -116,7 +121,7 @@ class Loop:
                 finite = self.meter.first_not_finite() is None
                 self.progress.look(self.at, self.meter.read(), self.recipe.batch_size)
                 looked = time.monotonic()
-            self._act(self.events.after_step(finite), start)
+            self._act(self.events.after_step(finite))
 
     def _step(self, batch: Batch, size: int) -> None:
         """One step of the optimizer; `size` is the number of images of the batch in all processes."""
@@ -148,7 +153,7 @@ class Loop:
     def test(self, images: Batches) -> Score:
         """Loss and accuracy of the best weights over test images. Called by every process after `take_best`."""
         with self.events.listening():
-            return self._evaluate(images, self.model, time.perf_counter()).read(self.world)
+            return self._evaluate(images, self.model).read(self.world)
 
     def take_best(self, state: dict[str, Tensor]) -> None:
         """Put the best weights into the model, in inference mode."""
@@ -156,7 +161,7 @@ class Loop:
         self.model.eval()
 
     @torch.no_grad()
-    def _evaluate(self, images: Batches, model: nn.Module, start: float) -> Meter:
+    def _evaluate(self, images: Batches, model: nn.Module) -> Meter:
         """Loss and accuracy of a model over all images."""
         model.eval()
         batches = evaluation_rows(len(images), self.recipe)
@@ -169,10 +174,10 @@ class Loop:
                 scores = heads_of(model(self.preparation.validation(pixels)), self.loss.outputs)[0][0]
                 labels = labels if len(own) else torch.full_like(labels, MISSING)
                 meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
-            self._act(self.events.after_step(True), start)
+            self._act(self.events.after_step(True))
         return meter
 
-    def _close_epoch(self, validation: Meter, trained: float, seconds: float) -> None:
+    def _close_epoch(self, validation: Meter, trained: float) -> None:
         """Write the epoch down, and save."""
         self._refuse_not_finite()
         train, val = self.meter.read(self.world), validation.read(self.world)
@@ -182,6 +187,8 @@ class Loop:
                 raise no_image_read(f"{name} images", found)
         if not math.isfinite(val.loss):
             raise self._not_finite(f"the validation loss became NaN or infinite after epoch {self.epoch + 1}")
+        now = time.perf_counter()
+        seconds = now - self.since
         row = {
             "epoch": self.epoch + 1,
             "lr": self._rate(self.step - 1),
@@ -192,22 +199,29 @@ class Loop:
             "val_accuracy": val.top1,
             "val_top5": val.top5,
             "seconds": seconds,
+            "val_seconds": seconds - self.saving - trained,
+            "checkpoint_seconds": self.saving,
             "images_per_second": train.images / trained,
         }
         self.rows.append(row)
         self.losses.append(self.meter.losses(self.world))
         self.epoch, self.at, self.seconds = self.epoch + 1, 0, 0.0
+        self.since, self.saving = now, 0.0
         self.meter = Meter(self.world.device, self.steps)
         if best_of(self.rows) is row:
-            state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
-            if self.world.first:
-                self.folder.write_best(state)
-        self.save()
+            with self._counted():
+                state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
+                self.best = snapshot(state) if self.world.first else None
+        if self._done() or self.epoch % self.recipe.checkpoint_epochs == 0:
+            self.save()
         self._report(curves=self._done() or time.monotonic() - self.drawn > _DRAW)
         self.progress.epoch(row, self.recipe.epochs, unreadable[0] | unreadable[1])
         if self.epoch < self.recipe.epochs and self._done():
             self.progress.note(f"stopped early: no better epoch in the last {self.recipe.patience}")
-        self._stop_if(self.events.at_rest())
+        request = self.events.at_rest()
+        if request in _SIGNALS and self.epoch % self.recipe.checkpoint_epochs:
+            self.save()
+        self._stop_if(request)
 
     def _done(self) -> bool:
         """Return True after the last epoch, or after as many without a better one as the recipe's patience allows."""
@@ -220,25 +234,28 @@ class Loop:
         """Write the figures so far for people."""
         if not self.world.first:
             return
-        self.folder.write_metrics(self.rows)
-        self.folder.write_board(self.rows, self.losses)
-        if curves:
-            smoothed = self.recipe.label_smoothing > 0
-            self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)
-            self.drawn = time.monotonic()
+        with self._counted():
+            self.folder.write_metrics(self.rows)
+            self.folder.write_board(self.rows, self.losses)
+            if curves:
+                smoothed = self.recipe.label_smoothing > 0
+                self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)
+                self.drawn = time.monotonic()
 
     # What happens between steps
 
-    def _act(self, request: Request, start: float) -> None:
+    def _act(self, request: Request) -> None:
         if request is Request.GO_ON:
             return
-        self.seconds = time.perf_counter() - start
+        self.seconds = time.perf_counter() - self.since
         self._refuse_not_finite()
-        self.save()
+        if not self._done():  # a test after the last epoch is of other weights
+            self.save()
         self._stop_if(request)
 
     def _stop_if(self, request: Request) -> None:
         if request in _SIGNALS:
+            self.world.on_first(self.folder.settle)
             raise Interrupted(_SIGNALS[request])
 
     def _refuse_not_finite(self) -> None:
@@ -259,11 +276,22 @@ class Loop:
         return SpecError([Problem("E0707", what, file=str(self.folder.path), help=f"try {', or '.join(tries)}")])
 
     def save(self) -> None:
-        """Write a checkpoint of all that the next step depends on."""
-        state = self.state_dict()
-        if self.world.first:
-            save_checkpoint(self.folder.last, self.epoch, self.step, state)
+        """Save all that the next step depends on, and the best weights if they are new; it is written meanwhile."""
+        with self._counted():
+            state = self.state_dict()
+            if self.world.first:
+                self.folder.save(self.epoch, self.step, snapshot(state), self.best)
+        self.best = None
         self.events.saved()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """The seconds of the block are those of checkpoints and reports."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.saving += time.perf_counter() - start
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on: tensors and plain values. Called by every process."""

@@ -19,8 +19,10 @@ from archc import __version__
 from archc.build import read_weights, save_state
 from archc.files import cannot_write, make_folder, read_bytes, write_bytes, write_text
 from archc.problems import Problem, SpecError
-from archc.training.checkpoint import checkpoints
+from archc.text import first_line
+from archc.training.checkpoint import checkpoints, save_checkpoint
 from archc.training.fingerprint import changed
+from archc.training.writer import Request, Writer
 
 if TYPE_CHECKING:
     from archc.training.meter import Score
@@ -28,9 +30,13 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "epoch", "lr", "train_loss", "train_accuracy", "train_top5", "val_loss", "val_accuracy", "val_top5",
-    "seconds", "images_per_second",
+    "seconds", "val_seconds", "checkpoint_seconds", "images_per_second",
 )  # fmt: skip
-"""Of metrics.csv, a row an epoch; accuracies in 0 … 1."""
+"""Of metrics.csv, a row an epoch; accuracies in 0 … 1.
+
+`seconds` count from the end of the row before: they add up to the time of the run. `val_seconds` of them were spent in
+validation, `checkpoint_seconds` on checkpoints and reports, and the others in training.
+"""
 
 Row = dict[str, float]
 
@@ -48,6 +54,7 @@ class RunFolder:
         self.last = path / "last"
         self._lock: int | None = None
         self._board: Board | None = None
+        self._writer = Writer(self._write)
 
     def open(self) -> None:
         """Make the folder and keep other processes out until this one ends. Raises SpecError (E0705)."""
@@ -66,7 +73,8 @@ class RunFolder:
             raise SpecError([Problem("E0705", what, file=str(self.path), help=help)]) from None
 
     def close(self) -> None:
-        """Let other processes in."""
+        """Let other processes in, when all is written."""
+        self._writer.wait()
         if self._board is not None:
             self._board.close()
             self._board = None
@@ -181,9 +189,21 @@ class RunFolder:
         """The weights of best.safetensors. Raises SpecError (E0501) if they are not there."""
         return read_weights(self.path / "best.safetensors")
 
-    def write_best(self, state: dict[str, Tensor]) -> None:
-        """best.safetensors."""
-        save_state(state, self.path / "best.safetensors")
+    def save(self, epoch: int, step: int, state: dict[str, Any], best: dict[str, Tensor] | None) -> None:
+        """Write best.safetensors, if there are new best weights, and then a checkpoint, beside the next steps.
+
+        The states must not change any more. Raises SpecError (E0601) if an earlier one could not be written.
+        """
+        self._writer.submit(Request(epoch, step, state, best))
+
+    def settle(self) -> None:
+        """Wait until all is written. Raises SpecError (E0601) if it could not be."""
+        self._writer.finish()
+
+    def _write(self, request: Request) -> None:
+        if request.best is not None:
+            save_state(request.best, self.path / "best.safetensors")
+        save_checkpoint(self.last, request.epoch, request.step, request.state)
 
 
 def _changes(old: str, new: str) -> list[tuple[str, str]]:
@@ -263,7 +283,7 @@ def read_history(path: Path) -> list[Row]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:
-        what = f"`{path / 'metrics.csv'}` cannot be read: {str(error).splitlines()[0]}"
+        what = f"`{path / 'metrics.csv'}` cannot be read: {first_line(error)}"
         raise SpecError([Problem("E0705", what, file=str(path))]) from None
 
 

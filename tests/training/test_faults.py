@@ -109,10 +109,15 @@ def test_another_error_is_not_taken_for_memory() -> None:
 FULL = """
 import resource, signal, sys
 from archc.cli.main import main
-import archc.training.checkpoint as checkpoint, archc.training.loop as loop
+import archc.training.checkpoint as checkpoint, archc.training.run_folder as run_folder
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 save, count = checkpoint.save_checkpoint, 0
+begin = run_folder.RunFolder.save
+
+def one_by_one(self, *arguments):  # or one that waits takes the place of another
+    begin(self, *arguments)
+    self.settle()
 
 def until_full(*arguments):
     global count
@@ -121,7 +126,8 @@ def until_full(*arguments):
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
     return save(*arguments)
 
-loop.save_checkpoint = until_full
+run_folder.save_checkpoint = until_full
+run_folder.RunFolder.save = one_by_one
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -18,8 +18,6 @@ from archc.training import Data, Images, load_recipe
 from archc.training.augment import epoch_order
 from archc.training.data import load_data
 
-GENERATED = Path(__file__).parents[2] / "generated"
-
 
 def notebook_losses(model: nn.Module, data: Data, epochs: int, lr: float = 0.001) -> list[float]:
     """The notebook's own loop: its transforms of Pillow images, its loss, its optimizer; our order of images."""

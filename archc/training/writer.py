@@ -1,0 +1,88 @@
+"""Checkpoints and best weights, written by a thread while the next steps run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+State = dict[str, Any]
+
+
+class Request(NamedTuple):
+    """A state after so many epochs and steps, and new best weights, if there are any: nothing that a step changes."""
+
+    epoch: int
+    step: int
+    state: State
+    best: State | None
+
+
+class Writer:
+    """Writes one request at a time, in a thread.
+
+    A request that comes while another one is being written waits, and takes the place of one that waits already: a
+    slow disk makes checkpoints rarer, but never the steps slower. So at most three states are in memory: that of the
+    steps, the one that is being written, and the one that waits.
+    """
+
+    def __init__(self, write: Callable[[Request], None]) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+        self._waiting: Request | None = None
+        self._thread: threading.Thread | None = None
+        self._fault: BaseException | None = None
+
+    def submit(self, request: Request) -> None:
+        """Have a request written. Raises what an earlier one raised."""
+        self._raise()
+        with self._lock:
+            if self._waiting is not None and request.best is None:
+                request = request._replace(best=self._waiting.best)
+            self._waiting = request
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="archc checkpoints")
+                self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until all is written. Raises what went wrong."""
+        self.wait()
+        self._raise()
+
+    def wait(self) -> None:
+        """Wait until nothing is being written."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _raise(self) -> None:
+        if self._fault is not None:
+            fault, self._fault = self._fault, None
+            raise fault
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                request, self._waiting = self._waiting, None
+                if request is None:
+                    self._thread = None
+                    return
+            try:
+                self._write(request)
+            except BaseException as fault:  # it is raised where the run can end
+                with self._lock:
+                    self._fault, self._waiting, self._thread = fault, None, None
+                return
+
+
+def snapshot(state: Any) -> Any:
+    """A copy on the CPU of dicts, lists and tensors, which no later step changes."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: snapshot(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(snapshot(value) for value in state)
+    return state
