@@ -593,7 +593,7 @@ def test_a_block_is_one_class() -> None:
     """Of drawn specs, too; few of them hold a block that is written out for each of its uses."""
     count = Counter[str]()
 
-    @settings(max_examples=settings().max_examples)
+    @settings(max_examples=settings().max_examples * 5)
     @given(specs(most=24))
     def check(draft: Draft) -> None:
         emitted = Emitted(draft.load())

@@ -193,6 +193,11 @@ class Parser:
             if kind is None or not kind.many:
                 self.report("E0204", f"unknown join {shown(name)}", join_mark, help=_JOINS)
                 return None
+            if kind.most is not None:  # the number of branches may depend on parameters
+                message = f"`{name}` takes {kind.most} inputs, so it cannot join branches"
+                help = f"write it as an entry: `{{{name}: [a, b]}}`"
+                self.report("E0204", message, join_mark, help=help)
+                return None
             join = self.join(kind, join_mark)
             parts, mark = node["branches"], node.keys_at["branches"]
             if not isinstance(parts, Map | Seq) or not parts:

@@ -166,7 +166,7 @@ def _body() -> Schema:
     return {
         "layers": _ref("entries"),
         "branches": _ref("entries"),
-        "join": {"enum": _joins()},
+        "join": {"enum": [name for name in _joins() if KINDS[name].most is None]},
         "outputs": {"anyOf": [{"type": "array", "items": _ref("reference")}, outputs]},
     }
 

@@ -224,7 +224,7 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             yield from _calls(analysis, cursor)
         case Role.JOIN:
             for name, kind in KINDS.items():
-                if kind.many:
+                if kind.many and kind.most is None:
                     yield Candidate(name, name, Item.Function, call_doc(name, analysis.blocks))
         case Role.REFERENCE:
             yield from _references(analysis, cursor)

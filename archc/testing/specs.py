@@ -356,7 +356,7 @@ class _Writer:
 
     def branches(self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int) -> Data:
         """Parallel entries and their join; those that differ from the first are fitted to it."""
-        join = self.choose(joins())()
+        join = self.choose([kind for kind in joins() if kind.most is None])()
         parts: Data = {}
         shapes: list[Shape] = []
 
@@ -503,9 +503,9 @@ class _Writer:
         if "inplace" in kind.model_fields:
             arguments = {**arguments, "inplace": True} if inplace else arguments
             arguments = {name: value for name, value in arguments.items() if inplace or name != "inplace"}
-        written = {
-            name: value if name == "inplace" else self.written(value, scope) for name, value in arguments.items()
-        }
+        # An argument that decides the rank seldom follows from others: the source has to write such a block out.
+        fixed = {"inplace", *(name for name in kind.structural if not self.chance(8))}
+        written = {name: value if name in fixed else self.written(value, scope) for name, value in arguments.items()}
         if not written:
             return self.choose([kind.kind, {kind.kind: None}, {kind.kind: {}}])
         if list(written) == [kind.alone()] and self.chance(2):
