@@ -577,6 +577,13 @@ def test_what_pytorch_would_take_in_silence_is_refused() -> None:
         block(in_channels=8, kernel_size=4)
 
 
+def test_a_class_broadcasts_as_pytorch_does() -> None:
+    """Whichever of the two inputs has one channel."""
+    block = class_of(archc.loads(REFUSED).emit(), "Residual")
+    for channels, out_channels in ((1, 8), (8, 1), (8, 8)):
+        assert block(channels, out_channels, residual=False)(torch.rand(2, channels, 5, 5)).shape == (2, 8, 5, 5)
+
+
 def test_conditions_that_make_the_inputs_of_a_join_equal_need_no_guard() -> None:
     source = (ROOT / "generated/efficientnet_b0.py").read_text("utf-8")
     assert "residual = stride == 1 and in_channels == out_channels" in source
