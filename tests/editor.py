@@ -132,6 +132,13 @@ class Editor:
             assert code == (None if self.thread else 0)
             assert self.messages == []
 
+    def processor_time(self) -> float:
+        """Seconds that the server's threads have run so far."""
+        server = self.client._server
+        assert server is not None
+        tasks = Path(f"/proc/{server.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
     # What a person does
 
     def uri(self, name: str) -> str:

@@ -432,6 +432,27 @@ _ROWS = [
         view=None,
     ),
     Case("patch_merging", {"eps": EPS}, shapes=CHANNELS_LAST, view=None),
+    Case(
+        "window_attention_v2",
+        {
+            "num_heads": st.sampled_from([1, 2, 3, 4]),
+            "window_size": st.integers(2, 4),
+            "shift_size": st.sampled_from([0, 0, 1]),
+            "attention_dropout": st.sampled_from([0, 0.2]),
+            "dropout": st.sampled_from([0, 0.2]),
+        },
+        {"num_heads": NONE, "window_size": NONE, "attention_dropout": NO_CHANCE},
+        shapes=CHANNELS_LAST,
+        view=None,
+    ),
+    Case("patch_merging_v2", {"eps": EPS}, shapes=CHANNELS_LAST, view=None),
+    Case(
+        "relative_attention",
+        {"head_dim": st.sampled_from([2, 3, 4, 5, 8])},  # of heads with one feature torch counts no products
+        {"head_dim": NONE},
+        shapes=st.tuples(st.integers(1, 4), st.sampled_from([4, 9, 6]), st.sampled_from([8, 12])),
+        view=None,
+    ),
     activation("dropout", {"p": CHANCE, "inplace": FLAG}, wrong={"p": NO_CHANCE}, refuses=True),
     *(
         Case(

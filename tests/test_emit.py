@@ -95,6 +95,17 @@ def test_one_class_a_block_however_its_instances_differ(name: str) -> None:
     assert classes(archc.load(NETWORKS[name]).emit()) == EXPECTED_CLASSES[name]
 
 
+def test_a_block_for_another_rank_is_called_after_it() -> None:
+    """Whether the spec is a file or a text, and whatever the file is called."""
+    source = archc.loads("""
+name: Net
+input: [4, 6, 6]
+blocks: {Unit: {layers: [flatten, sigmoid]}}
+layers: [{adaptive_avg_pool2d: 2}, Unit, Unit]
+""").emit()
+    assert re.findall(r"(?m)^class (\w+)", source) == ["Unit", "UnitVector", "Net"]
+
+
 def test_a_repeat_of_growing_layers_becomes_a_loop() -> None:
     source = archc.load(NETWORKS["densenet"]).emit()
     assert "*(DenseLayer(in_channels + i * growth_rate, growth_rate) for i in range(num_layers))," in source
@@ -558,19 +569,19 @@ layers:
 """
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"in_channels": 1}, "the inputs of `add` need equal channels"),  # PyTorch would broadcast them
-        ({"out_channels": 1}, "the inputs of `add` need equal channels"),
-        ({"kernel_size": 4}, "`padding: same` needs an odd kernel size"),  # PyTorch would pad more on one side
-    ],
-)
-def test_what_pytorch_would_take_in_silence_is_refused(arguments: dict[str, Any], message: str) -> None:
+def test_what_pytorch_would_take_in_silence_is_refused() -> None:
+    """PyTorch would pad more on one side."""
     block = class_of(archc.loads(REFUSED).emit(), "Residual")
     block(in_channels=8)
-    with pytest.raises(ValueError, match=message):
-        block(**{"in_channels": 8} | arguments)
+    with pytest.raises(ValueError, match="`padding: same` needs an odd kernel size"):
+        block(in_channels=8, kernel_size=4)
+
+
+def test_a_class_broadcasts_as_pytorch_does() -> None:
+    """Whichever of the two inputs has one channel."""
+    block = class_of(archc.loads(REFUSED).emit(), "Residual")
+    for channels, out_channels in ((1, 8), (8, 1), (8, 8)):
+        assert block(channels, out_channels, residual=False)(torch.rand(2, channels, 5, 5)).shape == (2, 8, 5, 5)
 
 
 def test_conditions_that_make_the_inputs_of_a_join_equal_need_no_guard() -> None:

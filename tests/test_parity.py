@@ -31,10 +31,20 @@ def batch(architecture: archc.Architecture) -> torch.Tensor:
     return torch.rand(2, *architecture.input, generator=torch.Generator().manual_seed(3))
 
 
+SMALLER = {
+    "fcn_resnet50": (3, 64, 64),
+    "fpn_resnet50": (3, 64, 64),
+    "lraspp_mobilenet_v3_large": (3, 64, 64),
+    "r3d_18": (3, 4, 32, 32),
+    "unet": (1, 64, 64),
+}
+"""Inputs for networks of large maps that take any size."""
+
+
 @pytest.mark.parametrize("name", ALL, ids=short)
 def test_built_and_emitted_are_equal(name: str) -> None:
     """Keys, initial weights under one seed and outputs, in eval and in training mode, are equal bit for bit."""
-    architecture = archc.load(name)
+    architecture = archc.load(name).configure(SMALLER.get(name))
     built, emitted = seeded(architecture.build), seeded(emitted_class(architecture))
     count, problems = shape_problems(architecture.network, built)
     assert count == len(architecture.summary().layers)

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 from parity import assert_equal_modules, emitted_class, seeded
 
 import archc
 from archc import Architecture
+from archc.language.names import as_class_name, class_name_fault
 from archc.problems import SpecError
 
 
@@ -135,6 +138,14 @@ outputs: {0: block1-1, 1: trunk}
     assert "trunk.t-0.weight" in archc.loads(text).build().state_dict()
     assert codes(text.replace("block1-1", "1block")) == ["E0208"]
     assert codes(text.replace("{0: block1-1", "{a.b: block1-1")) == ["E0208"]
+
+
+@given(st.text())
+@example("True")
+@example("9" * 200 + "a" * 200)
+def test_any_text_can_name_a_network(text: str) -> None:
+    """Files that are imported have names of all sorts."""
+    assert not class_name_fault(as_class_name(text))
 
 
 @pytest.mark.parametrize("reference", ["body.layer$i", "body.layer$(i + 0)", "bod$('y').layer1"])

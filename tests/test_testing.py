@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from test_networks import UNDRAWN
 
 import archc
 from archc.kinds import KINDS, Kind, Shape
@@ -42,10 +43,7 @@ def test_layers_of_every_kind_are_drawn_sound(data: st.DataObject, x: Shape) -> 
     assert_layer(data.draw(layers(kind, x)), x)
 
 
-TOKENS = ("multihead_attention", "patch_merging", "window_attention")
-"""Kinds of token networks, which random specs do not hold."""
-
-DRAWN = [kind for kind in KINDS.values() if not (kind.many or kind.bare or kind.kind in TOKENS)]
+DRAWN = [kind for kind in KINDS.values() if not (kind.many or kind.bare or kind.kind in UNDRAWN)]
 
 
 @pytest.mark.parametrize("kind", DRAWN, ids=lambda kind: kind.kind)
@@ -55,13 +53,13 @@ def test_every_argument_is_drawn(kind: type[Kind]) -> None:
 
     shapes = ((4, *lengths) for lengths in ((6, 6), (), (6,), (12, 12, 12)))
 
-    @settings(max_examples=300, database=None, phases=[Phase.generate])
+    @settings(max_examples=160, database=None, phases=[Phase.generate])
     @given(sound_arguments(kind, next(x for x in shapes if kind in kinds_for(x))))
     def check(arguments: dict[str, Any]) -> None:
         given_ones.update(arguments.keys())
 
     check()
-    assert {name: given_ones[name] for name in kind.model_fields if given_ones[name] < 15} == {}
+    assert {name: given_ones[name] for name in kind.model_fields if given_ones[name] < 8} == {}
 
 
 def test_a_kind_that_takes_no_such_input_is_said_to_be_so() -> None:

@@ -105,13 +105,17 @@ class ShiftedWindowAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
         distances = 2 * window_size - 1  # of two positions along an axis
-        self.relative_position_bias_table = nn.Parameter(torch.zeros(distances * distances, num_heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.make_table(distances)
         line = torch.arange(window_size)
         rows, columns = line.repeat_interleave(window_size), line.repeat(window_size)
         down = rows[:, None] - rows[None, :] + window_size - 1
         right = columns[:, None] - columns[None, :] + window_size - 1
         self.register_buffer("relative_position_index", (distances * down + right).flatten())
+
+    def make_table(self, distances: int) -> None:
+        """What the bias of two positions follows from: a number for each head and each distance."""
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(distances * distances, self.num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         """Cut the map into windows, let the positions of each attend to each other, and put the map together."""
@@ -134,10 +138,8 @@ class ShiftedWindowAttention(nn.Module):
         """Attention within windows; positions of different regions of the map hardly see each other."""
         windows, positions, dim = x.shape
         heads = self.num_heads
-        q, k, v = self.qkv(x).reshape(windows, positions, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
-        scores = (q * (dim // heads) ** -0.5) @ k.transpose(-2, -1)
-        bias = self.relative_position_bias_table[self.get_buffer("relative_position_index")]
-        scores = scores + bias.view(positions, positions, heads).permute(2, 0, 1)
+        q, k, v = self.projected(x).reshape(windows, positions, 3, heads, dim // heads).permute(2, 0, 3, 1, 4)
+        scores = self.scores(q, k) + self.bias(positions)
         if regions is not None:
             apart = (regions.unsqueeze(1) - regions.unsqueeze(2)).unsqueeze(1)
             mask = torch.zeros_like(apart).masked_fill(apart != 0, -100.0)
@@ -145,6 +147,21 @@ class ShiftedWindowAttention(nn.Module):
         weights = nn.functional.dropout(torch.softmax(scores, dim=-1), self.attention_dropout, self.training)
         x = self.proj((weights @ v).transpose(1, 2).reshape(windows, positions, dim))
         return nn.functional.dropout(x, self.dropout, self.training)
+
+    def projected(self, x: Tensor) -> Tensor:
+        """Queries, keys and values side by side."""
+        qkv: Tensor = self.qkv(x)
+        return qkv
+
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        """How well keys fit queries."""
+        scale: float = q.shape[-1] ** -0.5
+        return (q * scale) @ k.transpose(-2, -1)
+
+    def bias(self, positions: int) -> Tensor:
+        """How two positions of a window lie to each other, for each head."""
+        bias = self.relative_position_bias_table[self.get_buffer("relative_position_index")]
+        return bias.view(positions, positions, self.num_heads).permute(2, 0, 1)
 
     def regions(self, x: Tensor, rows: int, columns: int, down: int, right: int) -> Tensor | None:
         """A number for each position of each window: after the shift, windows hold parts from opposite edges."""
@@ -157,6 +174,101 @@ class ShiftedWindowAttention(nn.Module):
                 numbers.narrow(axis, numbers.shape[axis] - window, window - shift).add_(size)
                 numbers.narrow(axis, numbers.shape[axis] - shift, shift).add_(2 * size)
         return numbers.view(rows, window, columns, window).transpose(1, 2).reshape(-1, window * window)
+
+
+class ShiftedWindowAttentionV2(ShiftedWindowAttention):
+    """Window attention by the cosine of queries and keys; a small network gives the bias for each distance."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        window_size: int,
+        shift_size: int = 0,
+        attention_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(dim, num_heads, window_size, shift_size, attention_dropout, dropout)
+        self.logit_scale = nn.Parameter(torch.log(10 * torch.ones(num_heads, 1, 1)))
+        self.cpb_mlp = nn.Sequential(nn.Linear(2, 512), nn.ReLU(inplace=True), nn.Linear(512, num_heads, bias=False))
+        self.qkv.bias[dim : 2 * dim].data.zero_()
+
+    def make_table(self, distances: int) -> None:
+        """The distances on a logarithmic scale."""
+        line = torch.arange(-(distances // 2), distances // 2 + 1, dtype=torch.float32) / (distances // 2) * 8
+        line = torch.sign(line) * torch.log2(torch.abs(line) + 1.0) / 3.0
+        table = torch.stack((line[:, None].expand(-1, distances), line.expand(distances, -1)), dim=-1)
+        self.register_buffer("relative_coords_table", table.unsqueeze(0).contiguous())
+
+    def projected(self, x: Tensor) -> Tensor:
+        """Queries, keys and values side by side; keys have no bias."""
+        bias = self.qkv.bias.clone()
+        bias[x.shape[-1] : 2 * x.shape[-1]].zero_()
+        return nn.functional.linear(x, self.qkv.weight, bias)
+
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        """The cosine, times a factor of at most 100 for each head."""
+        cosine = nn.functional.normalize(q, dim=-1) @ nn.functional.normalize(k, dim=-1).transpose(-2, -1)
+        return cosine * torch.clamp(self.logit_scale, max=4.605170185988092).exp()  # log(100)
+
+    def bias(self, positions: int) -> Tensor:
+        """What the small network makes of the distance of two positions."""
+        table = self.cpb_mlp(self.get_buffer("relative_coords_table")).view(-1, self.num_heads)
+        bias = table[self.get_buffer("relative_position_index")]
+        bias = bias.view(positions, positions, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
+        return 16 * torch.sigmoid(bias)
+
+
+class PatchMergingV2(nn.Module):
+    """Four neighboring positions side by side, reduced to twice the channels, which are last, and normalized."""
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.norm = nn.LayerNorm(2 * dim, eps=eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Halve height and width; odd ones are padded with zeros."""
+        x = nn.functional.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        patches = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        x = self.norm(self.reduction(torch.cat(patches, dim=-1)))
+        return x
+
+
+class RelativeAttention(nn.Module):
+    """Self-attention among the positions of each window; windows are squares."""
+
+    def __init__(self, dim: int, positions: int, head_dim: int) -> None:
+        super().__init__()
+        if dim % head_dim:
+            raise ValueError(f"heads of {head_dim} features do not divide {dim} features")
+        self.head_dim = head_dim
+        self.scale = dim**-0.5
+        size = round(positions**0.5)
+        distances = 2 * size - 1  # of two positions along an axis
+        self.to_qkv = nn.Linear(dim, 3 * dim)
+        self.merge = nn.Linear(dim, dim)
+        self.relative_position_bias_table = nn.Parameter(torch.empty(distances * distances, dim // head_dim))
+        line = torch.arange(size)
+        rows, columns = line.repeat_interleave(size), line.repeat(size)
+        down = rows[:, None] - rows[None, :] + size - 1
+        right = columns[:, None] - columns[None, :] + size - 1
+        self.register_buffer("relative_position_index", distances * down + right)
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Let the positions of each window attend to each other; x is images × windows × positions × features."""
+        images, windows, positions, dim = x.shape
+        split = (images, windows, positions, dim // self.head_dim, self.head_dim)
+        q, k, v = (part.reshape(split).permute(0, 1, 3, 2, 4) for part in torch.chunk(self.to_qkv(x), 3, dim=-1))
+        scores = torch.einsum("B G H I D, B G H J D -> B G H I J", q, k * self.scale)
+        index = self.get_buffer("relative_position_index").view(-1)
+        bias = self.relative_position_bias_table[index].view(positions, positions, -1).permute(2, 0, 1)
+        weights = torch.softmax(scores + bias.contiguous().unsqueeze(0), dim=-1)
+        x = torch.einsum("B G H I J, B G H J D -> B G H I D", weights, v)
+        x = x.permute(0, 1, 3, 2, 4).reshape(images, windows, positions, dim)
+        merged: Tensor = self.merge(x)
+        return merged
 
 
 class StochasticDepth(nn.Module):

@@ -14,6 +14,7 @@ def run(given: Any) -> int:
     from archc.server.server import make_server
 
     gc.enable()  # it rests in commands that end soon
+    gc.set_threshold(200_000, 50, 100)  # an analysis makes a million objects, and keeps them: nothing to collect often
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     with redirect_stdout(sys.stderr):  # whatever prints must not come between the messages
         make_server().start_io(stdout=stream)

@@ -15,20 +15,26 @@ def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
     """The name of every class, by its plan's id; the network's own, the last, keeps its name.
 
     A block's name is its own. Of several blocks of one name, which imported files bring along, the spec's own keeps
-    it, and another one is called after its file as well. A nested body is called after its entry.
+    it, and another one is called after its file as well. Where a block takes inputs of several ranks, the second class
+    is called after its rank, as PyTorch's layers are. A nested body is called after its entry.
     """
     root = classes[-1]
     names = Names({root.name})
     names.taken |= {parameter.name for plan in classes for parameter in plan.parameters}  # one would hide the class
     found = {id(root): root.name}
+    firsts: dict[str, ClassPlan] = {}
     blocks = [plan for plan in classes[:-1] if plan.block is not None]
     for plan in sorted(
         blocks, key=lambda plan: plan.block is not None and plan.block.mark.source is not root.body.body.mark.source
     ):
+        first, longer = firsts.setdefault(plan.name, plan), plan.name
         assert plan.block is not None
-        longer = camel(PurePath(plan.block.mark.source.name).stem) + plan.name
-        second = plan.name in found.values() and not class_name_fault(longer)
-        found[id(plan)] = names.take(longer if second else plan.name)
+        assert first.block is not None
+        if plan.block.mark.source is not first.block.mark.source:
+            longer = camel(PurePath(plan.block.mark.source.name).stem) + plan.name
+        elif plan.rank != first.rank:
+            longer += f"{plan.rank - 1}d" if plan.rank > 1 else "Vector"
+        found[id(plan)] = names.take(plan.name if class_name_fault(longer) else longer)
     for plan in classes[:-1]:
         if plan.block is None:
             own = camel(plan.hint)

@@ -32,7 +32,17 @@ from archc.kinds import Fault, Kind, Shape
 from archc.known import key_of, remember
 from archc.language import Spec
 from archc.language.references import lost_references
-from archc.language.spec import UNKNOWN, Block, BlockCall, Body, Entry, LayerCall, Parameter, Reference
+from archc.language.spec import (
+    UNKNOWN,
+    Block,
+    BlockCall,
+    Body,
+    ChosenCall,
+    Entry,
+    LayerCall,
+    Parameter,
+    Reference,
+)
 from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS, how_to_raise
 from archc.problems import Mark, Problem, SpecError
 
@@ -138,13 +148,18 @@ def _behind(
     """The problems behind faulty entries that are there whatever these would give."""
     if not base.assumable or base.count > MOST_ENTRIES or len(base.problems) > MOST_PROBLEMS:
         return []
-    found = []
+    found: list[list[Problem]] = []
+    behind: list[Problem] = []
     for assumption in ASSUMPTIONS:
         evaluation = _Evaluation(spec, {}, {}, observe, assumption)
         with suppress(SpecError):  # beyond a bound: what was found before it counts
             evaluation.network(parameters or spec.parameters, input or spec.input)
-        found.append(evaluation.problems.sorted())
-    return [problem for problem in agreed(found) if not base.problems.has(problem)]
+        problems = evaluation.problems.sorted()
+        found.append(problems if found else [problem for problem in problems if not base.problems.has(problem)])
+        behind = agreed(found)
+        if not behind:
+            break  # nearly always after the first
+    return behind
 
 
 class _Evaluation(Inference):
@@ -378,6 +393,10 @@ class _Evaluation(Inference):
         frame.read.update([at for at, _ in (refs if present else refs[:1])])
         if not present:
             return refs[0], None
+        if type(element) is ChosenCall:
+            element = self.chosen(element, scope)
+            if element is None:
+                return None
         made: tuple[Kind | Instance | Graph, Outputs] | None
         if type(element) is LayerCall:
             made = self.layer(element, refs, shapes, scope)

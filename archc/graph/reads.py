@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archc.expressions import Expression
-from archc.language.spec import BlockCall, Body, Entry, LayerCall, Reference, Splice
+from archc.language.spec import BlockCall, Body, ChosenCall, Entry, LayerCall, Reference, Splice
 
 
 def names_read(body: Body) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -37,21 +37,32 @@ def expressions_of(part: Any) -> Iterator[Expression]:
 
 
 def _parts(part: Any) -> Iterator[Expression | Reference]:
-    match part:
-        case Expression():
-            yield part
-        case tuple():
-            for item in part:
-                yield from _parts(item)
-        case Body():
-            yield from _parts((part.entries, tuple(part.outputs.values())))
-        case Splice():
-            yield from _parts((part.count, part.rows, part.when, part.entries))
-        case Entry():
-            yield from _parts((part.when, part.source, part.element, () if part.name is None else part.name.parts))
-        case Reference():
-            yield part
-        case LayerCall():
-            yield from _parts((part.operands, tuple(part.arguments.values())))
-        case BlockCall():
-            yield from _parts(tuple(part.arguments.values()))
+    """The expressions and references of a part, in their order; a loop, because a spec may have 100,000 entries."""
+    waiting = [part]
+    while waiting:
+        part = waiting.pop()
+        match part:
+            case Entry():
+                element = part.element
+                if part.when is not None or part.source is not None:
+                    waiting += (element, part.source, part.when)
+                elif type(element) is not LayerCall or element.operands or element.ready is None:
+                    waiting.append(element)
+                if part.name is not None and not part.name.fixed:
+                    waiting += reversed(part.name.parts)
+            case Expression() | Reference():
+                yield part
+            case LayerCall():
+                if part.ready is None:  # else its arguments are plain values
+                    waiting += reversed(part.arguments.values())
+                waiting += reversed(part.operands)
+            case BlockCall():
+                waiting += reversed(part.arguments.values())
+            case tuple():
+                waiting += reversed(part)
+            case Body():
+                waiting += reversed((*part.entries, *part.outputs.values()))
+            case Splice():
+                waiting += reversed((part.count, part.rows, part.when, *part.entries))
+            case ChosenCall():
+                waiting += (*reversed(part.arguments), part.which)

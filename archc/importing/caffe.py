@@ -19,7 +19,7 @@ from archc.importing.graph import Operation, SourceGraph, Value
 from archc.importing.prototxt import Message, parse_prototxt
 from archc.importing.segments import bound, grouped
 from archc.kinds import Shape
-from archc.language.names import class_name_fault
+from archc.language.names import as_class_name
 from archc.problems import Source
 
 _OLD = {
@@ -76,8 +76,7 @@ class _Reader:
             if not isinstance(layer.get("type"), str):
                 raise invalid(source, layer.line, "a layer must have a `type`")
         given = name if named else str(network.get("name", "")) or name
-        self.name = re.sub(r"[^A-Za-z0-9_]", "_", given).lstrip("_0123456789") or "Network"
-        self.name = f"{self.name}Network" if class_name_fault(self.name) else self.name
+        self.name = as_class_name(given)
         blob, shape = self.input(network)
         self.flat = Flat(source, {"input": input or shape})
         self.input_name = blob
@@ -123,6 +122,8 @@ class _Reader:
                         self.source, layer.line_of("bottom"), f"no layer before this one has the top `{bottom}`"
                     )
                 read[bottom] += 1
+            if not tops:
+                raise invalid(self.source, layer.line, f"the layer `{layer.get('name')}` has no top")
             if at in self.merged:
                 self.blobs[tops[0]], read[tops[0]] = self.blobs[bottoms[0]], 0
                 continue
@@ -164,17 +165,13 @@ class _Reader:
             results = {None: next(iter(results.values()))}
         if not results and not self.flat.unsaid:
             raise invalid(self.source, 0, "the network has no layers")
-        graph = SourceGraph(
-            name=self.name,
-            inputs=self.flat.inputs,
-            operations=tuple(self.flat.operations),
-            results=results,
-            unsaid=tuple(self.flat.unsaid),
+        graph = self.flat.graph(
+            self.name,
+            results,
             run=Reference(self.layers, self.input_name, list(ends)).run,
             reference="archc's evaluation of the .prototxt file by Caffe's rules",
             tolerance=1e-4,
-            origin=f"Imported from {Path(self.source.name).name} (Caffe).",
-            notes=tuple(self.flat.notes),
+            format="Caffe",
         )
         return grouped(bound(graph), _prefix)
 

@@ -19,6 +19,7 @@ from archc.importing.flat import SOFTMAX, Flat, invalid, read_source_text
 from archc.importing.graph import Scope, SourceGraph, Value
 from archc.importing.segments import grouped
 from archc.kinds import Shape
+from archc.language.names import as_class_name
 from archc.problems import Source
 
 _EPS = 1e-6
@@ -50,12 +51,12 @@ class Section:
 def read_darknet(path: Path, name: str | None = None, input: Shape | None = None) -> SourceGraph:
     """The graph of a .cfg file, for its own input or another one. Raises SpecError (E0101, E0804, E0805)."""
     source = read_source_text(path)
-    return _Reader(source, parse_cfg(source), name or _title(path), input).graph()
+    return _Reader(source, parse_cfg(source), as_class_name(name or _title(path)), input).graph()
 
 
 def _title(path: Path) -> str:
     words = re.split(r"[^A-Za-z0-9]+", path.stem)
-    return "".join(word[:1].upper() + word[1:] for word in words).lstrip("0123456789") or "Network"
+    return "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def parse_cfg(source: Source) -> list[Section]:
@@ -121,17 +122,13 @@ class _Reader:
 
     def made(self, results: Mapping[str | None, Value]) -> SourceGraph:
         """The graph, with equal parts in groups."""
-        graph = SourceGraph(
-            name=self.name,
-            inputs=self.flat.inputs,
-            operations=tuple(self.flat.operations),
-            results=results,
-            unsaid=tuple(self.flat.unsaid),
+        graph = self.flat.graph(
+            self.name,
+            results,
             run=_Reference(self).run if results else None,
             reference="archc's evaluation of the .cfg file by Darknet's rules",
             tolerance=1e-4,
-            origin=f"Imported from {Path(self.source.name).name} (Darknet).",
-            notes=tuple(self.flat.notes),
+            format="Darknet",
         )
         return grouped(graph)
 
@@ -281,6 +278,9 @@ class _Reader:
         size = self.number(section, "size", stride)
         padding = self.number(section, "padding", size - 1)
         before, odd = padding // 2, padding % 2
+        channels, *lengths = self.flat.shape(x)
+        padded = (channels, *(length + max(size, padding) for length in lengths))
+        self.flat.believe(padded, f"the padded input of the pool in line {section.line}")
         arguments = {"kernel_size": size, "stride": stride, "padding": before}
         if odd and stride == 2:
             arguments["ceil_mode"] = True  # one position more behind the map, if the windows reach it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from archc.build.classes import Found, class_fault, construct, find_class
 from archc.importing.graph import Run, SourceGraph
 from archc.importing.record import Constructed, record, title_of
 from archc.kinds import Shape
-from archc.language.names import class_name_fault
+from archc.language.names import as_class_name
 
 _IMAGE = (3, 224, 224)
 """The input of a module if nobody says which."""
@@ -56,9 +55,7 @@ def _graph(
     origin: str,
     weights: bool = True,
 ) -> SourceGraph:
-    name = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_0123456789") or "Network"
-    name = f"{name}Network" if class_name_fault(name) else name
-    graph = record(model, input or _IMAGE, name, constructed.of(model))
+    graph = record(model, input or _IMAGE, as_class_name(name), constructed.of(model))
     state = model.state_dict() if weights else {}
     version = f"PyTorch {torch.__version__.partition('+')[0]}"
     return SourceGraph(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isqrt
 from typing import Annotated, Any, ClassVar
 
 from archc.kinds.base import FLOAT, Fault, Inputs, Kind, Role, Shape, State, Window, form, volume
@@ -238,6 +239,176 @@ class PatchMerging(Kind):
     def kept(self, inputs: Inputs, images: int) -> int:
         positions, channels = volume(self.output(inputs)[:2]), inputs[0][-1]
         return int(FLOAT * images * positions * (8 * channels + 2))  # the four patches, normalized and not; statistics
+
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return self.kept(inputs, images)
+
+
+@register
+class ShiftedWindowAttentionV2(ShiftedWindowAttention):
+    """Window attention by the cosine of queries and keys (Swin v2, https://arxiv.org/abs/2111.09883).
+
+    A small network gives the bias for how two positions lie to each other.
+    """
+
+    kind: ClassVar[str] = "window_attention_v2"
+    torch: ClassVar[str] = "archc.ShiftedWindowAttentionV2"
+    state: ClassVar[Mapping[str, State]] = {
+        "logit_scale": State(fans=True),
+        "relative_coords_table": State(trained=False, fans=True),
+        "relative_position_index": State(trained=False, integers=True),
+        "qkv.weight": State(fans=True),
+        "qkv.bias": State(),
+        "proj.weight": State(fans=True),
+        "proj.bias": State(),
+        "cpb_mlp.0.weight": State(fans=True),
+        "cpb_mlp.0.bias": State(),
+        "cpb_mlp.2.weight": State(fans=True),
+    }
+    title: ClassVar[str] = "cosine window attention"
+    aliases: ClassVar[tuple[str, ...]] = ("shiftedwindowattentionv2", "cosinewindowattention")
+    examples: ClassVar[tuple[str, ...]] = ("{num_heads: 3, window_size: 8, shift_size: 4}",)
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        if self.window_size == 1:
+            message = "`window_attention_v2` needs windows of more than one position"
+            yield Fault("E0305", message, "window_size", help="use `window_size: 2` or more")
+            return
+        yield from super().requirements(inputs)
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        shapes, distances = super().shapes(inputs), 2 * self.window_size - 1
+        del shapes["relative_position_bias_table"]
+        return {
+            "logit_scale": (self.num_heads, 1, 1),
+            "relative_coords_table": (1, distances, distances, 2),
+            **shapes,
+            "cpb_mlp.0.weight": (_HIDDEN, 2),
+            "cpb_mlp.0.bias": (_HIDDEN,),
+            "cpb_mlp.2.weight": (self.num_heads, _HIDDEN),
+        }
+
+    def macs(self, inputs: Inputs, y: Shape) -> int:
+        return super().macs(inputs, y) + (2 * self.window_size - 1) ** 2 * _HIDDEN * (2 + self.num_heads)
+
+    def kept(self, inputs: Inputs, images: int) -> int:
+        positions, channels, window = self._padded(inputs[0]), inputs[0][-1], self.window_size
+        pairs = self.num_heads * positions * window**2
+        # Windows, queries, keys, values, the first two normalized with their norms, and what is projected; the cosines
+        # and the weights. For all images alike: the factors, the hidden features, and the bias.
+        values = (7 if self.num_heads == 1 else 8) + (self.dropout > 0)
+        kept = values * positions * channels + 4 * self.num_heads * positions
+        kept += (4 if self.attention_dropout else 2) * pairs
+        alike = self.num_heads + (2 * window - 1) ** 2 * _HIDDEN + self.num_heads * window**4
+        return int(FLOAT * (images * kept + alike))
+
+
+_HIDDEN = 512
+"""Features of the network that gives the bias."""
+
+
+@register
+class PatchMergingV2(PatchMerging):
+    """As `patch_merging`, with the normalization after the reduction (Swin v2)."""
+
+    kind: ClassVar[str] = "patch_merging_v2"
+    torch: ClassVar[str] = "archc.PatchMergingV2"
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        channels = inputs[0][-1]
+        return {
+            "reduction.weight": (2 * channels, 4 * channels),
+            "norm.weight": (2 * channels,),
+            "norm.bias": (2 * channels,),
+        }
+
+    def kept(self, inputs: Inputs, images: int) -> int:
+        positions, channels = volume(self.output(inputs)[:2]), inputs[0][-1]
+        return int(FLOAT * images * positions * (6 * channels + 2))  # the patches, and reduced; statistics
+
+
+@register
+class RelativeAttention(Kind):
+    """Self-attention among the positions of each window, of windows × positions × features (MaxViT).
+
+    A learned bias for each head depends on how two positions lie to each other
+    (https://arxiv.org/abs/2204.01697). Windows are squares: 49 positions are 7 × 7.
+    """
+
+    kind: ClassVar[str] = "relative_attention"
+    torch: ClassVar[str] = "archc.RelativeAttention"
+    features_last: ClassVar[bool] = True
+    positional: ClassVar[tuple[str, ...]] = ("dim", "positions", "head_dim")
+    state: ClassVar[Mapping[str, State]] = {
+        "relative_position_bias_table": State(fans=True),
+        "relative_position_index": State(trained=False, fans=True, integers=True),
+        "to_qkv.weight": State(fans=True),
+        "to_qkv.bias": State(),
+        "merge.weight": State(fans=True),
+        "merge.bias": State(),
+    }
+    role: ClassVar[Role] = "linear"
+    title: ClassVar[str] = "relative attention"
+    aliases: ClassVar[tuple[str, ...]] = ("relativepositionalmultiheadattention", "gridattention")
+    examples: ClassVar[tuple[str, ...]] = ("32",)
+
+    head_dim: Count
+    """Features of a head; it must divide the number of features."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        return {"head_dim": [size for size in range(1, x[-1] + 1) if x[-1] % size == 0]}
+
+    def label(self, inputs: Inputs) -> str:
+        return f"relative attention, heads of {text(self.head_dim)}"
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        (x,) = inputs
+        if len(x) != 3:
+            help = "cut a map into windows with `unflatten`, `permute` and `flatten`"
+            message = f"`{self.kind}` expects windows × positions × features, but gets {form(x)}"
+            yield Fault("E0301", message, help=help)
+        elif isqrt(x[1]) ** 2 != x[1]:
+            message = f"`{self.kind}` expects windows that are squares, but gets {x[1]} positions"
+            yield Fault("E0301", message)
+        elif x[-1] % self.head_dim:
+            message = f"heads of {self.head_dim} features do not divide the {x[-1]} features"
+            yield Fault("E0306", message, "head_dim", help=f"use a number that divides {x[-1]}")
+
+    def derived(self, inputs: Inputs) -> dict[str, Any]:
+        return {"dim": inputs[0][-1], "positions": inputs[0][1]}
+
+    def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
+        _, positions, features = inputs[0]
+        return {
+            "relative_position_bias_table": ((2 * isqrt(positions) - 1) ** 2, features // self.head_dim),
+            "relative_position_index": (positions, positions),
+            "to_qkv.weight": (3 * features, features),
+            "to_qkv.bias": (3 * features,),
+            "merge.weight": (features, features),
+            "merge.bias": (features,),
+        }
+
+    def macs(self, inputs: Inputs, y: Shape) -> int:
+        windows, positions, features = inputs[0]
+        return int(windows * positions * features * (4 * features + 2 * positions))
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        return (Window(None), Window(None))
+
+    def first_window(self, inputs: Inputs) -> Window:
+        return Window(1)
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, inputs: Inputs, images: int) -> int:
+        windows, positions, features = inputs[0]
+        heads = features // self.head_dim
+        # Queries, keys, values and what is projected; a single head keeps all that these are cut from.
+        values = (5 if heads == 1 else 4) * windows * positions * features
+        return int(FLOAT * images * (values + heads * windows * positions**2))
 
     def scratch(self, inputs: Inputs, images: int) -> int:
         return self.kept(inputs, images)

@@ -23,7 +23,7 @@ MODULE_ATTRIBUTES: Final = frozenset(
 )
 """What nn.Module and nn.Sequential already have; a layer of that name would hide it."""
 
-_IN_SOURCE = frozenset({"F", "Literal", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
+_IN_SOURCE = frozenset({"Callable", "F", "Literal", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
 _BUILTINS = frozenset(
     """
     abs bool dict enumerate float getattr int isinstance len list max min object print range round set str sum super
@@ -56,6 +56,7 @@ def reserved_classes() -> frozenset[str]:
     return _IN_SOURCE | _BUILTINS | helpers() | _CLASSES
 
 
+@lru_cache(maxsize=16_384)
 def layer_name_fault(name: str) -> str:
     """Why a layer cannot have this name; empty if it can: it may be a number, as that of an entry of a list."""
     if name.isdigit() and name.isascii() and len(name) <= 100:
@@ -91,6 +92,12 @@ def class_name_fault(name: str) -> str:
     if name in reserved_classes():
         return f"`{name}` has a special meaning in the emitted source"
     return _identifier_fault(name)
+
+
+def as_class_name(text: str) -> str:
+    """Any text as a name that a network can have: `Network` if nothing is left of it."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", text).lstrip("_0123456789")[:90] or "Network"
+    return f"{name}Network" if class_name_fault(name) else name
 
 
 def _identifier_fault(name: str) -> str:

@@ -19,6 +19,11 @@ class Source:
         self.text = text
         self._lines: list[str] = []
 
+    def renew(self, text: str) -> None:
+        """The file has another text now: the marks of what did not change stay."""
+        self.text = text
+        self._lines = []
+
     def line(self, number: int) -> str | None:
         """The text of line `number`, counted from 1; None beyond the end."""
         if not self._lines:

@@ -25,11 +25,13 @@ MISSING: Final = object()
 class Builder:
     """Stacks the collections as their events come; the innermost open one is on top.
 
-    `root` is the tree so far, `problems` are the faults after which reading goes on.
+    `root` is the tree so far, `problems` are the faults after which reading goes on. `depth` are the collections around
+    the text.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, depth: int = 0) -> None:
         self.source = source
+        self.depth = depth
         self.root: Any = MISSING
         self.problems: list[Problem] = []
         self._stack: list[Map | Seq] = []
@@ -48,7 +50,7 @@ class Builder:
             self._scalar(event.value, event.implicit[0], mark)
         elif kind in ("MappingStartEvent", "SequenceStartEvent"):
             _refuse_extras(event, mark)
-            if len(self._stack) >= MAX_YAML_DEPTH:
+            if self.depth + len(self._stack) >= MAX_YAML_DEPTH:
                 _refuse("E0107", f"nested deeper than {MAX_YAML_DEPTH} levels", mark, _FLATTEN)
             mapping = kind == "MappingStartEvent"
             node: Map | Seq = Map(mark) if mapping else Seq(mark)

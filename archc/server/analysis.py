@@ -15,7 +15,7 @@ from archc.language.load import Loader, Read, is_library
 from archc.language.spec import Block
 from archc.limits import MAX_FILE_BYTES, how_to_raise
 from archc.problems import Mark, Problem, Problems, SpecError
-from archc.reading import Map, read_beginning, read_file, read_text
+from archc.reading import Map, Rereader, read_beginning, read_file
 from archc.server.recognition import is_spec
 from archc.server.text import Text
 
@@ -58,6 +58,13 @@ class Analysis:
     def layers(self, mark: Mark) -> list[Layer]:
         """What the entry at a place has become: several layers where it is repeated, or its block is used again."""
         return self._layers.get(_begin(mark), [])
+
+    @cached_property
+    def extended(self) -> dict[str, Mark]:
+        """The parameters of a network that extends another, as far as it is known."""
+        if self.network is None or self.root is None or "extends" not in self.root:
+            return {}
+        return {name: parameter.mark for name, parameter in self.network.spec.parameters.items()}
 
     def leaves_out(self, mark: Mark) -> bool:
         """Whether the entry at a place is left out, somewhere at least."""
@@ -116,11 +123,13 @@ def analyse(
     read: Read = read_file,
     still_wanted: Callable[[], bool] = lambda: True,
     *,
+    rereader: Rereader | None = None,
     ours: bool = False,
 ) -> Analysis:
     """What is known of a document; nothing of one that is no spec, unless it is `ours`, since it was one before.
 
-    `read` reads the files that it names. Raises Outdated once it is not wanted any more.
+    `read` reads the files that it names, `rereader` has read the document's texts before this one. Raises Outdated once
+    it is not wanted any more.
     """
     found = Analysis(uri, path, text, read, ours=ours or is_spec(text.text))
     if not found.ours:
@@ -132,7 +141,7 @@ def analyse(
 
     loader = Loader(reading)
     try:
-        found.root = read_open(text.text, found.name, faults=loader.problems)
+        found.root = read_open(text.text, found.name, faults=loader.problems, rereader=rereader)
     except SpecError as error:
         found.problems = error.problems  # what follows from a part is not told
         small = error.problems[0].code != "E0108"
@@ -144,12 +153,12 @@ def analyse(
     return found
 
 
-def read_open(text: str, name: str, *, faults: Problems | None = None) -> Map:
+def read_open(text: str, name: str, *, faults: Problems | None = None, rereader: Rereader | None = None) -> Map:
     """The located tree of a document's text, as `read_file` gives that of a file. Raises SpecError."""
     if len(text) > MAX_FILE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         what = f"the file is larger than {MAX_FILE_BYTES:,} bytes"
         raise SpecError([Problem("E0108", what, file=name, help=how_to_raise("MAX_FILE_BYTES"))])
-    return read_text(text, name, faults=faults)
+    return (rereader or Rereader()).read(text, name, faults)
 
 
 class Outdated(Exception):

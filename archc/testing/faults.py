@@ -139,10 +139,19 @@ def _in_the_network(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     position = draw(st.integers(0, len(entries))) if isinstance(entries, list) else 0
     x = _shape_at(data, position)
     wrong = list(_unfitting(x))
-    if position == 0:
+    if position == 0 and _reads_what_arrives(next(iter(entries.values() if isinstance(entries, dict) else entries))):
         wrong.append(({"relu": {"inplace": True}}, "E0320", ()))
     entry, code, inner = draw(st.sampled_from(wrong))
     return data, (*_insert(entries, ("layers",), entry, position), *inner), code
+
+
+def _reads_what_arrives(entry: Any) -> bool:
+    """Whether an entry is a layer that certainly reads the result before it."""
+    if isinstance(entry, str):
+        return entry in KINDS
+    if not isinstance(entry, dict) or {"from", "when"} & entry.keys():
+        return False
+    return any(name in KINDS and not KINDS[name].many for name in entry)
 
 
 def _shape_at(data: Any, position: int) -> Shape:

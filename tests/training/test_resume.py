@@ -94,7 +94,7 @@ def test_tensorboard_has_every_step_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_tensorboard_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archc.training.tensorboard.installed", lambda _name: False)
-    with pytest.raises(SpecError, match="\\[tensorboard\\]"):
+    with pytest.raises(SpecError, match="archc-nn\\[tensorboard\\]"):
         run("run", tensorboard=True)
     assert not Path("run").exists()
 
