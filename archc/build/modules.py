@@ -235,7 +235,7 @@ class PatchMergingV2(nn.Module):
         return x
 
 
-class RelativeAttention(nn.Module):
+class RelativePositionalMultiHeadAttention(nn.Module):
     """Self-attention among the positions of each window; windows are squares."""
 
     def __init__(self, dim: int, positions: int, head_dim: int) -> None:

@@ -336,7 +336,7 @@ class RelativeAttention(Kind):
     """
 
     kind: ClassVar[str] = "relative_attention"
-    torch: ClassVar[str] = "archc.RelativeAttention"
+    torch: ClassVar[str] = "archc.RelativePositionalMultiHeadAttention"
     features_last: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("dim", "positions", "head_dim")
     state: ClassVar[Mapping[str, State]] = {
