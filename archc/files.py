@@ -117,6 +117,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def require_new(path: Path) -> None:
+    """Raise SpecError (E0601) if there is a file already: it may be somebody's work."""
+    if path.exists():
+        raise SpecError([Problem("E0601", f"`{path}` exists already", file=str(path), help="choose another name")])
+
+
 def make_folder(path: Path) -> None:
     """Create a folder with its parents. Raises SpecError (E0601)."""
     try:

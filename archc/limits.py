@@ -60,6 +60,9 @@ MAX_IMPORTED_PARAMETERS: Final = _bound("MAX_IMPORTED_PARAMETERS", 250_000_000, 
 MAX_IMPORTED_MACS: Final = _bound("MAX_IMPORTED_MACS", 10**12, 2**60)
 """Most multiply-adds of a network that is imported from a file, because verifying it runs it."""
 
+MAX_IMPORTED_VALUES: Final = _bound("MAX_IMPORTED_VALUES", 2**29, 2**50)
+"""Most values in all outputs of the layers of a network that is imported from a file, for the same reason."""
+
 MAX_COMPOSED: Final = 4000
 """Longest expression that archc composes from those of a spec for the emitted source."""
 

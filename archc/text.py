@@ -76,6 +76,12 @@ _WITHIN_LINES = re.compile(f"[{_UNSEEN}]")
 _ON_A_LINE = re.compile(f"[\\t\\n{_UNSEEN}]")
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, at most 300 characters of one line; its class if it says nothing."""
+    said = getattr(error, "strerror", None) or str(error)
+    return next((line.strip()[:300] for line in said.splitlines() if line.strip()), type(error).__name__)
+
+
 def visible(text: str) -> str:
     """Lines as a terminal may show them: what moves the cursor, changes colors or hides is escaped as in JSON."""
     return _WITHIN_LINES.sub(_escaped, text)

@@ -14,6 +14,7 @@ import random
 import resource
 import shutil
 import struct
+import sys
 import time
 import traceback
 import warnings
@@ -21,6 +22,7 @@ import zlib
 from argparse import Namespace
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,21 +30,28 @@ from typing import Any
 
 import numpy
 import torch
+from fuzz import ROOT, mutate_text
 from PIL import Image
 from safetensors.torch import save
 
 import archc
 from archc.build.foreign import Unusable, read_state
+from archc.cli.main import main as main_of_archc
+from archc.formatting import format_text
+from archc.reading import read_file, read_text
 from archc.training.checkpoint import checkpoints, load_checkpoint
 from archc.training.data import load_data
 from archc.training.data.decode import EXTENSIONS, FORMATS, UnreadableImage, read_pixels
-from archc.training.distributed import World
 from archc.training.trained import load_run
+
+sys.path.insert(0, str(ROOT / "tests"))
+from scrawl import Scrawl
 
 Input = Callable[[random.Random, Path], str]
 
 
-def _refused(*reasons: str) -> str:
+def refused(*reasons: str) -> str:
+    """The verdict on an input that archc refuses: there is a reason, in one line."""
     assert reasons
     assert all(reasons)
     assert not any("\n" in reason for reason in reasons)
@@ -65,7 +74,7 @@ def image(rng: random.Random, folder: Path) -> str:
     try:
         pixels = read_pixels(path, rng.choice([1, 3]), background)
     except UnreadableImage as reason:
-        return _refused(str(reason))
+        return refused(str(reason))
     assert pixels.dtype == numpy.uint8
     assert pixels.ndim == 3
     assert pixels.size
@@ -159,7 +168,7 @@ def folders(rng: random.Random, folder: Path) -> str:
     try:
         data = load_data(f"folder:{root}")
     except archc.SpecError as error:
-        return _refused(*(problem.message for problem in error.problems if problem.code == "E0702"))
+        return refused(*(problem.message for problem in error.problems if problem.code == "E0702"))
     assert len(data.classes) > 1
     assert len(data.train)
     assert len(data.validation)
@@ -193,7 +202,7 @@ def weights(rng: random.Random, folder: Path) -> str:
     try:
         found = read_state(path)
     except Unusable as reason:
-        return _refused(str(reason))
+        return refused(str(reason))
     finally:
         assert not Path("planted").exists()
     for tensor in found.values():
@@ -288,18 +297,71 @@ def runs(rng: random.Random, folder: Path) -> str:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(stored)
     try:
-        load_run(folder, World(0, 1, torch.device("cpu")))
+        load_run(folder, device="cpu")
         if checkpoints(folder / "last"):
             load_checkpoint(folder / "last")
     except archc.SpecError as error:
-        return _refused(*(problem.message for problem in error.problems))
+        return refused(*(problem.message for problem in error.problems))
     return "accepted"
 
 
-INPUTS: dict[str, Input] = {"images": image, "folders": folders, "weights": weights, "runs": runs}
-SECONDS = 1.0
-"""Of the processor that archc may take for an input, and that making the input takes."""
+def texts(rng: random.Random, folder: Path) -> str:
+    """A text with every line break, quote, block scalar and comment of YAML's: formatting keeps its meaning."""
+    text = Scrawl(rng).text() if rng.random() < 0.8 else mutate_text(rng.choice(_specs()), rng)
+    path = folder / "net.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    try:
+        before = read_file(path, path.name)
+    except archc.SpecError as error:
+        return refused(*(problem.message for problem in error.problems))
+    form = _file if rng.random() < 0.1 else _text
+    once = form(path)
+    assert json.dumps(read_text(once, path.name)) == json.dumps(before)
+    assert all(once.count(note) == text.count(note) for note in NOTES)
+    path.write_text(once, "utf-8")
+    assert form(path) == once
+    return "accepted"
+
+
+def _text(path: Path) -> str:
+    return format_text(read_file(path, path.name).mark.source.text, path.name)
+
+
+def _file(path: Path) -> str:
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        assert main_of_archc(["fmt", str(path)]) == 0
+    assert os.listdir(path.parent) == [path.name]
+    return path.read_bytes().decode()
+
+
+NOTES = ("# note", "# behind", "# far left", "# in", "# begins", "# top", "# end")
+"""The comments of scrawls."""
+
+
+@cache
+def _specs() -> list[str]:
+    return [path.read_text("utf-8") for path in (ROOT / "tests/networks").glob("*.yaml")]
+
+
+def inputs_of(what: str) -> Input:
+    """The function that makes inputs of a sort, and what it needs."""
+    match what:
+        case "sources":
+            from sources import sources
+
+            return sources
+        case "commands":
+            from command_lines import commands
+
+            return commands
+    return {"texts": texts, "images": image, "folders": folders, "weights": weights, "runs": runs}[what]
+
+
+SECONDS = {"sources": 5.0, "commands": 20.0}
+"""Of the processor that archc may take for an input, and that making the input takes; 1 for the others."""
 MEBIBYTES = 1024
+LIMIT = 4 * 2**30
+"""Bytes that the process can have, so that an input that asks for more does no harm to the machine."""
 
 
 def fuzz(what: str, count: int, seconds: float, seed: int, out: Path) -> int:
@@ -308,10 +370,12 @@ def fuzz(what: str, count: int, seconds: float, seed: int, out: Path) -> int:
     Returns 1 if anything was found or the process took more than MEBIBYTES, 0 otherwise.
     """
     torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
     seen: Counter[str] = Counter()
+    make, limit = inputs_of(what), SECONDS.get(what, 1.0)
+    with suppress(Exception), TemporaryDirectory() as name:  # what is made once is no input's time
+        make(random.Random(0), Path(name))
     begun, slowest = time.monotonic(), 0.0
-    if what == "runs":
-        _run()
     with TemporaryDirectory() as name:
         folder = Path(name) / "input"
         for number in range(count):
@@ -320,9 +384,9 @@ def fuzz(what: str, count: int, seconds: float, seed: int, out: Path) -> int:
             folder.mkdir()
             start = time.process_time()
             try:
-                verdict = INPUTS[what](random.Random(f"{seed} {number}"), folder)
+                verdict = make(random.Random(f"{seed} {number}"), folder)
                 took = time.process_time() - start
-                assert took < SECONDS, f"it took {took:.1f} s"
+                assert took < limit, f"it took {took:.1f} s"
             except Exception as error:
                 verdict = "found"
                 place = out / f"{what}-{seed}-{number}"

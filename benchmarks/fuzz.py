@@ -1,16 +1,19 @@
 """Mutated specs by the hundred thousand: each is accepted, or refused with problems that have a line.
 
     python benchmarks/fuzz.py [--count N] [--seconds S] [--seed N] [--disguised SHARE] [--out DIR] [--log FILE]
-    python benchmarks/fuzz.py --what images|folders|weights|runs [--count N] [--seconds S] [--seed N] [--out DIR]
+    python benchmarks/fuzz.py --what INPUTS [--count N] [--seconds S] [--seed N] [--out DIR]
 
-The second form is for other inputs than specs: benchmarks/foreign.py makes them. The first is for specs.
+The second form is for other inputs than specs: `texts` to be formatted, `images`, `folders`, `weights` and `runs`
+(benchmarks/foreign.py), `sources` to be imported (benchmarks/sources.py) and `commands` (benchmarks/command_lines.py).
+The first is for specs.
 
 Every bundled spec, every network of the tests, every example of the documents and every wrong spec of the catalogue is
 
 - mutated in structure: keys and values dropped, swapped, retyped, duplicated, renamed, renumbered, moved;
 - mutated in text: pieces deleted, repeated, inserted, bytes that are no UTF-8;
 - disguised, if it is sound, so that most stay sound: hostile texts as descriptions, names that the emitted source uses
-  itself, numbers at the edges, a file name that is code.
+  itself, numbers at the edges, a file name that is code;
+- extended, if it is bundled: parts of it changed, and blocks of another one imported.
 
 Each is a file in a folder with the specs that it extends or imports. What raises anything but SpecError, takes more
 than a second, or is accepted and cannot be emitted harmlessly, is written to DIR. More than 512 MiB of memory are a
@@ -43,13 +46,19 @@ SECONDS = 1.0
 A_LAYER = 0.0005
 """Seconds that the emission may take beyond that for each layer: it writes a file of as many lines."""
 MEBIBYTES = 512
+EXTENDED = 0.1
+"""Share of the inputs that extend or import bundled specs, beside those that are disguised."""
 MAX_LAYERS = 10_000
 """The bound of this run: mutations multiply counts by a thousand, and most time would go to a few large networks."""
 os.environ.setdefault("ARCHC_MAX_LAYERS", str(MAX_LAYERS))  # read when archc is imported
+os.environ.setdefault("ARCHC_MAX_IMPORTED_PARAMETERS", str(10**6))
+os.environ.setdefault("ARCHC_MAX_IMPORTED_MACS", str(10**8))
+os.environ.setdefault("ARCHC_MAX_IMPORTED_VALUES", str(10**6))
 
 import archc  # noqa: E402
 from archc.graph import walk  # noqa: E402
 from archc.kinds import KINDS  # noqa: E402
+from archc.library import bundled  # noqa: E402
 from archc.reading import read_text  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -98,6 +107,8 @@ EDGES = [
     0.999,
     1e-05,
 ]
+OTHERS = ("texts", "images", "folders", "weights", "runs", "sources", "commands")
+"""Inputs other than specs."""
 FILES = [
     "fuzz",
     "a-b",
@@ -201,7 +212,7 @@ def disguise(tree: Any, rng: random.Random) -> Any:
             if not names:
                 return tree
             old, new = rng.choice(names), rng.choice([*NAMES, rng.choice(names)])
-            return json.loads(re.sub(rf"\b{re.escape(old)}\b", new, json.dumps(tree, ensure_ascii=False)))
+            return _renamed(tree, re.compile(rf"\b{re.escape(old)}\b"), new)
         case _:
             places = [
                 (node, key)
@@ -213,6 +224,33 @@ def disguise(tree: Any, rng: random.Random) -> Any:
                 node, key = rng.choice(places)
                 node[key] = rng.choice(EDGES) if rng.random() < 0.5 else node[key] + rng.choice([-1, 1, 2, 0.5])
     return tree
+
+
+def _renamed(tree: Any, old: re.Pattern[str], new: str) -> Any:
+    """A tree with a word in the place of another, in keys and texts."""
+    if isinstance(tree, dict):
+        return {old.sub(new, key): _renamed(value, old, new) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_renamed(value, old, new) for value in tree]
+    return old.sub(new, tree) if isinstance(tree, str) else tree
+
+
+def extend(base: str, trees: dict[str, Any], rng: random.Random) -> Any:
+    """A spec that extends a bundled one, or imports blocks of it, or both; the trees are those of the bundled specs."""
+    own: dict[str, Any] = {} if rng.random() < 0.2 else {"extends": base}
+    for key in [key for key in trees[base] if key not in ("extends", "import", "expect")]:
+        if rng.random() < (0.3 if own.get("extends") else 0.9):
+            part = json.loads(json.dumps(trees[base][key]))
+            if isinstance(part, dict) and part:
+                part = {name: part[name] for name in rng.sample(list(part), rng.randrange(1, len(part) + 1))}
+            own[key] = part
+    if rng.random() < 0.5:
+        other = rng.choice(list(trees))
+        names = [*trees[other].get("blocks", {}), rng.choice(KEYS)]
+        own["import"] = {other: rng.sample(names, rng.randrange(1, len(names) + 1))}
+    for _ in range(rng.choice([0, 1, 1, 2])):
+        own = mutate_tree(own, rng)
+    return own
 
 
 def _mappings(tree: Any) -> Iterator[dict[str, Any]]:
@@ -239,6 +277,8 @@ def inputs(rng: random.Random, disguised: float) -> Iterator[tuple[str, str]]:
     # Large networks take their time, and say no more than small ones.
     weights = [1 / (1 + (len(text) / 400) ** 2) for text in sound] + [0.04] * len(wrong)
     numbers, sounds = range(len(texts)), range(len(sound))
+    library = {name: read_text(path.read_text("utf-8"), name) for name, path in bundled().items()}
+    names, sizes = list(library), [1 / (1 + (len(json.dumps(tree)) / 400) ** 2) for tree in library.values()]
     while True:
         changes = rng.choice([1, 1, 1, 2, 3, 6])
         way = rng.random()
@@ -248,6 +288,9 @@ def inputs(rng: random.Random, disguised: float) -> Iterator[tuple[str, str]]:
             for _ in range(changes):
                 tree = disguise(tree, rng)
             yield _document(tree), rng.choice(FILES) if rng.random() < 0.2 else "fuzz"
+            continue
+        if rng.random() < EXTENDED:
+            yield _document(extend(rng.choices(names, sizes)[0], library, rng)), "fuzz"
             continue
         (number,) = rng.choices(numbers, weights)
         if rng.random() < 0.75:
@@ -324,7 +367,7 @@ def main() -> int:
         "--disguised", type=float, default=0.2, help="share of sound specs with hostile texts and names"
     )
     parser.add_argument("--emit", type=int, default=1, help="emit one in so many of the accepted")
-    parser.add_argument("--what", choices=["specs", "images", "folders", "weights", "runs"], default="specs")
+    parser.add_argument("--what", choices=["specs", *OTHERS], default="specs")
     given = parser.parse_args()
     if given.what != "specs":
         from foreign import fuzz

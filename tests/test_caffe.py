@@ -271,6 +271,7 @@ WRONG = {
     "an unknown blob": (HEAD + relu("nothing"), 4, "no layer before this one has the top `nothing`"),
     "a cycle": (HEAD + layer("ReLU", "a", "b") + layer("ReLU", "b", "a"), 4, "has the top `b`"),
     "no channels": (HEAD + conv("a", "data", 0, 3), 4, "must be at least 1"),
+    "no top": (HEAD + 'layer { type: "BatchNorm" bottom: "data" top: "n" }\nlayer { type: "Scale" bottom: "n" scale_param { bias_term: true } }', 5, "has no top"),
     "a word": (HEAD + conv("a", "data", 4, 3, "group: many"), 4, "`group` must be an integer"),
     "an even window": (HEAD + layer("LRN", "n", "data", lrn_param="local_size: 4"), 4, "must be odd"),
     "groups": (HEAD + conv("a", "data", 4, 3, "group: 3"), 4, "(input: 4×15×12)"),
@@ -292,6 +293,7 @@ def test_a_wrong_file_is_an_error_at_its_line(case: str, tmp_path: Path) -> None
 LARGE = {
     "weights": HEAD + conv("a", "data", 2_000_000_000, 3),
     "values": HEAD.replace("15", "2000000000").replace("12", "2000000000") + relu("data"),
+    "values of a map": HEAD.replace("15", "40000").replace("12", "40000") + relu("data"),
     "layers": HEAD + 'layer{type:"ReLU" bottom:"data" top:"data"}' * 30_000,
 }
 

@@ -209,6 +209,7 @@ def test_a_wrong_file_is_an_error_at_its_line(case: str, tmp_path: Path) -> None
 LARGE = {
     "weights": f"{HEAD}[convolutional]\nfilters=1000000000\nsize=3\npad=1\n",
     "values": "[net]\nheight=2000000000\nwidth=2000000000\n[dropout]\n",
+    "a window": f"{HEAD}[maxpool]\nsize=65536\nstride=1\n",
     "layers": HEAD + "[dropout]\n" * 100_000,
     "multiply-adds": "[net]\nheight=30000\nwidth=30000\n" + "[convolutional]\nfilters=100\nsize=9\npad=1\n",
 }

@@ -52,6 +52,28 @@ def test_every_layer_of_a_file_can_be_imported(suffix: str, text: str) -> None:
     assert imported.report.startswith("verified: largest difference")
 
 
+def test_what_the_outputs_do_not_depend_on_is_left_out() -> None:
+    """A blob that another layer writes over before anything reads it: its layer has no weights in the spec."""
+    lost = test_caffe.layer("InnerProduct", "lost", "a", "b", inner_product_param="num_output: 3")
+    text = test_caffe.conv("a", "data", 2, 1) + lost + test_caffe.conv("b", "a", 2, 3)
+    Path("net.prototxt").write_text(test_caffe.HEAD + text, "utf-8")
+    imported = import_("net.prototxt")
+    assert "lost" not in imported.text
+    assert imported.report.startswith("verified")
+
+
+@pytest.mark.parametrize("option", ["-o", "--weights"])
+def test_no_file_is_replaced(option: str, sh: Shell) -> None:
+    """`--weights` loads a file in other commands: whoever expects that here must not lose it."""
+    Path("net.cfg").write_text(test_darknet.MIXED, "utf-8")
+    Path("mine.pth").write_bytes(b"mine")
+    code, _, err = sh("import", "net.cfg", option, "mine.pth")
+    assert code == 1
+    assert "error[E0601]" in err
+    assert "`mine.pth` exists already" in err
+    assert Path("mine.pth").read_bytes() == b"mine"
+
+
 def test_what_cannot_be_said_is_one_report(sh: Shell) -> None:
     Path("net.cfg").write_text("[net]\nheight=8\nwidth=8\n[yolo]\n[region]\n[yolo]\n", "utf-8")
     code, _, err = sh("import", "net.cfg")

@@ -47,6 +47,7 @@ IMPORTED: dict[str, tuple[int, str]] = {
     "MAX_IMPORTED_TEXT": (len(CFG), "E0108"),
     "MAX_IMPORTED_PARAMETERS": ((1 + 1) * 2 + (2 + 1) * 3, "E0805"),
     "MAX_IMPORTED_MACS": ((1 * 2 + 2 * 3) * 4 * 4, "E0805"),
+    "MAX_IMPORTED_VALUES": ((1 + 2 + 3) * 4 * 4, "E0805"),
 }
 """What just fits a bound on files to import, as CASES."""
 

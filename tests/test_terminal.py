@@ -18,7 +18,7 @@ from shell import Shell
 from archc.cli.main import COMMANDS
 from archc.problems import Problem, styled_report, text_report
 from archc.terminal import colored, hand_over, say, use_color
-from archc.text import in_columns, printable, visible
+from archc.text import first_line, in_columns, printable, visible
 
 EVIL = "\x1b]0;PWN\x07\x1b[31m\x9b5m\u202eevil\u2066\r\x08\ufeff\U000e0041"
 """A window's title, colors, an order of reading, the beginning of the line: what a name could do."""
@@ -208,6 +208,12 @@ def test_a_report_has_the_lines_that_it_makes(message: str, help: str) -> None:
     report = text_report([Problem("E0204", message, help=help, where=(message,), note=help, file=message)])
     assert report.count("\n") == bool(message) + 1 + 2 * bool(help)
     assert SEEN.fullmatch(report.replace("\t", ""))
+
+
+def test_an_error_that_says_nothing_has_its_name() -> None:
+    assert first_line(MemoryError()) == "MemoryError"
+    assert first_line(OSError(28, "No space left on device")) == "No space left on device"
+    assert first_line(RuntimeError("\n  shapes differ: \n  [2]")) == "shapes differ:"
 
 
 def test_say_prints_to_the_stream_of_the_moment(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from archc.cli.options import configured
 from archc.presentation import figures
 from archc.problems import Problem, SpecError
 from archc.terminal import say
+from archc.text import first_line
 
 
 def run(given: Any) -> int:
@@ -21,7 +22,7 @@ def run(given: Any) -> int:
             load_weights(model, given.weights)
         count, problems = shape_problems(architecture.network, model)
     except (MemoryError, RuntimeError) as error:
-        what = f"the network cannot be built and run here: {str(error).splitlines()[0]}"
+        what = f"the network cannot be built and run here: {first_line(error)}"
         help = "`archc check` and `archc summary` work without building it"
         raise SpecError([Problem("E0504", what, file=given.spec, help=help)]) from None
     if problems:

@@ -15,6 +15,9 @@ def run(given: Any) -> int:
     from archc.files import write_bytes
     from archc.training.compare import RESULTS, compared, draw_comparison, read_run
 
+    if given.output and given.output.suffix.lower() != ".png":
+        say(f"archc compare: `{given.output}` has an unsupported file extension (.png)", error=True)
+        return 2
     runs = [read_run(folder) for folder in given.runs]
     rows = compared(runs)
     match given.format:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from archc.files import write_text
-from archc.problems import Problem, SpecError
+from archc.files import require_new, write_text
 from archc.terminal import say
 
 
 def run(given: Any) -> int:
     """Import a network, and write its spec and its weights once they are verified."""
-    if given.output is not None and given.output.exists():
-        what = f"`{given.output}` exists already"
-        raise SpecError([Problem("E0601", what, file=str(given.output), help="choose another name")])
+    for path in (given.output, given.weights):  # elsewhere, --weights names a file that is loaded
+        if path is not None:
+            require_new(path)
     from archc.importing import import_
 
     settings, weights = dict(given.settings), given.weights is not None

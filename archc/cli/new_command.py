@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archc.emit import template_text
-from archc.files import read_bytes, write_text
+from archc.files import read_bytes, require_new, write_text
 from archc.language.names import class_name_fault
 from archc.language.schema import SCHEMA_FILE, schema_text
 from archc.problems import Problem, SpecError
@@ -21,8 +21,7 @@ def run(given: Any) -> int:
     if fault:
         raise SpecError([Problem("E0208", f"a network cannot be named `{name}`: {fault}", file=given.name)])
     path = Path(f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}.yaml")
-    if path.exists():
-        raise SpecError([Problem("E0601", f"`{path}` exists already", file=str(path), help="choose another name")])
+    require_new(path)
     write_text(path, template_text("starter.yaml.jinja", name=name))
     say(path)
     schema = Path(SCHEMA_FILE)

@@ -26,7 +26,7 @@ from archc.extras import how_to_install, installed
 from archc.files import writing
 from archc.graph import Network
 from archc.problems import Problem, SpecError, did_you_mean
-from archc.text import form
+from archc.text import first_line, form
 
 TOLERANCE = 1e-5
 """Largest difference to PyTorch's outputs, relative to the largest output, if rounding alone is not larger."""
@@ -78,7 +78,7 @@ def export(
             made = _exported(network, model, axes, path)
             comparisons = _compared(network, model, made, axes, path)
         except (MemoryError, RuntimeError) as error:
-            what = f"the network cannot be built and run here: {str(error).splitlines()[0]}"
+            what = f"the network cannot be built and run here: {first_line(error)}"
             raise SpecError([Problem("E0504", what, file=str(path))]) from None
         file.write(made.content)
     return Exported(path, made.reference, comparisons, tuple(dynamic))
@@ -131,10 +131,8 @@ def _takes_any_number(model: nn.Module) -> bool:
 
 
 def _refused(what: str, axes: Axes, path: Path, error: Exception) -> SpecError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[0][:300] if lines else type(error).__name__
     help = f"remove {' and '.join(axes.lengths)} from the dynamic axes" if axes.lengths else ""
-    return SpecError([Problem("E0505", f"{what}: {reason}", help=help, file=str(path))])
+    return SpecError([Problem("E0505", f"{what}: {first_line(error)}", help=help, file=str(path))])
 
 
 @contextlib.contextmanager

@@ -122,6 +122,8 @@ class _Reader:
                         self.source, layer.line_of("bottom"), f"no layer before this one has the top `{bottom}`"
                     )
                 read[bottom] += 1
+            if not tops:
+                raise invalid(self.source, layer.line, f"the layer `{layer.get('name')}` has no top")
             if at in self.merged:
                 self.blobs[tops[0]], read[tops[0]] = self.blobs[bottoms[0]], 0
                 continue

@@ -16,7 +16,7 @@ class Reference:
     """Runs the layers in double precision; weights are Caffe's blobs, a batch norm's divided by its scale factor."""
 
     def __init__(self, layers: Sequence[Message], input: str, outputs: Sequence[str]) -> None:
-        self.layers = layers
+        self.layers = _needed(layers, outputs)
         self.input = input
         self.outputs = outputs
 
@@ -87,6 +87,17 @@ class Reference:
                 groups = layer.message("shuffle_channel_param").get("group", 1)
                 return [x.view(len(x), groups, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)]
         return [x]  # dropout, and the softmax at the end
+
+
+def _needed(layers: Sequence[Message], outputs: Sequence[str]) -> list[Message]:
+    """The layers that the outputs depend on: an import leaves out the others, so they have no weights."""
+    wanted, found = set(outputs), []
+    for layer in reversed(layers):
+        tops = {str(top) for top in layer.all("top")}
+        if tops & wanted:
+            wanted = wanted - tops | {str(bottom) for bottom in layer.all("bottom")}
+            found.append(layer)
+    return found[::-1]
 
 
 def _by_channel(stored: Tensor, x: Tensor) -> Tensor:

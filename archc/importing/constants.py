@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from archc.problems import SpecError
+from archc.text import first_line
 
 _LARGEST = 65_536
 """Most elements of a constant that is computed; shapes and factors are smaller."""
@@ -73,8 +74,8 @@ class Constants:
         try:
             return to_array(tensor)
         except Exception as error:  # numpy's and onnx's own
-            reason = str(error).splitlines()[0][:200]
-            raise self.fail(f"the values of `{tensor.name}` do not have its shape: {reason}") from None
+            what = f"the values of `{tensor.name}` do not have its shape: {first_line(error)}"
+            raise self.fail(what) from None
 
     def add(self, name: str, values: Any) -> None:
         """Add a constant that was computed."""

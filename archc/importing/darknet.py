@@ -278,6 +278,9 @@ class _Reader:
         size = self.number(section, "size", stride)
         padding = self.number(section, "padding", size - 1)
         before, odd = padding // 2, padding % 2
+        channels, *lengths = self.flat.shape(x)
+        padded = (channels, *(length + max(size, padding) for length in lengths))
+        self.flat.believe(padded, f"the padded input of the pool in line {section.line}")
         arguments = {"kernel_size": size, "stride": stride, "padding": before}
         if odd and stride == 2:
             arguments["ceil_mode"] = True  # one position more behind the map, if the windows reach it

@@ -17,14 +17,18 @@ from torch import Tensor
 from archc.files import read_bytes
 from archc.importing.graph import Operation, Run, Scope, SourceGraph, Unsaid, Value
 from archc.kinds import KINDS, Kind, Shape, form
-from archc.limits import MAX_IMPORTED, MAX_IMPORTED_MACS, MAX_IMPORTED_PARAMETERS, MAX_IMPORTED_TEXT, how_to_raise
+from archc.limits import (
+    MAX_IMPORTED,
+    MAX_IMPORTED_MACS,
+    MAX_IMPORTED_PARAMETERS,
+    MAX_IMPORTED_TEXT,
+    MAX_IMPORTED_VALUES,
+    how_to_raise,
+)
 from archc.problems import Mark, Problem, Source, SpecError
 
 SOFTMAX = "The softmax at the end was removed: the outputs are its inputs, as PyTorch's losses expect them."
 """The note of every reader that meets one."""
-
-_LARGEST = 2**40
-"""Most elements of one tensor that are believed."""
 
 
 def read_source_text(path: Path) -> Source:
@@ -75,8 +79,9 @@ class Flat:
         self.notes: dict[str, None] = {}
         self._parameters = 0
         self._macs = 0
+        self._values = 0
         for name, shape in inputs.items():
-            self._believe(shape, f"the input `{name}`")
+            self.believe(shape, f"the input `{name}`")
 
     def shape(self, value: Value) -> Shape:
         """The shape of a value, without the batch."""
@@ -102,7 +107,7 @@ class Flat:
         output = made.output(shapes)
         outputs = tuple(output.values()) if isinstance(output, dict) else (output,)
         for shape in outputs:
-            self._believe(shape, f"the output of `{kind}` at {place}")
+            self.believe(shape, f"the output of `{kind}` at {place}")
         self._parameters += made.parameters(shapes)
         self._macs += made.macs(shapes, outputs[0])
         self._bounded()
@@ -169,9 +174,14 @@ class Flat:
     def _wrong(self, what: str, line: int, place: str) -> SpecError:
         return invalid(self.source, line, what if line else f"{what}, at {place}")
 
-    def _believe(self, shape: Shape, what: str) -> None:
-        if prod(shape) > _LARGEST or min(shape, default=1) < 1:
+    def believe(self, shape: Shape, what: str) -> None:
+        """Count the values of a tensor that running the network makes. Raises SpecError (E0805) for too many."""
+        self._values += prod(shape)
+        if min(shape, default=1) < 1:
             raise too_large(self.source, f"{what} is {form(shape)}", "")
+        if self._values > MAX_IMPORTED_VALUES:
+            what = f"with {what}, which is {form(shape)}, the network has more than {MAX_IMPORTED_VALUES:,} values"
+            raise too_large(self.source, what, "MAX_IMPORTED_VALUES")
 
     def _bounded(self) -> None:
         if len(self.operations) >= MAX_IMPORTED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -28,6 +28,7 @@ from archc.kinds import Shape
 from archc.language.names import as_class_name
 from archc.limits import MAX_IMPORTED, MAX_IMPORTED_PARAMETERS, how_to_raise
 from archc.problems import Problem, Source, SpecError
+from archc.text import first_line
 
 LOWEST = -3.4028234663852886e38
 """The smallest float32: a maximum never takes it."""
@@ -44,6 +45,10 @@ _SIMPLE = {
     "Mish": "mish",
     "Swish": "silu",
 }
+
+
+_REALS = ("max", "min", "ratio", "scales", "value")
+"""The settings that need not be integers."""
 
 
 def read_onnx(path: Path, name: str | None = None, input: Shape | None = None) -> SourceGraph:
@@ -76,6 +81,8 @@ def _load(path: Path) -> Any:
         raise SpecError([Problem("E0804", "it is not an ONNX model", file=file)]) from None
     if not model.graph.node:
         raise SpecError([Problem("E0804", "the model has no nodes", file=file)])
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise SpecError([Problem("E0804", "a name in the model is not UTF-8", file=file)])
     if len(model.graph.node) > 2 * MAX_IMPORTED:
         what = f"the model has {len(model.graph.node):,} nodes"
         raise SpecError([Problem("E0805", what, help=how_to_raise("MAX_IMPORTED"), file=file)])
@@ -90,21 +97,35 @@ def _load(path: Path) -> Any:
             try:
                 load_external_data_for_tensor(tensor, folder)
             except Exception as error:  # what lies outside the folder, is a link, or is not there
-                reason = str(error).splitlines()[0][:200]
-                what = f"the values of `{tensor.name}` cannot be read from the folder of the model: {reason}"
+                what = f"the values of `{tensor.name}` cannot be read from the folder of the model: {first_line(error)}"
                 raise SpecError([Problem("E0804", what, file=file)]) from None
     return model
+
+
+def _texts(model: Any) -> Iterator[Any]:
+    """The names in a model; protobuf gives one that is not UTF-8 as bytes."""
+    graph = model.graph
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
+        yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
+    yield from (graph.name, *(each.name for each in (*graph.input, *graph.output, *graph.initializer)))
+    yield from (each.domain for each in model.opset_import)
 
 
 class _Reader:
     """Turns nodes into operations. A name is a constant, or a value of the network, or unknown after an error."""
 
     def __init__(self, model: Any, path: Path, name: str | None, input: Shape | None) -> None:
+        from onnx import checker
+
         self.model = model
         self.path = path
         self.source = Source(str(path), "")
         self.opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=1)
         self.constants = Constants(model, self.fail)
+        self.context = checker.C.CheckerContext()
+        self.context.ir_version, self.context.opset_imports = max(model.ir_version, 3), {"": self.opset}
         if self.opset < 7:
             raise self.fail(f"the model uses opset {self.opset}; archc reads opset 7 and later")
         self.nodes = self.needed()
@@ -213,6 +234,7 @@ class _Reader:
             self.constants.add(node.output[0], numpy.array(shape[start:end], numpy.int64))
             return
         given = [self.values.get(name) for name in node.input if name in self.values]
+        self.require_valid(node)
         function = getattr(self, f"read_{node.op_type.lower()}", None)
         if node.domain not in ("", "ai.onnx"):
             self.refuse(node, f"of the domain {node.domain}", f"{node.domain}.{node.op_type}")
@@ -228,6 +250,17 @@ class _Reader:
             if output and output not in self.grouped and output not in self.values:
                 parts = made if isinstance(made, list) else [made]
                 self.values[output] = parts[number] if number < len(parts) else None
+
+    def require_valid(self, node: Any) -> None:
+        """Raise SpecError (E0804) for a node without the inputs and attributes that its operator has."""
+        from onnx import checker, defs
+
+        if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, self.opset, ""):
+            return
+        try:
+            checker.check_node(node, self.context)
+        except Exception as error:  # onnx's own
+            raise self.fail(f"{_place(node)} is not valid: {first_line(error)}") from None
 
     def refuse(self, node: Any, reason: str = "", operation: str = "") -> None:
         """Note a node that archc has no word for."""
@@ -257,14 +290,19 @@ class _Reader:
     def setting(self, node: Any, name: str, at: int, default: Any = None) -> Any:
         """An attribute that became an input in a later opset: an array, or the default."""
         found = self.attribute(node, name)
-        if found is not None:
-            return numpy.atleast_1d(numpy.array(found))
-        if at < len(node.input) and node.input[at]:
+        if found is None and at < len(node.input) and node.input[at]:
             constant = self.constants.get(node.input[at])
             if constant is None:
                 return None
-            return numpy.atleast_1d(constant.array())
-        return default
+            found = constant.array()
+        if found is None:
+            return default
+        values = numpy.atleast_1d(numpy.array(found))
+        if values.ndim > 1 or values.dtype.kind not in ("fiu" if name in _REALS else "iu") or numpy.isnan(values).any():
+            raise self.fail(
+                f"`{name}` of {_place(node)} is not a list of {'numbers' if name in _REALS else 'integers'}"
+            )
+        return values
 
     def add(
         self,

@@ -12,7 +12,7 @@ from torch import Tensor
 from archc.extras import installed
 from archc.importing.graph import Run
 from archc.problems import Problem, SpecError
-from archc.text import form
+from archc.text import first_line, form
 
 
 def runner(
@@ -43,8 +43,8 @@ def runner(
             compute = _onnxruntime(changed) if fast else _reference(changed)
             made = [compute({input: part.numpy()}) for part in parts]
         except Exception as error:  # each program raises classes of its own
-            reason = str(error).splitlines()[0][:200]
-            what = f"{program} cannot run the model for an input of {form(tuple(x.shape[1:]))}: {reason}"
+            size = form(tuple(x.shape[1:]))
+            what = f"{program} cannot run the model for an input of {size}: {first_line(error)}"
             raise SpecError([Problem("E0803", what, file=file, note="nothing was written")]) from None
         found = [torch.cat([torch.from_numpy(part[at]) for part in made]) for at in range(len(outputs))]
         return [y.flatten(1) if y.dim() > 2 and all(size == 1 for size in y.shape[2:]) else y for y in found]

@@ -27,6 +27,7 @@ from archc.importing.functions import Alias, Said, Steps, translate
 from archc.importing.graph import Operation, Scope, SourceGraph, Unsaid, Value
 from archc.kinds import KINDS, Kind, Shape
 from archc.problems import Problem, SpecError
+from archc.text import first_line
 
 _BATCH = 2
 """Images of the recorded batch: batch normalization in training refuses one alone."""
@@ -101,7 +102,7 @@ def _run(model: nn.Module, input: Shape, name: str) -> _Recording:
         raise
     except Exception as error:  # the module is a program of its author's
         size = "×".join(map(str, input))
-        what = f"{name} does not run on an input of {size}: {type(error).__name__}: {str(error).splitlines()[0]}"
+        what = f"{name} does not run on an input of {size}: {type(error).__name__}: {first_line(error)}"
         raise SpecError([Problem("E0802", what, file=name, help="give the size of its input with --input")]) from None
     recording = recorder.recording
     recording.results = recorder.results(result)

@@ -13,7 +13,7 @@ from archc.build.builder import build_graph
 from archc.graph import Network
 from archc.importing.graph import SourceGraph
 from archc.problems import Problem, SpecError
-from archc.text import counted
+from archc.text import counted, first_line
 
 _IMAGES = 2
 """Inputs in the batch: with one, an operation that mixes the images of a batch would pass."""
@@ -33,9 +33,15 @@ def verify(graph: SourceGraph, network: Network, keys: Mapping[str, str]) -> str
     state = {key: _random(key, tensor, generator) for key, tensor in model.state_dict().items()}
     model.load_state_dict(state, assign=True)
     batch = [torch.randn(_IMAGES, *shape, generator=generator) for shape in graph.inputs.values()]
-    with torch.no_grad():
-        given = graph.run({source: state[key] for key, source in keys.items()}, [x.clone() for x in batch])
-        made = _listed(model.eval()(*batch))
+    try:
+        with torch.no_grad():
+            given = graph.run({source: state[key] for key, source in keys.items()}, [x.clone() for x in batch])
+            made = _listed(model.eval()(*batch))
+    except SpecError:
+        raise
+    except Exception as error:  # PyTorch's own, if it runs out of memory for example
+        what = f"{graph.name} cannot be run here to compare it with its spec: {first_line(error)}"
+        raise SpecError([Problem("E0803", what, file=graph.name, note="nothing was written")]) from None
     apart, largest = _difference(graph.name, given, made)
     if apart > graph.tolerance * largest:
         what = f"the outputs of the imported spec differ from those of {graph.name} by up to {apart:.3g}"

@@ -17,6 +17,7 @@ from archc.reading.builder import MISSING, Builder, cut_short
 from archc.reading.encoding import decode
 from archc.reading.json_text import adapted, string_value
 from archc.reading.tree import Map, Seq
+from archc.text import first_line
 
 
 def read_file(path: Path, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
@@ -134,7 +135,7 @@ def _syntax(error: Exception, source: Source) -> Problem:
         mark = Mark(source, place.line + 1, place.column + 1, place.line + 1, place.column + 2)
     else:
         mark = Mark(source, 1, 1, 1, 1)
-        what = what or [str(error).splitlines()[0]]
+        what = what or [first_line(error)]
     help = ""
     text = source.line(mark.line) or ""
     cut = _cut_expression(mark, text)

@@ -19,6 +19,7 @@ from archc.kinds import form
 from archc.library import named_file
 from archc.problems import Fix, Problem, SpecError, applied, did_you_mean
 from archc.reading import read_file
+from archc.text import first_line
 from archc.training.freezing import rest
 from archc.training.loss import Outputs
 
@@ -202,7 +203,7 @@ def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[n
             problems = problems or error.problems
             continue
         except (RuntimeError, ValueError) as error:
-            what = f"{subject.name} does not run on images of {_form(size)}: {str(error).splitlines()[0]}"
+            what = f"{subject.name} does not run on images of {_form(size)}: {first_line(error)}"
             problems = problems or [Problem("E0703", what, file=subject.name, help="try another size with --resize")]
             continue
         _check_outputs(subject, shapes, classes)
@@ -226,7 +227,7 @@ def runs_alone(model: nn.Module, size: Size, frozen: list[nn.Module]) -> str:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.func.functional_call(model, buffers, (torch.zeros(1, *size, device=device),))
     except (RuntimeError, ValueError) as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
     finally:
         model.train(training)
     return ""

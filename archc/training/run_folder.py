@@ -19,6 +19,7 @@ from archc import __version__
 from archc.build import read_weights, save_state
 from archc.files import cannot_write, make_folder, read_bytes, write_bytes, write_text
 from archc.problems import Problem, SpecError
+from archc.text import first_line
 from archc.training.checkpoint import checkpoints, save_checkpoint
 from archc.training.fingerprint import changed
 from archc.training.writer import Request, Writer
@@ -282,7 +283,7 @@ def read_history(path: Path) -> list[Row]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:
-        what = f"`{path / 'metrics.csv'}` cannot be read: {str(error).splitlines()[0]}"
+        what = f"`{path / 'metrics.csv'}` cannot be read: {first_line(error)}"
         raise SpecError([Problem("E0705", what, file=str(path))]) from None
 
 

@@ -205,6 +205,8 @@ def test_runs_are_compared(sh: Shell) -> None:
     assert head.split()[-2:] == ["seconds", "lr"]
     assert [row.split()[0] for row in rows] == ["one", "two"]
     assert [row.split()[-1] for row in rows] == ["0.001", "0.01"]
+    code, _, err = sh("compare", "one", "two", "-o", "one/spec.yaml")
+    assert (code, err) == (2, "archc compare: `one/spec.yaml` has an unsupported file extension (.png)\n")
     with Image.open("both.png") as picture:
         assert picture.width == 1200
     found = json.loads(sh("compare", "one", "two", "--format", "json")[1])

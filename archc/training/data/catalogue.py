@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from archc.problems import Problem, SpecError, did_you_mean
+from archc.text import first_line
 from archc.training.data.division import Division, redivided
 from archc.training.data.folder import folder
 from archc.training.data.idx import read_idx
@@ -148,7 +149,7 @@ def _download(reader: str, root: Path) -> None:
     try:
         getattr(datasets, reader)(root, train=True, download=True)
     except (OSError, RuntimeError) as error:
-        what = f"`{reader}` cannot be downloaded: {str(error).splitlines()[0]}"
+        what = f"`{reader}` cannot be downloaded: {first_line(error)}"
         raise SpecError([Problem("E0702", what, file=str(root))]) from None
 
 

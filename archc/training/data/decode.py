@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy
 
 from archc.limits import MAX_IMAGE_PIXELS, how_to_raise
+from archc.text import first_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -179,8 +180,7 @@ def _reason(error: Exception) -> str:
         return _too_large("it is too large")
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
-    lines = str(getattr(error, "strerror", None) or error).splitlines()
-    return lines[0].lower() if lines else type(error).__name__
+    return first_line(error).lower()
 
 
 def _too_large(what: str) -> str:

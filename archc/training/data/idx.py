@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from archc.problems import Problem, SpecError
+from archc.text import first_line
 
 _MAX_BYTES = 2**30
 """Of one file; MNIST's images are 47 million."""
@@ -31,7 +32,7 @@ def read_idx(path: Path) -> Tensor:
             raise ValueError(f"it declares {count:,} bytes and has {'more' if len(data) > count else len(data)}")
         tensor = torch.frombuffer(data, dtype=torch.uint8).reshape(sizes)
     except (OSError, EOFError, zlib.error, struct.error, RuntimeError, ValueError) as error:
-        what = f"`{path}` cannot be read as images or labels: {str(error).splitlines()[0].lower()}"
+        what = f"`{path}` cannot be read as images or labels: {first_line(error).lower()}"
         raise SpecError([Problem("E0702", what, file=str(path), help="download the file again")]) from None
     if (zero, kind) != (0, 8):
         raise SpecError([Problem("E0702", f"`{path}` is not an IDX file of bytes", file=str(path))])
