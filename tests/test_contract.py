@@ -87,6 +87,113 @@ class Case:
 
 
 CASES = {
+    "an activation and a normalization that parameters name, or none": Case(
+        """
+input: [4, 6, 6]
+parameters: {act: relu, rows: [[8, hardswish], [4, relu]]}
+blocks:
+  Conv:
+    parameters: {width: , act: null, norm: batch_norm2d}
+    layers:
+      conv: {conv2d: {out_channels: $width, kernel_size: 1, bias: $(norm == null)}}
+      norm: {$norm: {eps: 0.01}, when: $(norm != null)}
+      act: {$act: , when: $(act != null)}
+      gate: {sigmoid: , when: "$(act in ['hardswish', 'silu'])"}
+layers:
+  - {Conv: [$width, $each], for: [width, each], in: $rows}
+  - Conv: [4, null, instance_norm2d]
+  - Conv: [4, prelu, layer_norm2d]
+  - Conv: [4, null, null]
+  - {$act: , when: $(act != 'silu')}
+""",
+        networks=[
+            {"act": "prelu"},
+            {"act": "silu", "rows": ((2, "silu"), (3, "relu"), (4, "tanh"))},
+            {"act": "dropout"},
+        ],
+        blocks=[
+            ("Conv", (4, 6, 6), {"width": 3, "act": "hardswish", "norm": "instance_norm2d"}),
+            ("Conv", (2, 6, 6), {"width": 3, "act": "identity", "norm": "layer_norm2d"}),
+            ("Conv", (2, 6, 6), {"width": 3, "act": None, "norm": None}),
+        ],
+    ),
+    "blocks of different widths and interfaces, and layers among them": Case(
+        """
+input: [4, 8, 8]
+parameters: {rows: [[Basic, 4, 2], [Wide, 4, 3]], eps: 0.1}
+blocks:
+  Basic:
+    parameters: {width: , stride: 1}
+    layers: [{conv2d: {out_channels: $width, kernel_size: 1, stride: $stride}}, {batch_norm2d: {eps: $eps}}]
+  Wide:
+    parameters: {width: , stride: 1, factor: 2}
+    layers:
+      a: {conv2d: {out_channels: $(width * factor), kernel_size: 1, stride: $stride}}
+      b: {add: [a, a]}
+  Last:
+    parameters: {bias: true}
+    layers: [{linear: {out_features: 3, bias: $bias}}]
+  Stage:
+    parameters: {block: , width: , depth: 2}
+    layers:
+      - $block: [$width, 2]
+      - {$block: {width: $width}, repeat: $(depth - 1)}
+  Head:
+    parameters: {mix: flatten, last: Last}
+    layers:
+      - $mix
+      - flatten
+      - $last
+layers:
+  stages:
+    for: [block, width, depth]
+    in: $rows
+    index: i
+    layers: {stage$i: {Stage: [$block, $width, $depth]}}
+  head: Head
+""",
+        networks=[
+            {"rows": (("Wide", 2, 1),)},
+            {"rows": (("Wide", 3, 2), ("Wide", 2, 1), ("Basic", 5, 4)), "eps": 0.5},
+            {"rows": (("Basic", 3, 2),)},
+        ],
+        blocks=[
+            ("Stage", (3, 8, 8), {"block": "Basic", "width": 2, "depth": 3}),
+            ("Stage", (3, 8, 8), {"block": "Wide", "width": 2, "depth": 3}),
+            ("Head", (4, 2, 2), {}),
+        ],
+    ),
+    "a backbone that a parameter names, with several outputs": Case(
+        """
+input: [4, 6, 6]
+parameters: {backbone: Two}
+blocks:
+  Two:
+    layers: {low: {conv2d: {out_channels: 6, kernel_size: 1}}, high: {conv2d: {out_channels: 4, kernel_size: 3}}}
+    outputs: [low, high]
+  Three:
+    layers:
+      a: relu
+      low: {conv2d: {out_channels: 8, kernel_size: 1}}
+      high: {conv2d: {out_channels: 5, kernel_size: 1, stride: 2}}
+    outputs: [low, high]
+  Neck:
+    parameters: {body: Two}
+    layers:
+      body: $body
+      top: {conv2d: {out_channels: 3, kernel_size: 1}, from: body.high}
+      low: {conv2d: {out_channels: $in_channels, kernel_size: 1}, from: body.low}
+    outputs: [top, low]
+layers:
+  one: {Neck: $backbone}
+  x: {relu: , from: one.low}
+  y: {relu: , from: one.top}
+  two: {Neck: Three, from: x}
+outputs: {a: y, b: two.top, c: two.low}
+""",
+        networks=[{"backbone": "Three"}],
+        blocks=[("Neck", (2, 6, 6), {"body": "Three"}), ("Neck", (5, 7, 7), {"body": "Two"})],
+    ),
     "a loop's argument follows from its index": Case(
         """
 input: [4, 6, 6]

@@ -15,6 +15,7 @@ from archc import Architecture
 from archc.emit import Place, source_places
 from archc.graph import Graph, Instance, Node
 from archc.kinds import Kind
+from archc.language.blocks import chosen_calls
 from archc.library import bundled, families
 from archc.testing import Draft, specs
 
@@ -35,6 +36,9 @@ class Reader:
         tree = [node for node in ast.parse(self.source).body if isinstance(node, ast.ClassDef)]
         self.classes = {node.name: (node.lineno, node.end_lineno or 0) for node in tree}
         self.seen: set[str] = set()
+        spec = architecture.network.spec
+        bodies = [spec.body, *(block.body for block in spec.blocks.values())]
+        self.chosen = {call.mark for body in bodies for call in chosen_calls(body)}  # what parameters name
         self.graph(architecture.network.graph, "", self.classes[architecture.name])
         assert self.seen == set(self.places)
 
@@ -50,6 +54,8 @@ class Reader:
             if node.graph is not None and place.made is not None:
                 made = self.text(place.made)
                 chain = node.graph.sequential and not isinstance(node.element, Instance)
+                if node.mark in self.chosen and isinstance(node.element, Instance):
+                    made = f"{node.element.block.name}("
                 named = [name for name in re.findall(r"\b(\w+)\(", made) if name in self.classes]
                 inside = place.made if chain else self.classes[named[0]]
                 self.graph(node.graph, f"{path}.", inside)
@@ -60,7 +66,7 @@ class Reader:
         for span in place:
             assert span is None or around[0] <= span[0] <= span[1] <= around[1]
         made, run = self.text(place.made), self.text(place.run)
-        if made and isinstance(element, Kind):
+        if made and isinstance(element, Kind) and node.mark not in self.chosen:
             call = element.call(node.in_shapes)
             assert f"{call.target.removeprefix('archc.')}(" in made
         if made and graph.form != "list":

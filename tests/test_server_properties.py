@@ -21,13 +21,18 @@ from archc.server.analysis import Analysis, analyse
 from archc.server.completion import completions
 from archc.server.definition import definition
 from archc.server.diagnostics import diagnostics, fixes
+from archc.server.folding import folding
 from archc.server.hints import hints
 from archc.server.hover import hover
+from archc.server.links import links
 from archc.server.names import INDEX
 from archc.server.places import key_mark, value_mark
+from archc.server.references import references, renamable
+from archc.server.signature import signature
 from archc.server.slots import Role, slot_at
 from archc.server.symbols import symbols
 from archc.server.text import Text
+from archc.server.tokens import tokens
 
 SPECS = bundled()
 SMALL = ["alexnet", "googlenet", "small_convnet", "vgg11"]
@@ -54,6 +59,14 @@ def answers(analysis: Analysis, offset: int) -> None:
     completions(text, offset, analysis)
     fixes(analysis, offset, offset)
     hints(analysis, 0, len(text.text))
+    signature(text, offset, analysis)
+    for use in references(analysis, offset, lambda path, word: None) or ():
+        assert 0 <= text.offset(use.range.start) < text.offset(use.range.end) <= len(text.text)
+    renamable(analysis, offset)
+    links(analysis)
+    for fold in folding(analysis):
+        assert 0 <= fold.start_line < fold.end_line <= text.whole.end.line
+    assert all(number >= 0 for number in tokens(analysis).data)
     for found in diagnostics(analysis):
         assert 0 <= text.offset(found.range.start) <= text.offset(found.range.end) <= len(text.text)
     inside(symbols(analysis), text.whole)

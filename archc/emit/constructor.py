@@ -20,12 +20,12 @@ from archc.emit.layout import (
     marked,
     statement,
 )
-from archc.expressions import Binary, Expr, Level, Name, Text, free_names, lift, substitute
+from archc.expressions import Binary, Expr, Level, Name, Text, free_names, lift, lower, substitute
 from archc.kinds import Call
 from archc.language.names import MODULE_ATTRIBUTES
-from archc.plan.finish import RESERVED, every_step, shown, values_of
+from archc.plan.finish import RESERVED, every_step, in_classes, shown, values_of
 from archc.plan.names import Names
-from archc.plan.plan import Assign, BodyPlan, ClassPlan, Layer, Loop, Make, Step, Use, makes
+from archc.plan.plan import Assign, BodyPlan, Case, Chosen, ClassPlan, Layer, Loop, Make, Step, Use, makes
 
 BY_NAME = frozenset({"kernel_size", "stride", "padding", "dilation", "groups", "bias"})
 """Arguments that are written by name even where they are required, as with torch's own layers."""
@@ -101,7 +101,7 @@ class Constructor:
     def at_run_time(self, value: Any, own: dict[str, Name]) -> Any:
         """An expression as `forward` computes it: from attributes, and from its own variables `own`."""
         names = {name: own[name] if name in own else self.kept(name) for name in sorted(free_names(value))}
-        return substitute(value, names)
+        return in_classes(self.plan, substitute(value, names))
 
     # Lines
 
@@ -281,16 +281,20 @@ class Constructor:
 
     def by_cases(self, make: Make, own: str, indent: int) -> list[str]:
         """A layer whose class depends on a parameter: an `if` for each."""
-        assert isinstance(make.what, Layer)
+        made: list[tuple[Any, Doc]] = []
+        if isinstance(make.what, Layer):
+            made = [(condition, self.layer(call)) for condition, call in make.what.calls]
+        elif isinstance(make.what, Chosen):
+            made = [(case.when, self.case(case)) for case in make.what.cases]
         lines = []
-        for position, (condition, made) in enumerate(make.what.calls):
+        for position, (condition, call) in enumerate(made):
             word = "else:" if condition is None else ""
             if not word:
                 lines += statement(self.doc(condition), indent, before="elif " if position else "if ", after=":")
             else:
                 lines.append(" " * indent + word)
             before = f"{own}: nn.Module = " if position == 0 else f"{own} = "
-            lines += statement(self.layer(made), indent + INDENT, before=before)
+            lines += statement(call, indent + INDENT, before=before)
         return lines
 
     # Items
@@ -308,6 +312,8 @@ class Constructor:
                 return self.layer(calls[0][1]) if len(calls) == 1 else None
             case Use():
                 return self.use(make.what)
+            case Chosen(_, cases):
+                return self.case(cases[0]) if len(cases) == 1 else None
             case BodyPlan() as body:
                 if not body.numbered or not self.simple(body.steps):
                     return None
@@ -368,6 +374,15 @@ class Constructor:
         items = (*map(as_argument, positional), *(keyword(name, as_argument(value)) for name, value in keywords))
         return Group(f"{made.target.removeprefix('archc.')}(", items, ")")
 
+    def case(self, case: Case) -> Doc:
+        """A call of what an argument names; a class takes the channels of its input by their place."""
+        positional: list[Doc] = [as_argument(self.argument(value)) for value in case.positional]
+        keywords = [(name, as_argument(self.argument(value))) for name, value in case.given()]
+        if case.targets and keywords and keywords[0][0] == "in_channels":
+            positional.append(keywords.pop(0)[1])
+        callee = flat(self.doc(case.callee, Level.ATOM))
+        return Group(f"{callee}(", (*positional, *(keyword(name, doc) for name, doc in keywords)), ")")
+
     def argument(self, value: Any) -> Any:
         """An argument in the names of the source."""
         if isinstance(value, list):
@@ -383,8 +398,9 @@ class Constructor:
             by_name = by_name or not parameter.required or parameter.name in BY_NAME
             if parameter.name not in given:
                 continue
-            value = shown(self.plan, given[parameter.name])
+            value = lower(lift(given[parameter.name]))
             if parameter.required or isinstance(value, Expr) or not same(value, parameter.default):
+                value = shown(self.plan, given[parameter.name])
                 name = shown(use.target, Name(parameter.name)).name
                 items.append(keyword(name, document(value)) if by_name else document(value))
         return Group(f"{self.names[id(use.target)]}(", tuple(items), ")")

@@ -16,7 +16,21 @@ from archc.emit.layout import INDENT, Doc, Group, Marked, Operation, document, f
 from archc.expressions import Name, Text, free_names, lift
 from archc.plan.finish import RESERVED
 from archc.plan.names import Names
-from archc.plan.plan import BodyPlan, Input, Kept, Layer, Loop, Make, Operand, Step, Turn, Use, Value, makes, plain_name
+from archc.plan.plan import (
+    BodyPlan,
+    Input,
+    Kept,
+    Layer,
+    Loop,
+    Make,
+    Operand,
+    Step,
+    Turn,
+    Value,
+    makes,
+    plain_name,
+    targets_of,
+)
 
 END = 1 << 60
 _BODY = 2 * INDENT
@@ -669,8 +683,8 @@ def _several(make: Make) -> bool:
     """Whether an entry has several results."""
     if isinstance(make.what, Layer):
         return make.what.function is not None and make.what.function.target in ("torch.chunk", "torch.split")
-    plan = make.what.target.body if isinstance(make.what, Use) else make.what
-    return isinstance(plan, BodyPlan) and any(name is not None for name in plan.results)
+    bodies = [make.what] if isinstance(make.what, BodyPlan) else [target.body for target in targets_of(make.what)]
+    return any(name is not None for body in bodies for name in body.results)
 
 
 def _outside(loop: Loop) -> list[Value]:

@@ -12,7 +12,7 @@ from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
 from archc.plan import ClassPlan
 from archc.plan.finish import every_step, used
-from archc.plan.plan import Layer, Loop, Make
+from archc.plan.plan import Chosen, Loop, Make, layers_of
 
 
 def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
@@ -27,7 +27,7 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
     if _varies(classes):  # other arguments may put a layer of another kind in a list's place
         anything = [kind for kind in KINDS if kind in present]
         numbered = [path for path in kinds if any(part.isdigit() for part in path.split("."))]
-        kinds |= dict.fromkeys(numbered, anything)
+        kinds |= dict.fromkeys(kinds if _chooses(classes) else numbered, anything)
     return _loop(rules, present, lacking, kinds)
 
 
@@ -101,22 +101,32 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
     lacking: set[tuple[str, str]] = set()
     for plan in classes:
         for step in every_step(plan.body.steps):
-            if not (isinstance(step, Make) and isinstance(step.what, Layer)):
-                continue
-            kind = step.what.kind
-            present.add(kind.kind)
-            if any("." in tensor for tensor in kind.state):  # it has layers within it, and these may have no bias
-                lacking.add(("linear", "bias"))
-            for _, call in step.what.calls:
-                given = dict(call.keywords)
-                lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
+            what = step.what if isinstance(step, Make) else None
+            for layer in layers_of(what):
+                kind = layer.kind
+                present.add(kind.kind)
+                if kind.is_elementwise() and isinstance(what, Chosen):  # another may be in its place
+                    present |= {name for name, other in KINDS.items() if other.is_elementwise()}
+                if any("." in tensor for tensor in kind.state):  # it has layers within it, and these may have no bias
+                    lacking.add(("linear", "bias"))
+                for _, call in layer.calls:
+                    given = dict(call.keywords)
+                    lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
     return present, lacking
 
 
 def _varies(classes: Sequence[ClassPlan]) -> bool:
     """Whether an argument decides which entries there are."""
     steps = (step for plan in classes for step in every_step(plan.body.steps))
-    return any(isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in steps)
+    return _chooses(classes) or any(
+        isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in steps
+    )
+
+
+def _chooses(classes: Sequence[ClassPlan]) -> bool:
+    """Whether an argument names a layer or a block."""
+    steps = (step for plan in classes for step in every_step(plan.body.steps))
+    return any(isinstance(step, Make) and isinstance(step.what, Chosen) for step in steps)
 
 
 def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]]) -> Iterator[Doc]:

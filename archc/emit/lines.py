@@ -7,7 +7,7 @@ from typing import NamedTuple
 from archc.emit.source import matched, source_and_lines
 from archc.graph import Graph, Network
 from archc.plan import plan_network
-from archc.plan.plan import BodyPlan, Layer, Make, Use
+from archc.plan.plan import BodyPlan, ClassPlan, Layer, Make, targets_of
 
 
 class Place(NamedTuple):
@@ -39,12 +39,18 @@ def source_places(network: Network) -> tuple[str, dict[str, Place]]:
         at = [line for line in lines.get(id(make), ()) if methods[line - 1] == method]
         return (at[0], at[-1]) if at else None
 
-    def visit(graph: Graph, body: BodyPlan, prefix: str) -> None:
-        for node, make in matched(graph, body):
+    def visit(graph: Graph, plan: BodyPlan, prefix: str) -> None:
+        for node, make in matched(graph, plan):
             found[prefix + node.name] = Place(span(make, "made"), span(make, "forward"))
             if node.graph is not None and make is not None and not isinstance(make.what, Layer):
-                below = make.what.target.body if isinstance(make.what, Use) else make.what
-                visit(node.graph, below, f"{prefix}{node.name}.")
+                body = make.what if isinstance(make.what, BodyPlan) else _target(make, node.graph).body
+                visit(node.graph, body, f"{prefix}{node.name}.")
 
     visit(network.graph, classes[-1].body, "")
     return source, found
+
+
+def _target(make: Make, graph: Graph) -> ClassPlan:
+    """The class of an entry: of several that an argument may name, that of the block."""
+    targets = list(targets_of(make.what))
+    return next((target for target in targets if target.block is graph.block), targets[0])

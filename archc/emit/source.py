@@ -19,8 +19,8 @@ from archc.emit.naming import class_names
 from archc.expressions import Name
 from archc.graph import Graph, Network, Node
 from archc.plan import ClassPlan, plan_network
-from archc.plan.finish import every_step, shown
-from archc.plan.plan import BodyPlan, Layer, Make, Parameter
+from archc.plan.finish import every_step, in_classes, shown
+from archc.plan.plan import BodyPlan, Make, Parameter, layers_of
 from archc.problems import Mark
 
 
@@ -46,6 +46,9 @@ def emit_source(network: Network) -> str:
 def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, dict[int, list[int]]]:
     """The source of a network's classes, and its lines (from 1) by the id of the step that they stand for."""
     names = class_names(classes)
+    blocks = {id(plan.block): names[id(plan)] for plan in classes if plan.block is not None}
+    for plan in classes:
+        plan.classes = blocks
     comments = shape_comments(network, classes[-1])
     texts = [_class_text(plan, names, comments if plan.root else {}) for plan in classes]
     rules = init_lines(network, classes)
@@ -185,8 +188,10 @@ def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str
     functions = [text for text in texts for line in (*text.forward, *text.constructor) if "torch." in line]
     lines = ["import torch"] if functions or any("torch." in helper for helper in helpers) else []
     tensor = any(text.forward for text in texts) or bool(helpers)
-    if any(parameter.annotation.startswith("Literal[") for plan in classes for parameter in plan.parameters):
-        lines = ["from typing import Literal", "", *lines]
+    annotations = [parameter.annotation for plan in classes for parameter in plan.parameters]
+    typing = ["from collections.abc import Callable"] if any("Callable[" in text for text in annotations) else []
+    typing += ["from typing import Literal"] if any(text.startswith("Literal[") for text in annotations) else []
+    lines = [*typing, "", *lines] if typing else lines
     return [*lines, f"from torch import {'Tensor, ' if tensor else ''}nn"]
 
 
@@ -195,9 +200,10 @@ def _helpers(classes: list[ClassPlan]) -> list[str]:
     used: set[str] = set()
     for plan in classes:
         for make in every_step(plan.body.steps):
-            if not (isinstance(make, Make) and isinstance(make.what, Layer)):
+            if not isinstance(make, Make):
                 continue
-            own = {call.target for _, call in make.what.calls if call.target.startswith("archc.")}
+            calls = [call for layer in layers_of(make.what) for _, call in layer.calls]
+            own = {call.target for call in calls if call.target.startswith("archc.")}
             if own and Constructor(plan, {}, {}).is_module(make):
                 used |= {target.removeprefix("archc.") for target in own}
     if not used:
@@ -231,8 +237,8 @@ def _class_text(plan: ClassPlan, names: dict[int, str], comments: Comments) -> C
 
 
 def _parameter(plan: ClassPlan, parameter: Parameter) -> Doc:
-    annotation = parameter.annotation
+    annotation = re.sub(r"#(\d+)", lambda match: plan.classes.get(int(match[1]), "nn.Module"), parameter.annotation)
     if parameter.derived is not None:
         annotation = " | ".join(dict.fromkeys([*annotation.split(" | "), "None"]))
     text = f"{shown(plan, Name(parameter.name)).name}: {annotation}"
-    return text if parameter.required else prefixed(f"{text} = ", document(parameter.default))
+    return text if parameter.required else prefixed(f"{text} = ", document(in_classes(plan, parameter.default)))

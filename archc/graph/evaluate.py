@@ -32,7 +32,17 @@ from archc.kinds import Fault, Kind, Shape
 from archc.known import key_of, remember
 from archc.language import Spec
 from archc.language.references import lost_references
-from archc.language.spec import UNKNOWN, Block, BlockCall, Body, Entry, LayerCall, Parameter, Reference
+from archc.language.spec import (
+    UNKNOWN,
+    Block,
+    BlockCall,
+    Body,
+    ChosenCall,
+    Entry,
+    LayerCall,
+    Parameter,
+    Reference,
+)
 from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS, how_to_raise
 from archc.problems import Mark, Problem, SpecError
 
@@ -383,6 +393,10 @@ class _Evaluation(Inference):
         frame.read.update([at for at, _ in (refs if present else refs[:1])])
         if not present:
             return refs[0], None
+        if type(element) is ChosenCall:
+            element = self.chosen(element, scope)
+            if element is None:
+                return None
         made: tuple[Kind | Instance | Graph, Outputs] | None
         if type(element) is LayerCall:
             made = self.layer(element, refs, shapes, scope)

@@ -15,7 +15,7 @@ from archc.kinds import Fault, Join, Kind, Shape, form, volume
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.known import key_of, remember
 from archc.language.parse import make_kind
-from archc.language.spec import UNKNOWN, BlockCall, LayerCall, Spec, is_known
+from archc.language.spec import UNKNOWN, BlockCall, Callee, ChosenCall, LayerCall, Spec, is_known
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 
 _LAYERS: Final[dict[Any, tuple[Kind, Outputs]]] = {}
@@ -82,6 +82,39 @@ class Inference(Unfolding):
             value = given[name] if name in given else self.value(parameter.default, values)
             values[name] = self._same(call, given, values) if name == "padding" and value == "same" else value
         return values
+
+    def chosen(self, call: ChosenCall, scope: Scope) -> LayerCall | BlockCall | None:
+        """The layer or block that an expression names, with its arguments; None after a report."""
+        shown = f"`{call.which.text}`"
+        name = self.value(call.which, scope)
+        if name is UNKNOWN:
+            return None
+        if name is None:
+            help = f"to have no layer then, give the entry `when: $({call.which.text} != null)`"
+            self.report("E0213", f"{shown} is empty (`null`)", call.mark, help=help)
+            return None
+        if not isinstance(name, Callee):
+            if not (isinstance(name, str) and self.told_callee(name, call)):
+                self.report("E0213", f"{shown} must name a layer or a block, got {name!r}", call.mark)
+            return None
+        if name not in call.options and not (
+            name.is_elementwise and any(option.is_elementwise for option in call.options)
+        ):
+            known = ", ".join(f"`{other}`" for other in call.options)
+            message = f"{shown} is `{name}`, but the spec only gives it {known}"
+            help = f"name `{name}` in the spec, as a default or in a call; `extends` can do that for another spec"
+            self.report("E0204", message, call.mark, help=help)
+            return None
+        try:
+            return call.call(name)
+        except SpecError as error:
+            for problem in error.problems:
+                self.add(problem, (self.frame.name,))
+            return None
+
+    def told_callee(self, name: str, call: ChosenCall) -> bool:
+        """Whether it was reported, where it is written, that a name is none of a layer."""
+        return any(problem.code == "E0204" and f"`{name}`" in problem.message for problem in self.spec.problems)
 
     def _kind(self, call: LayerCall, scope: Scope) -> Kind | None:
         before, values = self.reported, self.values(call.arguments.values(), scope)

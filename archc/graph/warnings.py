@@ -12,7 +12,8 @@ from archc.expressions import Compare, Expr, Name, free_names, lower, tree_of, w
 from archc.graph.graph import Graph, Network, Ref
 from archc.graph.reads import expressions_of
 from archc.kinds import Kind
-from archc.language.spec import BlockCall, Body, Entry, LayerCall, Parameter, Splice
+from archc.language.blocks import chosen_calls
+from archc.language.spec import BlockCall, Body, ChosenCall, Entry, LayerCall, Parameter, Splice
 from archc.problems import Mark, Problem, Problems
 
 
@@ -23,20 +24,37 @@ def warnings(network: Network) -> list[Problem]:
     scopes: list[tuple[dict[str, Parameter], Body, str]] = [(spec.parameters, spec.body, "the network")]
     scopes += [(block.parameters, block.body, f"block `{name}`") for name, block in spec.blocks.items() if block.body]
     bodies = [body for _, body, _ in scopes]
+    alike = _called_alike(bodies)
     for parameters, body, what in scopes:
-        for problem in (*_unread(parameters, body, what), *_unmatched(parameters, body, bodies), *_pointless(body)):
+        for problem in (
+            *_unread(parameters, body, what, alike.get(body, set())),
+            *_unmatched(parameters, body, bodies),
+            *_pointless(body),
+        ):
             found.add(problem)
     for problem in _dead(network):
         found.add(problem)
     return [problem for problem in found.sorted() if problem.file == spec.source.name]
 
 
-def _unread(parameters: dict[str, Parameter], body: Body, what: str) -> Iterator[Problem]:
+def _called_alike(bodies: Iterable[Body]) -> dict[Body, set[str]]:
+    """The arguments of blocks that parameters name: each is called with what one of them reads."""
+    found: dict[Body, set[str]] = {}
+    for body in bodies:
+        for chosen in chosen_calls(body):
+            calls = [call for _, call in chosen.calls() if isinstance(call, BlockCall)]
+            for call in calls if len(chosen.options) > 1 else ():
+                if call.block.body is not None:
+                    found.setdefault(call.block.body, set()).update(call.arguments)
+    return found
+
+
+def _unread(parameters: dict[str, Parameter], body: Body, what: str, alike: set[str]) -> Iterator[Problem]:
     """A parameter that nothing reads: another value of it would have no effect."""
     read = {name for expression in expressions_of(body) for name in expression.names}
     read = read.union(*(free_names(tree_of(parameter.default)) for parameter in parameters.values()))
     for name, parameter in parameters.items():
-        if name not in read and not parameter.inherited:
+        if name not in read and name not in alike and not parameter.inherited:
             help = f"use it as `${name}`, or remove it"
             yield Problem("W0101", f"nothing in {what} reads the parameter `{name}`", parameter.mark, help=help)
 
@@ -88,9 +106,10 @@ def _given(name: str, parameter: Parameter, body: Body, bodies: Iterable[Body]) 
     yield parameter.default, parameter.mark
     for other in bodies:
         for entry in _entries(other):
-            call = entry.element
-            if isinstance(call, BlockCall) and call.block.body is body and name in call.marks:
-                yield call.arguments[name], call.marks[name]
+            element = entry.element
+            for call in [call for _, call in element.calls()] if isinstance(element, ChosenCall) else [element]:
+                if isinstance(call, BlockCall) and call.block.body is body and name in call.marks:
+                    yield call.arguments[name], call.marks[name]
 
 
 def _pointless(body: Body) -> Iterator[Problem]:

@@ -155,6 +155,17 @@ class Kind(BaseModel):
         return None if name is None or (derived and not cls.model_fields[name].is_required()) else name
 
     @classmethod
+    def is_choosable(cls) -> bool:
+        """Return True if a parameter can name it: it takes one input, and is always of one module class."""
+        return not (cls.many or cls.bare or cls.classes)
+
+    @classmethod
+    def is_elementwise(cls) -> bool:
+        """Return True if it gives what it takes and is called without knowing that: one can stand for another."""
+        same = ("output", "derived", "call", "written")
+        return cls.is_choosable() and all(getattr(cls, name) is getattr(Kind, name) for name in same)
+
+    @classmethod
     def symbolic(cls, arguments: Mapping[str, Any]) -> Self:
         """A layer whose arguments can be expressions, for `output`, `derived`, `call` and `function`; not validated."""
         return cls.model_construct(**arguments)

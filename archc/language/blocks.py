@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from archc.expressions import free_names, parse_expression, tree_of
+from archc.expressions import free_names, tree_of
 from archc.kinds import KINDS
 from archc.language.header import BlockKeys
 from archc.language.initialization import parse_init
 from archc.language.names import class_name_fault
 from archc.language.parse import Parser
-from archc.language.spec import Block, BlockCall, Body, Entry, Parameter, Splice
+from archc.language.spec import Block, BlockCall, Body, ChosenCall, Entry, LayerCall, Parameter, Splice
 from archc.language.validate import meant
 from archc.limits import MAX_BLOCK_DEPTH
+from archc.problems import Problem, Problems
 from archc.reading import Map
 
 
@@ -53,6 +54,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
         description = keys.get("description")
         block = Block(name, parameters, description if isinstance(description, str) else "", mark)
         parser.blocks[name] = block
+        block.known = parser.blocks
         declared.append((block, keys))
     for block, keys in declared:
         parser.asked = asked[block.name]
@@ -63,14 +65,18 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
             parser.report("E0222", f"a block's rule cannot name the layer `{path}`", at, help=help)
     parser.around = frozenset()
     found = [block for block, _ in declared]
-    _refuse_circles(found, parser)
+    refuse_circles(found, parser.problems)
     _inherit(found, network, asked)
     return found
 
 
 def _inherit(blocks: list[Block], network: dict[str, Parameter], asked: dict[str, set[str]]) -> None:
     """Give blocks the network's parameters that they read, or that those that they call do."""
-    calls = {block.name: [call.block.name for call in _block_calls(block.body)] for block in blocks}
+    every = [block.name for block in blocks]
+    calls = {
+        block.name: every if any(chosen_calls(block.body)) else [call.block.name for call in _block_calls(block.body)]
+        for block in blocks
+    }
     count = -1
     while count != (count := sum(map(len, asked.values()))):
         for name, names in asked.items():
@@ -98,42 +104,52 @@ def hand_down(body: Body | None, blocks: list[Block], parser: Parser) -> None:
             elif isinstance(entry.element, Body):
                 visit(entry.element.entries, hidden)
             elif isinstance(entry.element, BlockCall) and id(entry.element.block) in own:
-                call = entry.element
-                for name in [name for name in call.block.parameters if name not in call.block.own]:
-                    if name in hidden:
-                        message = f"`{name}` hides the network's parameter, which block `{call.block.name}` reads"
-                        parser.report("E0209", message, call.mark, help="rename one of them")
-                    call.arguments[name] = parse_expression(f"${name}", call.mark)
+                parser.hand_down(entry.element, hidden)
 
     for each, names in ((body, []), *((block.body, block.own) for block in blocks)):
         visit(each.entries if each else (), frozenset(names))
 
 
-def _refuse_circles(blocks: list[Block], parser: Parser) -> None:
+def refuse_circles(blocks: list[Block], problems: Problems) -> None:
     """Report blocks that contain themselves, each circle once, and leave their bodies out."""
-    calls = {block.name: {call.block.name: call for call in _block_calls(block.body)} for block in blocks}
-    done: set[str] = set()
+    calls = {block: {call.block: call for call in _block_calls(block.body)} for block in blocks}
+    done: set[Block] = set()
 
-    def visit(name: str, trail: list[str]) -> None:
-        if name in trail:
-            circle = trail[trail.index(name) :]
+    def visit(block: Block, trail: list[Block]) -> None:
+        if block in trail:
+            circle = trail[trail.index(block) :]
+            text = " → ".join(each.name for each in [*circle, block])
             help = "use `repeat` for repetition; a block cannot contain itself"
-            text = " → ".join([*circle, name])
-            parser.report("E0214", f"a block contains itself: {text}", calls[circle[-1]][name].mark, help=help)
+            mark = calls[circle[-1]][block].mark
+            problems.add(Problem("E0214", f"a block contains itself: {text}", mark, help=help))
             for inner in circle:
-                parser.blocks[inner].body = None
+                inner.body = None
             return
-        if name in done or len(trail) > MAX_BLOCK_DEPTH or name not in calls:
+        if block in done or len(trail) > MAX_BLOCK_DEPTH or block not in calls:
             return
-        for inner in calls[name]:
-            visit(inner, [*trail, name])
-        done.add(name)
+        for inner in calls[block]:
+            visit(inner, [*trail, block])
+        done.add(block)
 
     for block in blocks:
-        visit(block.name, [])
+        visit(block, [])
 
 
 def _block_calls(body: Body | None) -> Iterator[BlockCall]:
+    for element in elements_of(body):
+        if isinstance(element, BlockCall):
+            yield element
+        elif isinstance(element, ChosenCall):
+            yield from (call for _, call in element.calls() if isinstance(call, BlockCall))
+
+
+def chosen_calls(body: Body | None) -> Iterator[ChosenCall]:
+    """The layers and blocks of a body that an expression names."""
+    return (element for element in elements_of(body) if isinstance(element, ChosenCall))
+
+
+def elements_of(body: Body | None) -> Iterator[LayerCall | BlockCall | ChosenCall]:
+    """The layers and blocks of a body and of those nested in it, those of loops once."""
     waiting: list[Entry | Splice] = list(body.entries) if body else []
     while waiting:
         entry = waiting.pop()
@@ -141,5 +157,5 @@ def _block_calls(body: Body | None) -> Iterator[BlockCall]:
             waiting += entry.entries
         elif isinstance(entry.element, Body):
             waiting += entry.element.entries
-        elif isinstance(entry.element, BlockCall):
+        elif entry.element is not None:
             yield entry.element

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from archc.language.blocks import hand_down, parse_blocks
+from archc.language.callees import callee, converted, resolve_callees
 from archc.language.extension import extended, fits, takes
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
@@ -88,6 +90,8 @@ class Loader:
         if "layers" in root or "branches" in root:
             body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec")
         hand_down(body, blocks, parser)
+        if body is not None:
+            resolve_callees(body, parameters, parser.blocks, self.problems)
         self._missing(root)
         name = self._name(root, stem, parser.blocks)
         init = parse_init(root.get("init"), self.problems)
@@ -297,7 +301,8 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
             message = f"the parameter `{name}` takes {takes(known.default)}, got {value!r}"
             problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {known.default!r}"))
             continue
-        parameters[name] = Parameter(name, value, False, known.mark)
+        value = converted(value, known.callees, partial(callee, blocks=spec.blocks, mark=known.mark, problems=problems))
+        parameters[name] = Parameter(name, value, False, known.mark, callees=known.callees)
     problems.raise_any()
     return parameters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from keyword import iskeyword
 from typing import Any, Final, NoReturn
 
@@ -19,6 +20,8 @@ from archc.language.spec import (
     Block,
     BlockCall,
     Body,
+    Callee,
+    ChosenCall,
     Entry,
     LayerCall,
     Name,
@@ -27,7 +30,7 @@ from archc.language.spec import (
     Splice,
 )
 from archc.language.validate import takes_list, validate
-from archc.problems import Fix, Mark, Problem, Problems
+from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, removal
 
 MODIFIERS = ("from", "when", "auxiliary")
@@ -299,7 +302,7 @@ class Parser:
     def _meant(self, node: Any) -> type[Kind] | None:
         """The kind of layer that a faulty entry is likely to be, if it is nothing else than a layer."""
         key = next(iter(node)) if isinstance(node, Map) and len(node) == 1 else node
-        if not isinstance(key, str) or key in self.blocks:
+        if not isinstance(key, str) or key in self.blocks or key.startswith("$"):
             return None
         if key in KINDS:
             return KINDS[key]
@@ -350,7 +353,7 @@ class Parser:
             if key in calls:
                 self.fail("E0201", f"`{key}` needs `repeat` or `for`", node.keys_at[key], help=_LOOP_HELP)
         self._one_element(node, calls, mark)
-        element: LayerCall | BlockCall | Body
+        element: LayerCall | BlockCall | ChosenCall | Body
         if calls:
             key = calls[0]
             element = self.call(key, node.keys_at[key], node[key], node.values_at[key], scope)
@@ -381,7 +384,7 @@ class Parser:
             return
         if not calls:
             self.fail("E0217", "the entry has no layer", mark, help=_ENTRY)
-        known = [key for key in calls if key in KINDS or key in self.blocks]
+        known = [key for key in calls if key in KINDS or key in self.blocks or key.startswith("$")]
         strange = [key for key in calls if key not in known]
         if not known and not structure and len(strange) > 1:
             help = "to group named layers, put them under `layers:`"
@@ -389,7 +392,7 @@ class Parser:
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
                 help, fix = self.unknown(node, key, [*MODIFIERS, *TURNS, *BODY])
-                if known:
+                if known and not known[0].startswith("$"):
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
                         help, fix = f"put arguments inside the layer: `{known[0]}: {{{key}: …}}`", None
@@ -474,8 +477,12 @@ class Parser:
 
     # Calls
 
-    def call(self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> LayerCall | BlockCall:
+    def call(
+        self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]
+    ) -> LayerCall | BlockCall | ChosenCall:
         """A layer kind or a block with its arguments."""
+        if target.startswith("$"):
+            return self.chosen_call(target, mark, node, node_mark, scope)
         if target in self.blocks:
             if not self.blocks[target].sound:
                 raise _Skip
@@ -488,6 +495,60 @@ class Parser:
         operands: tuple[Reference, ...] = ()
         if kind.many:
             operands, node = self._operands(kind, node, node_mark, scope)
+        return self.layer_call(kind, mark, node, node_mark, scope, operands)
+
+    def chosen_call(self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> ChosenCall:
+        """A layer or a block that an expression names: its arguments are read for each that this can be."""
+        which = self.value(target, mark, scope)
+        items = [(node, node_mark)]
+        if isinstance(node, Map):
+            items = [(item, node.values_at[name]) for name, item in node.items()]
+        arguments, wrong = [], False
+        for item, at in items:
+            try:
+                arguments.append(self.pairs(item, at, scope))
+            except _Skip:
+                wrong = True
+        if wrong:
+            raise _Skip
+        around, blocks = self.around, self.blocks
+
+        def make(callee: Callee) -> LayerCall | BlockCall:
+            parser = Parser(Problems(), blocks)
+            parser.around = around
+            call: LayerCall | BlockCall
+            with suppress(_Skip):
+                if isinstance(callee.target, Block):
+                    call = parser.block_call(callee.target, mark, node, node_mark, scope)
+                    if callee.target.known is blocks:
+                        parser.hand_down(call, scope if around else frozenset())
+                else:
+                    call = parser.layer_call(callee.target, mark, node, node_mark, scope)
+                if not parser.problems:
+                    return call
+            raise SpecError(parser.problems.sorted())
+
+        return ChosenCall(which, mark, tuple(arguments), make)
+
+    def hand_down(self, call: BlockCall, hidden: frozenset[str]) -> None:
+        """Let a call pass on the network's parameters that its block inherits; a name that hides one is reported."""
+        for name in [name for name in call.block.parameters if name not in call.block.own]:
+            if name in hidden:
+                message = f"`{name}` hides the network's parameter, which block `{call.block.name}` reads"
+                self.report("E0209", message, call.mark, help="rename one of them")
+            call.arguments[name] = parse_expression(f"${name}", call.mark)
+
+    def layer_call(
+        self,
+        kind: type[Kind],
+        mark: Mark,
+        node: Any,
+        node_mark: Mark,
+        scope: frozenset[str],
+        operands: tuple[Reference, ...] = (),
+    ) -> LayerCall:
+        """A layer with its arguments; a join has operands."""
+        target = kind.kind
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
         call = LayerCall(kind, mark, arguments, marks, operands)
         expressions = any(has_expression(value) for value in arguments.values())

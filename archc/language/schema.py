@@ -74,7 +74,7 @@ def spec_schema() -> Schema:
                 BlockKeys, _body() | {"init": _init(), "parameters": _parameters(_ref("value"), {"type": "null"})}
             )
             | _ONE_BODY,
-            "values": _parameters(_ref("value")),
+            "values": _parameters(_ref("value"), {"type": "null"}),
             "value": {"type": ["boolean", "number", "string", "array"]},
             "expect": _object(ExpectKeys),
             "initializer": _initializer(),
@@ -206,11 +206,17 @@ def _entry(*, listed: bool) -> Schema:
         "anyOf": [
             {"enum": alone, "markdownEnumDescriptions": [_kind_doc(KINDS[name]) for name in alone]},
             {"type": "string", "pattern": block, "description": "A block without arguments."},
+            _said(_EXPRESSION, "The layer or block that a parameter names, without arguments."),
             {"type": "array", "items": _ref("item"), "minItems": 1},
             {
                 "type": "object",
                 "properties": properties,
-                "patternProperties": {block: {"description": "A block with its arguments."}},
+                "patternProperties": {
+                    block: {"description": "A block with its arguments."},
+                    _EXPRESSION["pattern"]: {
+                        "description": "The layer or block that a parameter names, with its arguments."
+                    },
+                },
                 "additionalProperties": False,
                 "minProperties": 1,
                 "dependentRequired": {"for": ["in"], "in": ["for"], "join": ["branches"], "branches": ["join"]},

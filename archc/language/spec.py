@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from archc.expressions import Expression
 from archc.kinds import Kind
-from archc.problems import Mark, Problem, Source
+from archc.problems import Mark, Problem, Source, SpecError
 
 
 class Unknown:
@@ -73,6 +74,62 @@ class BlockCall:
     marks: dict[str, Mark]
 
 
+class Callee(str):
+    """The name of a layer type or a block as a value: the layer or the block itself is `target`."""
+
+    target: type[Kind] | Block
+
+    def __new__(cls, name: str, target: type[Kind] | Block) -> Callee:
+        """`name` for a layer type or a block."""
+        made = super().__new__(cls, name)
+        made.target = target
+        return made
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether it is a layer that gives what it takes, and is called as any other of these."""
+        return isinstance(self.target, type) and self.target.is_elementwise()
+
+    def __getnewargs__(self) -> tuple[str, type[Kind] | Block]:  # type: ignore[override]
+        return str(self), self.target
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, str(other)) is True and getattr(other, "target", self.target) is self.target
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+@dataclass(slots=True, eq=False)
+class ChosenCall:
+    """A layer or a block that an expression names.
+
+    `options` are those that the spec names for it. `make` makes the call of one, or raises SpecError with what is wrong
+    with the arguments for it; `made` are the calls so far.
+    """
+
+    which: Expression
+    mark: Mark
+    arguments: tuple[Any, ...]
+    make: Callable[[Callee], LayerCall | BlockCall]
+    options: list[Callee] = field(default_factory=list)
+    made: dict[Callee, LayerCall | BlockCall] = field(default_factory=dict, repr=False)
+
+    def call(self, callee: Callee) -> LayerCall | BlockCall:
+        """The call of a layer or block. Raises SpecError if it does not take the arguments."""
+        if callee not in self.made:
+            self.made[callee] = self.make(callee)
+        return self.made[callee]
+
+    def calls(self) -> Iterator[tuple[Callee, LayerCall | BlockCall]]:
+        """The options that take the arguments, with their calls."""
+        for option in self.options:
+            with suppress(SpecError):
+                yield option, self.call(option)
+
+
 @dataclass(slots=True, eq=False)
 class Body:
     """A chain (`list` or `mapping`), or branches with their join."""
@@ -93,7 +150,7 @@ class Entry:
     """
 
     name: Name | None
-    element: LayerCall | BlockCall | Body | None
+    element: LayerCall | BlockCall | ChosenCall | Body | None
     mark: Mark
     source: Reference | None = None
     when: Expression | None = None
@@ -118,7 +175,9 @@ class Splice:
 class Parameter:
     """A parameter with its default; `required` means that it has none.
 
-    An `inherited` one is the network's own: a block has it because it reads it, and no call names it.
+    An `inherited` one is the network's own: a block has it because it reads it, and no call names it. `callees` are the
+    places in its value where layers and blocks are named: `()` is the value itself, `("*", 1)` the second item of each
+    row.
     """
 
     name: str
@@ -126,6 +185,7 @@ class Parameter:
     required: bool
     mark: Mark
     inherited: bool = False
+    callees: frozenset[tuple[Any, ...]] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +193,7 @@ class Block:
     """A body with parameters and a name.
 
     One that is not `sound` was reported as wrong where it is declared, so its uses are not looked at. The rules of
-    `init` set the weights of each instance as soon as it is made.
+    `init` set the weights of each instance as soon as it is made. `known` are the blocks that its file can name.
     """
 
     name: str
@@ -143,6 +203,7 @@ class Block:
     body: Body | None = None
     sound: bool = True
     init: tuple[InitRule, ...] = ()
+    known: dict[str, Block] = field(default_factory=dict, repr=False)
 
     @property
     def own(self) -> list[str]:

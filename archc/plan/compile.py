@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archc.expressions import (
+    Compare,
     Const,
     Expr,
     Expression,
@@ -27,12 +28,24 @@ from archc.expressions import (
     tree_of,
 )
 from archc.graph import Network
-from archc.kinds import Alternatives, Join
+from archc.kinds import Alternatives, Join, Kind
 from archc.kinds.arithmetic import Numbered
 from archc.language.parse import make_kind
-from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Parameter, Reference, Splice
+from archc.language.spec import (
+    Block,
+    BlockCall,
+    Body,
+    Callee,
+    ChosenCall,
+    Entry,
+    LayerCall,
+    Parameter,
+    Reference,
+    Splice,
+)
 from archc.language.spec import Name as EntryName
 from archc.plan import plan as p
+from archc.plan.chosen import Option, arguments_of, cases
 from archc.plan.finish import UNKNOWN, UnknownRead, finished
 from archc.plan.forms import Forms
 from archc.plan.guards import both, guards, under
@@ -40,6 +53,7 @@ from archc.plan.loops import after_the_last, closed_form, is_chain, unify
 from archc.plan.plan import (
     Assign,
     BodyPlan,
+    Chosen,
     ClassPlan,
     Guard,
     Input,
@@ -481,6 +495,8 @@ class _Compiler:
             make.what, found = self.layer(element, shapes, scope)
         elif isinstance(element, BlockCall):
             make.what, found = self.use(element, shapes[0], scope, make)
+        elif isinstance(element, ChosenCall):
+            make.what, found = self.chosen(element, shapes[0], scope, make)
         else:
             assert isinstance(element, Body)
             make.what, found = self.nested_body(element, taken[0], scope, frame, make)
@@ -492,6 +508,15 @@ class _Compiler:
 
     def layer(self, call: LayerCall, shapes: tuple[Shape, ...], scope: Scope) -> tuple[Layer, dict[str | None, Shape]]:
         """A layer's calls and the shapes of its outputs."""
+        kind = self.kind(call, scope)
+        found = output_shapes(kind, shapes)
+        self.guards += guards(kind)
+        if kind.many:
+            found = {None: shortest(kind, shapes, found[None])}
+        return layer_plan(kind, shapes), found
+
+    def kind(self, call: LayerCall, scope: Scope) -> Kind:
+        """The kind of a layer, with expressions for what is not known of its arguments."""
         kind = call.ready
         if kind is None:
             arguments = {name: substitute(tree_of(value), scope) for name, value in call.arguments.items()}
@@ -502,11 +527,42 @@ class _Compiler:
             arguments |= {name: _number(arguments[name]) for name in call.kind.structural if name in arguments}
             kind = make_kind(call, arguments, Problems()) if not free_names(tuple(arguments.values())) else None
             kind = kind or call.kind.symbolic(arguments)
-        found = output_shapes(kind, shapes)
-        self.guards += guards(kind)
-        if kind.many:
-            found = {None: shortest(kind, shapes, found[None])}
-        return layer_plan(kind, shapes), found
+        return kind
+
+    def chosen(
+        self, element: ChosenCall, shape: Shape, scope: Scope, make: Make
+    ) -> tuple[Layer | Use | Chosen, dict[str | None, Shape]]:
+        """What an argument names, and the shapes of its results."""
+        which = substitute(element.which.tree, scope)
+        if isinstance(which, Callee):
+            call = element.call(which)
+            if isinstance(call, LayerCall):
+                return self.layer(call, (shape,), scope)
+            return self.use(call, shape, scope, make)
+        options: list[Option] = []
+        for name, call in element.calls():
+            before = len(self.guards)
+            test = Compare((which, Const(name)), ("==",))
+            try:
+                options.append(self.option(name, call, shape, scope, make))
+            except (IndexError, TypeError, ValueError):  # the spec is not valid for it
+                del self.guards[before:]
+            self.guards[before:] = under(test, self.guards[before:])
+        return cases(which, options)
+
+    def option(self, name: Callee, call: LayerCall | BlockCall, shape: Shape, scope: Scope, make: Make) -> Option:
+        """One of the layers or classes that an argument may name, with its arguments."""
+        if isinstance(call, LayerCall):
+            layer, found = self.layer(call, (shape,), scope)
+            if isinstance(found, Numbered) or len(layer.calls) > 1:
+                raise Inexpressible(f"`{name}` is called in more than one way")
+            return Option(name, layer, *arguments_of(self.kind(call, scope), shape, call.arguments), found)
+        use, found = self.use(call, shape, scope, make)
+        if use.target.literal or make.held is not None:
+            make.held = None
+            raise Inexpressible(f"`{name}` has no shape in the names of its parameters")
+        given = {n: value for n, value in use.arguments.items() if n.startswith("in_") or n in call.arguments}
+        return Option(name, use, (), tuple(given.items()), found)
 
     def join(self, body: Body, frame: _Frame, flow: _Flow) -> Outputs:
         """The join of a body's branches, as its last step."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from archc.expressions import Expr, Name, free_names, substitute
+from archc.expressions import Compare, Const, Expr, Name, free_names, lift, lower, substitute
 from archc.kinds import Call
+from archc.language.spec import Callee
 from archc.plan.hoist import hoist
 from archc.plan.names import Names
-from archc.plan.plan import Assign, BodyPlan, ClassPlan, Layer, Loop, Make, Parameter, Step, Use
+from archc.plan.plan import Assign, BodyPlan, Chosen, ClassPlan, Layer, Loop, Make, Parameter, Step, Use, targets_of
 
 RESERVED = frozenset(
     {"F", "Tensor", "module", "name", "nn", "self", "torch", "x", *dir(__import__("builtins"))}
@@ -39,12 +40,31 @@ def finished(root: ClassPlan) -> list[ClassPlan]:
             if plan.nested:
                 plan.parameters = _taken(plan, _read(plan))
         _keep_exports_that_are_read(order)
+    together = _called_alike(order)
+    waiting: dict[int, dict[str, None]] = {}
     for plan in order:
         hoist(plan.body.steps)
-        _keep_what_is_read(plan)
+        read = _keep_what_is_read(plan, id(plan) in together)
+        group = together.get(id(plan), ())
+        waiting[id(plan)] = read
+        if group and all(id(member) in waiting for member in group):
+            shared = set().union(*(waiting[id(member)] for member in group))
+            for member in group:
+                member.parameters = _kept(member, shared)
     for plan in order:
         _rename(plan)
     return order
+
+
+def _called_alike(order: list[ClassPlan]) -> dict[int, list[ClassPlan]]:
+    """The classes that one call may be of, by each of them: they take the same arguments, read or not."""
+    groups: dict[int, list[ClassPlan]] = {}
+    for plan in order:
+        for step in every_step(plan.body.steps):
+            for case in step.what.cases if isinstance(step, Make) and isinstance(step.what, Chosen) else ():
+                members = {id(other): other for target in case.targets for other in groups.get(id(target), [target])}
+                groups |= {key: list(members.values()) for key in members}
+    return groups
 
 
 def _keep_exports_that_are_read(order: list[ClassPlan]) -> None:
@@ -71,8 +91,9 @@ def used(root: ClassPlan) -> list[ClassPlan]:
 
     def visit(plan: ClassPlan) -> None:
         for make in every_step(plan.body.steps):
-            if isinstance(make, Make) and isinstance(make.what, Use) and id(make.what.target) not in found:
-                visit(make.what.target)
+            for target in targets_of(make.what) if isinstance(make, Make) else ():
+                if id(target) not in found:
+                    visit(target)
         found.setdefault(id(plan), plan)
 
     visit(root)
@@ -104,6 +125,10 @@ def values_of(step: Step) -> Iterator[Any]:
                 yield from _arguments(step.what.function)
         elif isinstance(step.what, Use):
             yield from step.what.given().values()
+        elif isinstance(step.what, Chosen):
+            for case in step.what.cases:
+                yield from (case.when, case.callee)
+                yield from _arguments(Call("", case.positional, tuple(case.given())))
 
 
 def read_by(step: Step) -> Iterator[Any]:
@@ -156,17 +181,24 @@ def _taken(plan: ClassPlan, read: Iterable[str]) -> list[Parameter]:
     return [Parameter(name, plan.annotations(name)) for name in read if name.partition(".")[0] not in own]
 
 
-def _keep_what_is_read(plan: ClassPlan) -> None:
+def _keep_what_is_read(plan: ClassPlan, whole: bool) -> dict[str, None]:
+    """Leave out the locals and parameters that a class does not read, but of a `whole` one no parameters."""
     read = _read(plan)
     if any(name.startswith(UNKNOWN) for name in read):
         raise UnknownRead(plan.owner)
     plan.locals = [local for local in plan.locals if local.name in read]
     if plan.nested:
         plan.parameters = _taken(plan, read)
-    else:
-        kept = [parameter for parameter in plan.parameters if parameter.name in read]
-        plan.parameters = sorted(kept, key=lambda parameter: not parameter.required)  # as Python wants them
+    elif not whole:
+        plan.parameters = _kept(plan, read)
     _drop(plan.body.steps, read)
+    return read
+
+
+def _kept(plan: ClassPlan, read: Collection[str]) -> list[Parameter]:
+    """The parameters of a class that are read, in the order that Python wants."""
+    kept = [parameter for parameter in plan.parameters if parameter.name in read]
+    return sorted(kept, key=lambda parameter: not parameter.required)
 
 
 def _drop(steps: list[Step], read: dict[str, None]) -> None:
@@ -256,6 +288,7 @@ def _remove(steps: list[Step], pair: set[str]) -> None:
 
 def shown(plan: ClassPlan, value: Any) -> Any:
     """A value with the names that it has in the source."""
+    value = in_classes(plan, value)
     if not isinstance(value, Expr | tuple) or not free_names(value):
         return value
     if type(value) is Name and value.name not in plan.renamed and "#" not in value.name:
@@ -267,3 +300,36 @@ def shown(plan: ClassPlan, value: Any) -> Any:
         value = substitute(value, renamed)
     dotted = {name: plan.renamed[name.partition(".")[0]] for name in free_names(value) if "#" in name}
     return substitute(value, {n: Name(f"{first.name}.{n.partition('.')[2]}") for n, first in dotted.items()})
+
+
+def in_classes(plan: ClassPlan, value: Any) -> Any:
+    """A value in which layers and blocks are the classes that the source calls: `nn.ReLU`, `Bottleneck`."""
+    if isinstance(value, Callee):
+        target = value.target
+        if isinstance(target, type):
+            return Name(target.torch.removeprefix("archc."))
+        return Name(plan.classes[id(target)]) if id(target) in plan.classes else str(value)
+    if isinstance(value, tuple):
+        return tuple(in_classes(plan, item) for item in value)
+    if not isinstance(value, Expr):
+        return value
+    if isinstance(value, Const):
+        return lift(in_classes(plan, value.value)) if isinstance(value.value, Callee) else value
+    parts = tuple(in_classes(plan, part) for part in value.parts())
+    if isinstance(value, Compare):
+        pairs = list(zip(value.parts(), value.parts()[1:], strict=False))
+        signs = tuple(
+            _IDENTITY.get(sign, sign) if any(map(_is_layer, pair)) else sign
+            for sign, pair in zip(value.signs, pairs, strict=True)
+        )
+        return value if parts == value.operands and signs == value.signs else Compare(parts, signs)
+    changed = any(new is not old for new, old in zip(parts, value.parts(), strict=True))
+    return value.rebuild(parts) if changed else value
+
+
+_IDENTITY = {"==": "is", "!=": "is not"}
+
+
+def _is_layer(value: Any) -> bool:
+    """Whether a value is a layer's class."""
+    return isinstance(lower(value), Callee) or (type(value) is Name and value.form == "layer")

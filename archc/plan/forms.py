@@ -24,7 +24,7 @@ from archc.expressions import (
     tree_of,
     walk,
 )
-from archc.language.spec import Block, BlockCall, Body, Entry, LayerCall, Parameter, Spec, Splice
+from archc.language.spec import Block, BlockCall, Body, Callee, ChosenCall, Entry, LayerCall, Parameter, Spec, Splice
 
 Source = tuple[Any, int]
 """A value with the scope that its names belong to: the id of a block, or 0 for the network's own."""
@@ -67,11 +67,22 @@ class Forms:
                 self.visit(element, scope)
             elif isinstance(element, BlockCall):
                 self.call(element, scope)
+            elif isinstance(element, ChosenCall):
+                self.indexed(element.which.tree, scope)
+                for _, call in element.calls():
+                    if isinstance(call, BlockCall):
+                        self.call(call, scope)
+                    else:
+                        self.layer(call, scope)
             elif isinstance(element, LayerCall):
-                for name, value in element.arguments.items():
-                    self.indexed(tree_of(value), scope)
-                    if name == "padding_mode":  # the one word that PyTorch's own annotations list
-                        self.handed_on(value, scope, _words(element.kind.model_fields[name].annotation))
+                self.layer(element, scope)
+
+    def layer(self, element: LayerCall, scope: int) -> None:
+        """Note the arguments of a layer."""
+        for name, value in element.arguments.items():
+            self.indexed(tree_of(value), scope)
+            if name == "padding_mode":  # the one word that PyTorch's own annotations list
+                self.handed_on(value, scope, _words(element.kind.model_fields[name].annotation))
 
     def call(self, call: BlockCall, scope: int) -> None:
         """Note the arguments of a block's use, and visit the block once."""
@@ -220,8 +231,10 @@ class Forms:
         return [_type(value)]
 
     def form(self, scope: int, name: str) -> str:
-        """`integer` or `pair` where a name has no other values."""
+        """`integer`, `pair` or `layer` where a name has no other values (but for `layer` None)."""
         kinds = self.types(scope, name)
+        if any(map(_is_layer, kinds)):
+            return "layer"
         if kinds == ["int"]:
             return "integer"
         return "pair" if kinds == ["tuple[int, int]"] else ""
@@ -246,7 +259,17 @@ def _parts(entries: tuple[Entry | Splice, ...]) -> Iterator[Entry | Splice]:
             yield from _parts(entry.entries)
 
 
+LAYER = "Callable[..., nn.Module]"
+"""The type of what makes a layer."""
+
+
+def _is_layer(kind: str) -> bool:
+    return kind == LAYER or kind.startswith("type[")
+
+
 def _type(value: Any) -> str:
+    if isinstance(value, Callee):
+        return LAYER if isinstance(value.target, type) else f"type[#{id(value.target)}]"  # the printer names the class
     return "None" if value is None else type(value).__name__
 
 
@@ -271,6 +294,8 @@ def _split(text: str) -> list[str]:
 def _merged(kinds: list[str]) -> list[str]:
     """Each type once; an integer is a float, too."""
     found = list(dict.fromkeys(kinds))
+    if LAYER in found:
+        found = [kind for kind in found if kind == LAYER or not _is_layer(kind)]
     if "float" in found and "int" in found:
         found.remove("int")
     if "None" in found:

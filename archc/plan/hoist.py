@@ -9,7 +9,7 @@ from typing import Any
 
 from archc.expressions import Axis, Binary, Compare, Const, Expr, Item, Name, Slice, free_names, lift, lower, walk
 from archc.kinds import Call
-from archc.plan.plan import Assign, BodyPlan, Layer, Loop, Make, Step, Use
+from archc.plan.plan import Assign, BodyPlan, Chosen, Layer, Loop, Make, Step, Use
 
 _LONG = 8
 """An expression of so many nodes is worth a name."""
@@ -95,6 +95,8 @@ def _named(step: Step) -> Iterator[tuple[str, Any]]:
                     yield from _named(inner)
             case Use() as use:
                 yield from ((name, value) for name, value in use.given().items() if "#" not in name)
+            case Chosen(_, cases):
+                yield from (named for case in cases for named in case.given() if "#" not in named[0])
             case Layer(kind, calls):
                 for _, call in calls:
                     yield from call.keywords
@@ -115,6 +117,10 @@ def _values(step: Step) -> Iterator[Any]:
                     yield from _values(inner)
             case Use() as use:
                 yield from use.given().values()
+            case Chosen(_, cases):
+                for case in cases:
+                    yield from (tuple(v) if isinstance(v, list) else v for v in case.positional)
+                    yield from (tuple(v) if isinstance(v, list) else v for _, v in case.given())
             case Layer(_, calls):
                 for _, call in calls:
                     yield from (tuple(v) if isinstance(v, list) else v for v in call.positional)
@@ -136,6 +142,14 @@ def _replace(step: Step, names: dict[Expr, Name]) -> None:
                     _replace(inner, names)
             case Use() as use:
                 use.arguments = {name: replaced(value, names) for name, value in use.arguments.items()}
+            case Chosen() as chosen:
+                chosen.cases = tuple(
+                    case._replace(
+                        positional=replaced(case.positional, names),
+                        keywords=tuple((name, replaced(value, names)) for name, value in case.keywords),
+                    )
+                    for case in chosen.cases
+                )
             case Layer() as layer:
                 layer.calls = tuple((condition, _call(call, names)) for condition, call in layer.calls)
 

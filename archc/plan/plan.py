@@ -92,6 +92,32 @@ class Use:
         return {name: self.arguments.get(name, Name(name)) for name in names}
 
 
+class Case(NamedTuple):
+    """A call of what an argument names: where `when` holds (None: in all other cases), `callee` is called.
+
+    A class takes its keywords as far as it has these parameters; it is one of `targets`.
+    """
+
+    when: Any
+    callee: Any
+    positional: tuple[Any, ...]
+    keywords: tuple[tuple[str, Any], ...]
+    targets: tuple[ClassPlan, ...] = ()
+
+    def given(self) -> list[tuple[str, Any]]:
+        """The keywords that are taken."""
+        known = [{parameter.name for parameter in target.parameters} for target in self.targets]
+        return [(name, value) for name, value in self.keywords if not known or all(name in names for names in known)]
+
+
+@dataclass(slots=True, eq=False)
+class Chosen:
+    """A layer or a class that an argument names, with all that it can be, and the calls for these."""
+
+    options: tuple[Layer | Use, ...]
+    cases: tuple[Case, ...]
+
+
 @dataclass(slots=True, eq=False)
 class Operand:
     """An input of an entry; `when` says whether a branch takes part in its join, `loops` that there is one a turn."""
@@ -110,7 +136,7 @@ class Make:
     """
 
     name: str | Text
-    what: Layer | Use | BodyPlan
+    what: Layer | Use | Chosen | BodyPlan
     inputs: list[Operand]
     mark: Mark
     when: Any = None
@@ -241,11 +267,27 @@ class ClassPlan:
     declared: tuple[str, ...] = ()
     annotations: Callable[[str], str] = str
     renamed: dict[str, Name] = field(default_factory=dict)
+    classes: dict[int, str] = field(default_factory=dict)
+    """The names of the classes of blocks, by the id of the block, for those that arguments name."""
 
     @property
     def nested(self) -> bool:
         """True for the class of a nested body, neither a block's nor the network's."""
         return self.block is None and not self.root
+
+
+def targets_of(what: Any) -> Iterator[ClassPlan]:
+    """The classes that an entry uses."""
+    for used in what.options if isinstance(what, Chosen) else (what,):
+        if isinstance(used, Use):
+            yield used.target
+
+
+def layers_of(what: Any) -> Iterator[Layer]:
+    """The layers that an entry may be."""
+    for layer in what.options if isinstance(what, Chosen) else (what,):
+        if isinstance(layer, Layer):
+            yield layer
 
 
 def plain_name(name: str | Text) -> str:

@@ -84,12 +84,19 @@ def completions(
     if cursor is None:
         return []
     if expression:
-        found = _names(cursor, "", [*FUNCTIONS, *_TRUTH])
+        found = _names(analysis, cursor, "", [*FUNCTIONS, *_TRUTH])
     elif word.startswith("$"):
-        found = _names(cursor, "$")
+        found = _names(analysis, cursor, "$")
     else:
         found = _of_key(analysis, cursor) if cursor.place.on_key else _of_value(analysis, cursor)
     return [_item(candidate, number, there, snippets, markdown) for number, candidate in enumerate(found)]
+
+
+def cursor_at(name: str, text: Text, offset: int) -> _Cursor | None:
+    """The place of the cursor in what stands before it; None in a comment, and where nothing can be read."""
+    begun = re.search(r"[\w.$-]*\Z", text.text[:offset])
+    assert begun is not None
+    return _cursor(name, text.text[:offset], begun.start(), text.text[offset:])
 
 
 def _in_expression(line: str) -> bool:
@@ -142,9 +149,9 @@ def _item(
     )
 
 
-def _names(cursor: _Cursor, sign: str, others: Iterable[str] = ()) -> Iterator[Candidate]:
+def _names(analysis: Analysis, cursor: _Cursor, sign: str, others: Iterable[str] = ()) -> Iterator[Candidate]:
     """The names of an expression."""
-    for name in reversed(variables(cursor.root, cursor.place)):
+    for name in reversed(variables(cursor.root, cursor.place, analysis.extended)):
         if _CURSOR not in name:
             yield Candidate(f"{sign}{name}", f"{sign}{name}", Item.Variable)
     for name in others:
@@ -228,9 +235,9 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             said = key_doc(Slot(Role.CALL, slot.target), name, analysis.blocks)
             for word in words(slot.target, name):
                 yield Candidate(word, word, Item.EnumMember, said)
-            yield from _names(cursor, "$")
+            yield from _names(analysis, cursor, "$")
         case Role.VALUE:
-            yield from _names(cursor, "$")
+            yield from _names(analysis, cursor, "$")
         case Role.FILE:
             yield from (Candidate(name, name, Item.File) for name in _files(analysis))
         case Role.IMPORTED:

@@ -20,15 +20,16 @@ from archc.server.slots import Role, slot_at
 def definition(analysis: Analysis, offset: int) -> types.Location | None:
     """The declaration of the name at a place; None where nothing is named."""
     place = place_at(analysis.root, *analysis.text.place(offset)) if analysis.root is not None else None
-    mark = None if place is None else _declared(analysis, place, word_at(analysis.text.text, offset))
+    mark = None if place is None else declaration(analysis, place, word_at(analysis.text.text, offset))
     return None if mark is None else location(mark, analysis)
 
 
-def _declared(analysis: Analysis, place: Place, word: str) -> Mark | None:
+def declaration(analysis: Analysis, place: Place, word: str) -> Mark | None:
+    """Where the name at a place is declared: the word of an expression, or else all that stands there."""
     root, step, blocks = analysis.root, place.steps[-1], analysis.blocks
     assert root is not None
     written = step if place.on_key else place.value
-    if isinstance(written, str) and "$" in written and word in (known := variables(root, place)):
+    if isinstance(written, str) and "$" in written and word in (known := variables(root, place, analysis.extended)):
         return known[word]
     if place.on_key:
         above = slot_at(place.steps[:-1])

@@ -68,7 +68,9 @@ def defaults(target: str, blocks: Blocks) -> dict[str, str | None]:
     if target in blocks:
         parameters = [blocks[target].parameters[name] for name in blocks[target].own]
         return {each.name: None if each.required else _written(each.default) for each in parameters}
-    return _fields(KINDS[target]) if target in KINDS else {}
+    if target not in KINDS:
+        return {}
+    return {**({"inputs": None} if KINDS[target].many else {}), **_fields(KINDS[target])}
 
 
 def words(target: str, argument: str) -> list[str]:

@@ -12,6 +12,9 @@ from typing import TypeVar
 
 from lsprotocol.types import Diagnostic
 
+from archc.files import read_bytes
+from archc.language.load import Read
+from archc.limits import MAX_FILE_BYTES
 from archc.reading import Map, Rereader, read_file
 from archc.server.analysis import Analysis, Outdated, analyse, read_open
 from archc.server.diagnostics import diagnostics
@@ -88,6 +91,29 @@ class Documents:
         text, analysis = document.text, document.analysis
         return await self._answer(lambda: question(text, analysis))
 
+    def texts(self) -> dict[Path, str]:
+        """The texts of the open documents that have files."""
+        return {other.path: other.text.text for other in self._open.values() if other.path is not None}
+
+    def other(self, path: Path, word: str, encoding: str) -> Analysis | None:
+        """The analysis of a file that holds a word, as it is in the editor or on the disk; None of any other."""
+        texts = self.texts()
+        try:
+            text = texts[path] if path in texts else read_bytes(path, MAX_FILE_BYTES).decode()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return analyse(path.as_uri(), path, Text(text, encoding), _reading(texts)) if word in text else None
+
+    def again(self, analysis: Analysis, texts: dict[str, str]) -> Analysis:
+        """The analysis of a document if files had other texts, which are given by the names of their sources."""
+        text = Text(texts[analysis.name], analysis.text.encoding)
+        others = self.texts() | {Path(name): other for name, other in texts.items()}
+        return analyse(analysis.uri, analysis.path, text, _reading(others), ours=analysis.ours)
+
+    async def answer(self, question: Callable[[], Answer]) -> Answer:
+        """The answer to a question about no document, in a thread."""
+        return await self._answer(question)
+
     async def _answer(self, question: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._answering, question)
 
@@ -108,11 +134,7 @@ class Documents:
     async def _refresh(self, document: Document, turn: int) -> None:
         """Analyse a document and tell of it. The task may be canceled, the thread sees the turn and ends by itself."""
         await asyncio.sleep(DELAY)
-        texts = {other.path: other.text.text for other in self._open.values()}
-
-        def read(path: Path, shown: str) -> Map:
-            return read_open(texts[path], shown) if path in texts else read_file(path, shown)
-
+        read = _reading(self.texts())
         text, ours = document.text, document.analysis.ours  # once a spec, it stays one, however broken
 
         def work() -> tuple[Analysis, list[Diagnostic]]:
@@ -136,3 +158,12 @@ class Documents:
             document.analysis = Analysis(document.uri, document.path, text, ours=ours)  # places must fit the text
             return
         self._publish(document, told)
+
+
+def _reading(texts: dict[Path, str]) -> Read:
+    """How files are read: those that are open as they are in the editor."""
+
+    def read(path: Path, shown: str) -> Map:
+        return read_open(texts[path], shown) if path in texts else read_file(path, shown)
+
+    return read

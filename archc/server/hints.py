@@ -18,12 +18,12 @@ def hints(analysis: Analysis, start: int, end: int) -> list[types.InlayHint]:
     """The output's shape behind each entry in a stretch of the text, where it is the same wherever the entry stands."""
     found = []
     for holder, step in _entries(analysis.root, ()):
-        shape = common_output(layers_of(analysis, holder, step))
         last = value_mark(holder, step)
-        if not shape or last.end_line != key_mark(holder, step).line:
+        if last.end_line != key_mark(holder, step).line:
             continue  # what goes on below has its shapes there
         at = analysis.text.mark_offset(last.end_line, last.end_column)
-        if start <= at <= end:
+        shape = common_output(layers_of(analysis, holder, step)) if start <= at <= end else ""
+        if shape:
             found.append(types.InlayHint(analysis.text.position(at), shape, padding_left=True))
     return found
 

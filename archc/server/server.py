@@ -8,6 +8,7 @@ from typing import Any
 
 from lsprotocol import types
 from pygls.capabilities import get_capability
+from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
@@ -19,11 +20,18 @@ from archc.server.completion import TRIGGERS, completions
 from archc.server.definition import definition
 from archc.server.diagnostics import fixes
 from archc.server.documents import Document, Documents
+from archc.server.folding import folding
 from archc.server.hints import hints
 from archc.server.hover import hover
+from archc.server.links import links
 from archc.server.recognition import is_spec
+from archc.server.references import Analyzed, CannotRename, references, renamable, rename
+from archc.server.signature import TRIGGERS as SIGNATURE_TRIGGERS
+from archc.server.signature import signature
 from archc.server.symbols import symbols
 from archc.server.text import Text
+from archc.server.tokens import LEGEND, tokens
+from archc.server.workspace import workspace_symbols
 
 WATCHED = "**/*.{yaml,yml}"
 
@@ -41,6 +49,7 @@ def make_server() -> LanguageServer:
     documents = Documents(publish)
     _changes(server, documents)
     _questions(server, documents)
+    _navigation(server, documents)
     return server
 
 
@@ -138,6 +147,76 @@ def _questions(server: LanguageServer, documents: Documents) -> None:
             return _formatting(text, analysis.uri)
 
         return await documents.ask_at_once(params.text_document.uri, answer)
+
+
+def _navigation(server: LanguageServer, documents: Documents) -> None:
+    """What the editor asks about names, and about the form of the text."""
+
+    def elsewhere(analysis: Analysis) -> Analyzed:
+        return lambda path, word: documents.other(path, word, analysis.text.encoding)
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    async def used(params: types.ReferenceParams) -> list[types.Location] | None:
+        def answer(analysis: Analysis) -> list[types.Location] | None:
+            offset, declared = analysis.text.offset(params.position), params.context.include_declaration
+            return references(analysis, offset, elsewhere(analysis), declared=declared)
+
+        return await documents.ask(params.text_document.uri, answer)
+
+    @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
+    async def can_rename(params: types.PrepareRenameParams) -> types.Range | None:
+        def answer(analysis: Analysis) -> types.Range | None:
+            return renamable(analysis, analysis.text.offset(params.position))
+
+        return await documents.ask(params.text_document.uri, answer)
+
+    @server.feature(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
+    async def renamed(params: types.RenameParams) -> types.WorkspaceEdit | None:
+        def answer(analysis: Analysis) -> types.WorkspaceEdit | None:
+            offset = analysis.text.offset(params.position)
+            return rename(analysis, offset, params.new_name, elsewhere(analysis), documents.again)
+
+        try:
+            return await documents.ask(params.text_document.uri, answer)
+        except CannotRename as error:
+            raise JsonRpcInvalidParams(str(error)) from None
+
+    @server.feature(types.TEXT_DOCUMENT_SIGNATURE_HELP, types.SignatureHelpOptions(SIGNATURE_TRIGGERS))
+    async def called(params: types.SignatureHelpParams) -> types.SignatureHelp | None:
+        form = "text_document.signature_help.signature_information.documentation_format"
+        markdown = types.MarkupKind.Markdown in (get_capability(server.client_capabilities, form, None) or ())
+
+        def answer(text: Text, analysis: Analysis) -> types.SignatureHelp | None:
+            return signature(text, text.offset(params.position), analysis, markdown=markdown)
+
+        return await documents.ask_at_once(params.text_document.uri, answer)
+
+    @server.feature(types.TEXT_DOCUMENT_FOLDING_RANGE)
+    async def folded(params: types.FoldingRangeParams) -> list[types.FoldingRange]:
+        return await documents.ask(params.text_document.uri, folding) or []
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_LINK)
+    async def linked(params: types.DocumentLinkParams) -> list[types.DocumentLink]:
+        return await documents.ask(params.text_document.uri, links) or []
+
+    @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)
+    async def colored(params: types.SemanticTokensParams) -> types.SemanticTokens | None:
+        return await documents.ask(params.text_document.uri, tokens)
+
+    @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_RANGE, LEGEND)
+    async def colored_in(params: types.SemanticTokensRangeParams) -> types.SemanticTokens | None:
+        def answer(analysis: Analysis) -> types.SemanticTokens:
+            return tokens(analysis, *(analysis.text.offset(at) for at in (params.range.start, params.range.end)))
+
+        return await documents.ask(params.text_document.uri, answer)
+
+    @server.feature(types.WORKSPACE_SYMBOL)
+    async def found(params: types.WorkspaceSymbolParams) -> list[types.WorkspaceSymbol]:
+        uris = [folder.uri for folder in server.workspace.folders.values()] or [server.workspace.root_uri]
+        folders = [Path(path) for uri in uris if uri and (path := to_fs_path(uri))]
+        encoding = types.PositionEncodingKind(server.workspace.position_encoding or "utf-16").value
+        texts = documents.texts()
+        return await documents.answer(lambda: workspace_symbols(folders, texts, params.query, encoding))
 
 
 def _wants_fixes(only: Sequence[types.CodeActionKind | str] | None) -> bool:

@@ -7,14 +7,16 @@ taken from archc's own check of shapes.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archc import Architecture
+from archc.build.targets import module_class
 from archc.kinds import KINDS, Kind, Shape
+from archc.language.spec import Callee
 
 
 def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> None:
@@ -34,9 +36,23 @@ def modules(architecture: Architecture, **settings: Any) -> tuple[nn.Module, nn.
     """The built and the emitted module, made under the same seed."""
     set_seed(0)
     built = architecture.build(**settings)
-    made = emitted_class(architecture)
+    space = emitted_names(architecture)
+    made = space[architecture.name]
+    given = architecture.configure(**settings).network.declared if settings else {}
     set_seed(0)
-    return built, made(**settings)
+    return built, made(**{name: as_classes(given[name].default, space) for name in settings})
+
+
+def as_classes(value: Any, space: Mapping[str, Any]) -> Any:
+    """An argument of an emitted class: the layers and blocks in a value are classes, some of them of the file."""
+    if isinstance(value, tuple):
+        return tuple(as_classes(item, space) for item in value)
+    if not isinstance(value, Callee):
+        return value
+    if not isinstance(value.target, type):
+        return space[value.target.name]
+    name = value.target.torch.rpartition(".")[2]
+    return space.get(name) or module_class(value.target.torch)
 
 
 def set_seed(number: int) -> None:
@@ -46,11 +62,16 @@ def set_seed(number: int) -> None:
 
 def emitted_class(architecture: Architecture) -> Callable[..., nn.Module]:
     """The class of the emitted source, which is run as it stands."""
+    made: Callable[..., nn.Module] = emitted_names(architecture)[architecture.name]
+    return made
+
+
+def emitted_names(architecture: Architecture) -> dict[str, Any]:
+    """What the emitted source defines, by name."""
     source = architecture.emit()
     space: dict[str, Any] = {"__name__": f"emitted_{architecture.name}"}
     exec(compile(source, f"<{architecture.name}>", "exec", dont_inherit=True), space)
-    made: Callable[..., nn.Module] = space[architecture.name]
-    return made
+    return space
 
 
 def images(architecture: Architecture, count: int = 2) -> Tensor:

@@ -25,11 +25,12 @@ from archc.emit import emit_source
 from archc.emit.naming import class_names
 from archc.graph import Graph, Instance, Network, evaluate
 from archc.kinds import Shape
+from archc.language.callees import callee, converted
 from archc.language.spec import Block, BlockCall, Body, Entry, Name, Reference
 from archc.plan import ClassPlan, plan_network
 from archc.plan.shapes import DIMENSIONS
-from archc.problems import SpecError
-from archc.testing.agreement import assert_same_outputs, assert_same_state, same_bits, set_seed
+from archc.problems import Problems, SpecError
+from archc.testing.agreement import as_classes, assert_same_outputs, assert_same_state, same_bits, set_seed
 from archc.testing.specs import like, settings_of
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -55,6 +56,7 @@ class Emitted:
         plans = plan_network(architecture.network)
         names = class_names(plans)
         self.plans = plans
+        self.space = space | {plan.block.name: space[names[id(plan)]] for plan in plans if plan.block is not None}
         self.network: type[nn.Module] = space[architecture.name]
         self.blocks: dict[tuple[Block, int], type[nn.Module]] = {}
         for plan in plans:
@@ -77,11 +79,16 @@ class Emitted:
         try:
             other = self.architecture.configure(**values)
         except SpecError as error:
-            _refused(tally, error, lambda: self.network(**values), shapes)
+            _refused(tally, error, lambda: self.network(**self.classes(values)), shapes)
             return
+        values = {name: other.network.declared[name].default for name in values}
         tally.counts["networks"] += 1
         with _told(f"{self.architecture.name}({_shown(values)})"):
-            assert_same_network(other.build, lambda: self.network(**values), shapes)
+            assert_same_network(other.build, lambda: self.network(**self.classes(values)), shapes)
+
+    def classes(self, values: Scope) -> Scope:
+        """Arguments as the file's classes take them."""
+        return {name: as_classes(value, self.space) for name, value in values.items()}
 
     def block_with(self, tally: Tally, block: Block, shape: Shape, values: Scope) -> None:
         """Compare a block's class with the block that archc builds for these arguments.
@@ -98,15 +105,24 @@ class Emitted:
         try:
             graph = use_of(self.architecture.network, block, shape, values).graph
         except SpecError as error:
-            _refused(tally, error, lambda: made(**arguments), [shape])
+            _refused(tally, error, lambda: made(**self.classes(arguments)), [shape])
             return
         tally.counts["blocks"] += 1
         with _told(f"{block.name}({_shown(arguments)}) for an input of shape {shape}"):
-            assert_same_network(lambda: build_graph(graph, block.name), lambda: made(**arguments), [shape])
+            assert_same_network(
+                lambda: build_graph(graph, block.name), lambda: made(**self.classes(arguments)), [shape]
+            )
 
     def block(self, tally: Tally, name: str, shape: Shape, **values: Any) -> None:
-        """As `block_with`, for the block of this name."""
-        self.block_with(tally, self.architecture.network.spec.blocks[name], shape, values)
+        """As `block_with`, for the block of this name; layers and blocks among the values are named."""
+        block, problems = self.architecture.network.spec.blocks[name], Problems()
+        for key, value in values.items():
+            parameter = block.parameters[key]
+            values[key] = converted(
+                value, parameter.callees, lambda word: callee(word, block.known, block.mark, problems)
+            )
+        problems.raise_any()
+        self.block_with(tally, block, shape, values)
 
 
 def assert_contract(architecture: Architecture, draw: Draw, sets: int, tally: Tally, most_blocks: int = 8) -> None:

@@ -42,6 +42,7 @@ FEATURES = (
     "block: by name",
     "block: default",
     "block: default is an expression",
+    "a layer or block that a parameter names",
     "parameters of the network",
     "parameters of the network: a word",
     "parameters of the network: a list",
@@ -194,6 +195,9 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
     if isinstance(entry, list):
         yield from _body({"layers": entry}, blocks, depth + 1, set())
         return
+    if isinstance(entry, str) and entry.startswith("$"):
+        yield "a layer or block that a parameter names"
+        return
     if isinstance(entry, str):
         yield "block: bare name" if entry in blocks else "layer: bare name"
         return
@@ -229,6 +233,10 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
             yield "auxiliary: a join"
         for reference in given:
             yield from _reference(reference, names, around)
+        return
+    if target.startswith("$"):
+        yield "a layer or block that a parameter names"
+        yield from _values(given)
         return
     sort = "block" if target in blocks else "layer"
     if isinstance(given, dict):

@@ -48,6 +48,8 @@ def formulas_of(wanted: Any, names: Names) -> list[Formula]:
         elif isinstance(value, bool) and isinstance(wanted, bool):
             found.append(_negated(name))
     for name, value in names.items():
+        if isinstance(value, str) and isinstance(wanted, bool):
+            found += _of_word(wanted, name, value)
         if type(value) is int and type(wanted) is int:
             found += _of_integer(wanted, name, value)
         elif type(value) is int and isinstance(wanted, bool):
@@ -80,6 +82,15 @@ def _of_integer(wanted: int, name: str, value: int) -> list[Formula]:
             found.append(Formula(f"$({name} % {less})", lambda scope: scope[name] % less))
         found.append(Formula(f"$(min({wanted}, {name}))", lambda scope: min(wanted, scope[name])))
     return found
+
+
+def _of_word(wanted: bool, name: str, value: str) -> list[Formula]:
+    if wanted:
+        return [
+            Formula(f"$({name} == '{value}')", lambda scope: scope[name] == value),
+            Formula(f"$({name} != null)", lambda scope: scope[name] is not None),
+        ]
+    return [Formula(f"$({name} != '{value}')", lambda scope: scope[name] != value)]
 
 
 def _of_truth(wanted: bool, name: str, value: int) -> list[Formula]:

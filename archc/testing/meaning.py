@@ -145,9 +145,13 @@ class Meaning:
             if "layers" in entry or "branches" in entry:
                 return self.body(entry, single(x) if given is None else given, scope, names)
             target, arguments = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
+            if target.startswith("$"):
+                target = scope[target[1:]]
             if target in self.blocks:
                 return self.call(target, arguments, single(x) if given is None else given, scope)
-            kind = KINDS[target]
+            kind = KINDS.get(target)
+            if kind is None:
+                raise Unsound(f"no layer {target}")
             if kind.many:
                 operands, options = (arguments, {}) if isinstance(arguments, list) else split_inputs(arguments)
                 join = _construct(kind, named_arguments(list(kind.model_fields), options, scope))
@@ -162,6 +166,8 @@ class Meaning:
         block = self.blocks[name]
         parameters = block.get("parameters") or {}
         given = named_arguments(list(parameters), arguments, scope, many=True)
+        if not given.keys() <= parameters.keys():
+            raise Unsound("an unknown argument")
         inner: dict[str, Any] = {**self.network, "in_channels": x[0]}
         for parameter, default in parameters.items():
             inner[parameter] = given[parameter] if parameter in given else evaluated(default, inner)

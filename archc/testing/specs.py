@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from archc.kinds import KINDS, Kind, Shape, volume
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.initialization import initialized_kinds
+from archc.language.spec import Callee
 from archc.testing.arguments import draw_arguments, is_sound, kinds_for, mended
 from archc.testing.draft import Data, Draft
 from archc.testing.formula import Formula, evaluated, formulas_of, named
@@ -57,8 +58,10 @@ def like(value: Any) -> st.SearchStrategy[Any]:
         return st.booleans()
     if isinstance(value, int):
         return st.sampled_from([0, 1, 2, 3, 4, 5, 6, 7, 8, 16, value + 1, value * 2])
+    if isinstance(value, Callee):
+        return st.sampled_from([value, *(Callee(name, KINDS[name]) for name in _CALLEES)])
     if isinstance(value, str):
-        return st.sampled_from([value, *_TERMS])
+        return st.sampled_from([value, *(_TERMS if value in _TERMS else _CALLEES)])
     if isinstance(value, tuple):
         return st.tuples(*map(like, value))
     return st.sampled_from([0.5, 0.25, 0.0, value])
@@ -76,6 +79,7 @@ _BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B", "X", "Layer")
 _VALUES: tuple[Any, ...] = (1, 2, 3, 4, 6, True, False, 0.25)
 _LISTS: tuple[Any, ...] = ((1, 1), (3, 3), (2, 1), (1, 2, 3), ((4, 1), (2, 2)))
 _TERMS = ("zeros", "reflect", "nearest", "bilinear", "tanh")  # values of arguments that are words
+_CALLEES = ("relu", "silu", "hardswish", "prelu", "batch_norm2d", "identity")  # layers that parameters name
 _SENTENCES = st.sampled_from(
     ["A network.", "é × “quoted” \\ and 'single'", 'ends with a quote"', "# not a comment: text"]
 )
@@ -158,7 +162,13 @@ class _Writer:
         found: Data = {}
         for name in self.draw(st.lists(st.sampled_from(_PARAMETERS), min_size=1, max_size=3, unique=True)):
             found[name] = self.choose([*_VALUES, *_LISTS, *_TERMS] if self.chance(2) else _VALUES)
+            if self.chance(4):
+                found[name] = self.choose([*_CALLEES, *self.alone() * 2])
         return found
+
+    def alone(self) -> list[str]:
+        """The blocks that can be called without arguments."""
+        return [name for name, block in self.blocks.items() if None not in block["parameters"].values()]
 
     # Bodies
 
@@ -415,11 +425,18 @@ class _Writer:
         """An entry for an input with its results; `alone` in lists and branches, where it gives one result."""
         before, reads, scope = self.left, set(self.reads), self.at(x, scope)
         sorts = ["layer"] * 6 + (["block"] * 3 if depth < 4 else [])
+        callees = [name for name, value in scope.items() if value in _CALLEES or value in self.blocks]
+        sorts += ["chosen"] * 4 if callees else []
         if depth < 3 and before > 1:
             sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
         sort = self.choose(sorts)
         if sort == "block":
             entry = self.call(x, scope, depth)
+        elif sort == "chosen":
+            name = self.choose(callees)
+            arguments = {"batch_norm2d": {"eps": self.written(0.25, scope)}, "relu": {"inplace": False}}
+            given = self.choose([None, {}, arguments.get(scope[name])])
+            entry = self.choose([f"${name}", {f"${name}": given}])
         elif sort == "list":
             entry = self.chain(x, scope, depth + 1)
         elif sort == "mapping":
@@ -585,6 +602,9 @@ class _Writer:
                 **scope,
                 **dict(zip(variables, value[0] if pairs else value, strict=False)),
             }
+        if self.chance(4):
+            words = self.draw(st.lists(st.sampled_from([*_CALLEES, *self.alone()]), min_size=1, max_size=3))
+            return {"for": free[0], "in": words}, {**scope, free[0]: words[0]}
         rows = self.draw(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 3)), min_size=1, max_size=3))
         if self.chance(2):
             head = {"for": free[0], "in": [row[0] for row in rows]}
