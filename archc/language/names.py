@@ -23,7 +23,9 @@ MODULE_ATTRIBUTES: Final = frozenset(
 )
 """What nn.Module and nn.Sequential already have; a layer of that name would hide it."""
 
-_IN_SOURCE = frozenset({"Callable", "F", "Literal", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
+_IN_SOURCE = frozenset(
+    {"Callable", "F", "Literal", "OrderedDict", "Tensor", "archc", "fnmatchcase", "init", "nn", "torch"}
+)
 _BUILTINS = frozenset(
     """
     abs bool dict enumerate float getattr int isinstance len list max min object print range round set str sum super
