@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,8 @@ def test_a_block_is_looked_up_where_it_is_named(tmp_path: Path) -> None:
     architecture = archc.load(spec)
     assert [row.kind for row in architecture.summary().layers] == ["relu", "batch_norm2d", "tanh"]
     assert_agreement(architecture)
+    unit = architecture.network.spec.blocks["Stage"].parameters["block"].default
+    assert copy.deepcopy(unit).target is unit.target
 
 
 def test_a_parameter_of_blocks_that_are_called_alike_may_be_unread() -> None:
