@@ -17,6 +17,7 @@ from rectangle import Rectangle, meeting
 import archc
 from archc.explorer import html
 from archc.graph import Graph, Instance, Node
+from archc.library import bundled
 
 NETWORKS = sorted((Path(__file__).parent / "networks").glob("*.yaml"))
 
@@ -264,6 +265,29 @@ def test_the_spec_and_the_source_are_linked_both_ways(opened: Any) -> None:
     tab.page.locator(".pane:first-child .uses button").last.click()
     assert tab.chosen == "inception5a.branch4.0"
     assert tab.crumbs == ["GoogLeNet", "inception5a"]
+
+
+def test_an_editor_leads_and_is_led(opened: Any) -> None:
+    """The cursor's line chooses the layer, a chosen layer tells its line, and a new state takes the old one's place."""
+    tab = opened("googlenet")
+    text = bundled()["googlenet"].read_text("utf-8").splitlines()
+    line = {
+        part: next(at for at, row in enumerate(text, 1) if part in row) for part in ("  conv3:", "  fc:", "layers:")
+    }
+    tab.page.evaluate("window.sent = []; new Editor(app, { postMessage: (message) => sent.push(message) }); 0")
+    send = "(message) => new Promise((done) => { window.postMessage(message); setTimeout(done, 50); })"
+    tab.page.evaluate(send, {"file": "googlenet.yaml", "line": line["  conv3:"]})
+    assert tab.chosen == "conv3"
+    tab.page.evaluate(send, {"file": "other.yaml", "line": line["  fc:"]})
+    tab.page.evaluate(send, {"file": "googlenet.yaml", "line": 1})
+    assert tab.chosen == "conv3"
+    assert tab.page.evaluate("sent") == [{"ready": True}]
+    tab.page.evaluate("app.choose(app.model.byPath.get('fc'))")
+    assert tab.page.evaluate("sent.slice(1)") == [{"file": "googlenet.yaml", "line": line["  fc:"]}]
+    state = tab.page.evaluate("({ ...app.state, data: { ...app.state.data, name: 'Another' } })")
+    tab.page.evaluate(send, {"state": state})
+    assert tab.text("h1") == "Another"
+    assert tab.chosen == "fc"
 
 
 def test_a_spec_of_several_files_shows_each(opened: Any) -> None:

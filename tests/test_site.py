@@ -46,6 +46,8 @@ QUESTIONS = {
     "How do I set hyperparameters?": "Set hyperparameters with a recipe",
     "FLOPs or MACs?": "How the numbers are counted",
     "How do I vary depth and width?": "Vary depth and width",
+    "How do I write a U-Net?": "Write a U-Net",
+    "How do I write a vision transformer?": "Write a vision transformer",
     "How do I create a figure for a paper?": "Create a figure for a paper",
     "How do I use the emitted file elsewhere?": "Use the emitted file in your project",
     "How do I export to ONNX?": "Export to ONNX and deploy",

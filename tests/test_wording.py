@@ -118,6 +118,7 @@ def test_the_words_are_found() -> None:
 GUIDES = [
     *("get-started", "how-to", "summary", "drawing", "explorer", "diff"),
     *("editors", "training", "finetuning", "results", "python", "extending", "testing", "faq"),
+    *("mlp", "one-dimensional", "unet", "vision-transformer", "backbone", "when"),
 ]
 """The documents for readers who want to do something."""
 

@@ -27,6 +27,7 @@ SCRIPTS: Final = (
     "search.js",
     "keys.js",
     "live.js",
+    "editor.js",
     "app.js",
 )
 """The page's style and script, in parts: one concept a file."""

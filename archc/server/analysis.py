@@ -59,6 +59,13 @@ class Analysis:
         """What the entry at a place has become: several layers where it is repeated, or its block is used again."""
         return self._layers.get(_begin(mark), [])
 
+    @cached_property
+    def extended(self) -> dict[str, Mark]:
+        """The parameters of a network that extends another, as far as it is known."""
+        if self.network is None or self.root is None or "extends" not in self.root:
+            return {}
+        return {name: parameter.mark for name, parameter in self.network.spec.parameters.items()}
+
     def leaves_out(self, mark: Mark) -> bool:
         """Whether the entry at a place is left out, somewhere at least."""
         return any(node is None and _begin(at) == _begin(mark) for at, node, _ in self.made)

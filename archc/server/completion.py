@@ -84,9 +84,9 @@ def completions(
     if cursor is None:
         return []
     if expression:
-        found = _names(cursor, "", [*FUNCTIONS, *_TRUTH])
+        found = _names(analysis, cursor, "", [*FUNCTIONS, *_TRUTH])
     elif word.startswith("$"):
-        found = _names(cursor, "$")
+        found = _names(analysis, cursor, "$")
     else:
         found = _of_key(analysis, cursor) if cursor.place.on_key else _of_value(analysis, cursor)
     return [_item(candidate, number, there, snippets, markdown) for number, candidate in enumerate(found)]
@@ -149,9 +149,9 @@ def _item(
     )
 
 
-def _names(cursor: _Cursor, sign: str, others: Iterable[str] = ()) -> Iterator[Candidate]:
+def _names(analysis: Analysis, cursor: _Cursor, sign: str, others: Iterable[str] = ()) -> Iterator[Candidate]:
     """The names of an expression."""
-    for name in reversed(variables(cursor.root, cursor.place)):
+    for name in reversed(variables(cursor.root, cursor.place, analysis.extended)):
         if _CURSOR not in name:
             yield Candidate(f"{sign}{name}", f"{sign}{name}", Item.Variable)
     for name in others:
@@ -235,9 +235,9 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             said = key_doc(Slot(Role.CALL, slot.target), name, analysis.blocks)
             for word in words(slot.target, name):
                 yield Candidate(word, word, Item.EnumMember, said)
-            yield from _names(cursor, "$")
+            yield from _names(analysis, cursor, "$")
         case Role.VALUE:
-            yield from _names(cursor, "$")
+            yield from _names(analysis, cursor, "$")
         case Role.FILE:
             yield from (Candidate(name, name, Item.File) for name in _files(analysis))
         case Role.IMPORTED:

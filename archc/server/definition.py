@@ -29,7 +29,7 @@ def declaration(analysis: Analysis, place: Place, word: str) -> Mark | None:
     root, step, blocks = analysis.root, place.steps[-1], analysis.blocks
     assert root is not None
     written = step if place.on_key else place.value
-    if isinstance(written, str) and "$" in written and word in (known := variables(root, place)):
+    if isinstance(written, str) and "$" in written and word in (known := variables(root, place, analysis.extended)):
         return known[word]
     if place.on_key:
         above = slot_at(place.steps[:-1])

@@ -52,7 +52,7 @@ def _said(analysis: Analysis, place: Place, word: str) -> list[str]:
     written = step if place.on_key else place.value
     if isinstance(written, str) and "$" in written:
         whole = [written] if is_expression(written) else [found[0] for found in INDEX.finditer(written)]
-        names = [f"${word}"] if word in variables(root, place) else []
+        names = [f"${word}"] if word in variables(root, place, analysis.extended) else []
         return [_values(analysis, place, text) for text in dict.fromkeys([*names, *whole])]
     above = slot_at(place.steps[:-1])
     if place.on_key:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archc.problems import Mark
@@ -18,9 +18,12 @@ INDEX = re.compile(r"\$(\([^()]*\)|[A-Za-z][A-Za-z0-9]*)")
 """An expression within a name."""
 
 
-def variables(root: Map, place: Place) -> dict[str, Mark | None]:
-    """The names that an expression may use: parameters, loops' variables and `in_channels`, which stands nowhere."""
-    found: dict[str, Mark | None] = {}
+def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str, Mark | None]:
+    """The names that an expression may use: parameters, loops' variables and `in_channels`, which stands nowhere.
+
+    `extended` are the parameters of the network that the spec extends.
+    """
+    found: dict[str, Mark | None] = {**extended}
     for declared in (root.get("parameters"), parameters_of(root, place)):  # a block may read those of the network
         if isinstance(declared, Map):
             found |= declared.keys_at

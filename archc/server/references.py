@@ -128,7 +128,7 @@ def _declared(analysis: Analysis, place: Place, word: Word) -> Mark | None:
     slot, above = slot_at(place.steps), slot_at(place.steps[:-1])
     first = next(iter(words(place, analysis.text))).start == word.start
     if "$" in str(written(place)):
-        return variables(root, place).get(word.text)
+        return variables(root, place, analysis.extended).get(word.text)
     if place.on_key:
         if above.role in (Role.ENTRIES, Role.BLOCKS) or (above.role is Role.PARAMETERS and "extends" not in root):
             return place.mark

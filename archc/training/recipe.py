@@ -56,9 +56,14 @@ class Recipe(BaseModel):
     )
 
     patience: Annotated[int, Field(ge=0)] = Field(
-        0, description="stop after so many epochs without a better validation accuracy; 0 never stops early"
+        0, description="stop after so many epochs without a better one; 0 never stops early"
     )
 
+    best_by: str = Field(
+        "auto",
+        description="validation figure that chooses the best epoch, such as accuracy or loss; after `-` the lowest is "
+        "the best; auto: accuracy, or loss if there is none",
+    )
     optimizer: Annotated[Optimizer, BeforeValidator(_optimizer)] = Field(
         "adamw", description="optimizer of torch.optim, by its name in any case"
     )

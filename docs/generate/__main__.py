@@ -26,6 +26,12 @@ NAVIGATION: dict[str, list[str]] = {
     "Learn": ["tutorial.md"],
     "How-to": [
         "how-to.md",
+        "mlp.md",
+        "one-dimensional.md",
+        "unet.md",
+        "vision-transformer.md",
+        "backbone.md",
+        "when.md",
         "summary.md",
         "drawing.md",
         "explorer.md",

@@ -21,7 +21,8 @@ class App {
     new Keys(this);
     window.addEventListener("hashchange", () => this.followAddress());
     this.load(state);
-    if (state.live) new Live(this);
+    if (window.acquireVsCodeApi) new Editor(this, window.acquireVsCodeApi());
+    else if (state.live) new Live(this);
   }
 
   /** Show another version of the architecture, at the same place as far as it is still there. */
