@@ -103,7 +103,7 @@ def large_enough(leaves: list[Leaf], fits: Callable[[int, int], bool]) -> tuple[
 
     `fits` says whether it does for a height and a width there. None if no input of a usual size will do.
     """
-    if not leaves:
+    if any(len(sizes) != 2 for leaf in leaves for sizes in (leaf.before, leaf.result)) or not leaves:
         return None
     needs = [_needed(leaves, 0, lambda n: fits(n, _LARGEST)), _needed(leaves, 1, lambda n: fits(_LARGEST, n))]
     height, width = (need and max(need, now) for need, now in zip(needs, leaves[0].before, strict=True))

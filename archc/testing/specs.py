@@ -327,7 +327,7 @@ class _Writer:
                 at = add({"identity": None, "from": here}, {None: x}, here)
                 continue
             there, y = first(others[0])
-            if len(x) != len(y):  # values of different ranks join as vectors
+            if len(x) != len(y) or (len(x) > 4 and x != y):  # values of different ranks join as vectors
                 if len(x) > 1:
                     here, x = add({"mean": None, "from": here}, {None: x[:1]}, here), x[:1]
                 if len(y) > 1:
@@ -405,6 +405,9 @@ class _Writer:
         if len(wanted) == 1:
             entries += ["mean"] if len(y) > 1 else []
             entries += [{"linear": wanted[0]}]
+        elif len(wanted) > 4:  # no pooling has so many axes
+            entries += ["mean"] if len(y) > 1 else []
+            entries += [{"linear": prod(wanted)}, {"unflatten": {"dim": 1, "unflattened_size": list(wanted)}}]
         else:
             rank = len(wanted) - 1
             entries += [{f"conv{rank}d": {"out_channels": wanted[0], "kernel_size": 1}}] if y[0] != wanted[0] else []
