@@ -68,7 +68,13 @@ SEMANTIC = {
 }
 """Codes that are beyond any schema, and what it would have to know."""
 
-STRUCTURAL = {"E0210_from_a_list", "E0215_import_outside", "E0310_no_inputs", "E0310_three_to_subtract"}
+STRUCTURAL = {
+    "E0210_from_a_list",
+    "E0210_number_in_a_list",
+    "E0215_import_outside",
+    "E0310_no_inputs",
+    "E0310_three_to_subtract",
+}
 """Files of such codes that a schema refuses all the same."""
 
 BEYOND = {

@@ -102,6 +102,12 @@ def as_class_name(text: str) -> str:
     return f"{name}Network" if class_name_fault(name) else name
 
 
+def class_name_of(text: str) -> str:
+    """The class name that a text stands for: `MyNet` of `my-net`; empty if there is none."""
+    name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9_]+", text))
+    return "" if class_name_fault(name) else name
+
+
 def _identifier_fault(name: str) -> str:
     if keyword.iskeyword(name):
         return f"`{name}` is a Python keyword"

@@ -155,6 +155,8 @@ class Parser:
         match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
         if match is None:
             help = "a join takes several inputs: `{concat: [a, b]}`" if isinstance(node, list) else ""
+            if isinstance(node, int):
+                help = "entries of a list have no names; use a mapping: `conv: …`, then `sum: {add: [conv, input]}`"
             self.fail("E0210", f"expected the name of an earlier entry, got {shown(node)}", mark, help=help)
         return Reference(match[1], match[2], mark)
 

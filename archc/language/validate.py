@@ -80,6 +80,9 @@ def _problem(
             place = mark_at(root, path, mark, key=True)
             help, fix = problems.suggest(last, keys, place)
             holder = node_at(root, path[:-1])
+            value = node_at(root, path)
+            if not help and model.__name__ == "SpecKeys" and len(path) == 1 and isinstance(value, bool | int | float):
+                help = f"declare it as a parameter: `parameters: {{{last}: {shown(value)}}}`"
             if fix and isinstance(holder, Map) and fix.text in holder:
                 fix = removal(holder, last)
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)
