@@ -31,8 +31,12 @@ INPUTS = {
     "a volume (channels × depth × height × width)": (16, 8, 32, 32),
 }
 """What a layer may take, with the input of its examples."""
-TOKENS, CHANNELS_LAST = (197, 768), (56, 56, 96)
-"""Further inputs of examples: tokens × features, and a map whose channels were moved to the last axis."""
+OTHERS = {
+    "tokens (tokens × features)": (197, 768),
+    "a feature map with the channels last": (56, 56, 96),
+    "windows of tokens (windows × positions × features)": (64, 49, 96),
+}
+"""What a layer may take if it takes none of these."""
 
 
 def kind_pages() -> list[Page]:
@@ -121,7 +125,11 @@ def _takes(kind: type[Kind]) -> str:
 def _taken(kind: type[Kind]) -> list[str]:
     """The inputs that a layer works on."""
     layer = _layer(kind)
-    return [what for what, x in INPUTS.items() if "E0301" not in [fault.code for fault in layer.requirements((x,))]]
+
+    def fits(x: tuple[int, ...]) -> bool:
+        return "E0301" not in [fault.code for fault in layer.requirements((x,))]
+
+    return [what for what, x in INPUTS.items() if fits(x)] or [what for what, x in OTHERS.items() if fits(x)]
 
 
 @cache
@@ -129,7 +137,7 @@ def _input(kind: type[Kind]) -> tuple[int, ...]:
     """The input of a layer's examples: the first that all of them take."""
     if kind.many:
         return MAP
-    for x in (*(INPUTS[what] for what in _taken(kind)), TOKENS, CHANNELS_LAST):
+    for x in (*({**INPUTS, **OTHERS}[what] for what in _taken(kind)), *OTHERS.values()):
         try:
             for call in _calls(kind):
                 archc.loads(_spec_on(x, kind, call), "example.yaml")
@@ -215,7 +223,7 @@ def _spec_on(x: tuple[int, ...], kind: type[Kind], call: str) -> str:
         before = [f"  a: {conv}", f"  b: {conv}"]
     elif isinstance(_layer(kind).output((x,)), dict):
         behind = ["outputs: {first: layer.0, second: layer.1}"]
-    elif x == CHANNELS_LAST:
+    elif len(x) == 3 and x in OTHERS.values():
         x, before = (x[2], *x[:2]), ["  last: {permute: [0, 2, 3, 1]}"]
     return "\n".join([f"input: {list(x)}", "layers:", *before, f"  layer: {written}", *behind, ""])
 
