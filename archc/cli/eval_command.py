@@ -54,7 +54,7 @@ def _facts(data: str, part: str, found: Evaluation) -> dict[str, Any]:
 
 def _text(model: str, found: Evaluation) -> str:
     score = found.score
-    accuracy = f"accuracy {score.top1:.2%}, balanced {found.balanced_accuracy:.2%}, in the best five {score.top5:.2%}"
+    accuracy = f"accuracy {score.top1:.2%}, balanced {found.balanced_accuracy:.2%}, top-5 {score.top5:.2%}"
     head = f"{model} on {found.data}: {score.images:,} images, loss {score.loss:.4f}, {accuracy}"
     confusion = found.confusion
     confusion.fill_diagonal_(0)

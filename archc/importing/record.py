@@ -47,7 +47,7 @@ def record(model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Ma
     try:
         trained = _run(twin.train(), input, name)
     except SpecError:
-        notes.append("It does not run in training mode, so auxiliary heads were not searched.")
+        notes.append("It does not run in training mode, so archc did not look for auxiliary heads.")
     else:
         heads, unknown = _heads(evaluated, trained)
         operations = [*operations, *heads]

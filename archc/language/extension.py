@@ -98,7 +98,7 @@ def _blocks(found: Map, own: Map, key: str, file: str, problems: Problems) -> No
 def _entries(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
     """Other entries under the same names, in the same places."""
     if not isinstance(found.get(key), Map):
-        message = f"`{file}` has no named `{key}` to replace"
+        message = f"`{file}` does not name its `{key}`, so none can be replaced"
         problems.add(Problem("E0224", message, own.keys_at[key], help="write the whole network, and import its blocks"))
         return
     entries = _merged(found, own, key)

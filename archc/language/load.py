@@ -261,7 +261,7 @@ class Loader:
             return Problem("E0215", "a spec given as text has no folder to read from", mark, help=help)
         folder = trail[-1].parent
         if (folder / file).is_file():
-            return Problem("E0215", f"`{file}` leads out of the spec's folder", mark)
+            return Problem("E0215", f"`{file}` is outside the spec's folder", mark)
         help, fix = self.problems.suggest(file, sorted(other.name for other in folder.glob("*.y*ml")), mark)
         return Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=help, fix=fix)
 
