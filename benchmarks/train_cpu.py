@@ -47,7 +47,7 @@ from archc.training.data import load_data
 from archc.training.distributed import World
 from archc.training.layout import lay_out, planes
 from archc.training.loop import Loop
-from archc.training.loss import Loss
+from archc.training.loss import CrossEntropy, Loss
 from archc.training.optimizer import make_optimizer, make_schedule
 from archc.training.resolve import preparations, resolved
 
@@ -161,7 +161,7 @@ def trainer_seconds(network: str, name: str, words: list[str], epochs: int) -> l
     """The training part of each epoch of `archc train`."""
     found: list[Seconds] = []
     train = Loop._train
-    Loop._train = lambda self, start: found.append(timed(lambda: train(self, start)))  # type: ignore[method-assign]
+    Loop._train = lambda self: found.append(timed(lambda: train(self)))  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder:
         run = ["train", network, "--data", name, "--epochs", str(epochs), *words]
         assert command([*run, "--device", "cpu", "--out", str(Path(folder, "run"))]) == 0
@@ -181,11 +181,11 @@ def bare_seconds(network: str, name: str, resize: int, epochs: int) -> list[Seco
     rows = epoch_rows(epoch_order(0, 0, len(batches)), recipe.batch_size, 0, 1)
     optimizer = make_optimizer(model, recipe)
     schedule = make_schedule(optimizer, recipe, len(rows))
-    criterion = Loss(recipe.label_smoothing, recipe.auxiliary_weight)
+    criterion = Loss(CrossEntropy(recipe.label_smoothing), recipe.auxiliary_weight)
 
     def epoch() -> None:
         model.train()
-        for pixels, labels, draws in batches.of([part for part, _ in rows], epoch_draws(0, 0, len(batches))):
+        for pixels, labels, draws, _ in batches.of([part for part, _ in rows], epoch_draws(0, 0, len(batches))):
             images = preparation.training(pixels, draws)
             with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
                 loss, _ = criterion(model(images), labels)

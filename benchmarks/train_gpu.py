@@ -29,7 +29,7 @@ from torchvision import transforms
 import archc
 from archc.training import Data, Images
 from archc.training.data import load_data
-from archc.training.loss import Loss
+from archc.training.loss import CrossEntropy, Loss
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def plain_rate(name: str, images: Images, size: Size, device: torch.device, batc
         persistent_workers=size.workers > 0,
         drop_last=True,
     )
-    criterion = Loss(0.0, 0.3)
+    criterion = Loss(CrossEntropy(0.0), 0.3)
     start, counted = 0.0, 0
     model.train()
     steps = max(2, size.steps // 5)

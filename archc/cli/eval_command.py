@@ -45,7 +45,7 @@ def _facts(data: str, part: str, found: Evaluation) -> dict[str, Any]:
     return {
         "data": data,
         "part": part,
-        **found.score._asdict(),
+        **found.score.facts(),
         "balanced_accuracy": found.balanced_accuracy,
         "classes": classes,
         "confusion": found.confusion.tolist(),
@@ -54,7 +54,8 @@ def _facts(data: str, part: str, found: Evaluation) -> dict[str, Any]:
 
 def _text(model: str, found: Evaluation) -> str:
     score = found.score
-    accuracy = f"accuracy {score.top1:.2%}, balanced {found.balanced_accuracy:.2%}, top-5 {score.top5:.2%}"
+    five = f"top-5 {score.figures['top5']:.2%}"
+    accuracy = f"accuracy {score.accuracy:.2%}, balanced {found.balanced_accuracy:.2%}, {five}"
     head = f"{model} on {found.data}: {score.images:,} images, loss {score.loss:.4f}, {accuracy}"
     confusion = found.confusion
     confusion.fill_diagonal_(0)

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from archc.training.task import IGNORED
+
 
 class Draw(IntEnum):
     """The columns of the table of draws: uniform in [0, 1)."""
@@ -70,11 +72,7 @@ class Preparation:
 
     def validation(self, pixels: Tensor) -> Tensor:
         """uint8 (batch, channels, height, width) of any size to float32, resized and normalized."""
-        if self.center_crop < 1:
-            height, width = (max(1, round(length * self.center_crop)) for length in pixels.shape[2:])
-            top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
-            pixels = pixels[:, :, top : top + height, left : left + width]
-        return self._normalised(self._resized(pixels))
+        return self._normalised(self._resized(self._middle(pixels)))
 
     def training(self, pixels: Tensor, draws: Tensor, here: Tensor | None = None) -> Tensor:
         """The same, each image changed as its row of `draws` says; `here` are the same rows on the CPU."""
@@ -90,6 +88,22 @@ class Preparation:
             result = self._cut(result, draws)
         return result
 
+    def masks(self, masks: Tensor, draws: Tensor) -> Tensor:
+        """uint8 masks (batch, height, width), moved as the images are; IGNORED where an image has no pixel."""
+        images = masks[:, None] if len(draws) else self._middle(masks[:, None])
+        if len(draws) and self.random_crop:
+            images = self._sampled(images.float(), draws, "nearest").to(torch.uint8)
+        elif images.shape[2:] != (self.height, self.width):
+            images = F.interpolate(images, (self.height, self.width), mode="nearest-exact")
+        if len(draws) and (self.flip or self.pad):
+            images = self._moved(images, draws, IGNORED)
+        return images[:, 0]
+
+    def _middle(self, pixels: Tensor) -> Tensor:
+        height, width = (max(1, round(length * self.center_crop)) for length in pixels.shape[2:])
+        top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
+        return pixels[:, :, top : top + height, left : left + width]
+
     def _resized(self, pixels: Tensor) -> Tensor:
         pixels = with_channels(pixels, self.channels)
         if pixels.shape[2:] == (self.height, self.width):
@@ -100,18 +114,20 @@ class Preparation:
 
     def _part(self, pixels: Tensor, draws: Tensor) -> Tensor:
         """A random part of each image at the network's size, sampled bilinearly."""
+        images = with_channels(pixels, self.channels).float()
+        return self._sampled(images, draws, "bilinear").round_().to(torch.uint8)
+
+    def _sampled(self, images: Tensor, draws: Tensor, mode: str) -> Tensor:
         height, width, top, left = random_part(draws)
         zero = torch.zeros_like(top)
         # affine_grid counts from the middle: -1 … 1 over the image.
         x = torch.stack([width, zero, 2 * left + width - 1], 1)
         y = torch.stack([zero, height, 2 * top + height - 1], 1)
-        grid = F.affine_grid(torch.stack([x, y], 1), [len(pixels), 1, self.height, self.width], align_corners=False)
-        images = with_channels(pixels, self.channels).float()
-        sampled = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        return sampled.round_().to(torch.uint8)
+        grid = F.affine_grid(torch.stack([x, y], 1), [len(images), 1, self.height, self.width], align_corners=False)
+        return F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
 
-    def _moved(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Shift by up to `pad` pixels over a black border, and mirror: one gather for both."""
+    def _moved(self, images: Tensor, draws: Tensor, border: int = 0) -> Tensor:
+        """Shift by up to `pad` pixels over a border, and mirror: one gather for both."""
         count, _, height, width = images.shape
         device, pad = images.device, self.pad
         rows = torch.arange(height, device=device).expand(count, -1)
@@ -122,7 +138,7 @@ class Preparation:
         if pad:
             rows = rows + _integer(draws[:, Draw.SHIFT_Y, None], 2 * pad + 1)
             columns = columns + _integer(draws[:, Draw.SHIFT_X, None], 2 * pad + 1)
-            images = F.pad(images, (pad, pad, pad, pad))
+            images = F.pad(images, (pad, pad, pad, pad), value=border)
         # Whole pixels are gathered, by their number among those of all images: channels last in memory.
         pixels = images.permute(0, 2, 3, 1)
         first = torch.arange(count, device=device)[:, None, None] * pixels.shape[1]

@@ -14,10 +14,8 @@ from archc.problems import Problem, SpecError
 from archc.training.augment import random_part, resize, with_channels
 from archc.training.data import FolderImages, Images
 from archc.training.data.decode import UnreadableImage, read_pixels
+from archc.training.task import MISSING
 from archc.training.workers import signals_held, start_worker
-
-MISSING = -100
-"""The label of an image that could not be read: torch's `ignore_index`."""
 
 
 class Batch(NamedTuple):

@@ -148,7 +148,7 @@ def _fault(state: Any, epoch: int, step: int) -> str:
     if (state["epoch"], state["step"]) != (epoch, step) or not 0 <= state["at"] <= step:
         return "its step differs from the one in its name"
     rows, losses = state["rows"], state["losses"]
-    if len(rows) != epoch or not all(isinstance(row, dict) and _numbers(row) for row in rows):
+    if len(rows) != epoch or not all(isinstance(row, dict) and _numbers(row, rows[0]) for row in rows):
         return "its `rows` do not have one row per epoch"
     if len(losses) != epoch or not all(isinstance(part, Tensor) and part.ndim == 1 for part in losses):
         return "its `losses` do not have one tensor per epoch"
@@ -157,7 +157,8 @@ def _fault(state: Any, epoch: int, step: int) -> str:
     return ""
 
 
-def _numbers(row: dict[Any, Any]) -> bool:
+def _numbers(row: dict[Any, Any], first: dict[Any, Any]) -> bool:
     from archc.training.run_folder import COLUMNS  # which reads the names of checkpoints
 
-    return all(isinstance(row.get(name), int | float) for name in COLUMNS)
+    named = row.keys() == first.keys() and all(isinstance(name, str) for name in row)
+    return named and row.keys() >= set(COLUMNS) and all(isinstance(value, int | float) for value in row.values())

@@ -39,7 +39,7 @@ def read_run(folder: Path) -> Run:
         what = f"no epoch of the run `{folder}` has ended yet"
         raise SpecError([Problem("E0705", what, file=str(folder), help=f"continue it with --resume {folder}")])
     try:
-        test = float(json.loads((folder / "test.json").read_text("utf-8"))["top1"])
+        test = float(json.loads((folder / "test.json").read_text("utf-8"))["accuracy"])
     except (OSError, ValueError, KeyError, TypeError):
         test = None
     return Run(folder, facts, load_recipe(folder / "recipe.yaml"), history, test)
@@ -60,14 +60,14 @@ def compared(runs: Sequence[Run]) -> list[dict[str, Any]]:
     fields = [name for name in differing(runs) if name != "epochs"]
     rows = []
     for run in runs:
-        best = best_of(run.history)
+        best = best_of(run.history, run.recipe.best_by)
         values = (
             run.name,
             run.facts["model"],
             run.facts["data"] or "from Python",
             len(run.history),
             int(best["epoch"]),
-            best["val_accuracy"],
+            best.get("val_accuracy"),
             best["val_loss"],
             run.test,
             sum(row["seconds"] for row in run.history),
@@ -87,7 +87,9 @@ def draw_comparison(runs: Sequence[Run]) -> bytes:
     axes: Any = figure.subplots(1, 2)
     for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
         for run in runs:
-            best = best_of(run.history)
+            best = best_of(run.history, run.recipe.best_by)
+            if f"val_{kind}" not in best:
+                continue  # as of numbers to predict
             epochs, values = ([row[key] for row in run.history] for key in ("epoch", f"val_{kind}"))
             (line,) = axis.plot(epochs, values, label=run.name, linewidth=1.4)
             axis.plot(best["epoch"], best[f"val_{kind}"], "o", color=line.get_color(), markersize=5)

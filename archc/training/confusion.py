@@ -36,7 +36,7 @@ def draw_confusion(evaluation: Evaluation) -> bytes:
                 color = "white" if shares[row, column] > 0.5 else "black"
                 axis.text(column, row, number or "", ha="center", va="center", color=color, fontsize=8)
     axis.set(xlabel="predicted", ylabel="class")
-    title = f"{evaluation.data}: accuracy {evaluation.score.top1:.2%}, balanced {evaluation.balanced_accuracy:.2%}"
+    title = f"{evaluation.data}: accuracy {evaluation.score.accuracy:.2%}, balanced {evaluation.balanced_accuracy:.2%}"
     axis.set_title(title, fontsize=10, parse_math=False)
     figure.colorbar(shown, ax=axis, shrink=0.8, format=PercentFormatter(1.0))
     buffer = io.BytesIO()

@@ -8,15 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
+from archc.training.progress import shown
+from archc.training.run_folder import figures_of
+
 TRAINING, VALIDATION = "#4269d0", "#e8730c"
 
 
 def draw_curves(
     title: str, rows: list[dict[str, float]], best: dict[str, float], losses: list[Tensor], smoothed: bool
 ) -> bytes:
-    """A PNG with loss and accuracy by epoch; the loss of each step stands faintly behind.
+    """A PNG with the loss and the first figure, such as the accuracy, by epoch.
 
-    `smoothed` says that the training loss is one of smoothed labels, and so larger than the validation's.
+    The loss of each step stands faintly behind. `smoothed` says that the training loss is one of smoothed labels, and
+    so larger than the validation's.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -26,7 +30,8 @@ def draw_curves(
     FigureCanvasAgg(figure)
     axes: Any = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
-    for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
+    figure_name = figures_of(rows[0])[0]
+    for axis, kind in zip(axes, ("loss", figure_name), strict=True):
         marker = "o" if len(rows) < 40 else ""
         for part, name, colour in (("train", "training", TRAINING), ("val", "validation", VALIDATION)):
             values = [row[f"{part}_{kind}"] for row in rows]
@@ -44,8 +49,10 @@ def draw_curves(
     thin = steps[:: max(1, len(steps) // 2000)]
     axes[0].plot(*zip(*thin, strict=True), color=TRAINING, alpha=0.25, linewidth=0.8, label="each step", zorder=1)
     axes[0].set_ylim(bottom=0)
-    axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes[1].set_title(f"best validation accuracy {best['val_accuracy']:.2%} (epoch {best['epoch']:.0f})", fontsize=10)
+    if figure_name == "accuracy":
+        axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
+    value = shown(figure_name, best[f"val_{figure_name}"])
+    axes[1].set_title(f"best validation {figure_name} {value} (epoch {best['epoch']:.0f})", fontsize=10)
     axes[0].legend(frameon=False)
     axes[1].legend(frameon=False, loc="lower right")
     figure.suptitle(title, parse_math=False)  # a folder's name may have dollar signs

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from archc.training.batches import MISSING
 from archc.training.meter import Score
+from archc.training.task import MISSING
 
 
 class ClassScore(NamedTuple):

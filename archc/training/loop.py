@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation, epoch_draws, epoch_order
-from archc.training.batches import MISSING, Batch, Batches, FolderBatches, epoch_rows
+from archc.training.batches import Batch, Batches, FolderBatches, epoch_rows
 from archc.training.distributed import World
 from archc.training.ema import Ema
 from archc.training.events import Events, Interrupted, Request
 from archc.training.freezing import rest
+from archc.training.hooks import Hooks, measured
 from archc.training.layout import lay_out, planes
-from archc.training.loss import Loss, Outputs, heads_of
+from archc.training.loss import CrossEntropy, Loss, Outputs, heads_of, make_criterion
 from archc.training.meter import Meter, Score
 from archc.training.mix import mix_draws, mixed
 from archc.training.optimizer import make_optimizer, make_schedule
@@ -28,7 +29,8 @@ from archc.training.parallel import parallel, state_of, take_state
 from archc.training.progress import Progress
 from archc.training.randaugment import operation_draws
 from archc.training.recipe import Recipe
-from archc.training.run_folder import RunFolder, best_of
+from archc.training.run_folder import RunFolder, best_of, figures_of
+from archc.training.task import MASKS, Task
 from archc.training.unreadable import no_image_read, of_all_processes
 from archc.training.validation import autocast, evaluation_rows
 from archc.training.writer import snapshot
@@ -53,6 +55,8 @@ class Loop:
         train: Batches,
         validation: Batches,
         preparation: Preparation,
+        task: Task,
+        hooks: Hooks,
         class_weights: Tensor | None,
         recipe: Recipe,
         world: World,
@@ -66,8 +70,11 @@ class Loop:
         self.forward = parallel(self.model, recipe, world)
         self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
         self.mixes = recipe.mixup > 0 or recipe.cutmix > 0
-        partial, weights = isinstance(train, FolderBatches), class_weights
-        self.loss = Loss(recipe.label_smoothing, recipe.auxiliary_weight, outputs, partial, weights)
+        self.task, self.hooks, self.figures = task, hooks, (*task.figures, *hooks.metrics)
+        partial = isinstance(train, FolderBatches)
+        criterion = make_criterion(task, hooks.loss, recipe.label_smoothing, partial, class_weights)
+        self.loss = Loss(criterion, recipe.auxiliary_weight, outputs)
+        self.plain = make_criterion(task, hooks.loss, 0.0, True, None)  # of a validation: of the labels as they are
         self.steps = len(self._rows(0))
         self.optimizer = make_optimizer(self.model, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.steps)
@@ -77,10 +84,11 @@ class Loop:
         self.title = title
         self.drawn = time.monotonic()
         self.epoch, self.step, self.at = 0, 0, 0
-        self.meter = Meter(world.device, self.steps)
+        self.meter = Meter(world.device, self.steps, self.figures)
         self.seconds = 0.0  # of the running epoch, before it was resumed
         self.since = time.perf_counter()  # the end of the last row
         self.saving = 0.0  # seconds since then for checkpoints and reports
+        self.stopped = False  # by the callback
         self.best: dict[str, Any] | None = None  # the best weights, if they are not written yet
         self.rows: list[dict[str, float]] = []
         self.losses: list[Tensor] = []  # a tensor an epoch, the loss of each of its steps
@@ -129,6 +137,8 @@ class Loop:
         total = torch.zeros((), device=self.world.device)
         for number, (pixels, labels, draws, here) in enumerate(parts):
             images = self.preparation.training(pixels, draws, here)
+            if self.task is MASKS:
+                labels = self.preparation.masks(labels, draws)
             mixture = mixed(images, labels, draws) if self.mixes else None
             images = mixture.images if mixture else images
             with self._synchronised(number == len(parts) - 1):
@@ -137,7 +147,7 @@ class Loop:
                 # Every process's gradients are averaged: a part counts by its images.
                 share = len(labels) * self.world.size / size
                 torch.autograd.backward(self.scaler.scale(loss if share == 1 else loss * share))
-            self.meter.add(loss, scores, labels)
+            self.meter.add(loss, self._measured(scores, labels), self.task.known(labels))
             total += loss.detach() if len(labels) == size else loss.detach() * (len(labels) / size)
         if self.recipe.clip_norm:
             self.scaler.unscale_(self.optimizer)
@@ -167,13 +177,15 @@ class Loop:
         batches = evaluation_rows(len(images), self.recipe)
         # Each process sees some of each batch, and at least one image: those that are not its own do not count.
         rows = [batch[self.world.rank :: self.world.size] for batch in batches]
-        meter = Meter(self.world.device, len(rows))
+        meter = Meter(self.world.device, len(rows), self.figures)
         read = images.of([own if len(own) else batches[0][:1] for own in rows], torch.empty(0))
-        for own, (pixels, labels, *_) in zip(rows, read, strict=True):
+        for own, (pixels, labels, draws, _) in zip(rows, read, strict=True):
+            if self.task is MASKS:
+                labels = self.preparation.masks(labels, draws)
             with autocast(self.recipe, self.world.device):
                 scores = heads_of(model(self.preparation.validation(pixels)), self.loss.outputs)[0][0]
-                labels = labels if len(own) else torch.full_like(labels, MISSING)
-                meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
+                known = self.task.known(labels) if len(own) else torch.zeros_like(self.task.known(labels))
+                meter.add(self.plain(scores, labels), self._measured(scores, labels), known)
             self._act(self.events.after_step(True))
         return meter
 
@@ -193,11 +205,9 @@ class Loop:
             "epoch": self.epoch + 1,
             "lr": self._rate(self.step - 1),
             "train_loss": train.loss,
-            "train_accuracy": train.top1,
-            "train_top5": train.top5,
+            **{f"train_{name}": value for name, value in train.figures.items()},
             "val_loss": val.loss,
-            "val_accuracy": val.top1,
-            "val_top5": val.top5,
+            **{f"val_{name}": value for name, value in val.figures.items()},
             "seconds": seconds,
             "val_seconds": seconds - self.saving - trained,
             "checkpoint_seconds": self.saving,
@@ -207,17 +217,21 @@ class Loop:
         self.losses.append(self.meter.losses(self.world))
         self.epoch, self.at, self.seconds = self.epoch + 1, 0, 0.0
         self.since, self.saving = now, 0.0
-        self.meter = Meter(self.world.device, self.steps)
-        if best_of(self.rows) is row:
+        self.meter = Meter(self.world.device, self.steps, self.figures)
+        if self._best() is row:
             with self._counted():
                 state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
                 self.best = snapshot(state) if self.world.first else None
+        if self.hooks.callback is not None:
+            model = self.ema.model if self.ema else self.model
+            self.stopped = any(self.world.gathered(self.hooks.callback(row, model) is True))
         if self._done() or self.epoch % self.recipe.checkpoint_epochs == 0:
             self.save()
         self._report(curves=self._done() or time.monotonic() - self.drawn > _DRAW)
         self.progress.epoch(row, self.recipe.epochs, unreadable[0] | unreadable[1])
         if self.epoch < self.recipe.epochs and self._done():
-            self.progress.note(f"stopped early: no better epoch in the last {self.recipe.patience}")
+            why = "by the callback" if self.stopped else f"no better epoch in the last {self.recipe.patience}"
+            self.progress.note(f"stopped early: {why}")
         request = self.events.at_rest()
         if request in _SIGNALS and self.epoch % self.recipe.checkpoint_epochs:
             self.save()
@@ -225,10 +239,17 @@ class Loop:
 
     def _done(self) -> bool:
         """Return True after the last epoch, or after as many without a better one as the recipe's patience allows."""
-        if self.epoch >= self.recipe.epochs:
+        if self.epoch >= self.recipe.epochs or self.stopped:
             return True
         patience = self.recipe.patience
-        return bool(patience and self.rows) and self.epoch - best_of(self.rows)["epoch"] >= patience
+        return bool(patience and self.rows) and self.epoch - self._best()["epoch"] >= patience
+
+    def _best(self) -> dict[str, float]:
+        return best_of(self.rows, self.recipe.best_by)
+
+    def _measured(self, scores: Tensor, labels: Tensor) -> Tensor:
+        with torch.no_grad():
+            return measured(self.task, self.hooks.metrics, scores.detach(), labels)
 
     def _report(self, curves: bool) -> None:
         """Write the figures so far for people."""
@@ -238,8 +259,8 @@ class Loop:
             self.folder.write_metrics(self.rows)
             self.folder.write_board(self.rows, self.losses)
             if curves:
-                smoothed = self.recipe.label_smoothing > 0
-                self.folder.write_curves(self.title, self.rows, best_of(self.rows), self.losses, smoothed)
+                smoothed = self.recipe.label_smoothing > 0 and isinstance(self.loss.criterion, CrossEntropy)
+                self.folder.write_curves(self.title, self.rows, self._best(), self.losses, smoothed)
                 self.drawn = time.monotonic()
 
     # What happens between steps
@@ -325,6 +346,8 @@ class Loop:
         if self.ema:
             self.ema.load_state_dict(state["ema"])
         self.rows, self.losses = state["rows"], state["losses"]
+        if self.rows and figures_of(self.rows[0]) != list(self.figures):
+            raise ValueError(f"its figures are {figures_of(self.rows[0])}, now {list(self.figures)}")
         rank, size = self.world.rank, self.world.size
         if len(state["generators"]) == size:
             torch.set_rng_state(state["generators"][rank]["cpu"])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archc.training.batches import MISSING
+from archc.training.hooks import PerImage, each
 from archc.training.mix import Mixed
+from archc.training.task import CLASSES, MISSING, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +27,45 @@ class Outputs:
     more: int = 0
 
 
+class Criterion(Protocol):
+    """A mean loss over the images of a batch, whose labels may be mixed with those of others."""
+
+    def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
+        """The mean, from the scores (batch, …)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Cross-entropy of the scores, and of auxiliary heads with the weight `auxiliary`."""
+    """The criterion of the scores, and of auxiliary heads with the weight `auxiliary`."""
 
-    smoothing: float
+    criterion: Criterion
     auxiliary: float
     outputs: Outputs = Outputs()
+
+    def __call__(self, result: Any, labels: Tensor, mixture: Mixed | None = None) -> tuple[Tensor, Tensor]:
+        """The loss, a mean over the batch, and the scores (batch, classes)."""
+        main, heads = heads_of(result, self.outputs)
+        loss = self.criterion(main[0], labels, mixture)
+        for scores in main[1:]:
+            loss = loss + self.criterion(scores, labels, mixture)
+        if heads:
+            loss = loss + self.auxiliary * sum(self.criterion(scores, labels, mixture) for scores in heads)
+        return loss, main[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossEntropy:
+    """Cross-entropy for one class per image; images without a label do not count."""
+
+    smoothing: float
     partial: bool = False
     """Whether images may lack a label: all of a batch then count as nothing, not as no number."""
     weights: Tensor | None = None
     """The weight of each class, with a mean of 1 over the images; None weighs none."""
 
-    def __call__(self, result: Any, labels: Tensor, mixture: Mixed | None = None) -> tuple[Tensor, Tensor]:
-        """The loss, a mean over the batch, and the scores (batch, classes)."""
-        main, heads = heads_of(result, self.outputs)
-        loss = self.of(main[0], labels, mixture)
-        for scores in main[1:]:
-            loss = loss + self.of(scores, labels, mixture)
-        if heads:
-            loss = loss + self.auxiliary * sum(self.of(scores, labels, mixture) for scores in heads)
-        return loss, main[0]
-
-    def of(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
-        """Cross-entropy; images without a label do not count."""
+    def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
+        """The mean over the images that have a label."""
         if mixture is not None or self.weights is not None:
             own = self._each(scores, labels)
             if mixture is not None:
@@ -68,6 +84,40 @@ class Loss:
         return F.cross_entropy(
             scores, labels, self.weights, ignore_index=MISSING, reduction="none", label_smoothing=smoothing
         )
+
+
+@dataclass(frozen=True, slots=True)
+class EachImage:
+    """A mean over what a function gives for each image: a task's own loss, or one of the program that trains."""
+
+    function: PerImage
+    task: Task
+    partial: bool = False
+    """Whether images may lack a label: the function does not get these."""
+
+    def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
+        """The mean over the images that have a label."""
+        others = labels if mixture is None else mixture.others
+        share = None if mixture is None else mixture.share
+        if self.partial:
+            known = self.task.known(labels) & self.task.known(others)
+            scores, labels, others = scores[known], labels[known], others[known]
+            share = None if share is None else share[known]
+            if not len(scores):
+                return scores.sum()  # 0, with gradients of 0
+        own = each(self.function, "loss", scores, labels)
+        if share is not None:
+            own = own * share + each(self.function, "loss", scores, others) * (1 - share)
+        return own.mean()
+
+
+def make_criterion(
+    task: Task, own: PerImage | None, smoothing: float, partial: bool, weights: Tensor | None
+) -> Criterion:
+    """The criterion of a training: the program's own function, or that of the task."""
+    if own is None and task is CLASSES:
+        return CrossEntropy(smoothing, partial, weights)
+    return EachImage(own or task.losses, task, partial)
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:

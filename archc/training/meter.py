@@ -1,49 +1,53 @@
-"""Loss and accuracy of an epoch, summed on the device: reading them is the only wait for it."""
+"""Loss and figures of an epoch, summed on the device: reading them is the only wait for it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from archc.training.batches import MISSING
 from archc.training.distributed import World
 
 
-class Score(NamedTuple):
-    """Means over the images seen so far; accuracies in 0 … 1."""
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Means over the images seen so far: the loss, and figures by their names, as `accuracy` in 0 … 1."""
 
     loss: float
-    top1: float
-    top5: float
+    figures: dict[str, float]
     images: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images, labels or pixels that are right. Raises KeyError if there is none."""
+        return self.figures["accuracy"]
+
+    def facts(self) -> dict[str, float]:
+        """As JSON shows it."""
+        return {"loss": self.loss, **self.figures, "images": self.images}
 
 
 class Meter:
-    """Sums over the images of one process: loss, hits of the best and the best five scores, images.
+    """Sums over the images of one process: loss, figures, images. `losses` keeps the loss of each step of the epoch."""
 
-    `losses` keeps the loss of each step of the epoch.
-    """
-
-    def __init__(self, device: torch.device, steps: int) -> None:
-        self._sums = torch.zeros(4, dtype=torch.float64, device=device)
+    def __init__(self, device: torch.device, steps: int, figures: Sequence[str]) -> None:
+        self._figures = tuple(figures)
+        self._sums = torch.zeros(2 + len(self._figures), dtype=torch.float64, device=device)
         self._losses = torch.full((steps,), math.nan, device=device)
         self._steps = 0
         self._checked = 0
 
     @torch.no_grad()
-    def add(self, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-        """Count a batch: its mean loss, scores (batch, classes) and labels (batch)."""
-        known = labels != MISSING
-        # Ties go to the lower class, as torch.max resolves them.
-        hit = (scores.argmax(1) == labels) & known
-        best = scores.topk(min(5, scores.shape[1])).indices
-        hits = (best == labels[:, None]).any(1) & known
+    def add(self, loss: Tensor, figures: Tensor, known: Tensor) -> None:
+        """Count a batch: its mean loss, figures (batch, figures), and which images have a label: bool (batch)."""
         count = known.sum()
         whole = (loss.detach().double() * count).where(count > 0, 0)  # the mean over no image is no number
-        self._sums += torch.stack([whole, hit.sum(), hits.sum(), count])
+        sums = figures.double().where(known[:, None], 0).sum(0)
+        self._sums += torch.cat([whole[None], sums, count[None]])
 
     def step(self, loss: Tensor) -> None:
         """Keep the loss of a step: this process's share of the mean over the whole batch."""
@@ -55,9 +59,10 @@ class Meter:
         sums = self._sums.clone()
         if world is not None:
             sums = world.sum(sums)
-        loss, top1, top5, count = sums.tolist()
+        loss, *figures, count = sums.tolist()
         images = max(1.0, count)
-        return Score(loss / images, top1 / images, top5 / images, int(count))
+        named = zip(self._figures, figures, strict=True)
+        return Score(loss / images, {name: value / images for name, value in named}, int(count))
 
     def losses(self, world: World) -> Tensor:
         """The loss of each step so far, on the CPU, over all processes. Waits for the device."""

@@ -38,7 +38,7 @@ def mistakes_page(evaluation: Evaluation, pictures: list[tuple[Mistake, Tensor, 
 
     `pictures` are mistakes with their images, uint8 (channels, height, width), and their files if they have any.
     """
-    wrong = int((evaluation.score.images * (1 - evaluation.score.top1)) + 0.5)
+    wrong = int((evaluation.score.images * (1 - evaluation.score.accuracy)) + 0.5)
     summary = (
         f"{len(pictures):,} of {wrong:,} mistakes in {evaluation.score.images:,} images, highest probability first."
     )

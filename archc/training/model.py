@@ -22,6 +22,7 @@ from archc.reading import read_file
 from archc.text import first_line
 from archc.training.freezing import rest
 from archc.training.loss import Outputs
+from archc.training.task import CLASSES, Task
 
 Size = tuple[int, int, int]
 """(channels, height, width) of the network's input."""
@@ -185,10 +186,12 @@ def output_shapes(model: nn.Module, size: Size) -> tuple[dict[str, tuple[int, ..
     return {"output": tuple(result[0].shape[1:])}, Outputs(more=len(result) - 1)
 
 
-def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[nn.Module, Size, Outputs]:
+def fit(
+    subject: Subject, sizes: list[Size], classes: int, seed: int, task: Task = CLASSES
+) -> tuple[nn.Module, Size, Outputs]:
     """The network, initialized under a seed, for the first input size that it takes; and what it returns.
 
-    Raises SpecError (E0703) where it takes none of them, or gives another number of classes.
+    Raises SpecError (E0703) where it takes none of them, or gives other scores than the task asks for.
     """
     problems: list[Problem] = []
     for size in sizes:
@@ -206,7 +209,7 @@ def fit(subject: Subject, sizes: list[Size], classes: int, seed: int) -> tuple[n
             what = f"{subject.name} does not run on images of {_form(size)}: {first_line(error)}"
             problems = problems or [Problem("E0703", what, file=subject.name, help="try another size with --resize")]
             continue
-        _check_outputs(subject, shapes, classes)
+        _check_outputs(subject, shapes, classes, task.shape(classes, size))
         return model, size, outputs
     raise SpecError(problems)
 
@@ -259,11 +262,14 @@ def _channels(subject: Subject, model: nn.Module, channels: int) -> Iterator[Non
             hook.remove()
 
 
-def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes: int) -> None:
+def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes: int, wanted: tuple[int, ...]) -> None:
     for name, shape in shapes.items():
-        if shape == (classes,):
+        if shape == wanted:
             continue
-        if len(shape) != 1:
+        if len(wanted) != 1:
+            what = f"the output `{name}` of {subject.name} is {_form(shape)}, but masks need {_form(wanted)}"
+            help = "end the network with one score per class and pixel, at the size of the input"
+        elif len(shape) != 1:
             what = f"the output `{name}` of {subject.name} is {_form(shape)}, not one score per class"
             help = "end the network with one score per class, such as `linear: $num_classes`"
         else:

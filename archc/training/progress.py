@@ -12,6 +12,12 @@ from archc.training.data import Data
 from archc.training.distributed import World
 from archc.training.meter import Score
 from archc.training.recipe import Recipe
+from archc.training.run_folder import figures_of
+
+
+def shown(name: str, value: float) -> str:
+    """A figure as text."""
+    return f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
 
 
 class Progress:
@@ -40,13 +46,15 @@ class Progress:
     def end(self, best: dict[str, float], folder: Path) -> None:
         """A run is done; `best` is its best epoch."""
         if not self._quiet:
-            accuracy = f"{best['val_accuracy']:.2%} validation accuracy"
-            say(f"best: epoch {best['epoch']}, {accuracy}; weights saved to {folder / 'best.safetensors'}")
+            name = figures_of(best)[0]
+            reached = f"{shown(name, best[f'val_{name}'])} validation {name}"
+            say(f"best: epoch {best['epoch']}, {reached}; weights saved to {folder / 'best.safetensors'}")
 
     def test(self, score: Score) -> None:
         """What the best weights reach on the test images."""
         if not self._quiet:
-            say(f"test: loss {score.loss:.4f}, accuracy {score.top1:.2%} of {score.images:,} images")
+            figures = ", ".join(f"{name} {shown(name, value)}" for name, value in [*score.figures.items()][:1])
+            say(f"test: loss {score.loss:.4f}, {figures} of {score.images:,} images")
 
     def begin(self, epoch: int, at: int, steps: int) -> None:
         """An epoch begins, at step `at` of `steps`."""
@@ -65,7 +73,8 @@ class Progress:
         if self._bar is None:
             return
         speed = (at - self._began_at) * batch_size / (time.monotonic() - self._since)
-        text = f"loss {score.loss:.4f}, accuracy {score.top1:.2%}, {speed:,.0f} images/s"
+        name, value = next(iter(score.figures.items()))
+        text = f"loss {score.loss:.4f}, {name} {shown(name, value)}, {speed:,.0f} images/s"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(at - self._bar.n)
 
@@ -81,8 +90,9 @@ class Progress:
         if self._quiet:
             return
         number = f"{row['epoch']:>{len(str(epochs))}}/{epochs}"
-        train = f"loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:6.2%}"
-        val = f"loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:6.2%}"
+        name = figures_of(row)[0]
+        train = f"loss {row['train_loss']:.4f}, {name} {shown(name, row[f'train_{name}']):>6}"
+        val = f"loss {row['val_loss']:.4f}, {name} {shown(name, row[f'val_{name}']):>6}"
         took = f"{row['seconds']:.1f} s, {row['images_per_second']:,.0f} images/s"
         say(f"epoch {number}  training {train}  validation {val}  {took}", flush=True)
         if len(unreadable) > self._unreadable:

@@ -56,9 +56,14 @@ class Recipe(BaseModel):
     )
 
     patience: Annotated[int, Field(ge=0)] = Field(
-        0, description="stop after N epochs without a better validation accuracy; 0 disables early stopping"
+        0, description="stop after N epochs without a better one; 0 disables early stopping"
     )
 
+    best_by: str = Field(
+        "auto",
+        description="validation metric that chooses the best epoch, such as accuracy or loss; with `-` before it, the "
+        "lowest value is best; auto: accuracy, or loss if there is none",
+    )
     optimizer: Annotated[Optimizer, BeforeValidator(_optimizer)] = Field(
         "adamw", description="optimizer of torch.optim, by its name in any case"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archc.problems import Problem, SpecError
+from archc.problems import Problem, SpecError, did_you_mean
 from archc.training.batches import make_batches, smallest_part
 from archc.training.checkpoint import load_checkpoint
 from archc.training.data import Data, FolderImages, as_data, load_data, load_test, read_division
 from archc.training.distributed import World, world
 from archc.training.fingerprint import fingerprint
 from archc.training.freezing import freeze
+from archc.training.hooks import Callback, Hooks, PerImage
 from archc.training.loop import Loop
 from archc.training.loss import balanced_weights
 from archc.training.meter import Score
@@ -30,6 +31,7 @@ from archc.training.progress import Progress
 from archc.training.recipe import Recipe, load_recipe, recipe_text
 from archc.training.resolve import input_sizes, preparations, resolved, worker_count
 from archc.training.run_folder import RunFolder, best_of, fresh_folder, read_facts, versions
+from archc.training.task import TASKS
 from archc.training.tensorboard import require_board
 from archc.training.workers import worker_deaths
 
@@ -44,13 +46,10 @@ class Result:
     history: list[dict[str, float]]
     losses: list[float]
     """The training loss of each step."""
+    best: dict[str, float]
+    """The row of the best epoch: that with the best validation accuracy, if the recipe does not say otherwise."""
     test: Score | None
     """Loss and accuracy on the test images, if there are any."""
-
-    @property
-    def best(self) -> dict[str, float]:
-        """The metrics of the epoch with the best validation accuracy."""
-        return best_of(self.history)
 
 
 def train(
@@ -70,6 +69,9 @@ def train(
     limit: int = 0,
     settings: dict[str, Any] | None = None,
     quiet: bool = False,
+    loss: PerImage | None = None,
+    metrics: Mapping[str, PerImage] | None = None,
+    callback: Callback | None = None,
     **changes: Any,
 ) -> Result:
     """Train a network on images and save the run in a folder.
@@ -83,6 +85,9 @@ def train(
     what fits by name and shape is loaded, and the head begins anew if it is for other classes. `test` names another
     dataset, on whose images the best weights are evaluated at the end; no choice depends on it. `split` chooses the
     validation images, drawn under `split_seed`: a share of each class (0.2), a fold ("1/5"), or a file that lists them.
+    `loss` replaces the loss: a function of the scores (batch, …) and the labels, which gives a number for each image
+    (batch). `metrics` are such functions by name, and become columns of metrics.csv. `callback` gets the row and the
+    validated network after each epoch, and ends the run if it returns True.
 
     Raises SpecError if any of these does not fit, the loss is not finite, or memory or disk is full; Interrupted after
     SIGINT and SIGTERM, when the step that was running has been saved.
@@ -91,9 +96,10 @@ def train(
     given = data if isinstance(data, str) else as_data(data, read_division(split, split_seed) if split else None)
     source = Source(given, test, Path(data_dir), download, limit, split, split_seed)
     pretrained = None if weights is None else read_pretrained(Path(weights))
+    hooks = Hooks(loss, metrics or {}, callback)
     facts = source.facts() | {"weights": pretrained.facts() if pretrained else {}}
     subject, fields = find_subject(model, settings), load_recipe(recipe, **changes)
-    return _train(subject, source, fields, pretrained, facts, out, resume, device, quiet)
+    return _train(subject, source, fields, pretrained, hooks, facts, out, resume, device, quiet)
 
 
 def resume_run(
@@ -105,8 +111,9 @@ def resume_run(
     """
     folder = Path(path)
     facts = read_facts(folder)
-    if not facts["data"] or facts["reference"]["kind"] == "module":
-        what = f"the run in `{path}` was started from Python, with a network or images that only that program has"
+    if not facts["data"] or facts["hooks"] or facts["reference"]["kind"] == "module":
+        own = "a loss or metrics" if facts["hooks"] else "a network or images"
+        what = f"the run in `{path}` was started from Python, with {own} that only that program has"
         help = f"continue it there: archc.train(model, data, recipe, out={str(path)!r}, resume=True)"
         raise SpecError([Problem("E0706", what, file=str(path), help=help)])
     place = Path(data_dir or facts["data_dir"])
@@ -114,7 +121,7 @@ def resume_run(
     source = Source(*names, False, facts["limit"], facts["split"], facts["split_seed"])
     recipe = load_recipe(folder / "recipe.yaml", **({} if epochs is None else {"epochs": epochs}))
     known = source.facts() | {"weights": facts["weights"]}
-    return _train(kept_subject(folder, facts), source, recipe, None, known, folder, True, device, False)
+    return _train(kept_subject(folder, facts), source, recipe, None, Hooks(), known, folder, True, device, False)
 
 
 def kept_subject(folder: Path, facts: dict[str, Any]) -> Subject:
@@ -166,6 +173,7 @@ def _train(
     source: Source,
     recipe: Recipe,
     pretrained: Pretrained | None,
+    hooks: Hooks,
     facts: dict[str, Any],
     out: str | Path | None,
     resume: bool,
@@ -177,7 +185,7 @@ def _train(
         progress = Progress(quiet or not here.first)
         for note in data.notes:
             progress.note(note)
-        return _run(subject, data, recipe, pretrained, out, facts, here, progress, resume)
+        return _run(subject, data, recipe, pretrained, hooks, out, facts, here, progress, resume)
 
 
 def _run(
@@ -185,13 +193,17 @@ def _run(
     data: Data,
     recipe: Recipe,
     pretrained: Pretrained | None,
+    hooks: Hooks,
     out: str | Path | None,
     facts: dict[str, Any],
     here: World,
     progress: Progress,
     resume: bool,
 ) -> Result:
-    model, size, outputs = fit(subject, input_sizes(subject, data, recipe), len(data.classes), recipe.seed)
+    task = TASKS[data.task]
+    hooks.check(task)
+    _check_task(data.task, hooks, recipe)
+    model, size, outputs = fit(subject, input_sizes(subject, data, recipe), len(data.classes), recipe.seed, task)
     levels = None
     if pretrained is not None:
         progress.note(transfer(pretrained, subject, model, size, data.classes))
@@ -200,6 +212,8 @@ def _run(
     frozen = freeze(model, recipe.freeze, subject.name)
     facts |= {
         "classes": data.classes,
+        "task": data.task,
+        "hooks": hooks.facts(),
         "model": subject.name,
         "reference": subject.reference,
         "settings": subject.settings,
@@ -231,6 +245,8 @@ def _run(
                 make_batches(data.train, reading, here.device, workers),
                 make_batches(data.validation, reading, here.device, workers),
                 preparation,
+                task,
+                hooks,
                 _class_weights(data, recipe, here),
                 recipe,
                 here,
@@ -245,7 +261,8 @@ def _run(
             progress.start(subject.name, data, size, recipe, here, folder.path, loop.step)
             loop.run()
             loop.take_best(here.on_first(folder.read_best))
-            progress.end(best_of(loop.rows), folder.path)
+            best = best_of(loop.rows, recipe.best_by)
+            progress.end(best, folder.path)
             score = None
             if data.test is not None:
                 score = loop.test(make_batches(data.test, reading, here.device, workers))
@@ -255,7 +272,25 @@ def _run(
         progress.close()
         folder.close()
     losses = [loss for part in loop.losses for loss in part.tolist()]
-    return Result(loop.model, folder.path, loop.rows, losses, score)
+    return Result(loop.model, folder.path, loop.rows, losses, best, score)
+
+
+def _check_task(name: str, hooks: Hooks, recipe: Recipe) -> None:
+    """Refuse fields that have no meaning for the labels, or beside a loss of the program's own."""
+    task = TASKS[name]
+    if recipe.class_weights != "none" and (name != "classes" or hooks.loss):
+        why = "a loss of your own weighs the images itself" if hooks.loss else f"the data has {task.name}"
+        what = f"`class_weights: {recipe.class_weights}` changes nothing: {why}"
+        raise SpecError([Problem("E0701", what, file="recipe", help="remove it")])
+    moving = [field for field in ("mixup", "cutmix", "randaugment") if getattr(recipe, field)]
+    if moving and name == "masks":
+        what = f"`{moving[0]}` would move the pixels of an image, but not those of its mask"
+        raise SpecError([Problem("E0701", what, file="recipe", help="use flip, pad or random_resized_crop instead")])
+    known = ("auto", "loss", *task.figures, *hooks.metrics)
+    if recipe.best_by.removeprefix("-") not in known:
+        what = f"`best_by`: there is no figure `{recipe.best_by}`"
+        help = did_you_mean(recipe.best_by, known) or f"the figures are {', '.join(known[1:])}"
+        raise SpecError([Problem("E0701", what, file="recipe", help=help)])
 
 
 def _class_weights(data: Data, recipe: Recipe, here: World) -> Tensor | None:

@@ -22,6 +22,7 @@ from archc.problems import Problem, SpecError
 from archc.text import first_line
 from archc.training.checkpoint import checkpoints, save_checkpoint
 from archc.training.fingerprint import changed
+from archc.training.task import TASKS
 from archc.training.writer import Request, Writer
 
 if TYPE_CHECKING:
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from archc.training.tensorboard import Board
 
 COLUMNS = (
-    "epoch", "lr", "train_loss", "train_accuracy", "train_top5", "val_loss", "val_accuracy", "val_top5",
-    "seconds", "val_seconds", "checkpoint_seconds", "images_per_second",
+    "epoch", "lr", "train_loss", "val_loss", "seconds", "val_seconds", "checkpoint_seconds", "images_per_second",
 )  # fmt: skip
-"""Of metrics.csv, a row an epoch; accuracies in 0 … 1.
+"""Of metrics.csv, a row an epoch. Each loss is followed by the figures, as `train_accuracy` in 0 … 1.
 
 `seconds` count from the end of the row before: they add up to the time of the run. `val_seconds` of them were spent in
 validation, `checkpoint_seconds` on checkpoints and reports, and the others in training.
@@ -41,9 +41,21 @@ validation, `checkpoint_seconds` on checkpoints and reports, and the others in t
 Row = dict[str, float]
 
 
-def best_of(rows: list[Row]) -> Row:
-    """The epoch with the highest validation accuracy; of equal ones, that with the lowest loss."""
-    return max(rows, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+def best_of(rows: list[Row], best_by: str = "auto") -> Row:
+    """The epoch with the highest validation figure; of equal ones, that with the lowest loss.
+
+    `best_by` is a recipe's: the name of a figure, or `loss`, of which the lowest is the best, as of a figure with `-`
+    before its name; `auto` is the accuracy, or the loss if there is none.
+    """
+    if best_by == "auto":
+        best_by = "accuracy" if "val_accuracy" in rows[0] else "loss"
+    name, sign = (best_by.removeprefix("-"), -1) if best_by.startswith("-") or best_by == "loss" else (best_by, 1)
+    return max(rows, key=lambda row: (sign * row[f"val_{name}"], -row["val_loss"]))
+
+
+def figures_of(row: Row) -> list[str]:
+    """The names of the figures in a row."""
+    return [name.removeprefix("val_") for name in row if name.startswith("val_") and name not in COLUMNS]
 
 
 class RunFolder:
@@ -116,6 +128,8 @@ class RunFolder:
                 "limit",
                 "split",
                 "split_seed",
+                "task",
+                "hooks",
                 "classes",
                 "input",
                 "weights",
@@ -155,9 +169,9 @@ class RunFolder:
     def write_metrics(self, rows: list[Row]) -> None:
         """metrics.csv."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _figure(row[name]) for name in COLUMNS} for row in rows)
+        writer.writerows({name: _figure(value) for name, value in row.items()} for row in rows)
         write_text(self.path / "metrics.csv", text.getvalue())
 
     def write_curves(self, title: str, rows: list[Row], best: Row, losses: list[Tensor], smoothed: bool) -> None:
@@ -182,7 +196,7 @@ class RunFolder:
 
     def write_test(self, data: str, score: Score) -> None:
         """test.json: the best weights on the test images."""
-        text = json.dumps({"data": data, **score._asdict()}, indent=2, ensure_ascii=False)
+        text = json.dumps({"data": data, **score.facts()}, indent=2, ensure_ascii=False)
         write_text(self.path / "test.json", text + "\n")
 
     def read_best(self) -> dict[str, Tensor]:
@@ -244,6 +258,8 @@ _FACTS = {
     "split": str,
     "split_seed": int,
     "classes": list,
+    "task": str,
+    "hooks": list,
     "model": str,
     "reference": dict,
     "settings": dict,
@@ -299,6 +315,8 @@ def _wrong_fact(facts: Any) -> str:
         return "`classes` in run.json must be different names"
     if len(sizes) != 3 or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
         return "`input` in run.json must be channels, height and width"
+    if facts["task"] not in TASKS:
+        return "`task` in run.json is not one of archc's tasks"
     needed = {"spec": (), "module": (), "file": ("class",), "import": ("name",)}.get(str(reference.get("kind")))
     if needed is None or not all(isinstance(reference.get(name), str) for name in needed):
         return "`reference` in run.json does not name a network"

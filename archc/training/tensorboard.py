@@ -13,6 +13,7 @@ from torch import Tensor
 from archc.extras import how_to_install, installed
 from archc.files import cannot_write
 from archc.problems import Problem, SpecError
+from archc.training.run_folder import figures_of
 
 FIGURES = {
     "loss/training": "train_loss",
@@ -23,7 +24,9 @@ FIGURES = {
     "learning rate": "lr",
     "images per second": "images_per_second",
 }
-"""Of each epoch, and their columns in metrics.csv."""
+"""Of each epoch, and their columns in metrics.csv; a training may have other figures than these, and some of them."""
+
+_PARTS = (("train", "training"), ("val", "validation"))
 
 
 def require_board() -> None:
@@ -58,7 +61,9 @@ class Board:
                 for loss in part.tolist():
                     self._steps += 1
                     self._writer.add_scalar("loss/step", loss, self._steps)
-                for name, column in FIGURES.items():
+                own = {f"{name}/{part}": f"{start}_{name}" for name in figures_of(row) for start, part in _PARTS}
+                known = {name: column for name, column in FIGURES.items() if column in row}
+                for name, column in ({k: c for k, c in own.items() if c not in known.values()} | known).items():
                     self._writer.add_scalar(name, row[column], self._epochs)
             self._writer.flush()
 

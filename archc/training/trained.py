@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,19 +13,20 @@ from torch import Tensor, nn
 from archc.build import load_weights
 from archc.problems import Problem, SpecError
 from archc.training.augment import Preparation
-from archc.training.batches import MISSING, Batches, FolderBatches, make_batches
+from archc.training.batches import Batches, FolderBatches, make_batches
 from archc.training.data import Data, FolderImages, load_data, load_test, read_division
 from archc.training.data.named import named_images
 from archc.training.distributed import pick_device
 from archc.training.evaluation import Evaluation
 from archc.training.layout import planes
-from archc.training.loss import Outputs, heads_of
-from archc.training.meter import Meter
+from archc.training.loss import Outputs, heads_of, make_criterion
+from archc.training.meter import Meter, Score
 from archc.training.model import Size, find_subject, fit
 from archc.training.recipe import Recipe, load_recipe
 from archc.training.resolve import preparations, worker_count
 from archc.training.run import kept_subject
 from archc.training.run_folder import read_facts, read_history
+from archc.training.task import CLASSES, LABELS, MASKS, TASKS, Task
 from archc.training.unreadable import no_image_read
 from archc.training.validation import autocast, evaluation_rows
 from archc.training.workers import worker_deaths
@@ -52,6 +53,7 @@ class Trained:
     model: nn.Module
     size: Size
     classes: tuple[str, ...]
+    task: Task
     outputs: Outputs
     recipe: Recipe
     history: list[dict[str, float]]
@@ -82,24 +84,46 @@ class Trained:
         the data has other classes, E0702 if the part is not there or no image can be read.
         """
         data = self.data() if data is None else data
-        self._require_classes(data)
-        images = data.part(part)
-        preparation, batches = self._batches(data, part)
-        rows = evaluation_rows(len(images), self.recipe)
-        meter = Meter(self.device, 0)
+        if self.task is not CLASSES:
+            what = f"the network of the run `{self.folder}` answers with {self.task.name}, not with classes"
+            raise SpecError([Problem("E0703", what, file=str(self.folder), help="use run.score(data) instead")])
         found: list[tuple[Tensor, Tensor, Tensor]] = []
+
+        def keep(scores: Tensor, labels: Tensor) -> None:
+            best = scores.float().softmax(1).max(1)
+            found.append((labels.cpu(), scores.argmax(1).cpu(), best.values.cpu()))
+
+        score, unreadable = self._measure(data, part, keep)
+        labels, predicted, probability = (torch.cat(part) for part in zip(*found, strict=True))
+        return Evaluation(data.name, self.classes, score, labels, predicted, probability, unreadable)
+
+    def score(self, data: Data | None = None, part: Part = "validation") -> Score:
+        """The loss and the figures for the images of a part, by default of the run's own data, for labels of any kind.
+
+        The loss is that of the task, not one of the program that trained. Raises SpecError as `evaluate` does.
+        """
+        return self._measure(self.data() if data is None else data, part, lambda _scores, _labels: None)[0]
+
+    def _measure(self, data: Data, part: Part, keep: Callable[[Tensor, Tensor], None]) -> tuple[Score, dict[Path, str]]:
+        """The score of a part, and its unreadable images; `keep` gets the scores and labels of each batch."""
+        self._require_classes(data)
+        preparation, batches = self._batches(data, part)
+        rows = evaluation_rows(len(data.part(part)), self.recipe)
+        meter = Meter(self.device, 0, self.task.figures)
+        criterion = make_criterion(self.task, None, 0.0, True, None)
         with torch.no_grad(), planes(self.model, self.recipe, self.device), worker_deaths():
-            for pixels, labels, *_ in batches.of(rows, torch.empty(0)):
+            for pixels, labels, draws, _ in batches.of(rows, torch.empty(0)):
+                if self.task is MASKS:
+                    labels = preparation.masks(labels, draws)
                 with autocast(self.recipe, self.device):
                     scores = self._scores(preparation, pixels)
-                    meter.add(nn.functional.cross_entropy(scores, labels, ignore_index=MISSING), scores, labels)
-                best = scores.float().softmax(1).max(1)
-                found.append((labels.cpu(), scores.argmax(1).cpu(), best.values.cpu()))
+                    figures = self.task.measured(scores, labels)
+                    meter.add(criterion(scores, labels), figures, self.task.known(labels))
+                keep(scores, labels)
         score = meter.read()
         if not score.images:
             raise no_image_read(f"{part} images of {data.name}", batches.unreadable)
-        labels, predicted, probability = (torch.cat(part) for part in zip(*found, strict=True))
-        return Evaluation(data.name, self.classes, score, labels, predicted, probability, dict(batches.unreadable))
+        return score, dict(batches.unreadable)
 
     def pixels(self, data: Data, part: Part, rows: list[int]) -> list[Tensor]:
         """Images of a part as the network sees them, before normalization: uint8 (channels, height, width) each."""
@@ -111,7 +135,13 @@ class Trained:
         """The `count` most probable classes of each image: files, folders with images, or patterns.
 
         Images are read ahead and pass the network in batches. One that cannot be read is a prediction without classes.
+        For several labels per image each has a probability of its own, and for numbers these stand in its place.
+        Raises SpecError (E0703) for masks.
         """
+        if self.task is MASKS:
+            what = f"the network of the run `{self.folder}` answers with a class for each pixel"
+            raise SpecError([Problem("E0703", what, file=str(self.folder), help="use run.model from Python")])
+        answer = {CLASSES: lambda scores: scores.softmax(1), LABELS: Tensor.sigmoid}.get(self.task, Tensor.clone)
         files, without = named_images(images)
         for name, fault in without.items():
             yield Prediction(name, [], fault)
@@ -125,7 +155,7 @@ class Trained:
             for row, (pixels, *_) in zip(rows, batches.of(rows, torch.empty(0)), strict=True):
                 with torch.no_grad(), planes(self.model, self.recipe, self.device), autocast(self.recipe, self.device):
                     scores = self._scores(preparation, pixels)
-                best = scores.float().softmax(1).topk(min(count, len(self.classes)))
+                best = answer(scores.float()).topk(min(count, len(self.classes)))
                 answers = zip(row.tolist(), best.indices.tolist(), best.values.tolist(), strict=True)
                 for number, classes, probabilities in answers:
                     named = [(self.classes[i], value) for i, value in zip(classes, probabilities, strict=True)]
@@ -141,6 +171,9 @@ class Trained:
         return heads_of(self.model(preparation.validation(pixels)), self.outputs)[0][0]
 
     def _require_classes(self, data: Data) -> None:
+        if TASKS[data.task] is not self.task:
+            what = f"{data.name} has {TASKS[data.task].name}, but the network answers with {self.task.name}"
+            raise SpecError([Problem("E0703", what, file=data.name)])
         if data.classes == self.classes:
             return
         what = f"the network has {len(self.classes)} classes, {data.name} has {len(data.classes)}"
@@ -172,8 +205,9 @@ def load_run(path: str | Path, *, model: nn.Module | None = None, device: str = 
         raise SpecError([Problem("E0705", what, file=str(folder))])
     classes = tuple(facts["classes"])
     subject = kept_subject(folder, facts) if model is None else find_subject(model)
-    built, size, outputs = fit(subject, [(channels, height, width)], len(classes), recipe.seed)
+    task = TASKS[facts["task"]]
+    built, size, outputs = fit(subject, [(channels, height, width)], len(classes), recipe.seed, task)
     load_weights(built, folder / "best.safetensors" if path == folder else path)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     built = built.eval().to(place, memory_format=layout)  # type: ignore[call-overload]
-    return Trained(built, size, classes, outputs, recipe, read_history(folder), facts, folder, place)
+    return Trained(built, size, classes, task, outputs, recipe, read_history(folder), facts, folder, place)

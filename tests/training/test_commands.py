@@ -91,7 +91,7 @@ def test_eval_and_predict(sh: Shell) -> None:
     code, out, _ = sh("eval", "run", "--format", "json")
     score = json.loads(out)
     assert (code, score["images"]) == (0, 360)
-    assert score["top1"] == pytest.approx(best, abs=1e-6)
+    assert score["accuracy"] == pytest.approx(best, abs=1e-6)
     assert "360 images, loss " in sh("eval", "run/best.safetensors")[1]
     Image.new("L", (30, 20), 90).save("grey.png")
     code, out, _ = sh("predict", "run", "grey.png", "--top", "3")
@@ -337,39 +337,40 @@ def test_help_and_recipes_import_no_torch() -> None:
 
 def test_outputs_of_every_sort() -> None:
     """Named outputs are all trained; a tuple's second entry is a head; a head's loss has its weight."""
-    from archc.training.loss import Loss, Outputs
+    from archc.training.loss import CrossEntropy, Loss, Outputs
 
     torch.manual_seed(0)
     scores, head, labels = torch.randn(4, 3), torch.randn(4, 3), torch.tensor([0, 1, 2, -100])
     cross = nn.functional.cross_entropy
-    loss = Loss(0.0, 0.3)
+    loss = Loss(CrossEntropy(0.0), 0.3)
     expected = cross(scores, labels) + 0.3 * cross(head, labels)
     results: list[Any] = [(scores, head, None), {"output": scores, "aux": head}]
     for result in results:
         value, main_scores = loss(result, labels)
         assert value.item() == pytest.approx(expected.item(), rel=1e-6)
         assert main_scores is scores
-    both, _ = Loss(0.0, 0.3, Outputs(("one", "two")))({"one": scores, "two": head}, labels)
+    both, _ = Loss(CrossEntropy(0.0), 0.3, Outputs(("one", "two")))({"one": scores, "two": head}, labels)
     assert both.item() == pytest.approx((cross(scores, labels) + cross(head, labels)).item(), rel=1e-6)
 
 
 def test_a_batch_of_unreadable_images_counts_as_nothing() -> None:
     """No label in a whole batch: loss and gradients are 0, where a mean would be 0/0; and no trace in the figures."""
-    from archc.training.loss import Loss
+    from archc.training.loss import CrossEntropy, Loss
     from archc.training.meter import Meter
+    from archc.training.task import CLASSES
 
     torch.manual_seed(0)
     scores, none, some = torch.randn(4, 3, requires_grad=True), torch.full((4,), -100), torch.tensor([0, -100, 2, 1])
-    loss, _ = Loss(0.1, 0.3, partial=True)(scores, none)
+    loss, _ = Loss(CrossEntropy(0.1, partial=True), 0.3)(scores, none)
     loss.backward()
     assert loss.item() == 0
     assert scores.grad is not None
     assert scores.grad.abs().max().item() == 0
     for smoothing in (0.0, 0.1):
-        whole, partial = (Loss(smoothing, 0.3, partial=partial)(scores, some)[0] for partial in (False, True))
+        whole, partial = (CrossEntropy(smoothing, partial=partial)(scores, some) for partial in (False, True))
         assert torch.equal(whole, partial)
-    meter = Meter(torch.device("cpu"), 2)
-    meter.add(whole, scores, some)
+    meter = Meter(torch.device("cpu"), 2, CLASSES.figures)
+    meter.add(whole, CLASSES.measured(scores, some), CLASSES.known(some))
     before = meter.read()
-    meter.add(torch.tensor(float("nan")), scores, none)
+    meter.add(torch.tensor(float("nan")), CLASSES.measured(scores, none), CLASSES.known(none))
     assert meter.read() == before

@@ -96,7 +96,7 @@ def test_a_run_keeps_its_division(photos: Path, sh: Shell) -> None:
     trained = archc.load_run("run")
     wanted = load_data("folder:photos", division=Division(fold=(2, 5), seed=3)).validation
     assert names(trained.data().validation) == names(wanted)
-    assert trained.evaluate().score.top1 == trained.history[-1]["val_accuracy"]
+    assert trained.evaluate().score.accuracy == trained.history[-1]["val_accuracy"]
     resume_run("run", epochs=2)
     code, _, err = sh("train", *words, "--split", "1/5", "--split-seed", "3", "--resume", "run")
     assert code == 1

@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "wide integers": ((PIXELS.long(), LABELS), "not int64"),
     "five channels": ((torch.zeros(40, 5, 8, 6), LABELS), "1 or 3 channels"),
     "flat": ((PIXELS.flatten(1), LABELS), "3 or 4 dimensions"),
-    "one-hot": ((PIXELS, torch.eye(4)[LABELS]), "labels are whole numbers or strings"),
+    "one-hot": ((PIXELS, torch.eye(4)[LABELS]), "the labels are columns of 0 and 1"),
     "from one": ((PIXELS, LABELS + 1), "no training image has the label 0"),
     "negative": ((PIXELS, LABELS - 1), "labels count from 0, but one is -1"),
     "one class": ((PIXELS, LABELS * 0), "two classes are needed"),
@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
     [
         (PIXELS, LABELS[:30], "40 images and 30 labels"),
         (PIXELS.float(), LABELS, "`pixels` is uint8 of 4 dimensions, not float32"),
-        (PIXELS, LABELS.to(torch.uint8), "`labels` is int64 of 1 dimensions, not uint8"),
+        (PIXELS, LABELS.to(torch.uint8), "`labels` is uint8 of 1 dimensions, but must be int64 of 1"),
     ],
 )
 def test_images_check_themselves(pixels: Tensor, labels: Tensor, message: str) -> None:

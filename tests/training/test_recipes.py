@@ -13,7 +13,7 @@ import archc
 from archc.training import Interrupted, Recipe, load_recipe, resume_run
 from archc.training.augment import Draw, epoch_draws
 from archc.training.loop import Loop
-from archc.training.loss import Loss, balanced_weights
+from archc.training.loss import CrossEntropy, balanced_weights
 from archc.training.mix import Mixed, mix_draws, mixed
 from archc.training.optimizer import make_optimizer, rate
 from archc.training.recipe import Optimizer
@@ -103,7 +103,7 @@ def test_balanced_weights_make_classes_count_alike() -> None:
     scores = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
     each = F.cross_entropy(scores, labels, reduction="none")
     expected = (each[:6].mean() + each[6:].mean()) / 2
-    assert torch.allclose(Loss(0.0, 0.3, weights=weights).of(scores, labels), expected)
+    assert torch.allclose(CrossEntropy(0.0, weights=weights)(scores, labels), expected)
 
 
 def test_a_run_weighs_its_classes() -> None:
@@ -146,7 +146,7 @@ def test_the_loss_of_a_mixture_is_that_of_its_labels() -> None:
     scores = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     labels, others, share = torch.tensor([0, 1, 2, 3, 0]), torch.tensor([1, 2, 3, 0, 0]), torch.rand(5)
     target = F.one_hot(labels, 4) * share[:, None] + F.one_hot(others, 4) * (1 - share[:, None])
-    found = Loss(0.1, 0.3).of(scores, labels, Mixed(scores, others, share))
+    found = CrossEntropy(0.1)(scores, labels, Mixed(scores, others, share))
     assert torch.allclose(found, F.cross_entropy(scores, target, label_smoothing=0.1))
 
 

@@ -30,7 +30,7 @@ FAST: dict[str, Any] = {"epochs": 2, "limit": 96, "batch_size": 32, "quiet": Tru
 def evaluation(labels: list[int], predicted: list[int], probability: list[float]) -> Evaluation:
     found = [label != MISSING for label in labels]
     hits = sum(a == b for a, b in zip(labels, predicted, strict=True))
-    score = Score(1.0, hits / sum(found), 1.0, sum(found))
+    score = Score(1.0, {"accuracy": hits / sum(found), "top5": 1.0}, sum(found))
     tensors = torch.tensor(labels), torch.tensor(predicted), torch.tensor(probability)
     return Evaluation("made up", ("a", "b", "c"), score, *tensors, {})
 
@@ -62,7 +62,7 @@ def test_training_and_eval_give_the_same_figures(name: str) -> None:
     """To the bit: the same weights, batches and precision."""
     result = archc.train("small.yaml", **FAST | RECIPES[name])
     score = archc.load_run("run").evaluate().score
-    assert (score.loss, score.top1) == (result.best["val_loss"], result.best["val_accuracy"])
+    assert (score.loss, score.accuracy) == (result.best["val_loss"], result.best["val_accuracy"])
 
 
 def test_the_result_holds_the_best_weights_for_inference() -> None:
@@ -119,7 +119,7 @@ def test_a_report_of_an_evaluation(sh: Shell) -> None:
     matrix = [[int(cell) for cell in row[1:]] for row in rows]
     assert matrix == facts["confusion"]
     hits = sum(matrix[i][i] for i in range(10))
-    assert hits / 360 == pytest.approx(facts["top1"])
+    assert hits / 360 == pytest.approx(facts["accuracy"])
     with Path("report/classes.csv").open(newline="") as file:
         classes = list(csv.DictReader(file))
     assert [int(row["images"]) for row in classes] == [sum(row) for row in matrix]
@@ -162,9 +162,9 @@ def test_test_images_decide_nothing(sh: Shell) -> None:
     ]
     assert columns[0] == columns[1]
     swapped = json.loads(Path("swapped/test.json").read_text())
-    assert swapped["top1"] == 1 - found["top1"]
+    assert swapped["accuracy"] == 1 - found["accuracy"]
     shown = json.loads(sh("eval", "run", "--part", "test", "--format", "json")[1])
-    assert (shown["part"], shown["images"], shown["top1"]) == ("test", 8, 1 - found["top1"])
+    assert (shown["part"], shown["images"], shown["accuracy"]) == ("test", 8, 1 - found["accuracy"])
     assert sh("eval", "run", "--report", "report")[0] == 0  # names that HTML and mathtext would take for their own
     assert "<b>$x_$" not in Path("report/mistakes.html").read_text()
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from archc.problems import Problem, SpecError
 from archc.text import counted
 from archc.training.data.images import Data, FolderImages, Images
+from archc.training.task import task_of
 
 AnyImages = TypeVar("AnyImages", Images, FolderImages)
 
@@ -84,7 +85,7 @@ def divided(
 
     Raises SpecError (E0702) if no image is left for validation or for the training of a class, or the list is wrong.
     """
-    labels = images.labels if isinstance(images, FolderImages) else images.labels.tolist()
+    labels = _classes_of(images)
     if division.listed is not None:
         train, held = _by_list(images, division.listed, base)
     else:
@@ -99,6 +100,13 @@ def divided(
         what = f"no image of `{classes[without[0]]}` is left for training: the validation images are {division}"
         raise SpecError([Problem("E0702", what, file=place, help="add images, or choose other ones with --split")])
     return images.rows(train), images.rows(held)
+
+
+def _classes_of(images: Images | FolderImages) -> Sequence[int]:
+    """The class of each image; the same for all if the labels are not classes, which a division then disregards."""
+    if isinstance(images, FolderImages):
+        return images.labels
+    return images.labels.tolist() if task_of(images.labels) == "classes" else [0] * len(images)
 
 
 def _by_list(images: Images | FolderImages, listed: Path, base: Path | None) -> tuple[list[int], list[int]]:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from archc.problems import Problem, SpecError
 from archc.training.data.division import Division, divided, redivided
 from archc.training.data.images import Data, Images
+from archc.training.task import IGNORED, task_of
 
 
 def as_data(given: Any, division: Division | None = None) -> Data:
@@ -24,7 +25,9 @@ def as_data(given: Any, division: Division | None = None) -> Data:
 
     Images are arrays or tensors: (images, height, width), (images, channels, height, width) or (images, height, width,
     channels) with 1 or 3 channels, as uint8 or as floating-point numbers in 0 … 1, which are rounded to 256 levels.
-    Labels are whole numbers from 0, or strings. Raises SpecError (E0702) with what is wrong.
+    Labels are whole numbers from 0, or strings; bool (images, labels) for several labels per image; floating-point
+    numbers (images) or (images, numbers) to predict; or whole numbers (images, height, width), a class per pixel, of
+    which 255 does not count. Raises SpecError (E0702) with what is wrong.
     """
     if isinstance(given, Data):
         return redivided(given, division) if division else given
@@ -35,13 +38,23 @@ def as_data(given: Any, division: Division | None = None) -> Data:
     else:
         help = "pass a name, (images, labels), a Dataset or a DataLoader"
         raise _fault(f"{type(given).__name__} cannot be used as data", help)
-    classes = _classes([labels for _, labels in parts])
-    found = [_images(images, _numbers(labels, classes)) for images, labels in parts]
+    targets = [_targets(labels) for _, labels in parts]
+    if all(target is None for target in targets):
+        classes = _classes([labels for _, labels in parts])
+        found = [_images(images, _numbers(labels, classes)) for images, labels in parts]
+    else:
+        known = [target for target in targets if target is not None]
+        count = known[0].shape[1] if known[0].ndim == 2 else _pixel_classes(known)
+        classes = tuple(map(str, range(count)))
+        found = [_images(part[0], target) for part, target in zip(parts, targets, strict=True) if target is not None]
+        if len(found) != len(parts):
+            raise _fault("the labels to validate with are of another kind than those to train on", "")
     train, validation = found if len(found) == 2 else divided(found[0], division or Division(), classes)
     if train.pixels.shape[1:] != validation.pixels.shape[1:]:
         shapes = [tuple(part.pixels.shape[1:]) for part in (train, validation)]
         raise _fault(f"the training images are {shapes[0]}, but the validation images are {shapes[1]}", "resize them")
-    _require_all(train, classes)
+    if task_of(train.labels) == "classes":
+        _require_all(train, classes)
     data = Data("your images", classes, train, validation, mirrored=False)
     return redivided(data, division) if division and len(found) == 2 else data
 
@@ -55,7 +68,7 @@ def _is_part(given: Any) -> bool:
 def _is_array(given: Any) -> bool:
     if isinstance(given, (Tensor, numpy.ndarray)):
         return True
-    return isinstance(given, list) and bool(given) and isinstance(given[0], (int, str, numpy.integer))
+    return isinstance(given, list) and bool(given) and isinstance(given[0], (int, float, str, numpy.integer))
 
 
 def _pair(given: Any) -> tuple[Any, Any]:
@@ -73,7 +86,8 @@ def _pair(given: Any) -> tuple[Any, Any]:
         if not (isinstance(item, (tuple, list)) and len(item) == 2):
             raise _fault(f"item {index} of the Dataset is not a pair of image and label", "")
         images.append(_picture(item[0], index))
-        labels.append(item[1].item() if isinstance(item[1], (Tensor, numpy.generic)) else item[1])
+        single = isinstance(item[1], numpy.generic) or (isinstance(item[1], Tensor) and not item[1].ndim)
+        labels.append(item[1].item() if single else item[1])
         if images[-1].shape != images[0].shape or images[-1].dtype != images[0].dtype:
             shapes = " and ".join(str(tuple(image.shape)) for image in (images[0], images[-1]))
             help = "resize them in the Dataset, or use folder:PATH, which takes images of any size"
@@ -125,6 +139,51 @@ def _levels(pixels: Tensor) -> Tensor:
         help = "pass them before normalization: archc normalizes images itself"
         raise _fault(f"pixels are in 0 … 1, but these are in {least:.3g} … {most:.3g}", help)
     return pixels.float().mul(255).round().to(torch.uint8)
+
+
+def _targets(labels: Any) -> Tensor | None:
+    """Labels that are not one class per image, as Images has them; None if they are."""
+    if isinstance(labels, list) and labels and isinstance(labels[0], (Tensor, numpy.ndarray, list, float)):
+        try:
+            labels = torch.stack(labels) if isinstance(labels[0], Tensor) else numpy.array(labels)
+        except (RuntimeError, ValueError):
+            raise _fault("the labels of the images have different shapes", "") from None
+    if not isinstance(labels, (Tensor, numpy.ndarray)) or (
+        isinstance(labels, numpy.ndarray) and labels.dtype.kind in "OSU"
+    ):
+        return None
+    found = torch.as_tensor(labels).detach().cpu()
+    plain = found.is_floating_point() or found.dtype == torch.bool
+    if found.ndim == 3 and not plain:
+        if int(found.min()) < 0 or int(found.max()) > IGNORED:
+            raise _fault(f"the classes of pixels are 0 … {IGNORED - 1}, and {IGNORED} does not count", "")
+        return found.to(torch.uint8)
+    if found.ndim == 2 and found.dtype == torch.bool:
+        return found
+    if found.ndim == 2 and bool(((found == 0) | (found == 1)).all()):
+        help = "pass labels.argmax(1) for one class per image, or labels as bool for several"
+        raise _fault("the labels are columns of 0 and 1", help)
+    if found.is_floating_point() and found.ndim in (1, 2):
+        if not bool(found.isfinite().all()):
+            raise _fault("a number to predict is NaN or infinite", "")
+        return found.float().view(len(found), -1)
+    return None if found.ndim == 1 else _wrong_labels(found)
+
+
+def _wrong_labels(found: Tensor) -> Tensor:
+    kind = str(found.dtype).removeprefix("torch.")
+    help = (
+        "pass whole numbers (images), bool (images, labels), numbers (images, numbers) or masks (images, height, width)"
+    )
+    raise _fault(f"labels of shape {tuple(found.shape)} and type {kind} cannot be used", help)
+
+
+def _pixel_classes(masks: list[Tensor]) -> int:
+    """The number of classes of pixels."""
+    counted = [mask[mask != IGNORED] for mask in masks]
+    if not all(len(part) for part in counted):
+        raise _fault(f"no pixel counts: all have the label {IGNORED}", "")
+    return max(2, *(int(part.max()) + 1 for part in counted))
 
 
 def _classes(labels: list[Any]) -> tuple[str, ...]:

@@ -11,12 +11,16 @@ import torch
 from torch import Tensor
 
 from archc.problems import Problem, SpecError
+from archc.training.task import IGNORED, TASKS, task_of
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """Images in memory: `pixels` is uint8 (images, channels, height, width), `labels` int64 (images).
+    """Images in memory: `pixels` is uint8 (images, channels, height, width), and `labels` what is known of them.
 
+    The type of the labels says what they are:
+    int64 (images) is one class per image, bool (images, labels) several labels per image, float32 (images, numbers)
+    numbers to predict, and uint8 (images, height, width) one class per pixel, where 255 does not count.
     Raises SpecError (E0702) if they are of other types or shapes, or their numbers differ.
     """
 
@@ -24,14 +28,14 @@ class Images:
     labels: Tensor
 
     def __post_init__(self) -> None:
-        for name, tensor, kind, rank in (
-            ("pixels", self.pixels, torch.uint8, 4),
-            ("labels", self.labels, torch.int64, 1),
-        ):
-            if tensor.dtype != kind or tensor.ndim != rank:
-                own = f"{str(tensor.dtype).removeprefix('torch.')} of {tensor.ndim} dimensions"
-                what = f"`{name}` is {str(kind).removeprefix('torch.')} of {rank} dimensions, not {own}"
-                raise SpecError([Problem("E0702", what, file="data")])
+        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
+            own = f"{str(self.pixels.dtype).removeprefix('torch.')} of {self.pixels.ndim} dimensions"
+            what = f"`pixels` is uint8 of 4 dimensions, not {own}"
+            raise SpecError([Problem("E0702", what, file="data")])
+        if task_of(self.labels) == "masks" and self.labels.shape[1:] != self.pixels.shape[2:]:
+            sizes = [tuple(size) for size in (self.labels.shape[1:], self.pixels.shape[2:])]
+            what = f"the masks are {sizes[0]} pixels and the images {sizes[1]}"
+            raise SpecError([Problem("E0702", what, file="data", help="each pixel needs one label")])
         if len(self.pixels) != len(self.labels):
             what = f"there are {len(self.pixels):,} images and {len(self.labels):,} labels"
             raise SpecError([Problem("E0702", what, file="data", help="each image needs one label")])
@@ -91,6 +95,10 @@ class Data:
                 continue
             if not len(part):
                 raise SpecError([Problem("E0702", f"{self.name} has no {name} images", file=self.name)])
+            own = task_of(part.labels)
+            if own != self.task:
+                what = f"the {name} images of {self.name} have {TASKS[own].name}, but those to train on {{}}"
+                raise SpecError([Problem("E0702", what.format(TASKS[self.task].name), file=self.name)])
             fault = _wrong_label(part, len(self.classes))
             if fault:
                 what = f"{fault.format(name)}, but {self.name} has {len(self.classes)} classes, counted from 0"
@@ -105,6 +113,11 @@ class Data:
         return images
 
     @property
+    def task(self) -> str:
+        """The name of what the labels are, in TASKS."""
+        return task_of(self.train.labels)
+
+    @property
     def shape(self) -> tuple[int, int, int] | None:
         """(channels, height, width) of every image; None if the images have different sizes."""
         if isinstance(self.train, FolderImages):
@@ -116,5 +129,11 @@ class Data:
 def _wrong_label(part: Images | FolderImages, classes: int) -> str:
     """The first label that is not the number of a class, with its place; empty if there is none."""
     labels = part.labels if isinstance(part, Images) else torch.tensor(part.labels)
+    if task_of(labels) in ("labels", "numbers"):
+        found = labels.shape[1]
+        return "" if found == classes else f"the labels of the {{}} images have {found} columns"
+    if task_of(labels) == "masks":
+        wrong = ((labels >= classes) & (labels != IGNORED)).flatten(1).any(1).nonzero()
+        return f"{{}} image {int(wrong[0]) + 1} has a pixel of another class" if len(wrong) else ""
     wrong = ((labels < 0) | (labels >= classes)).nonzero()
     return f"{{}} image {int(wrong[0]) + 1} has the label {int(labels[wrong[0]])}" if len(wrong) else ""
