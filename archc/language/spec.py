@@ -91,8 +91,9 @@ class Callee(str):
         """Whether it is a layer that gives what it takes, and is called as any other of these."""
         return isinstance(self.target, type) and self.target.is_elementwise()
 
-    def __getnewargs__(self) -> tuple[str, type[Kind] | Block]:  # type: ignore[override]
-        return str(self), self.target
+    def __deepcopy__(self, memo: object) -> Callee:
+        """Itself: a copy of a block would be another block."""
+        return self
 
     def __eq__(self, other: object) -> bool:
         return str.__eq__(self, str(other)) is True and getattr(other, "target", self.target) is self.target
