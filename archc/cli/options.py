@@ -294,11 +294,18 @@ def _recipe(command: argparse.ArgumentParser) -> None:
             )
         elif name != "description":
             kind = partial(_field, name)
-            how: Any = {"dest": f"recipe_{name}", "type": kind, "metavar": _metavar(field.annotation), "help": help}
+            metavar = _metavar(field.annotation)
+            if len(metavar) > _LONGEST:
+                help, metavar = f"{help}: {metavar.replace('|', ', ')}", "NAME"
+            how: Any = {"dest": f"recipe_{name}", "type": kind, "metavar": metavar, "help": help}
             if name == "batch_size":
                 _named(recipe, option, "--batch", **how)
             else:
                 recipe.add_argument(option, **how)
+
+
+_LONGEST = 40
+"""The longest list of words that a usage line shows: it does not break there."""
 
 
 def _metavar(annotation: Any) -> str:
