@@ -154,8 +154,10 @@ REFUSED = {
     "parts without the training part": (["val/a/5", "val/b/5", "test/a/5", "test/b/5"], "contain other parts"),
     "parts in each class": (
         ["a/train/5", "a/test/5", "b/train/5", "b/test/5"],
-        "each class contains its own parts: `a/` contains `test/` and `train/`, or all images of `a/` "
-        "belong to one part",
+        (
+            "each class contains its own parts: `a/` contains `test/` and `train/`, or all images of `a/` "
+            "belong to one part"
+        ),
     ),
     "a class that is not trained": (
         ["train/cat/5", "train/dog/5", "val/cat/1", "val/dogs/1"],
