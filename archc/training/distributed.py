@@ -89,11 +89,11 @@ def world(device: str) -> Iterator[World]:
     cuda = place.type == "cuda"
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if "RANK" not in os.environ or size == 1:
-        if place.index is not None:
+        if ":" in device:
             torch.cuda.set_device(place)
         yield World(0, 1, place)
         return
-    if place.index is not None:
+    if ":" in device:
         what = "torchrun gives each process a device of its own"
         raise SpecError([Problem("E0709", what, file="--device", help="use --device cuda")])
     local = int(os.environ.get("LOCAL_RANK", "0"))

@@ -109,11 +109,11 @@ def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) 
     if file.width * file.height > MAX_IMAGE_PIXELS:
         raise UnreadableImage(_too_large(f"it has {file.width:,}×{file.height:,} pixels"))
     raw = _raw_mode(file)
-    orientation = _orientation(file)
     if least is not None and file.format == "JPEG":
-        height, width = least if orientation < 5 else least[::-1]
+        height, width = least if _orientation(file) < 5 else least[::-1]
         file.draft(None, (math.ceil(width), math.ceil(height)))
-    file.load()
+    file.load()  # which turns a TIFF itself
+    orientation = _orientation(file)
     deep = _deep_grayscale(file, raw)
     if file.mode in ("I", "F", "LAB") and deep is None:
         kind = {"I": "32-bit or signed integers", "F": "floating-point numbers", "LAB": "Lab colors"}[file.mode]
