@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any, TextIO
 
@@ -30,6 +31,11 @@ def colored(stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int | None:
+    """The columns of the terminal that stdout is; None of a file or a pipe, whose lines can have any length."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def say(text: object = "", *, error: bool = False, flush: bool = False) -> None:

@@ -52,9 +52,21 @@ def mebibytes(size: int) -> str:
     return f"{amount:.{0 if amount >= 100 else 1 if amount >= 10 else 2}f} {unit}"
 
 
-def aligned(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset(), *, ruled: bool = False) -> str:
-    """Rows of one length in columns, those of `right` set right; `ruled` draws a line below the first."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def aligned(
+    rows: Sequence[Sequence[str]],
+    right: frozenset[int] = frozenset(),
+    *,
+    ruled: bool = False,
+    width: int | None = None,
+) -> str:
+    """Rows of one length in columns, those of `right` set right; `ruled` draws a line below the first.
+
+    If a width is given and a row is longer, its longest texts go on in the next line.
+    """
+    widths = _widths(rows)
+    if width is not None and _total(widths) > width:
+        rows = _folded(rows, widths, _total(widths) - width, right)
+        widths = _widths(rows)
     lines = []
     for row in rows:
         cells = [
@@ -64,6 +76,69 @@ def aligned(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset(), 
     if ruled:
         lines.insert(1, "  ".join("─" * width for width in widths))
     return "\n".join(lines)
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + 2 * len(widths) - 2
+
+
+_NARROWEST: Final = 12
+"""The least columns that a text keeps."""
+
+
+def _folded(
+    rows: Sequence[Sequence[str]], widths: Sequence[int], excess: int, right: frozenset[int]
+) -> list[list[str]]:
+    """Rows whose widest texts are on as many lines as it takes to save some columns; numbers stay as they are."""
+    room = list(widths)
+    for at in sorted(set(range(len(widths))) - right, key=lambda at: -widths[at]):
+        room[at] = max(_NARROWEST, widths[at] - max(0, excess))
+        excess -= widths[at] - room[at]
+    found = []
+    for row in rows:
+        cells = [wrapped(cell, room[at]) for at, cell in enumerate(row)]
+        lines = range(max(map(len, cells)))
+        found += [[cell[line] if line < len(cell) else "" for cell in cells] for line in lines]
+    return found
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text on lines of a width, broken at spaces and behind the dots of names; a longer word stays whole."""
+    lines = [""]
+    for part in re.split(r"(?<= )|(?<=\w\.)(?=[A-Za-z_])", text):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip(" ")) > width:
+            lines.append("")
+        lines[-1] += part
+    return [line.rstrip(" ") for line in lines]
+
+
+def fitted(rows: Sequence[Sequence[str]], right: frozenset[int], width: int | None, spare: Sequence[int] = ()) -> str:
+    """Rows as of `aligned`, ruled; to fit the width, the columns of `spare` are omitted first, one by one."""
+    omitted: list[int] = []
+    for column in spare:
+        if width is None or _total(_widths(_without(rows, omitted))) <= width:
+            break
+        omitted.append(column)
+    kept = [at for at in range(len(rows[0])) if at not in omitted]
+    numbers = frozenset(kept.index(at) for at in right if at in kept)
+    text = aligned(_without(rows, omitted), numbers, ruled=True, width=width)
+    names = ", ".join(dict.fromkeys(rows[0][at] for at in omitted))
+    return f"{text}\n\nhidden at this width: {names}" if omitted else text
+
+
+def _without(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> list[list[str]]:
+    return [[cell for at, cell in enumerate(row) if at not in columns] for row in rows]
+
+
+def hanging(first: str, text: str, width: int | None) -> str:
+    """A text behind another, whose further lines stand below its own beginning."""
+    if width is None:
+        return first + text
+    return first + f"\n{' ' * len(first)}".join(wrapped(text, max(_NARROWEST, width - len(first))))
 
 
 _UNSEEN: Final = (

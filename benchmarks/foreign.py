@@ -266,7 +266,7 @@ JSON = [None, True, -1, 0, 1, 2**70, 0.5, 1e400, "", "x", "\udce9", "../..", [],
 
 
 @cache
-def _run() -> dict[str, bytes]:
+def run_files() -> dict[str, bytes]:
     """The files of a finished run, by their paths in its folder."""
     with TemporaryDirectory() as name:
         run = Path(name) / "run"
@@ -276,7 +276,7 @@ def _run() -> dict[str, bytes]:
 
 def runs(rng: random.Random, folder: Path) -> str:
     """A run folder with entries, bytes or files changed."""
-    files = dict(_run())
+    files = dict(run_files())
     match rng.randrange(4):
         case 0 | 1:
             facts = json.loads(files["run.json"])

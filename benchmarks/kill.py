@@ -2,8 +2,8 @@
 
     python benchmarks/kill.py [--kills N] [--runs N] [--seed N] [--files N]
 
-`--files N` kills emit, fmt, draw and build --save N times, each while it replaces files again and again. After every
-kill each file must be whole, old or new, and nothing else may lie in the folder.
+`--files N` kills emit, fmt, draw, build --save, import and export N times, each while it writes files again and again.
+After every kill each file must be whole, old or new, and nothing else may lie in the folder.
 
 Without it, trainings are killed until they end. Every run writes a checkpoint in each step, so that many kills fall
 into the writing of one. After every kill the checkpoints are read; at the end weights and losses are held against those
@@ -89,8 +89,10 @@ COMMANDS = {
     "draw": ["draw", "net.yaml", "-o", "net.svg", "--set"],
     "build": ["build", "net.yaml", "--save", "net.safetensors", "--set"],
     "build as .pth": ["build", "net.yaml", "--save", "net.pth", "--set"],
+    "import": ["import", "net.onnx", "-o", "imported.yaml", "--weights", "imported.safetensors"],
+    "export": ["export", "net.yaml", "-o", "exported.pt2", "--set"],
 }
-"""What replaces files; those that end with `--set` get one of two settings in turn, so that the files change."""
+"""What writes files; those that end with `--set` get one of two settings in turn, so that the files change."""
 
 SETTINGS = ("num_classes=10", "num_classes=11")
 STATES = 2
@@ -113,6 +115,9 @@ def repeat(command: list[str], folder: Path) -> int:
 def once(command: list[str], folder: Path, turn: int) -> None:
     """Run a command in one of the states that it leaves in turn."""
     words = [*command, SETTINGS[turn % STATES]] if command[-1] == "--set" else command
+    if command[0] == "import":  # it replaces no file
+        for path in folder.glob("imported.*"):
+            path.unlink()
     if command[0] == "fmt":
         wild = SPEC.read_bytes().replace(b": ", b":   ")
         (folder / "wild").write_bytes(wild if turn % STATES else wild + b"\n# wild\n")
@@ -127,8 +132,11 @@ def killed_while_writing(name: str, kills: int, moments: random.Random) -> tuple
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "net.yaml").write_bytes(SPEC.read_bytes())
+        if command[0] == "import":
+            archc.export(archc.load(SPEC), folder / "net.onnx")
         states: set[tuple[str, bytes]] = set()
         os.chdir(folder)
+        started = time.monotonic()
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             for turn in range(STATES):
                 # fmt reads what is put in its place, so a file is whole before it and after it.
@@ -138,9 +146,10 @@ def killed_while_writing(name: str, kills: int, moments: random.Random) -> tuple
             wild = SPEC.read_bytes().replace(b": ", b":   ")
             states |= {("net.yaml", wild), ("net.yaml", wild + b"\n# wild\n")}
         names = {name for name, _ in states}
+        longest = max(0.3, time.monotonic() - started)
         for _ in range(kills):
             pid = repeat(command, folder)
-            time.sleep(0.02 + moments.random() * 0.3)
+            time.sleep(0.02 + moments.random() * longest)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             (folder / "wild").unlink(missing_ok=True)  # the benchmark's own
@@ -157,6 +166,8 @@ def is_whole(name: str, content: bytes, states: set[tuple[str, bytes]]) -> bool:
     try:
         if name.endswith(".safetensors"):
             return len(safetensors.torch.load(content)) > 0
+        if name.endswith(".pt2"):
+            return len(torch.export.load(io.BytesIO(content)).state_dict) > 0
         if name.endswith(".pth"):
             return len(torch.load(io.BytesIO(content), weights_only=True)) > 0
     except Exception:

@@ -707,3 +707,80 @@ def test_hooks_of_pre_commit_are_commands(sh: Shell, folder: Path) -> None:
         assert re.search(hook["files"], "specs/good.yaml")
         assert not re.search(hook["files"], "configs/other.yaml")
         assert sh(*words, "specs/good.yaml")[0] == 0
+
+
+# One name for one thing
+
+
+def test_a_drawing_is_checked(sh: Shell, folder: Path) -> None:
+    """`draw --check` writes nothing, and fails if the file is not what would be written."""
+    words = ["draw", "good.yaml", "-o", "good.svg"]
+    assert sh(*words, "--check")[0] == 1
+    assert not (folder / "good.svg").exists()
+    assert sh(*words)[0] == 0
+    assert sh(*words, "--check") == (0, "good.svg: up to date\n", "")
+    code, out, err = sh(*words, "--depth", "all", "--theme", "dark", "--check")
+    assert (code, out) == (1, "")
+    assert err.startswith("error[E0602]: `good.svg` is out of date\n")
+    assert sh(*words, "--check")[0] == 0
+    for path in ("good.pdf", "-"):
+        assert sh("draw", "good.yaml", "-o", path, "--format", "pdf" if path != "-" else "svg", "--check")[0] == 2
+
+
+def test_source_on_stdout(sh: Shell, folder: Path) -> None:
+    assert sh("emit", "good.yaml", "-o", "-") == (0, archc.load("good.yaml").emit(), "")
+    for more in (["good.yaml", "good.yaml"], ["good.yaml", "--check"], []):
+        code, out, err = sh("emit", *more, "-o", "-")
+        assert (code, out) == (2, "")
+        assert "`-o -` writes the source of one spec" in err
+    assert not (folder / "generated").exists()
+
+
+@pytest.mark.parametrize("option", ["-o", "--out", "--output"])
+def test_what_is_written_has_one_option(sh: Shell, folder: Path, option: str) -> None:
+    """The longest form is an older one: it is understood, and no help shows it."""
+    assert sh("draw", "good.yaml", option, "a.svg")[0] == 0
+    assert sh("emit", "good.yaml", option, "out")[0] == 0
+    assert (folder / "out" / "good.py").exists()
+
+
+def test_help_shows_one_form(sh: Shell) -> None:
+    for command in ("draw", "emit", "export", "import", "compare", "train", "summary"):
+        said = sh(command, "--help")[1]
+        assert "--output" not in said
+        assert re.search(r"--batch[ ,]", said) is None
+        assert "-o " in said or command == "summary"
+
+
+def test_a_batch_and_levels_mean_the_same_everywhere(sh: Shell, folder: Path) -> None:
+    one, other = (sh("summary", "good.yaml", option, "4")[1] for option in ("--batch", "--batch-size"))
+    assert one == other
+    assert "for a batch of 4" in one
+    for depth, same in (("all", ["--all"]), ("blocks", []), ("1", [])):
+        assert sh("draw", "good.yaml", "-o", "a.svg", "--depth", depth)[0] == 0
+        assert sh("draw", "good.yaml", "-o", "a.svg", *same, "--check")[0] == 0
+        assert sh("summary", "good.yaml", "--depth", depth)[0] == 0
+
+
+SYNONYMS = {
+    "Conv2d": "conv2d",
+    "nn.Conv2d": "conv2d",
+    "cat": "concat",
+    "mul": "multiply",
+    "BatchNorm2d": "batch_norm2d",
+}
+
+
+@pytest.mark.parametrize("word", SYNONYMS)
+def test_words_of_pytorch_lead_to_those_of_specs(sh: Shell, word: str) -> None:
+    for command in ("explain", "list"):
+        code, out, err = sh(command, word)
+        assert (code, out) == (2, "")
+        assert err.endswith(f"did you mean `{SYNONYMS[word]}`?\n")
+
+
+def test_keys_are_explained(sh: Shell) -> None:
+    assert sh("explain", "if")[2].endswith("did you mean `when`?\n")
+    assert sh("explain", "x")[2].endswith("did you mean `input`?\n")
+    assert sh("list", "if")[2].endswith("`when` is a key of specs: run `archc explain when`\n")
+    assert sh("new", "my-net")[2].endswith("it names the emitted class: use `MyNet`\n")

@@ -163,6 +163,31 @@ layers:
             ("Head", (4, 2, 2), {}),
         ],
     ),
+    "initial weights of parts of a network, and by patterns": Case(
+        """
+input: [4, 8, 8]
+parameters: {depth: 2, extra: true}
+blocks:
+  Unit:
+    layers:
+      conv: {conv2d: {out_channels: 4, kernel_size: 1}}
+      norm: batch_norm2d
+      last: {conv2d: {out_channels: 4, kernel_size: 1, bias: false}}
+layers:
+  backbone:
+    layers:
+      stem: {conv2d: {out_channels: 4, kernel_size: 1}}
+      units: [{Unit: , repeat: $depth}, {batch_norm2d: , when: $extra}]
+  extra: {Unit: , when: $extra}
+  head-1: {conv2d: {out_channels: 4, kernel_size: 1}}
+init:
+  - {layers: [backbone.units.0, '*.stem'], weight: {normal: {std: 0.1}}}
+  - {layers: backbone, weight: {kaiming_normal: }, bias: 0}
+  - {layers: [extra.*, 'h?ad-[12]'], weight: 0.5, bias: 1}
+  - {layers: backbone.units.*, weight: 0.25}
+""",
+        networks=[{"depth": 0}, {"depth": 3}, {"extra": False}, {"extra": False, "depth": 1}],
+    ),
     "a backbone that a parameter names, with several outputs": Case(
         """
 input: [4, 6, 6]

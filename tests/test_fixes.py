@@ -215,6 +215,13 @@ MENDS = {  # ‹what is wrong→what is right›
     "a number with a point": "layers: [{max_pool2d: ‹2.0→2›}]",
     "no padding": "layers: [{conv2d: {out_channels: 4, kernel_size: 3, padding: ‹valid→0›}}]",
     "nothing": "layers: [{max_pool2d: {kernel_size: 2, stride: ‹None→null›}}]",
+    "a repeat in quotes": "layers: [{repeat: ‹'2'→2›, layers: [relu]}]",
+    "a repeat with a point": "layers: [{repeat: ‹2.0→2›, layers: [relu]}]",
+    "a repeat without its sign": "parameters: {depth: 2}\nlayers: [{repeat: ‹depth→$depth›, layers: [relu]}]",
+    "another truth": "layers: {a: {relu: , auxiliary: ‹no→false›}}",
+    "a mistyped truth": "layers: [{conv2d: {out_channels: 4, kernel_size: 3, bias: ‹fals→false›}}]",
+    "a mistyped word": "layers: [{conv2d: {out_channels: 4, kernel_size: 3, padding: ‹saem→same›}}]",
+    "a mistyped choice": ("layers: [{conv2d: {out_channels: 4, kernel_size: 3, padding_mode: ‹rfelect→reflect›}}]"),
     "a parameter without its sign": "parameters: {w: 4}\nlayers: [flatten, {linear: ‹w→$w›}]",
     "an expression without its sign": "parameters: {w: 4}\nlayers: [flatten, {linear: ‹w * 2→$(w * 2)›}]",
     "listed arguments": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 import archc
 from archc.cli.main import main
 from archc.formatting import format_text
+from archc.graph import walk
 from archc.importing.functions import translate
 from archc.problems import SpecError
 
@@ -286,6 +288,20 @@ def test_a_network_that_is_not_the_spec_is_found() -> None:
         (lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)), "multiply", None),
         (lambda x: F.adaptive_max_pool2d(x, (2, 1)), "adaptive_max_pool2d", {"output_size": [2, 1]}),
         (lambda x: F.hardswish(x).squeeze(), "hardswish", {}),
+        (lambda x: x * 2, "scale", {"factor": 2.0}),
+        (lambda x: torch.cat([x, x.relu()], dim=-1), "concat", {"dim": 3}),
+        (lambda x: x.transpose(2, -1), "permute", {"dims": [0, 1, 3, 2]}),
+        (lambda x: torch.swapaxes(x, 1, 2), "permute", {"dims": [0, 2, 1, 3]}),
+        (lambda x: x.permute(0, 2, 3, 1), "permute", {"dims": [0, 2, 3, 1]}),
+        (lambda x: x.view(x.shape[0], 2, 2, 8, 8), "unflatten", {"dim": 1, "unflattened_size": [2, 2]}),
+        (lambda x: x.reshape(x.shape[0], 4, 2, 4, 8), "unflatten", {"dim": 2, "unflattened_size": [2, 4]}),
+        (lambda x: x.flatten(2), "flatten", {"start_dim": 2}),
+        (lambda x: x.mean((2, 3)).unsqueeze(-1), "unflatten", {"dim": 1, "unflattened_size": [4, 1]}),
+        (lambda x: x[:, :, 3], "select", {"dim": 2, "index": 3}),
+        (lambda x: x.select(-1, 2), "select", {"dim": 3, "index": 2}),
+        (lambda x: x + x.mean((2, 3), keepdim=True), "add", None),
+        (lambda x: x - x.relu(), "subtract", None),
+        (lambda x: torch.maximum(x, x.sigmoid()), "maximum", None),
     ],
 )
 def test_functions_are_layers(call: Any, kind: str, arguments: dict[str, Any] | None) -> None:
@@ -310,15 +326,16 @@ def test_functions_are_layers(call: Any, kind: str, arguments: dict[str, Any] | 
     [
         lambda x: x.mean(1),
         lambda x: x + 1,
-        lambda x: x * 2,
-        lambda x: torch.cat([x, x], dim=2),
+        lambda x: torch.cat([x, x], dim=0),
         lambda x: x.chunk(2, dim=2)[0],
-        lambda x: x.transpose(2, 3),
+        lambda x: x.transpose(0, 1),
         lambda x: x.softmax(2),
         lambda x: F.pad(x, (1, 1), value=2.0),
-        lambda x: x.view(x.shape[0], 2, 2, 8, 8),
+        lambda x: x.view(4, 2, 8, 8),
+        lambda x: x[:, ::2],
+        lambda x: x[:, None],
         lambda x: torch.add(x, x, alpha=2),
-        lambda x: x + x.mean((2, 3), keepdim=True),
+        lambda x: x + x.mean((2, 3)).sum(),
     ],
 )
 def test_functions_that_no_layer_describes_are_refused(call: Any) -> None:
@@ -337,6 +354,74 @@ def test_functions_that_no_layer_describes_are_refused(call: Any) -> None:
 def test_unknown_functions_have_no_translation() -> None:
     x = torch.ones(1, 2)
     assert translate(torch.cumsum, (x, 1), {}, x) is None
+
+
+tv = torchvision.models
+TOKENS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], set[str]]] = {
+    "vit": (
+        lambda: tv.VisionTransformer(32, 16, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=5),
+        (3, 32, 32),
+        {"multihead_attention", "parameter", "select"},
+    ),
+    "swin": (
+        lambda: tv.SwinTransformer([4, 4], 8, [2, 1], [2, 4], [3, 3], num_classes=5),
+        (3, 40, 32),
+        {"window_attention", "patch_merging"},
+    ),
+    "swin_v2": (
+        lambda: tv.SwinTransformer(
+            [4, 4],
+            8,
+            [2, 1],
+            [2, 4],
+            [3, 3],
+            num_classes=5,
+            block=tv.swin_transformer.SwinTransformerBlockV2,
+            downsample_layer=tv.swin_transformer.PatchMergingV2,
+        ),
+        (3, 40, 32),
+        {"window_attention_v2", "patch_merging_v2"},
+    ),
+    "maxvit": (
+        lambda: tv.MaxVit((32, 32), 8, 2, [8, 16], [1, 2], 4, 0.2, num_classes=5),
+        (3, 32, 32),
+        {"relative_attention", "unflatten"},
+    ),
+    "convnext": (
+        lambda: tv.ConvNeXt(
+            [tv.convnext.CNBlockConfig(8, 16, 2), tv.convnext.CNBlockConfig(16, None, 1)], 0.1, num_classes=5
+        ),
+        (3, 32, 32),
+        {"layer_norm2d", "parameter"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_transformer_has_its_keys_and_outputs(name: str) -> None:
+    """Attention, learned tensors and moved axes are layers; keys are the module's."""
+    make, input, kinds = TOKENS[name]
+    found, _ = imported(make(), *input)
+    assert found.keys == {key: key for key in make().state_dict()}
+    assert kinds <= {layer.kind.kind for layer in walk(found.network.graph)}
+
+
+def test_attention_of_other_keys_and_weights_that_leave_it_are_refused() -> None:
+    class Attention(nn.Module):
+        def __init__(self, weights: bool) -> None:
+            super().__init__()
+            self.weights = weights
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.weights:
+                return self.attention(x, x, x)[1]
+            return self.attention(x, F.relu(x), x, need_weights=False)[0]
+
+    for weights in (False, True):
+        with pytest.raises(SpecError) as caught:
+            archc.import_(Attention(weights), (4, 8))
+        assert {problem.code for problem in caught.value.problems} == {"E0801"}
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small"])

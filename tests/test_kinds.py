@@ -260,7 +260,9 @@ def test_every_argument_and_size_may_be_an_expression(name: str, typed: bool) ->
             f"{argument}{at}": item for argument in case.kind.listed for at, item in enumerate(given.get(argument, ()))
         }
         for argument in case.kind.listed:
-            names[argument] = tuple(Name(f"{argument}{at}", "integer") for at in range(len(given[argument])))
+            names[argument] = tuple(
+                item if item == -1 else Name(f"{argument}{at}", "integer") for at, item in enumerate(given[argument])
+            )
         symbolic = case.kind.symbolic(names)
         sizes = tuple(Name(f"size{axis}", "integer") for axis in range(len(x)))
         scope = given | items | {size.name: length for size, length in zip(sizes, x, strict=True)}

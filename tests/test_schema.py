@@ -68,13 +68,20 @@ SEMANTIC = {
 }
 """Codes that are beyond any schema, and what it would have to know."""
 
-STRUCTURAL = {"E0210_from_a_list", "E0215_import_outside", "E0310_no_inputs", "E0310_three_to_subtract"}
+STRUCTURAL = {
+    "E0210_from_a_list",
+    "E0210_number_in_a_list",
+    "E0215_import_outside",
+    "E0310_no_inputs",
+    "E0310_three_to_subtract",
+}
 """Files of such codes that a schema refuses all the same."""
 
 BEYOND = {
     "E0203_division": "what an expression is worth",
     "E0203_expression_value": "what an expression is worth",
     "E0203_same_beside_a_word": "a rule between two arguments",
+    "E0203_size_that_follows": "what an expression is worth",
     "E0203_uniform_range": "a rule between two arguments",
     "E0203_upsample_both": "a rule between two arguments",
     "E0204_callee_as_value": "what a parameter stands for",

@@ -10,21 +10,25 @@ from archc.build.targets import module_class
 from archc.kinds import KINDS
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
+from archc.patterns import matches
 
 
 def initialize(model: nn.Module, rules: Iterable[InitRule]) -> None:
     """Set the weights of every module that a rule names; the first rule that fits holds."""
-    known = [
-        (tuple(module_class(KINDS[kind].torch) for kind in rule.kinds), rule.paths, rule.tensors) for rule in rules
-    ]
+    known = [(_classes(rule.kinds), _classes(rule.settable), rule.paths, rule.tensors) for rule in rules]
     if not known:
         return
     for name, module in model.named_modules():
-        for classes, paths, tensors in known:
-            if not (isinstance(module, classes) or name in paths):
+        for classes, settable, paths, tensors in known:
+            named = isinstance(module, settable) and any(matches(name, path) for path in paths)
+            if not (named or isinstance(module, classes)):
                 continue
             for attribute, (function, arguments) in tensors.items():
                 tensor = getattr(module, attribute, None)
                 if tensor is not None:
                     getattr(nn.init, INITIALIZERS[function].torch)(tensor, **arguments)
             break
+
+
+def _classes(kinds: Iterable[str]) -> tuple[type[nn.Module], ...]:
+    return tuple(module_class(KINDS[kind].torch) for kind in kinds)

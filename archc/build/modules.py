@@ -235,16 +235,16 @@ class PatchMergingV2(nn.Module):
         return x
 
 
-class RelativeAttention(nn.Module):
+class RelativePositionalMultiHeadAttention(nn.Module):
     """Self-attention among the positions of each window; windows are squares."""
 
-    def __init__(self, dim: int, positions: int, head_dim: int) -> None:
+    def __init__(self, dim: int, size: int, head_dim: int) -> None:
         super().__init__()
         if dim % head_dim:
             raise ValueError(f"heads of {head_dim} features do not divide {dim} features")
+        self.size = size
         self.head_dim = head_dim
         self.scale = dim**-0.5
-        size = round(positions**0.5)
         distances = 2 * size - 1  # of two positions along an axis
         self.to_qkv = nn.Linear(dim, 3 * dim)
         self.merge = nn.Linear(dim, dim)

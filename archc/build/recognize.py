@@ -18,24 +18,45 @@ def kind_of(module: nn.Module) -> Kind | None:
         for target, meant in (kind.classes or {kind.torch: {}}).items():
             if not _is(module, target):
                 continue
-            try:
-                return kind(**{**dict(_arguments(kind, module)), **meant})
-            except ValidationError:  # what torch takes and archc does not
-                return None
+            found = _made(kind, {**dict(_arguments(kind, module)), **meant})
+            if found is not None and type(module) is not module_class(target) and list(module.children()):
+                return found if _has_its_tensors(found, module) else None
+            return found
+    return None
+
+
+def _made(kind: type[Kind], arguments: dict[str, Any]) -> Kind | None:
+    """A layer; a list of equal numbers may be a number. None for what torch takes and archc does not."""
+    single = {
+        name: value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+        for name, value in arguments.items()
+    }
+    for given in (arguments, single):
+        try:
+            return kind(**given)
+        except ValidationError:
+            continue
     return None
 
 
 def _is(module: nn.Module, target: str) -> bool:
     if type(module) is module_class(target):
         return True
-    # Emitted files have copies of archc's own.
+    # Emitted files have copies of archc's own, and libraries have classes of these names.
     space, _, name = target.partition(".")
-    return space == "archc" and type(module).__name__ == name and not list(module.children())
+    return space == "archc" and type(module).__name__ == name
+
+
+def _has_its_tensors(kind: Kind, module: nn.Module) -> bool:
+    """Whether a module with parts of its own has the state of a layer, so that it may be one."""
+    held = {name for name, state in kind.state.items() if all(getattr(kind, flag) for flag in state.flags)}
+    return held == module.state_dict().keys()
 
 
 def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]:
     for name, argument in kind.model_fields.items():
-        value = getattr(module, name, None)
+        holder = next((each for each in (module, *module.children()) if hasattr(each, name)), module)
+        value = getattr(holder, name, None)
         if type(argument.default) is bool and type(value) is not bool:
             yield name, value is not None  # a flag whose name is that of the tensor: `bias`
         elif value is not None or (hasattr(module, name) and argument.default is not None):

@@ -7,7 +7,7 @@ from typing import Any
 from archc.difference import diff, difference_markdown, difference_text
 from archc.problems import SpecError, styled_report
 from archc.styled import by_line
-from archc.terminal import say, say_json
+from archc.terminal import say, say_json, width
 
 
 def run(given: Any) -> int:
@@ -24,7 +24,7 @@ def run(given: Any) -> int:
         case "markdown":
             say(difference_markdown(found))
         case _:
-            say(by_line(difference_text(found), _style))
+            say(by_line(difference_text(found, width()), _style))
     return 0 if equal else 1
 
 

@@ -11,7 +11,7 @@ from archc.cli.options import configured
 from archc.drawing.model import Picture
 from archc.drawing.pictures import UnknownName, pictures_of
 from archc.extras import how_to_install
-from archc.files import write_bytes
+from archc.files import read_bytes, write_bytes
 from archc.problems import Problem, SpecError, did_you_mean
 from archc.terminal import hand_over, say
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def run(given: Any) -> int:
-    """Draw the specs side by side into one file, or to stdout."""
+    """Draw the specs side by side into one file, or to stdout; or hold the file against them."""
+    given.all = given.all or given.depth == "all"
+    given.depth = 1 if given.depth in ("all", "blocks") else given.depth
     stdout = given.output == Path("-")
     suffix = f".{given.format}" if given.format else ".svg" if stdout else given.output.suffix.lower()
     wrong = _wrong_use(given, suffix)
@@ -46,12 +48,28 @@ def run(given: Any) -> int:
         except UnknownName as error:
             return _usage(str(error))
         content = FORMATS[suffix](pictures, given)
+    data = content if isinstance(content, bytes) else content.encode()
     if stdout:
         hand_over(content)
+    elif given.check:
+        _check(given.output, data)
     else:
-        write_bytes(given.output, content if isinstance(content, bytes) else content.encode())
+        write_bytes(given.output, data)
         say(given.output)
     return 0
+
+
+def _check(path: Path, data: bytes) -> None:
+    """Say that a drawing is up to date. Raises SpecError if it is not."""
+    try:
+        found = read_bytes(path)
+    except OSError:
+        found = None
+    if found != data:
+        fault = "is missing" if found is None else "is out of date"
+        help = "run the same `archc draw` without --check"
+        raise SpecError([Problem("E0602", f"`{path}` {fault}", file=str(path), help=help)])
+    say(f"{path}: up to date")
 
 
 def _wrong_use(given: Any, suffix: str) -> str:
@@ -60,6 +78,9 @@ def _wrong_use(given: Any, suffix: str) -> str:
     if suffix not in endings:
         hint = did_you_mean(suffix, endings)
         return f"`{given.output}` has an unsupported file extension ({hint or ', '.join(endings)})"
+    if given.check and (given.output == Path("-") or suffix == ".pdf"):
+        what = "a .pdf file holds the time at which it was made" if suffix == ".pdf" else "there is no file to check"
+        return f"{what}: remove --check"
     if suffix == EXPLORER and len(given.specs) > 1:
         return "an .html file shows one architecture: use .svg to draw several"
     if suffix == EXPLORER and (given.expand or given.block or given.all or given.depth != 1):

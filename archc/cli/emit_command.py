@@ -13,14 +13,21 @@ from archc.files import make_folder, read_bytes, write_text
 from archc.language import load_library
 from archc.library import all_specs, is_row
 from archc.problems import Problem, SpecError
-from archc.terminal import say
+from archc.terminal import hand_over, say
 from archc.text import counted
 
 
 def run(given: Any) -> int:
     """Write the source of the specs, all or none; or hold the files against the specs."""
+    stdout = given.out == Path("-")
+    if stdout and (len(given.specs) != 1 or given.check or given.force):
+        say("archc emit: `-o -` writes the source of one spec, without --check and --force", error=True)
+        return 2
     names = given.specs or _all(given.out)
     sources = _sources(names, given)
+    if stdout:
+        hand_over(*sources.values())
+        return 0
     if given.check:
         return _check(sources, given.out, complete=not given.specs)
     stale = [path for path, source in sources.items() if _read(path) != source]

@@ -7,10 +7,13 @@ from textwrap import wrap
 from typing import Any, Final
 
 from archc.expressions import Expression
+from archc.language.keys import EXAMPLES
 from archc.library import bundled, families
 from archc.problems import did_you_mean
+from archc.problems.suggest import nearest
 from archc.terminal import say, say_json
-from archc.text import form
+from archc.terminal import width as terminal_width
+from archc.text import form, hanging
 
 _LINE: Final = 100
 """The longest line of a family's members."""
@@ -25,11 +28,11 @@ def run(given: Any) -> int:
         say_json(rows)
         return 0
     others = {row["name"]: [] for row in rows} if given.kinds else families()
-    width = max(map(len, others))
+    width, columns = max(map(len, others)), terminal_width()
     for row in rows:
         if row["name"] in others:
-            say(f"{row['name'].ljust(width)}  {row['description']}")
-            for line in wrap(", ".join(others[row["name"]]), _LINE - width - 4):
+            say(hanging(f"{row['name'].ljust(width)}  ", row["description"], columns))
+            for line in wrap(", ".join(others[row["name"]]), min(_LINE, columns or _LINE) - width - 4):
                 say(f"{' ' * width}    {line}")
     return 0
 
@@ -42,7 +45,9 @@ def _describe(given: Any) -> int:
     ]
     if not rows:
         say(f"archc list: unknown layer type or spec `{given.name}`", error=True)
-        say(did_you_mean(given.name, [*KINDS, *bundled()]) or "`archc list` shows all specs", error=True)
+        key = nearest(given.name, list(EXAMPLES))
+        help = f"`{key}` is a key of specs: run `archc explain {key}`" if key else "`archc list` shows all specs"
+        say(did_you_mean(given.name, [*KINDS, *bundled()]) or help, error=True)
         return 2
     if given.format == "json":
         say_json(rows)

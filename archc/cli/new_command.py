@@ -8,7 +8,7 @@ from typing import Any
 
 from archc.emit import template_text
 from archc.files import read_bytes, require_new, write_text
-from archc.language.names import class_name_fault
+from archc.language.names import class_name_fault, class_name_of
 from archc.language.schema import SCHEMA_FILE, schema_text
 from archc.problems import Problem, SpecError
 from archc.terminal import say
@@ -19,7 +19,9 @@ def run(given: Any) -> int:
     name = given.name.removesuffix(".yaml")
     fault = class_name_fault(name)
     if fault:
-        raise SpecError([Problem("E0208", f"a network cannot be named `{name}`: {fault}", file=given.name)])
+        better = class_name_of(name)
+        help = "it names the emitted class" + (f": use `{better}`" if better else "")
+        raise SpecError([Problem("E0208", f"a network cannot be named `{name}`: {fault}", file=given.name, help=help)])
     path = Path(f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', name).lower()}.yaml")
     require_new(path)
     write_text(path, template_text("starter.yaml.jinja", name=name))

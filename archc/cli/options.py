@@ -27,16 +27,9 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
         case "summary":
             _spec(command)
             command.add_argument("--format", choices=["table", "json", "csv", "markdown"], default="table")
-            command.add_argument(
-                "--depth",
-                type=depth,
-                default="blocks",
-                metavar="N",
-                help="how many levels to expand, or `all` (default: `blocks`, one line per block)",
-            )
-            command.add_argument(
-                "--batch", type=count, default=1, metavar="N", help="batch size for the memory estimate (default: 1)"
-            )
+            _depth(command, "blocks")
+            help = "batch size for the memory estimate (default: 1)"
+            _named(command, "--batch-size", "--batch", dest="batch", type=count, default=1, metavar="N", help=help)
         case "view":
             _spec(command)
             command.add_argument(
@@ -64,13 +57,8 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
                 metavar="SPEC",
                 help=f"specs or {_CODE} (default: every family of specs/)",
             )
-            command.add_argument(
-                "--out",
-                type=Path,
-                default=Path("generated"),
-                metavar="DIR",
-                help="folder to write to (default: generated)",
-            )
+            help = "folder to write to, or `-` for stdout (default: generated)"
+            _named(command, "-o", "--out", "--output", type=Path, default=Path("generated"), metavar="DIR", help=help)
             way = command.add_mutually_exclusive_group()
             way.add_argument(
                 "--check",
@@ -85,9 +73,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             _settings(command)
         case "export":
             _spec(command)
-            command.add_argument(
-                "-o", "--output", type=Path, required=True, metavar="FILE", help="file to write: .onnx or .pt2"
-            )
+            _out(command, "FILE", "file to write: .onnx or .pt2", required=True)
             command.add_argument(
                 "--weights", type=Path, metavar="FILE", help="load weights from FILE (.pth or .safetensors)"
             )
@@ -101,9 +87,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
         case "import":
             what = "an .onnx, .prototxt or .cfg file, or file.py:Class or module:callable, which archc runs"
             command.add_argument("source", metavar="SOURCE", help=what)
-            command.add_argument(
-                "-o", "--output", type=Path, metavar="FILE.yaml", help="file to write the spec to (default: stdout)"
-            )
+            _out(command, "FILE.yaml", "file to write the spec to (default: stdout)")
             command.add_argument(
                 "--weights", type=Path, metavar="FILE", help="save the source's weights to FILE (.safetensors or .pth)"
             )
@@ -143,7 +127,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("--format", choices=["text", "json"], default="text")
         case "compare":
             command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folders of runs")
-            command.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="draw their curves")
+            _out(command, "FILE.png", "draw their curves")
             command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "predict":
             _trained(command)
@@ -179,13 +163,33 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("shell", choices=["bash", "fish", "zsh"], help="the shell that runs the script")
 
 
+def _named(command: argparse._ActionsContainer, *names: str, **how: Any) -> None:
+    """Add an option whose last name is an older one, or another command's: it is understood, and not shown."""
+    action = command.add_argument(*names, **how)
+    action.option_strings = names[:-1]
+
+
+def _out(command: argparse.ArgumentParser, what: str, help: str, *, required: bool = False) -> None:
+    """The file that a command writes."""
+    names = ("-o", "--out", "--output")
+    _named(command, *names, dest="output", type=Path, required=required, metavar=what, help=help)
+
+
+def _depth(command: argparse.ArgumentParser, default: Any) -> None:
+    """How much of the hierarchy a command shows."""
+    shown = "`blocks`, one line per block" if default == "blocks" else default
+    help = f"show N levels: 1 shows blocks closed, 2 also what they contain, `all` single layers (default: {shown})"
+    command.add_argument("--depth", type=depth, default=default, metavar="N", help=help)
+
+
 def _draw(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "specs", nargs="+", metavar="SPEC", help=f"spec files, bundled specs, or {_CODE}, drawn side by side"
     )
     formats = ("svg", "pdf", "png", "tex", "html", "mmd", "dot")
     help = f"file to write, or `-` for stdout; its extension sets the format: .{' .'.join(formats)}"
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=help)
+    _out(command, "FILE", help, required=True)
+    command.add_argument("--check", action="store_true", help="write nothing; fail if the file is out of date")
     command.add_argument(
         "--expand",
         action="append",
@@ -193,14 +197,8 @@ def _draw(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="open a block, given by its name or by the path of an entry",
     )
-    command.add_argument(
-        "--depth",
-        type=natural,
-        default=1,
-        metavar="N",
-        help="show N levels: 1 shows blocks as boxes, 2 also shows their contents (default: 1)",
-    )
-    command.add_argument("--all", action="store_true", help="open every block, down to single layers")
+    _depth(command, 1)
+    command.add_argument("--all", action="store_true", help="open every block, down to single layers: --depth all")
     command.add_argument(
         "--block", metavar="NAME", help="draw only one block, given by its name or by the path of an entry"
     )
@@ -241,7 +239,15 @@ def _train(command: argparse.ArgumentParser) -> None:
     data.add_argument("--download", action="store_true", help="download the dataset if it is missing")
     data.add_argument("--limit", type=count, default=0, metavar="N", help="use only N images of each split")
     run = command.add_argument_group("run")
-    run.add_argument("--out", metavar="DIR", help="folder for the run (default: a new one in runs/)")
+    _named(
+        run,
+        "-o",
+        "--out",
+        "--output",
+        dest="out",
+        metavar="DIR",
+        help="folder for the run (default: a new one in runs/)",
+    )
     run.add_argument(
         "--resume",
         metavar="DIR",
@@ -290,7 +296,18 @@ def _recipe(command: argparse.ArgumentParser) -> None:
             )
         elif name != "description":
             kind = partial(_field, name)
-            recipe.add_argument(option, dest=f"recipe_{name}", type=kind, metavar=_metavar(field.annotation), help=help)
+            metavar = _metavar(field.annotation)
+            if len(metavar) > _LONGEST:
+                help, metavar = f"{help}: {metavar.replace('|', ', ')}", "NAME"
+            how: Any = {"dest": f"recipe_{name}", "type": kind, "metavar": metavar, "help": help}
+            if name == "batch_size":
+                _named(recipe, option, "--batch", **how)
+            else:
+                recipe.add_argument(option, **how)
+
+
+_LONGEST = 40
+"""The longest list of words that a usage line shows: it does not break there."""
 
 
 def _metavar(annotation: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from archc.cli.options import configured
 from archc.presentation import Summary, summary_markdown, summary_text
 from archc.styled import Styled, by_line
-from archc.terminal import say, say_json
+from archc.terminal import say, say_json, width
 
 
 def run(given: Any) -> int:
@@ -24,7 +24,7 @@ def run(given: Any) -> int:
         case "markdown":
             say(summary_markdown(summary, given.depth, given.batch))
         case _:
-            say(_styled(summary_text(summary, given.depth, given.batch)))
+            say(_styled(summary_text(summary, given.depth, given.batch, width())))
     return 0
 
 

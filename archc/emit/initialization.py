@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from archc.emit.layout import Doc, Group, Operation, statement
-from archc.expressions import python_text
+from archc.expressions import Text, python_text
 from archc.graph import Network, walk
 from archc.kinds import KINDS
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
+from archc.patterns import is_pattern, matches
 from archc.plan import ClassPlan
 from archc.plan.finish import every_step, used
-from archc.plan.plan import Chosen, Loop, Make, layers_of
+from archc.plan.plan import BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
 
 def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
@@ -28,7 +29,9 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
         anything = [kind for kind in KINDS if kind in present]
         numbered = [path for path in kinds if any(part.isdigit() for part in path.split("."))]
         kinds |= dict.fromkeys(kinds if _chooses(classes) else numbered, anything)
-    return _loop(rules, present, lacking, kinds)
+    paths = {path for rule in rules for path in rule.paths}
+    unsure = {path for path in paths if len(set(_layers_at(classes[-1].body, path.split(".")))) > 1}
+    return _loop(rules, present, lacking, kinds, unsure)
 
 
 def block_lines(plan: ClassPlan) -> list[str]:
@@ -39,15 +42,19 @@ def block_lines(plan: ClassPlan) -> list[str]:
 
 
 def _loop(
-    rules: Sequence[InitRule], present: set[str], lacking: set[tuple[str, str]], kinds: dict[str, list[str]]
+    rules: Sequence[InitRule],
+    present: set[str],
+    lacking: set[tuple[str, str]],
+    kinds: dict[str, list[str]],
+    unsure: Set[str] = frozenset(),
 ) -> list[str]:
-    """The loop over the modules, for the kinds at each path."""
-    by_path = any(path in kinds for rule in rules for path in rule.paths)
+    """The loop over the modules, for the kinds at each path; at an `unsure` one may be a layer or a part."""
+    by_path = any(rule.paths for rule in rules)
     found: list[tuple[list[Doc], tuple[str, ...]]] = []  # the tests of a rule, and the statements under them
     tested: set[str] = set()
     for rule in rules:
-        named = {kind for path in rule.paths for kind in kinds.get(path, ())} | set(rule.kinds)
-        tests = [test for test in _tests(rule, present, kinds) if str(test) not in tested]
+        named = {kind for path in rule.paths for kind in kinds.get(path, rule.settable)} | set(rule.kinds)
+        tests = [test for test in _tests(rule, present, kinds, unsure) if str(test) not in tested]
         tested |= set(map(str, tests))
         if not tests:
             continue
@@ -129,20 +136,56 @@ def _chooses(classes: Sequence[ClassPlan]) -> bool:
     return any(isinstance(step, Make) and isinstance(step.what, Chosen) for step in steps)
 
 
-def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]]) -> Iterator[Doc]:
+def _layers_at(body: BodyPlan, parts: Sequence[str]) -> Iterator[bool]:
+    """Of all that may be at a path, whether it is a layer; else there are layers below it."""
+    makes = list(body.makes())
+    varies = any(isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in body.steps)
+    for at, make in enumerate(makes):
+        name = str(at) if body.numbered and not varies else parts[0] if body.numbered else make.name
+        if name != parts[0] and not isinstance(name, Text):
+            continue
+        used = make.what.options if isinstance(make.what, Chosen) else (make.what,)
+        for what in used:
+            if len(parts) == 1:
+                yield isinstance(what, Layer)
+            elif not isinstance(what, Layer):
+                yield from _layers_at(what if isinstance(what, BodyPlan) else what.target.body, parts[1:])
+
+
+def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]], unsure: Set[str]) -> Iterator[Doc]:
     """The tests of a rule: for its paths, and for its kinds."""
     classes = [KINDS[kind].torch.removeprefix("archc.") for kind in rule.kinds if kind in present]
-    paths = [path for path in rule.paths if path in kinds]
+    paths = [path for path in rule.paths if path in kinds and path not in unsure]
     found = dict.fromkeys(kind for path in paths for kind in kinds[path])
-    owners = [kind for kind in found if rule.tensors.keys() <= KINDS[kind].state.keys()]
+    owners = [kind for kind in found if kind in rule.settable]
     if owners:
         names = tuple(f'"{path}"' for path in paths)
         test: Operation = Operation((("", "name"), ("==", names[0])))
         if len(names) > 1:
             test = Operation((("", "name"), ("in", Group("(", names, ")", packed=False))))
         yield Operation((("", test), ("and", _is([KINDS[kind].torch.removeprefix("archc.") for kind in owners]))))
+    below = [path for path in rule.paths if path not in kinds or path in unsure]
+    settable = [KINDS[kind].torch.removeprefix("archc.") for kind in rule.settable if kind in present]
+    absent = {path for path in below if not any(matches(name, path) for name in kinds)}
+    for start in _below(below, unsure | absent) if settable else ():
+        yield Operation((("", start), ("and", _is(settable))))
     if classes:
         yield _is(classes)
+
+
+def _below(paths: Sequence[str], unsure: Set[str]) -> Iterator[Doc]:
+    """The tests of what paths lead to or has their parts; `f"{name}."` is that of a layer, and of what is below it."""
+    parts = [path for path in paths if not is_pattern(path.removesuffix(".*"))]
+    whole = [path for path in parts if path in unsure and not is_pattern(path)]
+    for name, found in (("name", [path for path in parts if path not in whole]), ('f"{name}."', whole)):
+        starts = tuple(f'"{path.removesuffix(".*")}."' for path in found)
+        if starts:
+            start: Doc = starts[0] if len(starts) == 1 else Group("(", starts, ")", packed=False)
+            yield Group(f"{name}.startswith(", (start,), ")", comma=False)
+    for path in paths:
+        if path not in parts:
+            name, pattern = ("name", path) if path.endswith("*") else ('f"{name}."', f"{path}.*")
+            yield Group("fnmatchcase(", (name, f'"{pattern}"'), ")")
 
 
 def _is(classes: list[str]) -> Doc:

@@ -190,6 +190,9 @@ def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str
     tensor = any(text.forward for text in texts) or bool(helpers)
     annotations = [parameter.annotation for plan in classes for parameter in plan.parameters]
     typing = ["from collections.abc import Callable"] if any("Callable[" in text for text in annotations) else []
+    typing += (
+        ["from fnmatch import fnmatchcase"] if any("fnmatchcase(" in line for line in texts[-1].constructor) else []
+    )
     typing += ["from typing import Literal"] if any(text.startswith("Literal[") for text in annotations) else []
     lines = [*typing, "", *lines] if typing else lines
     return [*lines, f"from torch import {'Tensor, ' if tensor else ''}nn"]

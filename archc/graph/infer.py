@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from archc.expressions import has_expression
 from archc.graph.axes import has_channels_first
 from archc.graph.causes import keeping, shortcuts
 from archc.graph.diagnose import Path
@@ -120,6 +121,9 @@ class Inference(Unfolding):
         before, values = self.reported, self.values(call.arguments.values(), scope)
         if self.reported > before or (self.doubtful and not all(map(is_known, values))):
             return None
+        for name, value in zip(call.arguments, values, strict=True):
+            if name in call.kind.listed and self._follows(call, name, value):
+                return None
         key = (call, key_of(*values))
         kind: Kind | None = self.known.get(key)
         if kind is None:
@@ -127,6 +131,16 @@ class Inference(Unfolding):
             if kind is not None:
                 remember(self.known, key, kind)
         return kind
+
+    def _follows(self, call: LayerCall, name: str, value: Any) -> bool:
+        """Report a size of -1 that an expression gives: the source has to know which of the sizes follows."""
+        written = call.arguments[name]
+        sizes = zip(written, value, strict=True) if isinstance(written, tuple | list) else ()
+        if not any(size == -1 and has_expression(given) for given, size in sizes):
+            return False
+        message = f"a size of `{name}` is -1 by an expression"
+        self.report("E0203", message, call.marks.get(name, call.mark), help="write -1 as a number")
+        return True
 
     def _validated(self, call: LayerCall, arguments: dict[str, Any], at: Path = ()) -> Kind | None:
         """The kind for some arguments: their faults are the parser's to word, and the way there is ours."""

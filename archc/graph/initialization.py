@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from archc.graph.graph import Network, walk
 from archc.language.initialization import initialized_kinds, tensor_problem
+from archc.patterns import is_pattern, matches
 from archc.problems import Problem, suggest
 
 
@@ -31,7 +32,18 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
                 continue
             if kind is None and f"{path}.".startswith(absent):
                 continue  # a head that a flag has turned off
-            what = f"`{path}` is a `{kind.kind}` and has no weights" if kind else f"there is no layer named `{path}`"
+            below = [known_path for known_path in kinds if kind is None and matches(known_path, path)]
+            if any(kinds[layer].kind in rule.settable for layer in below):
+                continue
+            if below:
+                functions = " and ".join(f"`{tensor}: {function}`" for tensor, (function, _) in rule.tensors.items())
+                yield Problem("E0222", f"no layer of `{path}` can have {functions}", mark)
+                continue
+            what = f"there is no layer named `{path}`"
+            if kind is not None:
+                what = f"`{path}` is a `{kind.kind}` and has no weights"
+            elif is_pattern(path):
+                what = f"no layer fits `{path}`"
             found += 1
             help, fix = suggest(path, kinds, mark) if kind is None and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)

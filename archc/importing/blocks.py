@@ -281,6 +281,10 @@ def _same(one: Row, other: Row) -> bool:
     return all(a is ABSENT or b is ABSENT or same_value(a, b) for a, b in pairs)
 
 
+_CHANNELS = ("groups", "normalized_shape", "shape")
+"""Arguments that count channels, beside those that begin with `out_`."""
+
+
 def _block(name: str, instances: Sequence[Instance], arguments: Mapping[str, Mapping[str, Any]]) -> Block:
     """The block of some instances, each of which becomes a use of it."""
     naming = _Naming(instances, arguments)
@@ -300,6 +304,7 @@ def _block(name: str, instances: Sequence[Instance], arguments: Mapping[str, Map
         values[where] = (
             _padding(slots, values, row)
             or naming.formula(row, measure)
+            or _items(naming, first, row, measure)
             or naming.add(row, measure, naming.role(first, row))
         )
     conditions = _conditions([instance.body for instance in instances], naming)
@@ -317,11 +322,25 @@ def _block(name: str, instances: Sequence[Instance], arguments: Mapping[str, Map
     return block
 
 
+def _items(naming: _Naming, slot: _Slot, row: Row, measure: str) -> tuple[Any, ...] | None:
+    """Lists of sizes of one length, size by size; None for other values."""
+    if not (isinstance(slot.owner, Layer) and slot.name in slot.owner.kind.listed):
+        return None
+    if len({len(value) if isinstance(value, tuple) else 0 for value in row}) > 1:
+        return None
+    found = []
+    for column in zip(*row, strict=True):
+        same = all(same_value(value, column[0]) for value in column)
+        formula = column[0] if same else naming.formula(column, measure)
+        found.append(formula or naming.add(column, measure, naming.role(slot, column)))
+    return tuple(found)
+
+
 def _measure(slot: _Slot) -> str:
     """What an argument counts: values of one measure can be expressed by each other."""
     if isinstance(slot.owner, Use):
         return next(each.measure for each in slot.owner.block.parameters if each.name == slot.name)
-    return "channels" if slot.name.startswith("out_") or slot.name == "groups" else slot.name
+    return "channels" if slot.name.startswith("out_") or slot.name in _CHANNELS else slot.name
 
 
 def _conditions(instances: Sequence[Body], naming: _Naming) -> dict[int, Formula]:

@@ -115,5 +115,5 @@ def _keys(graph: SourceGraph, network: Network, order: list[int]) -> dict[str, s
     keys: dict[str, str] = {}
     for path, at in zip(paths, order, strict=True):
         for role, key in graph.operations[at].tensors.items():
-            keys[f"{path}.{role}"] = key
+            keys[f"{path}.{role}" if role else path] = key
     return keys

@@ -9,14 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-VIEW, TRANSPOSED = "(torch.Tensor.view)", "(torch.transpose)"
-"""Names of operations that have a meaning only together: the parts of a channel shuffle."""
+from archc.kinds import Shape
 
 
 class Said(NamedTuple):
@@ -27,17 +27,27 @@ class Said(NamedTuple):
     inputs: tuple[Tensor, ...]
 
 
+class Steps(NamedTuple):
+    """Several layers one after the other, each a layer type with its arguments; the first takes the tensor `of`."""
+
+    layers: tuple[tuple[str, Mapping[str, Any]], ...]
+    of: Tensor
+
+
 class Alias(NamedTuple):
     """The call's result is this tensor, as far as a spec is concerned."""
 
     of: Tensor
 
 
-Translation = Callable[["_Arguments", Any], "Said | Alias | None"]
+Meant = Said | Steps | Alias | None
+"""What a call is; None if archc has no word for it."""
+
+Translation = Callable[["_Arguments", Any], Meant]
 """From the call's arguments by name and its result."""
 
 
-def translate(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> Said | Alias | None:
+def translate(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> Meant:
     """The layer that a call of a torch function or method is; None if archc has no word for it."""
     translation = _table().get(function)
     return None if translation is None else translation(_Arguments(function, args, kwargs), result)
@@ -105,32 +115,73 @@ def _dropout(kind: str) -> Translation:
     return said
 
 
-def _reshape(given: Any, result: Tensor) -> Said | Alias | None:
+def _reshape(given: Any, result: Tensor) -> Steps | Alias | None:
+    """Whatever gives a tensor another shape is a chain of `flatten` and `unflatten`, from the last axes on."""
     x = given.args[0]
     if result.shape == x.shape:
         return Alias(x)
-    if x.shape[0] != result.shape[0]:
+    if x.dim() < 2 or result.dim() < 2 or x.shape[0] != result.shape[0]:
         return None
-    return Said("flatten" if result.dim() == 2 else VIEW, {}, (x,))
+    steps: list[tuple[str, Mapping[str, Any]]] = []
+    rank = x.dim()
+    for (first, end), sizes in reversed(_groups(tuple(x.shape[1:]), tuple(result.shape[1:]))):
+        if end - first > 1:
+            ends = {"start_dim": 1 + first, "end_dim": -1 if end == rank - 1 else end}
+            defaults = {"start_dim": 1, "end_dim": -1}
+            steps.append(("flatten", {name: at for name, at in ends.items() if at != defaults[name]}))
+            rank -= end - first - 1
+        if len(sizes) > 1:
+            steps.append(("unflatten", {"dim": 1 + first, "unflattened_size": sizes}))
+            rank += len(sizes) - 1
+    return Steps(tuple(steps), x)
 
 
-def _flatten(given: Any, result: Tensor) -> Said | Alias | None:
-    x = given.args[0]
-    if result.shape == x.shape:
-        return Alias(x)
-    return Said("flatten", {}, (x,)) if result.dim() == 2 and result.shape[0] == x.shape[0] else None
+def _groups(old: Shape, new: Shape) -> list[tuple[tuple[int, int], Shape]]:
+    """The axes from one to another of an old shape, and the sizes that they become in a new one, as few as may be."""
+    found: list[tuple[tuple[int, int], Shape]] = []
+    i = j = 0
+    while i < len(old) and j < len(new):
+        start, begin = i, j
+        i, j = i + 1, j + 1
+        while (here := prod(old[start:i])) != (there := prod(new[begin:j])):
+            i, j = (i + 1, j) if here < there else (i, j + 1)
+        found.append(((start, i), new[begin:j]))
+    if found:  # axes of length 1 are left
+        (start, _), sizes = found[-1]
+        found[-1] = (start, len(old)), (*sizes, *new[j:])
+    return found
 
 
-def _squeeze(given: Any, result: Tensor) -> Said | Alias | None:
-    x = given.args[0]
-    if result.dim() == 2 and result.shape == x.shape[:2]:
-        return Said("flatten", {}, (x,))
-    return Alias(x) if result.shape == x.shape else None
+def _permute(given: Any, result: Tensor) -> Said | None:
+    dims = given.at(1, "dims")
+    return _permuted(given.args[0], tuple(given.args[1:]) if isinstance(dims, int) else tuple(dims))
 
 
 def _transpose(given: Any, result: Tensor) -> Said | None:
-    x, dims = given.args[0], {given.at(1, "dim0"), given.at(2, "dim1")}
-    return Said(TRANSPOSED, {}, (x,)) if dims == {1, 2} and x.dim() == 5 else None
+    x = given.args[0]
+    one, other = (given.at(1, "dim0", given.get("axis0")), given.at(2, "dim1", given.get("axis1")))
+    order = list(range(x.dim()))
+    order[one], order[other] = order[other], order[one]
+    return _permuted(x, tuple(order))
+
+
+def _permuted(x: Tensor, dims: tuple[int, ...]) -> Said | None:
+    dims = tuple(dim % x.dim() for dim in dims)
+    return Said("permute", {"dims": dims}, (x,)) if dims[0] == 0 else None
+
+
+def _item(given: Any, result: Tensor) -> Said | None:
+    """One position of an axis, `x[:, 0]`; nothing else."""
+    index = given.args[1] if isinstance(given.args[1], tuple) else (given.args[1],)
+    places = [at for at, part in enumerate(index) if part != slice(None)]
+    if len(places) != 1 or places[0] == 0 or type(index[places[0]]) is not int:
+        return None
+    return Said("select", {"dim": places[0], "index": index[places[0]]}, (given.args[0],))
+
+
+def _select(given: Any, result: Tensor) -> Said | None:
+    x, dim = given.args[0], given.at(1, "dim") % given.args[0].dim()
+    return Said("select", {"dim": dim, "index": given.at(2, "index")}, (x,)) if dim > 0 else None
 
 
 def _mean(given: Any, result: Tensor) -> Said | None:
@@ -142,30 +193,26 @@ def _mean(given: Any, result: Tensor) -> Said | None:
 
 
 def _concat(given: Any, result: Tensor) -> Said | Alias | None:
-    tensors = tuple(given.at(0, "tensors"))
-    if given.at(1, "dim", 0) not in (1, 1 - result.dim()):
+    tensors, dim = tuple(given.at(0, "tensors")), given.at(1, "dim", 0) % result.dim()
+    if dim == 0:
         return None
-    return Said("concat", {}, tensors) if len(tensors) > 1 else Alias(tensors[0])
+    return Said("concat", {} if dim == 1 else {"dim": dim}, tensors) if len(tensors) > 1 else Alias(tensors[0])
 
 
-def _add(given: Any, result: Tensor) -> Said | None:
-    one, other = given.at(0, "input"), given.at(1, "other")
-    if not (isinstance(one, Tensor) and isinstance(other, Tensor)) or given.get("alpha", 1) != 1:
+def _joined(kind: str) -> Translation:
+    """Arithmetic of two tensors; multiplied by a number, a tensor is scaled."""
+
+    def said(given: Any, result: Any) -> Said | None:
+        one, other = given.at(0, "input"), given.at(1, "other")
+        if given.get("alpha", 1) != 1:
+            return None
+        if isinstance(one, Tensor) and isinstance(other, Tensor):
+            return Said(kind, {}, (one, other))
+        if kind == "multiply" and type(other) in (int, float) and isinstance(one, Tensor):
+            return Said("scale", {"factor": float(other)}, (one,))
         return None
-    return Said("add", {}, (one, other)) if one.shape == other.shape else None
 
-
-def _multiply(given: Any, result: Tensor) -> Said | None:
-    one, other = given.at(0, "input"), given.at(1, "other")
-    if not (isinstance(one, Tensor) and isinstance(other, Tensor)) or one.dim() != other.dim():
-        return None
-    shapes = [x.shape[2:] for x in (one, other)]
-    gate = any(all(size == 1 for size in shape) for shape in shapes)
-    return (
-        Said("multiply", {}, (one, other))
-        if one.shape[:2] == other.shape[:2] and (gate or shapes[0] == shapes[1])
-        else None
-    )
+    return said
 
 
 def _chunk(given: Any, result: Any) -> Said | None:
@@ -250,14 +297,18 @@ def _table() -> dict[Any, Translation]:
         add(_pool(f"adaptive_max_pool{rank}d", *_ADAPTIVE), *_named(f"adaptive_max_pool{rank}d"))
         add(_dropout(f"dropout{rank}d"), *_named(f"dropout{rank}d"))
     add(_dropout("dropout"), F.dropout, torch.dropout)
-    add(_reshape, Tensor.view, Tensor.reshape, torch.reshape)
-    add(_flatten, torch.flatten, Tensor.flatten)
-    add(_squeeze, torch.squeeze, Tensor.squeeze)
-    add(_transpose, torch.transpose, Tensor.transpose)
+    add(_reshape, Tensor.view, Tensor.reshape, torch.reshape, torch.flatten, Tensor.flatten)
+    add(_reshape, torch.squeeze, Tensor.squeeze, torch.unsqueeze, Tensor.unsqueeze, torch.unflatten, Tensor.unflatten)
+    add(_transpose, torch.transpose, Tensor.transpose, torch.swapaxes, Tensor.swapaxes)
+    add(_permute, torch.permute, Tensor.permute)
+    add(_item, Tensor.__getitem__)
+    add(_select, torch.select, Tensor.select)
     add(_mean, torch.mean, Tensor.mean)
     add(_concat, torch.cat, torch.concat, torch.concatenate)
-    add(_add, torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__)
-    add(_multiply, torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__imul__, Tensor.__rmul__)
+    add(_joined("add"), torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__)
+    add(_joined("multiply"), torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__imul__, Tensor.__rmul__)
+    add(_joined("subtract"), torch.sub, Tensor.sub, Tensor.__sub__)
+    add(_joined("maximum"), torch.maximum, Tensor.maximum)
     add(_chunk, torch.chunk, Tensor.chunk)
     add(_split, torch.split, Tensor.split)
     add(_upsample, F.interpolate)

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from archc.build.builder import make_layer
 from archc.build.recognize import kind_of
-from archc.importing.functions import TRANSPOSED, VIEW, Alias, translate
+from archc.importing.functions import Alias, Said, Steps, translate
 from archc.importing.graph import Operation, Scope, SourceGraph, Unsaid, Value
 from archc.kinds import KINDS, Kind, Shape
 from archc.problems import Problem, SpecError
@@ -91,7 +91,7 @@ class _Recording:
 
 
 def _run(model: nn.Module, input: Shape, name: str) -> _Recording:
-    recorder = _Recorder(model)
+    recorder = _Recorder(model, input)
     x = torch.empty(_BATCH, *input, device="meta")
     recorder.know(x, Value(-1))
     try:
@@ -115,13 +115,17 @@ def _run(model: nn.Module, input: Shape, name: str) -> _Recording:
 class _Recorder(TorchFunctionMode):
     """Records what happens while it is active, within `calls()`."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, input: Shape) -> None:
         super().__init__()
+        self.input = input
         self.recording = _Recording()
         self.model = model
         self.paths = {id(module): path for path, module in model.named_modules()}
         self.keys = {id(tensor): key for key, tensor in model.state_dict(keep_vars=True).items()}
         self.known: dict[int, tuple[Tensor, Value]] = {}
+        self.expanded: dict[int, Tensor] = {}  # parameters that are one for each image
+        self.learned: dict[str, Value] = {}  # by their keys
+        self.kept: list[Tensor] = []  # what is found by its id has to stay
         self.scopes: list[Scope] = []
         self.counts: dict[str, int] = {}
         self.quiet = False
@@ -174,10 +178,12 @@ class _Recorder(TorchFunctionMode):
             return call(module, *args, **kwargs)
         count = self.counts.get(path, 0)
         self.counts[path] = count + 1
-        inputs = tuple(value for tensor in args if (value := self.value(tensor)) is not None)
-        shapes = tuple(tuple(tensor.shape[1:]) for tensor in args if isinstance(tensor, Tensor))
-        kind = kind_of(module) if len(inputs) == len(args) and not kwargs else None
-        if kind is None or not _said(kind, module, shapes):
+        alone = _attends_to_itself(module, args, kwargs)
+        taken = args[:1] if alone else args
+        inputs = tuple(value for tensor in taken if (value := self.value(tensor)) is not None)
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in taken if isinstance(tensor, Tensor))
+        kind = kind_of(module) if len(inputs) == len(taken) and (alone or not kwargs) else None
+        if kind is None or not (kind.many or len(inputs) == 1) or not _said(kind, module, shapes):
             self.scopes.append(Scope(path, title_of(module), count))
             try:
                 return call(module, *args, **kwargs)
@@ -200,7 +206,7 @@ class _Recorder(TorchFunctionMode):
             self.recording.unsaid.append(Unsaid(what, path, "it is called more than once"))
         written = any(isinstance(x, Tensor) and x._version != version for x, version in zip(args, before, strict=True))
         result = result if written else _own(result, args)
-        made = self.add(operation, result)
+        made = self.add(operation, result[0] if alone else result)
         for tensor, version in zip(args, before, strict=True):
             if isinstance(tensor, Tensor) and tensor._version != version:
                 self.know(tensor, made)  # it works in place
@@ -230,6 +236,9 @@ class _Recorder(TorchFunctionMode):
         given = [*_tensors(args), *_tensors(list(kwargs.values()))]
         result = func(*args, **kwargs)
         values = [value for tensor in given if (value := self.value(tensor)) is not None]
+        if not values and func is Tensor.expand and _for_each_image(given[0], result):
+            self.expanded[id(result)] = given[0]
+            self.kept.append(result)
         if not values or not next(_tensors([result]), None) is not None:
             return result
         said = translate(func, args, kwargs, result)
@@ -238,12 +247,15 @@ class _Recorder(TorchFunctionMode):
             if value is not None:
                 self.know(result, value)
                 return result
+        elif isinstance(said, Steps):
+            value = self.value(said.of)
+            if value is not None:
+                self.steps(said, value, result)
+                return result
         elif said is not None:
-            inputs = tuple(value for tensor in said.inputs if (value := self.value(tensor)) is not None)
-            if len(inputs) == len(said.inputs):
-                shuffled = self.shuffled(said.kind, inputs, said.inputs)
-                kind, arguments, taken = shuffled or (said.kind, said.arguments, inputs)
-                operation = Operation(kind, arguments, taken, scopes=tuple(self.scopes), place=_place())
+            inputs = self.inputs(said, values[0])
+            if inputs is not None and self.fits(said, inputs, result):
+                operation = Operation(said.kind, said.arguments, inputs, scopes=tuple(self.scopes), place=_place())
                 result = result if _writes(func) else _own(result, given)
                 made = self.add(operation, result)
                 if _writes(func) and args:
@@ -260,20 +272,98 @@ class _Recorder(TorchFunctionMode):
         reason = {"reason": f"it uses `{own}` directly"} if own is not None else {}
         self.add(Operation(f"({title})", reason, tuple(values), scopes=tuple(self.scopes), place=place), result)
 
+    def inputs(self, said: Said, beside: Value) -> tuple[Value, ...] | None:
+        """The values that a layer takes, learned tensors among them; None if one comes from elsewhere."""
+        found = [value or self.parameter(tensor, beside) for tensor in said.inputs for value in (self.value(tensor),)]
+        inputs = tuple(value for value in found if value is not None)
+        return inputs if len(inputs) == len(found) else None
+
+    def parameter(self, tensor: Tensor, beside: Value) -> Value | None:
+        """The entry of a learned tensor that a module uses directly, made beside a value of the network."""
+        own = self.expanded.get(id(tensor), tensor)
+        key = self.keys.get(id(own))
+        path, _, name = (key or "").rpartition(".")
+        if key is None or not isinstance(own, nn.Parameter) or path != (self.scopes[-1].path if self.scopes else ""):
+            return None
+        if key not in self.learned:
+            leading = own.dim() == 1 + len(self.shape(beside)) and own.shape[0] == 1
+            shape = tuple(own.shape[1:] if leading else own.shape)
+            if not shape:
+                return None
+            operation = Operation(
+                "parameter",
+                {"shape": shape, **({"leading": True} if leading else {})},
+                (beside,),
+                shapes=(shape,),
+                name=name,
+                scopes=tuple(self.scopes),
+                tensors={"": key},
+                place=key,
+            )
+            self.recording.operations.append(operation)
+            self.learned[key] = Value(len(self.recording.operations) - 1)
+        return self.learned[key]
+
+    def shape(self, value: Value) -> Shape:
+        """The shape of a value, without the batch."""
+        if value.operation < 0:
+            return self.input
+        return self.recording.operations[value.operation].shapes[value.part or 0]
+
+    def fits(self, said: Said, inputs: tuple[Value, ...], result: Any) -> bool:
+        """Whether archc's layer takes these inputs, and gives the shapes that the source has."""
+        kind = KINDS[said.kind](**said.arguments)
+        shapes = tuple(map(self.shape, inputs))
+        if not all(shapes) or any(kind.requirements(shapes)):  # a number for each image is no tensor to archc
+            return False
+        made = kind.output(shapes)
+        parts = result if isinstance(result, tuple | list) else (result,)
+        found = list(made.values()) if isinstance(made, dict) else [made]
+        return found == [tuple(part.shape[1:]) for part in parts]
+
+    def steps(self, said: Steps, value: Value, result: Tensor) -> None:
+        """Record a chain of layers that gives a tensor another shape, or a channel shuffle if this ends one."""
+        for name, arguments in said.layers:
+            shuffled = self.shuffled(name, arguments, value)
+            kind, given, taken = shuffled or (name, arguments, value)
+            shape = KINDS[kind](**given).output((self.shape(taken),))
+            self.recording.operations.append(
+                Operation(kind, given, (taken,), shapes=(shape,), scopes=tuple(self.scopes), place=_place())
+            )
+            value = Value(len(self.recording.operations) - 1)
+        self.know(result, value)
+
     def shuffled(
-        self, kind: str, inputs: tuple[Value, ...], tensors: tuple[Tensor, ...]
-    ) -> tuple[str, Mapping[str, Any], tuple[Value, ...]] | None:
-        """A channel shuffle, if this is the last of its view, transpose and view."""
-        operations = self.recording.operations
-        if kind != VIEW or inputs[0].operation < 0:
+        self, kind: str, arguments: Mapping[str, Any], value: Value
+    ) -> tuple[str, Mapping[str, Any], Value] | None:
+        """A channel shuffle, if this flattens again the two axes that were made of the channels and swapped."""
+        if kind != "flatten" or dict(arguments) != {"end_dim": 2} or value.operation < 0:
             return None
-        transposed = operations[inputs[0].operation]
-        if transposed.kind != TRANSPOSED or transposed.inputs[0].operation < 0:
+        swapped = self.recording.operations[value.operation]
+        if swapped.kind != "permute" or swapped.inputs[0].operation < 0:
             return None
-        viewed = operations[transposed.inputs[0].operation]
-        if viewed.kind != VIEW or len(tensors[0].shape) != 5:
+        parted = self.recording.operations[swapped.inputs[0].operation]
+        if parted.kind != "unflatten" or parted.arguments["dim"] != 1 or len(parted.arguments["unflattened_size"]) != 2:
             return None
-        return "channel_shuffle", {"groups": tensors[0].shape[2]}, viewed.inputs
+        if tuple(swapped.arguments["dims"]) != (0, 2, 1, *range(3, 1 + len(parted.shapes[0]))):
+            return None
+        return "channel_shuffle", {"groups": parted.arguments["unflattened_size"][0]}, parted.inputs[0]
+
+
+def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
+    """Whether this is a call of PyTorch's attention that `multihead_attention` is: of one tensor, without weights."""
+    return (
+        isinstance(module, nn.MultiheadAttention)
+        and len(args) == 3
+        and args[0] is args[1] is args[2]
+        and kwargs == {"need_weights": False}
+        and bool(module.batch_first)
+    )
+
+
+def _for_each_image(tensor: Tensor, result: Tensor) -> bool:
+    """Whether the result is the tensor, once for each image of the batch."""
+    return tensor.dim() == result.dim() and tensor.shape[0] == 1 and tuple(result.shape) == (_BATCH, *tensor.shape[1:])
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

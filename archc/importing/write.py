@@ -215,9 +215,10 @@ def _call(entry: Entry) -> tuple[str, str]:
     element = entry.element
     assert not isinstance(element, Body)
     if isinstance(element, Layer):
-        if element.kind.many:
-            return element.kind.kind, _flow(list(entry.operands))
         given = {name: value for name, value in element.arguments.items() if name not in element.implied}
+        if element.kind.many:
+            operands = list(entry.operands)
+            return element.kind.kind, _mapping({"inputs": operands, **given}) if given else _flow(operands)
         given = {**given, **_same_padding(element, given)}
         alone = element.kind.alone()
         if alone is not None and list(given) == [alone] and element.kind.model_fields[alone].is_required():

@@ -332,13 +332,13 @@ class RelativeAttention(Kind):
     """Self-attention among the positions of each window, of windows × positions × features (MaxViT).
 
     A learned bias for each head depends on how two positions lie to each other
-    (https://arxiv.org/abs/2204.01697). Windows are squares: 49 positions are 7 × 7.
+    (https://arxiv.org/abs/2204.01697). Windows are squares.
     """
 
     kind: ClassVar[str] = "relative_attention"
-    torch: ClassVar[str] = "archc.RelativeAttention"
+    torch: ClassVar[str] = "archc.RelativePositionalMultiHeadAttention"
     features_last: ClassVar[bool] = True
-    positional: ClassVar[tuple[str, ...]] = ("dim", "positions", "head_dim")
+    positional: ClassVar[tuple[str, ...]] = ("dim", "size", "head_dim")
     state: ClassVar[Mapping[str, State]] = {
         "relative_position_bias_table": State(fans=True),
         "relative_position_index": State(trained=False, fans=True, integers=True),
@@ -350,17 +350,19 @@ class RelativeAttention(Kind):
     role: ClassVar[Role] = "linear"
     title: ClassVar[str] = "relative attention"
     aliases: ClassVar[tuple[str, ...]] = ("relativepositionalmultiheadattention", "gridattention")
-    examples: ClassVar[tuple[str, ...]] = ("32",)
+    examples: ClassVar[tuple[str, ...]] = ("{size: 7, head_dim: 32}",)
 
+    size: Count
+    """Height and width of a window, which has as many positions as they multiply to."""
     head_dim: Count
     """Features of a head; it must divide the number of features."""
 
     @classmethod
     def likely(cls, x: Shape) -> dict[str, list[Any]]:
-        return {"head_dim": [size for size in range(1, x[-1] + 1) if x[-1] % size == 0]}
+        return {"size": [isqrt(x[1 % len(x)])], "head_dim": [d for d in range(1, x[-1] + 1) if x[-1] % d == 0]}
 
     def label(self, inputs: Inputs) -> str:
-        return f"relative attention, heads of {text(self.head_dim)}"
+        return f"{text(self.size)}×{text(self.size)} relative attention, heads of {text(self.head_dim)}"
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         (x,) = inputs
@@ -368,20 +370,21 @@ class RelativeAttention(Kind):
             help = "cut a map into windows with `unflatten`, `permute` and `flatten`"
             message = f"`{self.kind}` expects windows × positions × features, but gets {form(x)}"
             yield Fault("E0301", message, help=help)
-        elif isqrt(x[1]) ** 2 != x[1]:
-            message = f"`{self.kind}` expects windows that are squares, but gets {x[1]} positions"
-            yield Fault("E0301", message)
+        elif self.size**2 != x[1]:
+            message = f"`{self.kind}` expects windows of {self.size}×{self.size} positions, but gets {x[1]}"
+            help = f"use `size: {isqrt(x[1])}`" if isqrt(x[1]) ** 2 == x[1] else ""
+            yield Fault("E0301", message, "size", help=help)
         elif x[-1] % self.head_dim:
             message = f"heads of {self.head_dim} features do not divide the {x[-1]} features"
             yield Fault("E0306", message, "head_dim", help=f"use a number that divides {x[-1]}")
 
     def derived(self, inputs: Inputs) -> dict[str, Any]:
-        return {"dim": inputs[0][-1], "positions": inputs[0][1]}
+        return {"dim": inputs[0][-1]}
 
     def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
         _, positions, features = inputs[0]
         return {
-            "relative_position_bias_table": ((2 * isqrt(positions) - 1) ** 2, features // self.head_dim),
+            "relative_position_bias_table": ((2 * self.size - 1) ** 2, features // self.head_dim),
             "relative_position_index": (positions, positions),
             "to_qkv.weight": (3 * features, features),
             "to_qkv.bias": (3 * features,),

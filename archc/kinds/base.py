@@ -327,6 +327,8 @@ def need_map(inputs: Inputs, kind: str, rank: int = 2) -> Iterator[Fault]:
         help = "move it before the `flatten`" if other == 0 else ""
         if other in AXES and stem != kind:
             help = f"use `{stem}{other}d`"
+            if other == rank + 1 and x[1] in (1, 3):  # channels, most likely
+                help += f"; if {x[0]} is the size of a batch, remove it from `input`"
         what = f"a {_MAPS[rank]} ({', '.join(('channels', *AXES[rank]))})"
         yield Fault("E0301", f"`{kind}` expects {what}, but gets {form(x)}", help=help)
 

@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from archc.kinds.base import Kind
+
 _Positive = Annotated[float, Field(ge=0)]
 _Nonlinearity = Literal["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
 
@@ -104,3 +106,8 @@ INITIALIZERS: dict[str, type[Initializer]] = {
 
 SET: Final = ("weight", "bias")
 """The tensors that a rule can set, as the keys of its spec."""
+
+
+def can_set(kind: type[Kind], tensor: str, function: str) -> bool:
+    """Return True if a function can set a tensor of a layer type: there is one, with a fan-in and fan-out if needed."""
+    return tensor in kind.state and (kind.state[tensor].fans or not INITIALIZERS[function].fans)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archc.expressions.tree import choose, compare, product_of
+from archc.expressions.tree import product_of
 from archc.kinds.arithmetic import is_expression
 from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
 from archc.kinds.labels import listed, text
@@ -177,8 +177,8 @@ def _sizes(value: Any) -> Any:
 
 
 def _instead(size: Any, value: Any) -> Any:
-    """A size, or the value in the place of -1."""
-    return choose(compare(size, "==", -1), value, size) if is_expression(size) else value if size == -1 else size
+    """A size, or the value in the place of -1, which no expression gives."""
+    return size if is_expression(size) or size != -1 else value
 
 
 @register
@@ -204,7 +204,7 @@ class Unflatten(Kind):
         PlainValidator(_sizes),
         WithJsonSchema({"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1, "maxItems": 7}),
     ]
-    """The lengths of the axes that it becomes; one of them may be -1, and follows from the others."""
+    """The lengths of the axes that it becomes; one may be the number -1, and follows from the others."""
 
     @classmethod
     def likely(cls, x: Shape) -> dict[str, list[Any]]:

@@ -310,7 +310,8 @@ class LayerNorm(Kind):
         return given
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        return {**super().settled(inputs), "normalized_shape": self._over(inputs[0])}
+        over = self._over(inputs[0])
+        return {**super().settled(inputs), "normalized_shape": over[0] if len(over) == 1 else over}
 
     def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
         over = self._over(inputs[0])

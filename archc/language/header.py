@@ -36,7 +36,9 @@ class BodyKeys(_Strict):
 class InitKeys(_Strict):
     """One rule of weight initialization."""
 
-    layers: str | list[str] = Field(description="Layer types (`conv2d`) and paths (`classifier.1`) it applies to.")
+    layers: str | list[str] = Field(
+        description="Layer types (`conv2d`), paths (`classifier.1`) and patterns (`backbone.*`) it applies to."
+    )
     weight: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
     bias: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
 

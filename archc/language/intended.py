@@ -8,11 +8,14 @@ from typing import Any
 
 from archc.expressions import ExpressionError, parse_expression
 from archc.problems import Mark
+from archc.problems.suggest import nearest
 
 _TRUTH = {"yes": "true", "on": "true", "True": "true", "no": "false", "off": "false", "False": "false"}
 _NOTHING = {"None", "none", "nil", "NULL"}
 _WORDS = {"valid": (0, "for no padding, write `padding: 0`")}
 """Words of other libraries, with the value that they stand for."""
+_NEAR = {"true": True, "false": False, "same": "same"}
+"""Words that a mistyped one can stand for."""
 _FORMULA = re.compile(r"(?=.*[A-Za-z])(?=.*[-+*/])[\w\s+*/()-]{1,60}")
 
 
@@ -37,7 +40,8 @@ def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None,
             return "", None
         if formula.names <= names:
             return f"to use an expression, write `$({value})`", f"$({value})"
-    return "", None
+    near = nearest(value, list(_NEAR))
+    return (f"did you mean `{near}`?", near) if near and accepts(_NEAR[near]) else ("", None)
 
 
 def _readings(value: Any) -> Iterator[tuple[str, Any, str]]:

@@ -15,7 +15,7 @@ from archc.language.callees import callee, converted, resolve_callees
 from archc.language.extension import extended, fits, takes
 from archc.language.header import ExtendKeys, SpecKeys
 from archc.language.initialization import parse_init
-from archc.language.names import class_name_fault
+from archc.language.names import class_name_fault, class_name_of
 from archc.language.parse import Parser
 from archc.language.spec import Block, Expectations, Parameter, Spec
 from archc.language.validate import meant, validate
@@ -172,9 +172,8 @@ class Loader:
             name = name if name[:1].isalpha() else f"Network{name}"
         fault = class_name_fault(name)
         if fault:
-            mended = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9_]+", name))
-            help = "it names the emitted class"
-            help += f": write `{mended}`" if "name" in root and not class_name_fault(mended) else ""
+            better = class_name_of(name) if "name" in root else ""
+            help = "it names the emitted class" + (f": write `{better}`" if better else "")
             self._report("E0208", f"a network cannot be named `{name}`: {fault}", mark, help)
         elif name in blocks:
             help = "rename one of them" if "name" in root else "give the network a `name`"

@@ -23,7 +23,9 @@ MODULE_ATTRIBUTES: Final = frozenset(
 )
 """What nn.Module and nn.Sequential already have; a layer of that name would hide it."""
 
-_IN_SOURCE = frozenset({"Callable", "F", "Literal", "OrderedDict", "Tensor", "archc", "init", "nn", "torch"})
+_IN_SOURCE = frozenset(
+    {"Callable", "F", "Literal", "OrderedDict", "Tensor", "archc", "fnmatchcase", "init", "nn", "torch"}
+)
 _BUILTINS = frozenset(
     """
     abs bool dict enumerate float getattr int isinstance len list max min object print range round set str sum super
@@ -98,6 +100,12 @@ def as_class_name(text: str) -> str:
     """Any text as a name that a network can have: `Network` if nothing is left of it."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", text).lstrip("_0123456789")[:90] or "Network"
     return f"{name}Network" if class_name_fault(name) else name
+
+
+def class_name_of(text: str) -> str:
+    """The class name that a text stands for: `MyNet` of `my-net`; empty if there is none."""
+    name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9_]+", text))
+    return "" if class_name_fault(name) else name
 
 
 def _identifier_fault(name: str) -> str:

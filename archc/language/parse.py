@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from keyword import iskeyword
 from typing import Any, Final, NoReturn
@@ -12,6 +12,7 @@ from archc.expressions import Expression, ExpressionError, has_expression, is_ex
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
 from archc.known import key_of, remember
+from archc.language.intended import intended
 from archc.language.names import layer_name_fault, output_name_fault, parameter_name_fault, variable_name_fault
 from archc.language.positional import flow_text, positional_readings
 from archc.language.spec import (
@@ -120,6 +121,19 @@ class Parser:
             self.fail("E0212", f"unknown name `{name}`", mark, help=help, fix=fix)
         return expression
 
+    def refuse(
+        self,
+        what: str,
+        value: Any,
+        accepts: Callable[[Any], bool],
+        mark: Mark,
+        scope: frozenset[str] = frozenset(),
+    ) -> NoReturn:
+        """Report a value that is wrong, with the one that it was meant to be; expressions there can use the scope."""
+        help, text = intended(value, accepts, scope, mark)
+        fix = None if text is None else Fix(mark, text)
+        self.fail("E0203", f"{what}, got {shown(value)}", mark, help=help, fix=fix)
+
     def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
         """`when`: an expression; a plain truth value is refused, since it decides nothing."""
         if not (isinstance(node, str) and is_expression(node)):
@@ -141,6 +155,8 @@ class Parser:
         match = _REFERENCE.fullmatch(node) if isinstance(node, str) else None
         if match is None:
             help = "a join takes several inputs: `{concat: [a, b]}`" if isinstance(node, list) else ""
+            if isinstance(node, int):
+                help = "entries of a list have no names; use a mapping: `conv: …`, then `sum: {add: [conv, input]}`"
             self.fail("E0210", f"expected the name of an earlier entry, got {shown(node)}", mark, help=help)
         return Reference(match[1], match[2], mark)
 
@@ -358,9 +374,7 @@ class Parser:
             when = self.condition(node["when"], node.values_at["when"], scope)
         auxiliary = node.get("auxiliary", False)
         if not isinstance(auxiliary, bool):
-            self.fail(
-                "E0203", f"`auxiliary` must be true or false, got {shown(auxiliary)}", node.values_at["auxiliary"]
-            )
+            self.refuse("`auxiliary` must be true or false", auxiliary, _is_truth, node.values_at["auxiliary"])
         place = node.keys_at[calls[0]] if calls else mark
         return Entry(name, element, place, source, when, auxiliary)
 
@@ -413,12 +427,9 @@ class Parser:
             if "in" in node:
                 self.fail("E0201", "`in` belongs to `for`", node.keys_at["in"], help=_LOOP_HELP)
             count = self.value(node["repeat"], node.values_at["repeat"], scope)
-            if not isinstance(count, Expression) and (type(count) is not int or count < 0):
-                self.fail(
-                    "E0203",
-                    f"`repeat` must be a non-negative integer, got {shown(node['repeat'])}",
-                    node.values_at["repeat"],
-                )
+            if not isinstance(count, Expression) and not _is_count(count):
+                at = node.values_at["repeat"]
+                self.refuse("`repeat` must be a non-negative integer", node["repeat"], _is_count, at, scope)
         else:
             wanted = node["for"]
             names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
@@ -744,6 +755,14 @@ def _usual(kind: type[Kind], name: str, value: Any) -> bool:
     if type(value) is bool:
         return type(kind.model_fields[name].default) is bool
     return has_expression(value) or value == "same"
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _parses(text: str, mark: Mark) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from archc.expressions import Expression
-from archc.kinds import Kind
+from archc.kinds import KINDS, Kind
+from archc.kinds.initializers import can_set
 from archc.problems import Mark, Problem, Source, SpecError
 
 
@@ -90,8 +91,9 @@ class Callee(str):
         """Whether it is a layer that gives what it takes, and is called as any other of these."""
         return isinstance(self.target, type) and self.target.is_elementwise()
 
-    def __getnewargs__(self) -> tuple[str, type[Kind] | Block]:  # type: ignore[override]
-        return str(self), self.target
+    def __deepcopy__(self, memo: object) -> Callee:
+        """Itself: a copy of a block would be another block."""
+        return self
 
     def __eq__(self, other: object) -> bool:
         return str.__eq__(self, str(other)) is True and getattr(other, "target", self.target) is self.target
@@ -213,13 +215,22 @@ class Block:
 
 @dataclass(slots=True)
 class InitRule:
-    """How weights start: for the kinds and paths named, function and arguments of torch.nn.init by tensor."""
+    """How weights start: for the kinds and paths named, function and arguments of torch.nn.init by tensor.
+
+    A path is that of a layer, or of a part with layers below it; it may be a pattern.
+    """
 
     kinds: tuple[str, ...]
     paths: tuple[str, ...]
     tensors: dict[str, tuple[str, dict[str, Any]]]
     mark: Mark
     path_marks: dict[str, Mark]
+
+    @property
+    def settable(self) -> list[str]:
+        """The kinds whose tensors it can set, all of them: for a part of a network it applies to these."""
+        functions = [(tensor, function) for tensor, (function, _) in self.tensors.items()]
+        return [name for name, kind in KINDS.items() if all(can_set(kind, *each) for each in functions)]
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set
 from functools import cache
 from typing import Any, TypeVar
@@ -79,6 +80,9 @@ def _problem(
             place = mark_at(root, path, mark, key=True)
             help, fix = problems.suggest(last, keys, place)
             holder = node_at(root, path[:-1])
+            value = node_at(root, path)
+            if not help and model.__name__ == "SpecKeys" and len(path) == 1 and isinstance(value, bool | int | float):
+                help = f"declare it as a parameter: `parameters: {{{last}: {shown(value)}}}`"
             if fix and isinstance(holder, Map) and fix.text in holder:
                 fix = removal(holder, last)
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)
@@ -93,6 +97,11 @@ def _problem(
         case "too_large":
             message = fault["msg"]
             help = how_to_raise(fault["ctx"]["bound"]) if fault["ctx"]["bound"] else ""
+        case "literal_error" if isinstance(fault["input"], str):
+            words = re.findall(r"'(.*?)'", fault["ctx"]["expected"])
+            place = mark_at(root, path, mark)
+            help, fix = problems.suggest(fault["input"], words, place if place != mark else None)
+            return Problem("E0203", f"`{last}` cannot be {shown(fault['input'])}", place, help=help, fix=fix)
         case kind if kind in _TYPES:
             message = f"{_TYPES[kind]}, got {shown(fault['input'])}"
             help = _WRITTEN.get(path[:-1] if path[:1] == ("blocks",) else path, "")

@@ -8,11 +8,13 @@ from archc.graph import Network
 from archc.inference import Depth, Line, graph_cost, network_outputs
 from archc.kinds import Kind
 from archc.presentation.summary import Summary
-from archc.text import aligned, engineering, extent, form, markdown, mebibytes, printable
+from archc.text import engineering, extent, fitted, form, hanging, markdown, mebibytes, printable
 
 _HEADER = ("name", "layer or block", "output", "parameters", "share", "multiply-adds", "share", "receptive field")
 _RIGHT = frozenset({3, 4, 5, 6, 7})
 """The columns of numbers."""
+_SPARE = (6, 4, 7)
+"""The columns that a narrow terminal does without, the first one first."""
 
 
 def figures(network: Network) -> str:
@@ -26,11 +28,13 @@ def figures(network: Network) -> str:
     return f"{form(network.input)} → {outputs}, {cost.parameters:,} parameters{training}, {macs}"
 
 
-def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
-    """For a terminal; the memory is that of a batch of `images`."""
+def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1, width: int | None = None) -> str:
+    """For a terminal of a width, if it has one; the memory is that of a batch of `images`."""
     rows = [_HEADER, *map(_cells, summary.outline(depth))]
-    parts = [printable(_title(summary)), aligned(rows, _RIGHT, ruled=True), aligned(_totals(summary, images))]
-    return "\n\n".join(parts)
+    totals = _totals(summary, images)
+    longest = max(len(name) for name, _ in totals) + 2
+    below = "\n".join(hanging(name.ljust(longest), value, width) for name, value in totals)
+    return "\n\n".join([hanging("", printable(_title(summary)), width), fitted(rows, _RIGHT, width, _SPARE), below])
 
 
 def summary_markdown(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:

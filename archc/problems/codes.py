@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from archc.text import hanging
+
 GROUPS: Final = {
     "E01": "Reading a file",
     "E02": "The language",
@@ -60,10 +62,10 @@ def _heading(code: str) -> tuple[str, str]:
     return name, title
 
 
-def plain_page(code: str) -> str:
-    """The page of a code as plain text for a terminal, with indented examples."""
+def plain_page(code: str, width: int | None = None) -> str:
+    """The page of a code as plain text for a terminal, with indented examples; its text as wide as that, if wanted."""
     lines: list[str] = []
-    example = False
+    example = continued = False
     for line in page(code).splitlines():
         if line.startswith("```"):
             example = not example
@@ -71,6 +73,10 @@ def plain_page(code: str) -> str:
             lines.append(f"    {line}".rstrip())
         elif line.startswith("## "):
             lines.append(f"{line[3:]}:")
+        elif width is not None and continued and line and not line.startswith(("- ", "<!--", "|")):
+            lines[-1] += f" {line.strip()}"
+            continue
         elif not line.startswith("<!--"):
             lines.append(line.removeprefix("# "))
-    return "\n".join(lines)
+        continued = not example and bool(line) and not line.startswith(("#", "<!--", "```", "|"))
+    return "\n".join(line if line.startswith("    ") else hanging("", line, width) for line in lines)

@@ -65,6 +65,7 @@ FEATURES = (
     "auxiliary",
     "auxiliary: a join",
     "init",
+    "init: a part of the network",
     "expect",
     "description",
     "inplace",
@@ -130,6 +131,10 @@ def features_of(draft: Draft) -> Iterator[str]:
     """The features of the language that a spec has, some of them several times."""
     data = draft.data
     yield from (key for key in ("init", "expect", "description") if key in data)
+    paths = {layer.path for layer in draft.layers}
+    rules = [rule["layers"] for rule in data.get("init", ()) if isinstance(rule["layers"], str)]
+    if any(path not in paths and path not in KINDS for path in rules):
+        yield "init: a part of the network"
     yield from (f"when: {str(value).lower()}" for value in draft.decided)
     for value in data.get("parameters", {}).values():
         yield "parameters of the network"

@@ -149,6 +149,10 @@ class _Writer:
         for _ in range(self.draw(st.integers(1, 2)) if weighted else 0):
             layer = self.choose(weighted)
             rule: Data = {"layers": layer.path if self.chance(2) else [layer.kind.kind]}
+            if self.chance(3):
+                *parts, last = layer.path.split(".")
+                part = ".".join(parts[: self.draw(st.integers(1, len(parts)))]) if parts else last[:1]
+                rule["layers"] = self.choose([part, f"{part}.*", f"*.{last}"] if parts else [f"{part}*"])
             state = layer.kind.state
             model = self.choose([m for m in INITIALIZERS.values() if state["weight"].fans or not m.fans])
             name = model.torch.rstrip("_")

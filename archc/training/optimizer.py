@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from archc.patterns import matches
 from archc.training.recipe import Recipe
-from archc.training.selection import matches, require_match
+from archc.training.selection import require_match
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
+from archc.patterns import matches
 from archc.problems import Problem, SpecError, did_you_mean
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Return True if a pattern fits a dotted name or one of the modules that contain it.
-
-    `layer1`, `layer1.0.conv1` and `layer*` all fit `layer1.0.conv1.weight`. `*` stands for any characters, `?` for
-    one, and `[12]` for one of several, as in the shell.
-    """
-    parts = name.split(".")
-    return any(fnmatchcase(".".join(parts[:end]), pattern) for end in range(1, len(parts) + 1))
 
 
 def select(names: Iterable[str], patterns: Sequence[str], option: str, network: str) -> set[str]:

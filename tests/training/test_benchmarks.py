@@ -36,4 +36,16 @@ def test_runs_that_are_killed_lose_nothing() -> None:
 @pytest.mark.slow
 def test_commands_that_are_killed_tear_no_file() -> None:
     out = run("kill.py", "--files", "4")
-    assert out.count("4 SIGKILLs, 0 files torn, 0 left over") == 5
+    assert out.count("4 SIGKILLs, 0 files torn, 0 left over") == 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["specs", "texts", "images", "folders", "weights", "runs", "sources", "commands"])
+def test_a_fuzzer_finds_nothing(what: str, tmp_path: Path) -> None:
+    out = run("fuzz.py", "--what", what, "--count", "100", "--out", str(tmp_path))
+    assert "found" not in out
+
+
+@pytest.mark.slow
+def test_no_fix_of_a_slip_is_wrong() -> None:
+    assert "| E0312 |" in run("fixes.py", "--faults", "20")
