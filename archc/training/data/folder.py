@@ -89,8 +89,8 @@ def _classes(place: Found, *, optional: bool = False) -> tuple[dict[str, Found],
     if place.images:
         unused[counted(len(place.images), "image")] = "outside of the class folders"
     if len(classes) < 2 and not optional:
-        found = counted(len(classes), "folder")
-        what = f"`{place.path}` has {found} with images, but you need at least two: one for each class"
+        folders = counted(len(classes), "folder")
+        what = f"`{place.path}` has {folders} with images, but you need at least two: one for each class"
         raise refused(place.path, what, "make one folder per class, such as cat/ and dog/")
     return dict(sorted(classes.items())), unused
 
