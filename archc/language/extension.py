@@ -142,7 +142,7 @@ def _read(value: Any) -> Iterator[str]:
 
 
 def fits(value: Any, default: Any) -> bool:
-    """Whether a parameter can have a value, by the type of its default."""
+    """Return True if a parameter can have a value, by the type of its default."""
     if _computed(value) or _computed(default):
         return True
     if isinstance(default, bool) or isinstance(value, bool):
@@ -167,5 +167,5 @@ def takes(default: Any) -> str:
 
 
 def _computed(value: Any) -> bool:
-    """Whether a value is an expression, parsed or as it is written."""
+    """Return True if a value is an expression, parsed or as it is written."""
     return is_expression(value) if isinstance(value, str) else not isinstance(value, bool | int | float | tuple | list)

@@ -53,7 +53,7 @@ def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None
 
 
 def is_library(root: Map) -> bool:
-    """Whether a file has nothing but blocks, for others to import."""
+    """Return True if a file has nothing but blocks, for others to import."""
     return "blocks" in root and not root.keys() & {"input", "layers", "branches", "extends"}
 
 

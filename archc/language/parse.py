@@ -653,7 +653,7 @@ class Parser:
         self.fail("E0207", message, mark, help=help, fix=fix)
 
     def _fits(self, kind: type[Kind], mark: Mark, arguments: dict[str, Any]) -> bool:
-        """Whether a kind can have these arguments, as far as their values are known."""
+        """Return True if a kind can have these arguments, as far as their values are known."""
         if any(field.is_required() and name not in arguments for name, field in kind.model_fields.items()):
             return False
         known = {name: value for name, value in arguments.items() if not _usual(kind, name, value)}
