@@ -99,7 +99,7 @@ def _check(before: Analysis, after: Analysis) -> None:
             raise CannotRename(problem.message)
         known.remove(problem.code)
     if _meaning(before) != _meaning(after):
-        raise CannotRename("the network would be another one: the name has a meaning already")
+        raise CannotRename("this name already has a meaning here, so the network would change")
 
 
 def _meaning(analysis: Analysis) -> Any:

@@ -117,7 +117,7 @@ def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) 
     deep = _deep_grayscale(file, raw)
     if file.mode in ("I", "F", "LAB") and deep is None:
         kind = {"I": "32-bit or signed integers", "F": "floating-point numbers", "LAB": "Lab colors"}[file.mode]
-        what = f"its pixels are {kind}, which do not say what is black and what is white"
+        what = f"its pixels are {kind}, which do not define black and white"
         raise UnreadableImage(what if file.mode != "LAB" else "its pixels are Lab colors")
     image = file if deep is None else deep
     if image.has_transparency_data:
@@ -171,7 +171,7 @@ def _with_alpha(image: Image, raw: str) -> Image:
     """The image in mode RGBA."""
     transparent = image.info.get("transparency")
     if image.mode == "RGB" and ";16" in raw and transparent is not None:
-        raise UnreadableImage("one of its colors of 16 bits a channel is transparent; save it with an alpha channel")
+        raise UnreadableImage("one of its 16-bit colors is transparent; save it with an alpha channel")
     if image.mode in ("1", "L") and transparent is not None:
         # PNG counts in the file's own levels, Pillow in 0 … 255 (of 1 bit, before 12.0, as PNG).
         scale = {"L;2": 85, "L;4": 17}.get(raw, 1)
@@ -192,7 +192,9 @@ def _opaque(image: Image, background: int) -> Image:
     if least != most and shown.getextrema() == ((background, background),) * 3:
         own = next(name for name, level in BACKGROUNDS.items() if level == background)
         others = " or ".join(name for name in BACKGROUNDS if name != own)
-        raise UnreadableImage(f"it shows {own} on transparent ground; choose another with --background {others}")
+        raise UnreadableImage(
+            f"it shows {own} on a transparent background; choose another color with --background {others}"
+        )
     return shown
 
 
@@ -201,11 +203,11 @@ def _reason(error: Exception) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return f"it is damaged or of another format; archc reads {', '.join(FORMATS)}"
+        return f"it is damaged or in another format; archc reads {', '.join(FORMATS)}"
     if isinstance(error, Image.DecompressionBombError):
         return _too_large("it is too large")
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "it needs more memory than is available"
     return first_line(error).lower()
 
 
