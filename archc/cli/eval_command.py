@@ -54,7 +54,7 @@ def _facts(data: str, part: str, found: Evaluation) -> dict[str, Any]:
 
 def _text(model: str, found: Evaluation) -> str:
     score = found.score
-    five = f"in the best five {score.figures['top5']:.2%}"
+    five = f"top-5 {score.figures['top5']:.2%}"
     accuracy = f"accuracy {score.accuracy:.2%}, balanced {found.balanced_accuracy:.2%}, {five}"
     head = f"{model} on {found.data}: {score.images:,} images, loss {score.loss:.4f}, {accuracy}"
     confusion = found.confusion
