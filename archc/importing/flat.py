@@ -47,7 +47,7 @@ def read_source_text(path: Path) -> Source:
     try:
         return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise invalid(Source(name, ""), 0, f"it is not a text: byte {error.start:,} is not UTF-8") from None
+        raise invalid(Source(name, ""), 0, f"it is not text: byte {error.start:,} is not UTF-8") from None
 
 
 def invalid(source: Source, line: int, what: str, help: str = "") -> SpecError:

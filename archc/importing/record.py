@@ -47,7 +47,7 @@ def record(model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Ma
     try:
         trained = _run(twin.train(), input, name)
     except SpecError:
-        notes.append("It does not run in training mode, so auxiliary heads were not searched.")
+        notes.append("It does not run in training mode, so archc did not look for auxiliary heads.")
     else:
         heads, unknown = _heads(evaluated, trained)
         operations = [*operations, *heads]
@@ -311,7 +311,7 @@ class _Recorder(TorchFunctionMode):
         return self.recording.operations[value.operation].shapes[value.part or 0]
 
     def fits(self, said: Said, inputs: tuple[Value, ...], result: Any) -> bool:
-        """Whether archc's layer takes these inputs, and gives the shapes that the source has."""
+        """Return True if archc's layer takes these inputs, and gives the shapes that the source has."""
         kind = KINDS[said.kind](**said.arguments)
         shapes = tuple(map(self.shape, inputs))
         if not all(shapes) or any(kind.requirements(shapes)):  # a number for each image is no tensor to archc
@@ -362,7 +362,7 @@ def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
 
 
 def _for_each_image(tensor: Tensor, result: Tensor) -> bool:
-    """Whether the result is the tensor, once for each image of the batch."""
+    """Return True if the result is the tensor, once for each image of the batch."""
     return tensor.dim() == result.dim() and tensor.shape[0] == 1 and tuple(result.shape) == (_BATCH, *tensor.shape[1:])
 
 

@@ -46,7 +46,7 @@ class Sizes:
         return self._run(self.network.graph, ((self.network.input[0], *sizes),))
 
     def legal(self, *sizes: int) -> bool:
-        """Whether the network, built for its declared input, runs at these sizes in inference."""
+        """Return True if the network, built for its declared input, runs at these sizes in inference."""
         return not isinstance(self.outputs(*sizes), Stop)
 
     def minimum(self) -> tuple[int, ...]:

@@ -338,7 +338,7 @@ def _restore(loop: Loop, state: dict[str, Any], folder: RunFolder) -> None:
         lines = str(error).splitlines() or [type(error).__name__]
         fault = lines[min(1, len(lines) - 1)].strip()
     if fault:
-        what = f"the checkpoint in `{folder.last}` is of another network: {fault}"
+        what = f"the checkpoint in `{folder.last}` is for another network: {fault}"
         raise SpecError([Problem("E0706", what, file=str(folder.last))])
 
 

@@ -187,8 +187,8 @@ def load_run(path: str | Path, *, model: nn.Module | None = None, device: str = 
     """The network of a run with its best weights; `path` is its folder, or a weights file in it.
 
     `model` is needed if the network came from Python: one of the same layers, which takes the weights. `device` is
-    auto, cpu or cuda. Raises SpecError: E0705 if it is not a run, E0704 if `model` is missing, E0501 if no epoch has
-    ended yet, E0709 if the device is not there.
+    auto, cpu, cuda or cuda:N. Raises SpecError: E0705 if it is not a run, E0704 if `model` is missing, E0501 if no
+    epoch has ended yet, E0709 if the device is not there.
     """
     path = Path(path)
     folder = path.parent if path.suffix == ".safetensors" else path
