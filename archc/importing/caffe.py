@@ -163,7 +163,7 @@ class _Reader:
         }
         if len(results) == 1:
             results = {None: next(iter(results.values()))}
-        if not results and not self.flat.unsaid:
+        if not results and not self.flat.unsupported:
             raise invalid(self.source, 0, "the network has no layers")
         graph = self.flat.graph(
             self.name,

@@ -197,7 +197,7 @@ class _Reader:
                 self.flat.notes[SOFTMAX] = None
                 name = last.input[0]
             value = self.values.get(name)
-            if value is None and not self.flat.unsaid:
+            if value is None and not self.flat.unsupported:
                 raise self.fail(f"no node makes the output `{name}` from the input")
             if value is not None:
                 ends.append(name)
@@ -210,7 +210,7 @@ class _Reader:
         graph = self.flat.graph(
             self.name,
             results,
-            state={key: value() for key, value in self.state.items()} if not self.flat.unsaid else {},
+            state={key: value() for key, value in self.state.items()} if not self.flat.unsupported else {},
             run=run,
             reference=program,
             tolerance=1e-5,
@@ -982,7 +982,7 @@ def _structured(graph: SourceGraph) -> SourceGraph:
     """The graph with the hierarchy that its nodes note, or else with the blocks that are found in it."""
     from archc.importing.convert import to_spec
 
-    if any(operation.scopes for operation in graph.operations) and not graph.unsaid:
+    if any(operation.scopes for operation in graph.operations) and not graph.unsupported:
         names = Counter((operation.scopes, operation.name) for operation in graph.operations if operation.name)
         unique = tuple(
             replace(each, name=each.name if names[each.scopes, each.name] == 1 else "") for each in graph.operations
