@@ -33,7 +33,7 @@ def assert_harmless(source: str) -> None:
         if isinstance(node, ast.Import):
             assert [name.name for name in node.names] == ["torch"]
         if isinstance(node, ast.ImportFrom):
-            assert node.module in ("torch", "collections", "typing")
+            assert node.module in ("torch", "collections", "collections.abc", "typing")
         if isinstance(node, ast.Attribute):
             assert not node.attr.startswith("__") or node.attr == "__init__"
         if isinstance(node, ast.Call) and not is_child(node):
