@@ -94,7 +94,7 @@ def world(device: str) -> Iterator[World]:
         yield World(0, 1, place)
         return
     if ":" in device:
-        what = "torchrun gives each process a device of its own"
+        what = "torchrun gives each process its own device"
         raise SpecError([Problem("E0709", what, file="--device", help="use --device cuda")])
     local = int(os.environ.get("LOCAL_RANK", "0"))
     here = torch.device("cuda", local) if cuda else torch.device("cpu")

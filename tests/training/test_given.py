@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
     ("pixels", "labels", "message"),
     [
         (PIXELS, LABELS[:30], "40 images and 30 labels"),
-        (PIXELS.float(), LABELS, "`pixels` is uint8 of 4 dimensions, not float32"),
+        (PIXELS.float(), LABELS, "`pixels` must be uint8 with 4 dimensions, not float32"),
         (PIXELS, LABELS.to(torch.uint8), "`labels` is uint8 of 1 dimensions, but must be int64 of 1"),
     ],
 )

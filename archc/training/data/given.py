@@ -48,7 +48,7 @@ def as_data(given: Any, division: Division | None = None) -> Data:
         classes = tuple(map(str, range(count)))
         found = [_images(part[0], target) for part, target in zip(parts, targets, strict=True) if target is not None]
         if len(found) != len(parts):
-            raise _fault("the labels to validate with are of another kind than those to train on", "")
+            raise _fault("the validation labels are of a different kind than the training labels", "")
     train, validation = found if len(found) == 2 else divided(found[0], division or Division(), classes)
     if train.pixels.shape[1:] != validation.pixels.shape[1:]:
         shapes = [tuple(part.pixels.shape[1:]) for part in (train, validation)]
