@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -55,6 +56,10 @@ DOCS = [
 ]
 """The documentation as a site: open build/site/index.html."""
 
+_NPM = ["npm", "--prefix", "editors/vscode"]
+VSCODE = [[*_NPM, "ci"], [*_NPM, "run", "lint"], [*_NPM, "test"], [*_NPM, "run", "package"]]
+"""The extension for VS Code: linted, tested against archc, packaged as editors/vscode/archc.vsix. Needs Node.js."""
+
 FORMAT = [["ruff", "check", "--fix", "."], ["ruff", "format", "."], ["archc", "emit"]]
 BENCH = [["python", "benchmarks/speed.py"]]
 
@@ -64,6 +69,7 @@ TASKS = {
     "format": (FORMAT, "dev"),
     "bench": (BENCH, "dev"),
     "docs": (DOCS, "docs"),
+    "vscode": (VSCODE, "lsp"),
 }
 
 
@@ -90,7 +96,11 @@ def run(commands: list[list[str]]) -> int:
     }
     for command in commands:
         print(f"$ {' '.join(command)}", flush=True)
-        code = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, env=environment, check=False).returncode
+        program = shutil.which(command[0], path=environment["PATH"])
+        if program is None:
+            print(f"`{command[0]}` is not installed", file=sys.stderr)
+            return 2
+        code = subprocess.run([program, *command[1:]], cwd=ROOT, env=environment, check=False).returncode
         if code:
             return code
     return 0

@@ -15,7 +15,7 @@ def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 def key_of(*parts: Any) -> tuple[Any, ...]:
-    """A key that tells 1, 1.0 and true apart."""
+    """A key that distinguishes 1, 1.0 and true."""
     types = tuple(map(type, parts))
     if tuple in types:
         return parts, types, *(key_of(*part) for part in parts if type(part) is tuple)

@@ -67,7 +67,7 @@ MAX_COMPOSED: Final = 4000
 """Longest expression that archc composes from those of a spec for the emitted source."""
 
 MAX_SIZES_TRIED: Final = 65_536
-"""Input sizes tried, one after the other, for the smallest legal one; behind them the declared size is told."""
+"""Input sizes tried, one after the other, for the smallest legal one; after them, the declared size is used."""
 
 
 def how_to_raise(name: str) -> str:

@@ -27,7 +27,7 @@ _ENVIRONMENT = {
 
 
 def is_revision(text: str) -> bool:
-    """Whether a text names a spec of a revision, rather than a file that is there."""
+    """Return True if a text names a spec of a revision, rather than a file that is there."""
     return _REVISION.fullmatch(text) is not None and not os.path.exists(text)
 
 

@@ -108,7 +108,7 @@ class Tally:
 
     def rows(self) -> Iterator[str]:
         """The table in markdown."""
-        yield "| code | faults | with a fix | valid by it alone | explained | neither |"
+        yield "| code | faults | with a fix | valid after this fix | explained | message alone |"
         yield "| --- | ---: | ---: | ---: | ---: | ---: |"
         for code in sorted(self.fixed):
             neither = sum(problem.code == code for problem, _ in self.silent)
@@ -118,10 +118,13 @@ class Tally:
 
 def _follows(problem: Problem, before: list[Problem], after: list[Problem]) -> bool:
     """Whether a fix takes its problem away: what is left was there before, or lies behind it."""
-    place = problem.message, problem.where
-    counts = [sum((each.message, each.where) == place for each in found) for found in (before, after)]
+    counts = [sum(_place(each) == _place(problem) for each in found) for found in (before, after)]
     same_code = [sum(each.code == problem.code for each in found) for found in (before, after)]
     return counts[1] < counts[0] and same_code[1] <= same_code[0] and not any(x.code < "E0200" for x in after)
+
+
+def _place(problem: Problem) -> tuple[object, ...]:
+    return problem.message, problem.where, problem.mark and problem.mark[1:3]
 
 
 def main() -> int:

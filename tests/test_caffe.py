@@ -159,7 +159,7 @@ def test_squeezenet_has_its_published_figures(tmp_path: Path) -> None:
 
 def test_every_layer_computes_what_caffe_defines(tmp_path: Path) -> None:
     graph = read(tmp_path, MIXED)
-    assert not graph.unsaid
+    assert not graph.unsupported
     assert graph.run is not None
     modules = neutral.modules_of(graph)
     for seed in range(3):
@@ -245,10 +245,10 @@ def test_all_unknown_layers_are_listed(tmp_path: Path) -> None:
     text += layer("Eltwise", "e", "data data", eltwise_param="operation: MAX") + layer("Scale", "c", "data")
     text += layer("BatchNorm", "b", "data") + layer("Scale", "f", "b")
     graph = read(tmp_path, text)
-    assert [unsaid.operation for unsaid in graph.unsaid] == [
+    assert [unsupported.operation for unsupported in graph.unsupported] == [
         "Power", "MVN", "Power", "LRN", "Pooling STOCHASTIC", "Pooling", "Eltwise", "Scale", "Scale",
     ]  # fmt: skip
-    assert graph.unsaid[0].place == "line 4"
+    assert graph.unsupported[0].place == "line 4"
 
 
 def test_several_outputs_have_the_names_of_their_blobs(tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ FORMS = {
 @pytest.mark.parametrize("case", FORMS)
 def test_every_form_of_a_layer(case: str, tmp_path: Path) -> None:
     graph = read(tmp_path, HEAD + FORMS[case])
-    assert not graph.unsaid
+    assert not graph.unsupported
     assert graph.run is not None
     modules = neutral.modules_of(graph)
     state = neutral.state_of(graph, modules)
@@ -331,7 +331,7 @@ def test_every_form_of_a_layer(case: str, tmp_path: Path) -> None:
     assert relative_difference(neutral.run(graph, modules, state, x), graph.run(state, [x])) < 1e-5
 
 
-UNSAID = {
+UNSUPPORTED = {
     "InnerProduct": layer("InnerProduct", "y", "data", inner_product_param="num_output: 2 axis: 2"),
     "Swish": layer("Swish", "y", "data", swish_param="beta: 2.0"),
     "Scale": conv("c", "data", 4, 3) + layer("Scale", "y", "data c"),
@@ -342,7 +342,7 @@ UNSAID = {
 }
 
 
-@pytest.mark.parametrize("operation", UNSAID)
+@pytest.mark.parametrize("operation", UNSUPPORTED)
 def test_forms_without_a_layer_type_are_not_said(operation: str, tmp_path: Path) -> None:
-    graph = read(tmp_path, HEAD + UNSAID[operation])
-    assert [unsaid.operation for unsaid in graph.unsaid] == [operation]
+    graph = read(tmp_path, HEAD + UNSUPPORTED[operation])
+    assert [unsupported.operation for unsupported in graph.unsupported] == [operation]

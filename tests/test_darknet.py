@@ -118,13 +118,13 @@ def test_darknet19_has_its_published_figures(tmp_path: Path) -> None:
     parts = {scope.path: scope.title for operation in graph.operations for scope in operation.scopes}
     assert list(parts.values()) == ["ConvBNLeakyReLU"] * 18
     assert graph.operations[-1].shapes == ((1000,),)
-    assert not graph.unsaid
+    assert not graph.unsupported
 
 
 def test_every_layer_computes_what_darknet_defines(tmp_path: Path) -> None:
     """Uneven pools, strides, groups of channels, shortcuts: against the definitions, with random weights."""
     graph = read(tmp_path, MIXED)
-    assert not graph.unsaid
+    assert not graph.unsupported
     assert graph.run is not None
     modules = neutral.modules_of(graph)
     for seed in range(3):
@@ -162,7 +162,7 @@ def test_opencv_computes_the_same(tmp_path: Path) -> None:
 def test_all_unknown_layers_are_listed(tmp_path: Path) -> None:
     text = "[net]\nheight=8\nwidth=8\n[reorg]\nstride=2\n[yolo]\n[reorg]\n[convolutional]\nactivation=stair\n"
     graph = read(tmp_path, text)
-    assert [(unsaid.operation, unsaid.place) for unsaid in graph.unsaid] == [
+    assert [(unsupported.operation, unsupported.place) for unsupported in graph.unsupported] == [
         ("[reorg]", "line 4"),
         ("[yolo]", "line 6"),
         ("[reorg]", "line 7"),
@@ -172,9 +172,11 @@ def test_all_unknown_layers_are_listed(tmp_path: Path) -> None:
 def test_shortcuts_of_other_shapes_and_unknown_activations_are_not_said(tmp_path: Path) -> None:
     net = "[net]\nheight=8\nwidth=8\n[convolutional]\nfilters=4\nactivation=linear\n"
     graph = read(tmp_path, f"{net}[convolutional]\nfilters=8\nactivation=linear\n[shortcut]\nfrom=-2\n")
-    assert [tuple(unsaid) for unsaid in graph.unsaid] == [("[shortcut]", "line 10", "of two different shapes")]
+    assert [tuple(unsupported) for unsupported in graph.unsupported] == [
+        ("[shortcut]", "line 10", "of two different shapes")
+    ]
     graph = read(tmp_path, f"{net}[convolutional]\nactivation=stair\n[dropout]\n")
-    assert [tuple(unsaid) for unsaid in graph.unsaid] == [("activation=stair", "line 7", "")]
+    assert [tuple(unsupported) for unsupported in graph.unsupported] == [("activation=stair", "line 7", "")]
 
 
 HEAD = "[net]\nheight=8\nwidth=8\n"
@@ -251,7 +253,7 @@ FORMS = {
 @pytest.mark.parametrize("case", FORMS)
 def test_every_form_of_a_layer(case: str, tmp_path: Path) -> None:
     graph = read(tmp_path, f"[net]\nheight=11\nwidth=12\n{FORMS[case]}")
-    assert not graph.unsaid
+    assert not graph.unsupported
     assert graph.run is not None
     modules = neutral.modules_of(graph)
     state = neutral.state_of(graph, modules)
@@ -260,7 +262,7 @@ def test_every_form_of_a_layer(case: str, tmp_path: Path) -> None:
     assert relative_difference(neutral.run(graph, modules, state, x), graph.run(state, [x])) < most
 
 
-UNSAID = {
+UNSUPPORTED = {
     "[convolutional]": "[convolutional]\nbinary=1\n",
     "[softmax]": "[softmax]\ngroups=2\n[dropout]\n",
     "[upsample]": "[upsample]\nreverse=1\n",
@@ -268,7 +270,7 @@ UNSAID = {
 }
 
 
-@pytest.mark.parametrize("operation", UNSAID)
+@pytest.mark.parametrize("operation", UNSUPPORTED)
 def test_forms_without_a_layer_type_are_not_said(operation: str, tmp_path: Path) -> None:
-    graph = read(tmp_path, HEAD + UNSAID[operation])
-    assert [unsaid.operation for unsaid in graph.unsaid] == [operation]
+    graph = read(tmp_path, HEAD + UNSUPPORTED[operation])
+    assert [unsupported.operation for unsupported in graph.unsupported] == [operation]

@@ -293,7 +293,7 @@ def test_an_operator_means_the_same(case: str) -> None:
     assert imported(nodes, tensors, opset) == kinds
 
 
-UNSAID = {
+UNSUPPORTED = {
     "an even window": (after_conv(node("LRN", "c", size=2)), [], "LRN", "even size"),
     "another clip": (after_conv(node("Clip", "c low")), [constant("low", numpy.float32(-1))], "Clip", "other bounds"),
     "another operator": (after_conv(node("Erf", "c")), [], "Erf", ""),
@@ -325,9 +325,9 @@ UNSAID = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", UNSAID)
+@pytest.mark.parametrize("case", UNSUPPORTED)
 def test_what_cannot_be_said_is_named(case: str) -> None:
-    nodes, tensors, operation, reason = UNSAID[case]
+    nodes, tensors, operation, reason = UNSUPPORTED[case]
     opset = {"Upsample": 9 if case == "no size" else 7, "Pad": 7, "Clip": 21, "AveragePool": 21, "Gemm": 21}
     with pytest.raises(archc.SpecError) as error:
         imported(nodes, [W, *tensors], opset.get(operation, 10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from math import prod
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_archc_says_where_the_real_network_runs_at_every_size(draft: Draft) -> N
 def test_min_input_is_the_smallest_size_at_which_the_real_network_runs(draft: Draft) -> None:
     """The least height with the declared width, the least width with the declared height.
 
-    Where these two do not run together, it is the least square, or the declared size.
+    Where these two do not run together, it is the least square, or the smaller map of these two.
     """
     leave_to_training(draft)
     architecture = draft.load()
@@ -132,8 +133,17 @@ def test_min_input_is_the_smallest_size_at_which_the_real_network_runs(draft: Dr
     least = next(n for n in range(1, height + 1) if judge.legal(n, width))
     across = next(n for n in range(1, width + 1) if judge.legal(height, n))
     squares = ((n, n) for n in range(max(least, across), min(height, width) + 1) if judge.legal(n, n))
-    expected = (least, across) if judge.legal(least, across) else next(squares, (height, width))
+    mixed = min((least, width), (height, across), key=prod)
+    expected = (least, across) if judge.legal(least, across) else next(squares, mixed)
     assert architecture.min_input == expected
+
+
+def test_sizes_that_do_not_run_together_and_no_square() -> None:
+    """5×15 runs and 8×13, but not 5×13, which leaves one value to normalize."""
+    layers = "[{conv2d: {out_channels: 2, kernel_size: [5, 13]}}, {group_norm: 2}]"
+    assert archc.loads(f"input: [1, 8, 15]\nlayers: {layers}").min_input == (5, 15)
+    assert archc.loads(f"input: [1, 8, 14]\nlayers: {layers}").min_input == (5, 14)
+    assert archc.loads(f"input: [1, 6, 40]\nlayers: {layers}").min_input == (6, 13)
 
 
 # Receptive fields

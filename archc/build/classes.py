@@ -43,7 +43,7 @@ def construct(found: Found, arguments: dict[str, Any]) -> nn.Module:
     try:
         model = found.make(**arguments)
     except Exception as error:  # the class is a program of its author's
-        what = f"`{found.name}` cannot be made: {type(error).__name__}: {error}"
+        what = f"`{found.name}` cannot be created: {type(error).__name__}: {error}"
         raise class_fault(found.shown, what, "give arguments with --set") from None
     if not isinstance(model, nn.Module):
         raise class_fault(found.shown, f"`{found.name}` is not an nn.Module but {type(model).__name__}")

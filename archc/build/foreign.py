@@ -101,7 +101,7 @@ def _refuse_expansion(file: Path | IO[bytes]) -> None:
         content = sum(entry.file_size for entry in archive.infolist())
     _rewind(file)
     if content > max(_EXPANSION * size, _SMALL):
-        raise Unusable(f"it expands from {size:,} to {content:,} bytes, which no program that saves weights writes")
+        raise Unusable(f"it expands from {size:,} to {content:,} bytes, which is not plausible for saved weights")
 
 
 def _rewind(file: Path | IO[bytes]) -> None:
@@ -140,7 +140,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "it needs more memory than is available"
     lines = str(error).splitlines()
     said = f": {lines[0][:200]}" if lines else ""
     return f"it is damaged or in another format ({type(error).__name__}{said})"
@@ -151,7 +151,7 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
     seen: set[int] = set()
     while isinstance(content, dict):
         if id(content) in seen:
-            raise Unusable("it holds no state dict: its entries lead in a circle")
+            raise Unusable("it does not contain a state dict: its entries refer to each other in a circle")
         seen.add(id(content))
         inner = next((content[key] for key in _IN_CHECKPOINTS if isinstance(content.get(key), dict)), None)
         if inner is None:
@@ -179,7 +179,7 @@ def _kind(value: Any) -> str:
 def _fault(tensor: Tensor) -> tuple[str, str] | None:
     """Why a tensor can't be a weight, and what to do; None if it can."""
     if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested:
-        return "is a tensor of a special kind", "save plain tensors"
+        return "is not a plain tensor", "save plain tensors"
     if tensor.is_quantized:
         return "is quantized", "save it with `.dequantize()`"
     if tensor.layout != torch.strided:
@@ -190,11 +190,11 @@ def _fault(tensor: Tensor) -> tuple[str, str] | None:
             "save the model after its weights are loaded",
         )
     if tensor.is_complex():
-        return "has complex values", "save its real part, if that is meant"
+        return "has complex values", "save its real part, if that is what you want"
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         return "repeats the values of a smaller tensor", "save it with `.contiguous()`"
     if tensor.is_floating_point():
         wrong = int(tensor.to(torch.float32).isnan().sum()) if tensor.element_size() < 4 else int(tensor.isnan().sum())
         if wrong:
-            return f"has {wrong:,} values of {tensor.numel():,} that are NaN", "the training that saved it went wrong"
+            return f"has {wrong:,} values of {tensor.numel():,} that are NaN", "the training run that saved it diverged"
     return None

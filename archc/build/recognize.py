@@ -48,7 +48,7 @@ def _is(module: nn.Module, target: str) -> bool:
 
 
 def _has_its_tensors(kind: Kind, module: nn.Module) -> bool:
-    """Whether a module with parts of its own has the state of a layer, so that it may be one."""
+    """Return True if a module with parts of its own has the state of a layer, so that it may be one."""
     held = {name for name, state in kind.state.items() if all(getattr(kind, flag) for flag in state.flags)}
     return held == module.state_dict().keys()
 

@@ -59,7 +59,8 @@ def _cause(own: Tensor, theirs: Tensor) -> str:
     if own.ndim == 4 == theirs.ndim and own.shape[1] != theirs.shape[1] and own.shape[2:] == theirs.shape[2:]:
         return f"the weights expect {counted(theirs.shape[1], 'input channel')}, but the network has {own.shape[1]}"
     if own.ndim >= 1 and own.shape[1:] == theirs.shape[1:]:
-        return f"the weights expect {theirs.shape[0]} outputs here: use a network with {theirs.shape[0]} outputs"
+        same = f"the weights expect {theirs.shape[0]} outputs here: use a network with {theirs.shape[0]} outputs"
+        return f"{same}, or fine-tune them with `archc train --weights`, which replaces the last layer"
     return ""
 
 

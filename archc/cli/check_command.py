@@ -17,8 +17,8 @@ from archc.library import bundled, find_spec, folder_specs
 from archc.presentation import figures
 from archc.problems import Problem, SpecError, json_report, styled_report
 from archc.styled import Part, Styled, joined, plain
-from archc.terminal import say, say_json
-from archc.text import counted
+from archc.terminal import say, say_json, width
+from archc.text import counted, wrapped
 
 
 def run(given: Any) -> int:
@@ -120,4 +120,8 @@ def _line(name: str, given: Any) -> tuple[Styled, list[Problem]]:
 
 
 def _ok(name: str, what: str) -> Styled:
-    return Styled([[Part(f"{name}: "), Part("OK", "good"), Part(f": {what}")]])
+    columns = width()
+    ok = [Part(f"{name}: "), Part("OK", "good")]
+    if columns is None or len(f"{name}: OK: {what}") <= columns:
+        return Styled([[*ok, Part(f": {what}")]])
+    return Styled([[*ok, Part(":")], *([Part(f"  {line}")] for line in wrapped(what, columns - 2))])

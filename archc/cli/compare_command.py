@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Any
 
-from archc.terminal import hand_over, say, say_json
+from archc.terminal import hand_over, say, say_json, width
 from archc.text import aligned, printable
 
 
@@ -33,7 +33,7 @@ def run(given: Any) -> int:
             shown = [name for name in rows[0] if any(row[name] is not None for row in rows)]
             heads = [name.replace("_", " ") if name in RESULTS else name for name in shown]
             right = frozenset(i for i, name in enumerate(shown) if isinstance(rows[0][name], (int, float)))
-            say(aligned([heads, *([_cell(name, row[name]) for name in shown] for row in rows)], right))
+            say(aligned([heads, *([_cell(name, row[name]) for name in shown] for row in rows)], right, width=width()))
     if given.output:
         write_bytes(given.output, draw_comparison(runs))
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from archc.terminal import say, say_json
-from archc.text import aligned, printable
+from archc.terminal import say, say_json, width
+from archc.text import aligned, hanging, printable
 
 if TYPE_CHECKING:
     from archc.training.evaluation import Evaluation
@@ -54,7 +54,7 @@ def _facts(data: str, part: str, found: Evaluation) -> dict[str, Any]:
 
 def _text(model: str, found: Evaluation) -> str:
     score = found.score
-    five = f"in the best five {score.figures['top5']:.2%}"
+    five = f"top-5 {score.figures['top5']:.2%}"
     accuracy = f"accuracy {score.accuracy:.2%}, balanced {found.balanced_accuracy:.2%}, {five}"
     head = f"{model} on {found.data}: {score.images:,} images, loss {score.loss:.4f}, {accuracy}"
     confusion = found.confusion
@@ -67,7 +67,7 @@ def _text(model: str, found: Evaluation) -> str:
     if len(rows) > _ROWS:
         rows = sorted(rows, key=lambda pair: pair[0].accuracy if pair[0].images else math.inf)[:_ROWS]
     table = [["class", "images", "accuracy", "precision", "most often taken for"], *(cells for _, cells in rows)]
-    text = f"{head}\n\n{aligned(table, frozenset({1, 2, 3}))}"
+    text = f"{hanging('', head, width())}\n\n{aligned(table, frozenset({1, 2, 3}), width=width())}"
     left = len(found.classes) - len(rows)
     return (
         f"{text}\n{left:,} classes with a higher accuracy are not shown: see --report and --format json"

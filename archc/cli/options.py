@@ -258,15 +258,17 @@ def _train(command: argparse.ArgumentParser) -> None:
         metavar="FILE|RUN",
         help="start from the weights of a file (.pth, .safetensors) or of a run; other classes get a new head",
     )
-    run.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    run.add_argument("--device", default="auto", metavar="X", help=_DEVICE)
     _set(command)
     _recipe(command)
 
 
 def _trained(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", type=Path, metavar="RUN", help="a run folder, or a .safetensors file in it")
-    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    command.add_argument("--device", default="auto", metavar="X", help=_DEVICE)
 
+
+_DEVICE = "device to compute on: auto, cpu, cuda or cuda:N (default: auto)"
 
 _DATA = "digits, shapes[:SIZE[:COUNT]], cifar10, cifar100, mnist, fashion-mnist, folder:PATH"
 
@@ -294,11 +296,18 @@ def _recipe(command: argparse.ArgumentParser) -> None:
             )
         elif name != "description":
             kind = partial(_field, name)
-            how: Any = {"dest": f"recipe_{name}", "type": kind, "metavar": _metavar(field.annotation), "help": help}
+            metavar = _metavar(field.annotation)
+            if len(metavar) > _LONGEST:
+                help, metavar = f"{help}: {metavar.replace('|', ', ')}", "NAME"
+            how: Any = {"dest": f"recipe_{name}", "type": kind, "metavar": metavar, "help": help}
             if name == "batch_size":
                 _named(recipe, option, "--batch", **how)
             else:
                 recipe.add_argument(option, **how)
+
+
+_LONGEST = 40
+"""The longest list of words that a usage line shows: it does not break there."""
 
 
 def _metavar(annotation: Any) -> str:

@@ -55,6 +55,6 @@ def _follow(live: Live, spec: str) -> NoReturn:
 
 
 def _has_screen() -> bool:
-    """Whether a browser would open a window rather than take the terminal."""
+    """Return True if a browser would open a window rather than take the terminal."""
     windows = sys.platform in ("win32", "darwin")
     return windows or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -69,7 +69,7 @@ class _Scores:
         self.numbered = not names
 
     def equal(self, i: int, j: int) -> bool:
-        """Whether two parts are certainly one."""
+        """Return True if two parts are certainly one."""
         return self.named_a[i] == self.named_b[j] and self.digests_a[i] == self.digests_b[j]
 
     def of(self, i: int, j: int) -> float:

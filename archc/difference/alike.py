@@ -19,7 +19,7 @@ class Likeness:
         self._blocks: dict[tuple[int, int], bool] = {}
 
     def alike(self, one: Any, other: Any) -> bool:
-        """Whether two parts of specs say the same."""
+        """Return True if two parts of specs say the same."""
         if type(one) is not type(other):
             return False
         match one:

@@ -56,7 +56,7 @@ class Change:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for changes that say the same: told once, whatever the values of a block's parameters."""
+        """Equal for changes that say the same: reported once, whatever the values of a block's parameters."""
         parts = tuple(part and part.said for part in (self.one, self.other)) if self.sort != "changed" else None
         kinds = self.replaced and (self.one and self.one.said, self.other and self.other.said)
         arguments = tuple(

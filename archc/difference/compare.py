@@ -1,4 +1,4 @@
-"""Two trees of parts: which parts are one, and what is told of those that are not."""
+"""Two trees of parts: which parts are one, and what the report says of those that are not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Match(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Section:
-    """Changes of one body: the network's own, or those within a block, told once for all its uses."""
+    """Changes of one body: the network's own, or those within a block, reported once for all its uses."""
 
     blocks: tuple[str, str] | None
     changes: tuple[Change, ...]
@@ -51,7 +51,7 @@ class Comparison:
 def compare(one: Body, other: Body, *, written_alike: bool = False) -> Comparison:
     """Hold two networks against each other.
 
-    What follows from something that is told elsewhere is no change of its own: the value of an expression over
+    What follows from something that is reported elsewhere is no change of its own: the value of an expression over
     parameters, and with `written_alike` (both come from the same text) everything.
     """
     comparer = _Comparer()
@@ -174,14 +174,14 @@ class _Comparer:
 
 
 def _arguments(a: Part, b: Part) -> tuple[ArgumentChange, ...]:
-    """The arguments that differ, but for those that follow from what is told elsewhere."""
+    """The arguments that differ, but for those that follow from what is reported elsewhere."""
     found = []
     if (a.body is None) == (b.body is None) and (a.body is not None or a.kind == b.kind):
         for name, before in a.arguments.items():
             after = b.arguments.get(name)
             if after is None or before.value == after.value:
                 continue
-            if before.written != after.written:  # what is written alike follows from what is told elsewhere
+            if before.written != after.written:  # what is written alike follows from what is reported elsewhere
                 found.append(ArgumentChange(name, before, after))
     if a.auxiliary != b.auxiliary and a.inputs is not None and b.inputs is not None:
         old, new = Argument(a.auxiliary, a.auxiliary), Argument(b.auxiliary, b.auxiliary)
@@ -190,7 +190,7 @@ def _arguments(a: Part, b: Part) -> tuple[ArgumentChange, ...]:
 
 
 def _may_be_a_function(part: Part, there: Body) -> bool:
-    """Whether it is left to running both to show that a part is missing.
+    """Return True if it is left to running both to show that a part is missing.
 
     The wiring of a module is not known: its `forward` may call functions, or one ReLU three times. A module's dropouts
     are told: they do nothing in inference.

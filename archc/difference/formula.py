@@ -22,7 +22,7 @@ _MOST_DEGREE: Final = 3
 _MOST_TERMS: Final = 2
 _MOST_LAYERS: Final = 2000
 _LEAST_GROWTH: Final = 1.5
-"""A parameter of twice the size makes the network at least so much larger, or it tells nothing."""
+"""A parameter of twice the size makes the network at least this much larger, or the report omits it."""
 
 _SUPERSCRIPTS: Final = {1: "", 2: "²", 3: "³"}
 

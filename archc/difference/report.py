@@ -127,7 +127,7 @@ def _told(change: Change, *, once: bool, block: bool) -> Told:
 
 
 def _size(part: Part, *, once: bool) -> str:
-    """How large a part is; of one that is told for several uses, the sizes differ."""
+    """How large a part is; of one that is reported for several uses, the sizes differ."""
     sizes = [counted(part.layers, "layer") if part.body is not None else ""]
     if once and part.parameters:
         sizes.append(f"{part.parameters:,} parameters")
@@ -228,7 +228,7 @@ _TOTALS: Final[tuple[tuple[str, str, Callable[[Any], str]], ...]] = (
 
 
 _ALWAYS: Final = ("parameters", "macs", "receptive_field", "outputs")
-"""Totals that are told also where they are the same."""
+"""Totals that are reported even if they are the same."""
 
 
 def figures(difference: Difference) -> Iterator[Row]:

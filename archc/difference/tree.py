@@ -168,7 +168,7 @@ class Body:
 
     @cached_property
     def weighty(self) -> Counter[tuple[str, Any]]:
-        """Its layers that compute with weights, by which people tell a body from another one."""
+        """Its layers that compute with weights, by which people distinguish bodies."""
         found: Counter[tuple[str, Any]] = Counter()
         for part in self.parts:
             if part.body is not None:

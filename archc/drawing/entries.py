@@ -30,7 +30,7 @@ class Level:
         return Level(max(self.depth - 1, min(self.depth, 1)), self.expand, self.everything)
 
     def opens(self, entry: Entry) -> bool:
-        """Whether an entry with a body is drawn opened."""
+        """Return True if an entry with a body is drawn opened."""
         return self.everything or self.depth > 1 or self.names(entry)
 
     def names(self, entry: Entry) -> bool:
@@ -222,7 +222,7 @@ class Collector:
         return {name: read(ref) for name, ref in graph.results.items()}
 
     def _inlined(self, entry: Entry, graph: Graph) -> bool:
-        """Whether a body without a name is drawn as a part of the body around it."""
+        """Return True if a body without a name is drawn as a part of the body around it."""
         if entry.node.auxiliary:
             return False
         if self.level.everything or self.level.names(entry):

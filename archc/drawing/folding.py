@@ -97,7 +97,7 @@ def _turns(
 
 
 def _closed(begin: int, period: int, wires: Sequence[Sequence[Wire]], readers: Sequence[Sequence[int]]) -> bool:
-    """Whether one value enters these boxes, and only the last one's leaves them."""
+    """Return True if one value enters these boxes, and only the last one's leaves them."""
     end = begin + period
     entering = {wire[:2] for place in range(begin, end) for wire in wires[place] if wire.source < begin}
     leaving = any(reader >= end for place in range(begin, end - 1) for reader in readers[place])

@@ -21,9 +21,9 @@ Room = tuple[float, float, float, float]
 
 
 def place_labels(figure: Figure) -> None:
-    """Give each label the first free place along its line, from its end on; one without any is left out.
+    """Give each label the first free place along its line, starting at its end; a label without one is omitted.
 
-    The box that the line comes from tells all its shapes, so nothing is lost.
+    The box that the line comes from shows all its shapes, so nothing is lost.
     """
     labelled = [line for line in figure.lines if line.label]
     if not labelled:

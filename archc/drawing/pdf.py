@@ -11,7 +11,7 @@ from archc.drawing.svg import render
 
 
 def available() -> bool:
-    """Whether CairoSVG and the cairo library that it needs are installed."""
+    """Return True if CairoSVG and the cairo library that it needs are installed."""
     try:
         import_module("cairosvg")
     except (ImportError, OSError):

@@ -61,7 +61,7 @@ def _check(networks: list[Network], names: frozenset[str]) -> None:
 def _unknown(name: str, known: Iterable[str], networks: list[Network]) -> str:
     where = " or ".join(network.spec.name for network in networks)
     hint = did_you_mean(name, known)
-    return f"no block and no path of {where} is called `{name}`" + (f": {hint}" if hint else "")
+    return f"there is no block or path `{name}` in {where}" + (f": {hint}" if hint else "")
 
 
 def _nodes(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Node]]:

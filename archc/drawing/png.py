@@ -18,7 +18,7 @@ MOST_PIXELS: Final = 16_000
 
 
 def available() -> bool:
-    """Whether resvg is installed."""
+    """Return True if resvg is installed."""
     return installed("resvg_py")
 
 

@@ -128,7 +128,7 @@ class _Assembly:
 
 
 def _edge(source: int, target: int, wires: list[Wire]) -> Edge:
-    """An edge for all values that one item takes of another; it tells the outputs that have names, and their shapes."""
+    """An edge for all values that one item takes of another; it shows the outputs that have names, and their shapes."""
     named = {wire.output: wire.shape for wire in wires if wire.output}
     told = (name if source == BEGIN else f"{name} · {form(shape)}" for name, shape in named.items())
     return Edge(source, target, wires[0].shape, ", ".join(told), tuple((wire.output, wire.slot) for wire in wires))

@@ -60,7 +60,7 @@ class Constructor:
     # What is a module, and what is a function
 
     def is_module(self, make: Make) -> bool:
-        """Whether an entry has a module of its own; a function is called by `forward`."""
+        """Return True if an entry has a module of its own; a function is called by `forward`."""
         if self.chain or not isinstance(make.what, Layer) or id(make) not in self.outer:
             return True
         layer = make.what
@@ -81,7 +81,7 @@ class Constructor:
         return {p.name for p in self.plan.parameters} | {local.name for local in self.plan.locals}
 
     def is_optional(self, make: Make) -> bool:
-        """Whether an entry is an attribute that may be None."""
+        """Return True if an entry is an attribute that may be None."""
         return make.when is not None and id(make) in self.own and not self.chain
 
     def store(self, value: Any, wanted: str) -> str:
@@ -321,11 +321,11 @@ class Constructor:
                 return Group("nn.Sequential(", items, ")", notes, tall=True)
 
     def simple(self, steps: Sequence[Step]) -> bool:
-        """Whether the entries of a numbered chain can be listed in one expression."""
+        """Return True if the entries of a numbered chain can be listed in one expression."""
         return all((isinstance(step, Loop) and self.each(step) is not None) or self.listed(step) for step in steps)
 
     def listed(self, step: Step) -> bool:
-        """Whether an entry is an item of a list."""
+        """Return True if an entry is an item of a list."""
         return isinstance(step, Make) and step.when is None and step.held is None and self.item(step) is not None
 
     def each(self, loop: Loop) -> Each | None:
@@ -417,7 +417,7 @@ def attribute(make: Make) -> str:
 
 
 def is_bare(make: Make) -> bool:
-    """Whether an entry is a tensor of the class itself."""
+    """Return True if an entry is a tensor of the class itself."""
     return isinstance(make.what, Layer) and make.what.kind.bare
 
 
@@ -466,5 +466,5 @@ def python_text_of(doc: Doc) -> str:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two constants are of one value and one type."""
+    """Return True if two constants are of one value and one type."""
     return type(left) is type(right) and bool(left == right)

@@ -637,7 +637,7 @@ class _Statements:
         return found
 
     def beside(self, position: int, joins: dict[int, int], places: dict[int, str]) -> bool:
-        """Whether the value flows into a join beside another side line."""
+        """Return True if the value flows into a join beside another side line."""
         if position not in joins:
             return False
         reads = [self.at.get(self.key(value)) for value in self.runs[joins[position]].reads]
@@ -675,12 +675,12 @@ class _Statements:
         return self.writer.names.take(*found, f"{found[-1]}_")
 
     def untyped(self, text: str) -> bool:
-        """Whether a local is of a type that a checker does not know."""
+        """Return True if a local is of a type that a checker does not know."""
         return text != "x" and not self.typed.get(text, False)
 
 
 def _several(make: Make) -> bool:
-    """Whether an entry has several results."""
+    """Return True if an entry has several results."""
     if isinstance(make.what, Layer):
         return make.what.function is not None and make.what.function.target in ("torch.chunk", "torch.split")
     bodies = [make.what] if isinstance(make.what, BodyPlan) else [target.body for target in targets_of(make.what)]

@@ -123,7 +123,7 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
 
 
 def _varies(classes: Sequence[ClassPlan]) -> bool:
-    """Whether an argument decides which entries there are."""
+    """Return True if an argument decides which entries there are."""
     steps = (step for plan in classes for step in every_step(plan.body.steps))
     return _chooses(classes) or any(
         isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in steps
@@ -131,7 +131,7 @@ def _varies(classes: Sequence[ClassPlan]) -> bool:
 
 
 def _chooses(classes: Sequence[ClassPlan]) -> bool:
-    """Whether an argument names a layer or a block."""
+    """Return True if an argument names a layer or a block."""
     steps = (step for plan in classes for step in every_step(plan.body.steps))
     return any(isinstance(step, Make) and isinstance(step.what, Chosen) for step in steps)
 

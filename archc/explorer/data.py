@@ -152,7 +152,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
 
 
 def _stop(stop: Stop, numbers: dict[str, int]) -> tuple[int, str, str, str, str]:
-    """What is told of a layer that refuses its input."""
+    """The note on a layer that refuses its input."""
     fault = stop.fault
     return numbers[stop.path], fault.code, fault.message, fault.label, fault.help
 

@@ -1,4 +1,4 @@
-"""The explorer, served to this machine's browsers alone, and told of each change."""
+"""The explorer, served only to browsers on this machine, which hear of each change."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """The page, its state, or the events that tell of a new one."""
+        """The page, its state, or the events that announce a new one."""
         # Another site's name can be made to lead here (DNS rebinding): it would then read the spec.
         if self.headers.get("Host", "").lower() not in self.server.hosts():
             self._answer(

@@ -43,7 +43,7 @@ class Live:
         self._page = ""
 
     def look(self) -> None:
-        """Read the spec, and tell those who wait."""
+        """Read the spec, and notify those who wait."""
         stale = False
         try:
             architecture, problems = self._load()

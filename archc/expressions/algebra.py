@@ -74,7 +74,7 @@ def _expanded(expression: Expr) -> Expr:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Whether two values are equal for every value of the names in them; False where that is not known."""
+    """Return True if two values are equal for every value of the names in them; False where that is not known."""
     if left is right:
         return True
     if not (isinstance(left, Expr) or isinstance(right, Expr)):
@@ -97,7 +97,7 @@ def implied(condition: Any, truth: bool) -> Iterator[tuple[Expr, Expr]]:
 
 
 def equal_where(left: Any, right: Any, condition: Any, truth: bool) -> bool:
-    """Whether two values are equal wherever a condition is true (or false)."""
+    """Return True if two values are equal wherever a condition is true (or false)."""
     if equal(left, right):
         return True
     for one, other in implied(condition, truth):
@@ -115,7 +115,7 @@ def equal_where(left: Any, right: Any, condition: Any, truth: bool) -> bool:
 
 
 def _multiple(of: Polynomial, what: Polynomial) -> bool:
-    """Whether a polynomial is an integer times another."""
+    """Return True if a polynomial is an integer times another."""
     if not what or of.keys() != what.keys():
         return False
     first = next(iter(what))

@@ -92,7 +92,7 @@ def tree_of(value: Any) -> Any:
 
 
 def is_expression(text: str) -> bool:
-    """Whether a scalar is an expression as a whole (`$name` or `$(…)`)."""
+    """Return True if a scalar is an expression as a whole (`$name` or `$(…)`)."""
     return text.startswith("$") and (_NAME.fullmatch(text) is not None or (text[1:2] == "(" and text.endswith(")")))
 
 

@@ -109,7 +109,7 @@ def _literal(operand: Operand) -> Operand:
 
 
 def _is_word(value: Expr) -> bool:
-    """Whether a value is True, False or None."""
+    """Return True if a value is True, False or None."""
     return isinstance(value, Const) and (value.value is None or type(value.value) is bool)
 
 
@@ -167,7 +167,7 @@ def _atom(node: Expr, python: bool) -> str:
 
 
 def _has_quotes(part: str | Expr) -> bool:
-    """Whether a part of a name holds a text that cannot stand in an f-string of Python 3.11."""
+    """Return True if a part of a name holds a text that cannot stand in an f-string of Python 3.11."""
     texts = [node.value for node in walk(part) if isinstance(node, Const) and isinstance(node.value, str)]
     return any(set("\"'\\") & set(literal(text)[1:-1]) for text in texts)
 

@@ -37,7 +37,7 @@ def format_text(text: str, name: str) -> str:
         kept = False
     if not kept:
         what = f"archc cannot format `{name}` without changing what it says, so it stays as it is"
-        help = "please report this spec as a fault of archc"
+        help = "please report this spec as a bug in archc"
         raise SpecError([Problem("E0603", what, file=name, help=help)])
     return formatted
 

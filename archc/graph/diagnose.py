@@ -119,7 +119,7 @@ class Diagnosis:
                 problem.help = found.rule if found.argument == "padding" else f"{found.rule}: give the others the same"
             floor, _ = parted.floored(wanted[1:])
             if floor:
-                problem.help = f"{floor}; no output padding and no input near it makes them equal"
+                problem.help = f"{floor}; no output padding and no similar input size makes them equal"
         problem.subject = (*self.placed(Problem(fault.code, "", mark), (name,)).where, str(odd))
         self.add(problem, at)
 

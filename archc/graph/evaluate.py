@@ -351,7 +351,7 @@ class _Evaluation(Inference):
             found[name] = ref
         if not found:
             message = "every output names an entry whose `when` is false"
-            self.report("E0219", message, frame.body.mark, help="name an output that is always there")
+            self.report("E0219", message, frame.body.mark, help="name an output that always exists")
             return None
         return found
 

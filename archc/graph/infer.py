@@ -91,7 +91,7 @@ class Inference(Unfolding):
         if name is UNKNOWN:
             return None
         if name is None:
-            help = f"to have no layer then, give the entry `when: $({call.which.text} != null)`"
+            help = f"to omit the layer in that case, give the entry `when: $({call.which.text} != null)`"
             self.report("E0213", f"{shown} is empty (`null`)", call.mark, help=help)
             return None
         if not isinstance(name, Callee):

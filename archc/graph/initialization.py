@@ -43,7 +43,7 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             if kind is not None:
                 what = f"`{path}` is a `{kind.kind}` and has no weights"
             elif is_pattern(path):
-                what = f"no layer fits `{path}`"
+                what = f"no layer matches `{path}`"
             found += 1
             help, fix = suggest(path, kinds, mark) if kind is None and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)

@@ -112,9 +112,9 @@ class _Reader:
             if kind in _INPUTS and not bottoms:
                 continue
             if kind in _DROPPED or kind.endswith("Loss"):
-                self.flat.notes[
-                    f"The layer `{layer.get('name')}` ({kind}) was dropped: it has no part in inference."
-                ] = None
+                self.flat.notes[f"The layer `{layer.get('name')}` ({kind}) was dropped: inference does not use it."] = (
+                    None
+                )
                 continue
             for bottom in bottoms:
                 if bottom not in self.blobs:
@@ -163,7 +163,7 @@ class _Reader:
         }
         if len(results) == 1:
             results = {None: next(iter(results.values()))}
-        if not results and not self.flat.unsaid:
+        if not results and not self.flat.unsupported:
             raise invalid(self.source, 0, "the network has no layers")
         graph = self.flat.graph(
             self.name,

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from archc.graph import Evaluator, Network, walk
 from archc.importing.blocks import find_blocks, name_classes
-from archc.importing.graph import SourceGraph, Unsaid
+from archc.importing.graph import SourceGraph, Unsupported
 from archc.importing.hierarchy import hierarchy, normalize
 from archc.importing.tree import operations
-from archc.importing.unsaid import refuse_unsaid
+from archc.importing.unsupported import refuse_unsupported
 from archc.importing.write import Written, write
 from archc.kinds import KINDS
 from archc.language import load_text
@@ -51,13 +51,13 @@ def to_spec(graph: SourceGraph, merge: bool = True) -> Imported:
     """
     graph = normalize(graph)
     unknown = [
-        Unsaid(operation.kind.strip("()"), operation.place, operation.arguments.get("reason", ""))
+        Unsupported(operation.kind.strip("()"), operation.place, operation.arguments.get("reason", ""))
         for operation in graph.operations
         if operation.kind not in KINDS
     ]
-    refuse_unsaid(graph.name, [*graph.unsaid, *unknown])
-    root, unsaid, renamed = hierarchy(graph)
-    refuse_unsaid(graph.name, unsaid)
+    refuse_unsupported(graph.name, [*graph.unsupported, *unknown])
+    root, unsupported, renamed = hierarchy(graph)
+    refuse_unsupported(graph.name, unsupported)
     blocks = find_blocks(root, graph.arguments, merge)
     notes = (*graph.notes, *_renamed(tuple(dict.fromkeys(renamed))))
     (input, *_) = graph.inputs.values()

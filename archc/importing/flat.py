@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from archc.files import read_bytes
-from archc.importing.graph import Operation, Run, Scope, SourceGraph, Unsaid, Value
+from archc.importing.graph import Operation, Run, Scope, SourceGraph, Unsupported, Value
 from archc.kinds import KINDS, Kind, Shape, form
 from archc.limits import (
     MAX_IMPORTED,
@@ -47,7 +47,7 @@ def read_source_text(path: Path) -> Source:
     try:
         return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise invalid(Source(name, ""), 0, f"it is not a text: byte {error.start:,} is not UTF-8") from None
+        raise invalid(Source(name, ""), 0, f"it is not text: byte {error.start:,} is not UTF-8") from None
 
 
 def invalid(source: Source, line: int, what: str, help: str = "") -> SpecError:
@@ -75,7 +75,7 @@ class Flat:
         self.source = source
         self.inputs = dict(inputs)
         self.operations: list[Operation] = []
-        self.unsaid: list[Unsaid] = []
+        self.unsupported: list[Unsupported] = []
         self.notes: dict[str, None] = {}
         self._parameters = 0
         self._macs = 0
@@ -142,7 +142,7 @@ class Flat:
             operations=tuple(self.operations),
             results=results,
             state=state or {},
-            unsaid=tuple(self.unsaid),
+            unsupported=tuple(self.unsupported),
             run=run,
             reference=reference,
             tolerance=tolerance,
@@ -157,7 +157,7 @@ class Flat:
 
     def refuse(self, operation: str, line: int = 0, reason: str = "", place: str = "") -> None:
         """Note an operation that archc has no word for."""
-        self.unsaid.append(Unsaid(operation, place or f"line {line}", reason))
+        self.unsupported.append(Unsupported(operation, place or f"line {line}", reason))
 
     def _made(self, kind: str, arguments: Mapping[str, Any], shapes: tuple[Shape, ...], line: int, place: str) -> Kind:
         try:

@@ -4,8 +4,8 @@ Every reader (of modules, ONNX, Caffe, Darknet) returns a `SourceGraph`. Everyth
 weights, verification) is shared and knows nothing about the format.
 
 A reader translates each operation into a layer type of archc, with the arguments that a spec would have. Operations
-that archc has no word for become `Unsaid`; the reader continues, so that the report lists all of them. A reader says
-where an operation belongs with `scopes`: of a module these are the calls of the modules around it. A reader of a
+that archc has no word for become `Unsupported`; the reader continues, so that the report lists all of them. A reader
+says where an operation belongs with `scopes`: of a module these are the calls of the modules around it. A reader of a
 format without hierarchy finds equal subgraphs itself and gives their operations scopes, with a path for each instance
 and one title for all instances of a block.
 """
@@ -69,7 +69,7 @@ class Operation:
     auxiliary: bool = False
 
 
-class Unsaid(NamedTuple):
+class Unsupported(NamedTuple):
     """An operation that archc has no word for: its name in the source, its place, and a reason if need be."""
 
     operation: str
@@ -95,7 +95,7 @@ class SourceGraph:
     results: Mapping[str | None, Value]
     state: Mapping[str, Tensor] = field(default_factory=dict)
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    unsaid: tuple[Unsaid, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
     run: Run | None = None
     reference: str = ""
     tolerance: float = 0.0

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from archc.importing.graph import Operation, SourceGraph, Unsaid, Value
+from archc.importing.graph import Operation, SourceGraph, Unsupported, Value
 from archc.importing.tree import Body, Entry, Layer
 from archc.kinds import KINDS, Shape
 from archc.language.names import layer_name_fault
@@ -37,10 +37,10 @@ class _Part:
             yield from part.operations()
 
 
-def hierarchy(graph: SourceGraph) -> tuple[Body, list[Unsaid], list[str]]:
+def hierarchy(graph: SourceGraph) -> tuple[Body, list[Unsupported], list[str]]:
     """The body of a network, what can't be said, and the names that were changed."""
     maker = _Maker(graph)
-    return maker.root(), maker.unsaid, maker.renamed
+    return maker.root(), maker.unsupported, maker.renamed
 
 
 def normalize(graph: SourceGraph) -> SourceGraph:
@@ -80,7 +80,7 @@ class _Maker:
         self.graph = graph
         self.operations = graph.operations
         self.shapes: Sequence[Shape] = list(graph.inputs.values())
-        self.unsaid: list[Unsaid] = []
+        self.unsupported: list[Unsupported] = []
         self.renamed: list[str] = []
         self.readers: dict[int, list[int]] = defaultdict(list)  # of each operation
         for at, operation in enumerate(self.operations):
@@ -131,7 +131,7 @@ class _Maker:
                     part.name = part.name.removeprefix(f"{first}.")
                 elif part.name:
                     reason = f"`{part.name}` runs between its layers"
-                    self.unsaid.append(Unsaid(f"modules of `{path}`", path, reason))
+                    self.unsupported.append(Unsupported(f"modules of `{path}`", path, reason))
                     part.name = ""
                 inner.parts.append(part)
             join = group.parts[end] if end < len(group.parts) else None
@@ -306,7 +306,7 @@ class _Maker:
             visible = {value: text for value, text in {**around, **named}.items() if text != "input"}
             for value in given[1:]:
                 if value not in visible:
-                    self.unsaid.append(Unsaid(f"{part.title or 'module'} with several inputs", part.path))
+                    self.unsupported.append(Unsupported(f"{part.title or 'module'} with several inputs", part.path))
             body = self.body(part, visible)
             made = self.results(part)
             return Entry(name, body, auxiliary=part.auxiliary), given[:1], made
@@ -346,7 +346,9 @@ class _Maker:
         chain = chain and (results == [previous] or not results or group.auxiliary)
         if not chain:
             path = group.path or self.graph.name
-            self.unsaid.append(Unsaid("numbered layers that are not a chain", path, "an entry of a list needs a name"))
+            self.unsupported.append(
+                Unsupported("numbered layers that are not a chain", path, "an entry of a list needs a name")
+            )
         return chain
 
     def name(self, part: _Part, taken: set[str], used: set[str]) -> str:

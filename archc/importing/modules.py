@@ -65,7 +65,7 @@ def _graph(
         results=graph.results,
         state=state,
         arguments=graph.arguments,
-        unsaid=graph.unsaid,
+        unsupported=graph.unsupported,
         run=_runner(model),
         reference=f"the module's own in {version}",
         origin=f"{origin}.",

@@ -197,7 +197,7 @@ class _Reader:
                 self.flat.notes[SOFTMAX] = None
                 name = last.input[0]
             value = self.values.get(name)
-            if value is None and not self.flat.unsaid:
+            if value is None and not self.flat.unsupported:
                 raise self.fail(f"no node makes the output `{name}` from the input")
             if value is not None:
                 ends.append(name)
@@ -210,7 +210,7 @@ class _Reader:
         graph = self.flat.graph(
             self.name,
             results,
-            state={key: value() for key, value in self.state.items()} if not self.flat.unsaid else {},
+            state={key: value() for key, value in self.state.items()} if not self.flat.unsupported else {},
             run=run,
             reference=program,
             tolerance=1e-5,
@@ -496,7 +496,7 @@ class _Reader:
         x = self.value(node, 0)
         outputs, inputs = weight.shape if as_stored else weight.shape[::-1]
         if self.flat.shape(x) != (inputs,):
-            self.refuse(node, "of something else than a vector")
+            self.refuse(node, "of something other than a vector")
             return None
         key = self.constants.key(node.input[1])
         tensors = {"weight": key} | ({} if bias is None else {"bias": bias})
@@ -626,7 +626,7 @@ class _Reader:
         rank = len(self.flat.shape(x)) + 1
         axes = self.setting(node, "axes", 1)
         if axes is None or sorted(int(axis) % rank for axis in axes) != list(range(2, rank)):
-            self.refuse(node, "over other axes than height and width")
+            self.refuse(node, "over axes other than height and width")
             return None
         if not self.attribute(node, "keepdims", 1):
             return self.add(node, "mean", [x])
@@ -645,7 +645,7 @@ class _Reader:
     def read_hardsigmoid(self, node: Any) -> Value | None:
         """Hard sigmoid as PyTorch has it: x/6 + 1/2."""
         if abs(self.real(node, "alpha", 0.2) - 1 / 6) > 1e-6 or self.real(node, "beta", 0.5) != 0.5:
-            self.refuse(node, "with another slope than 1/6")
+            self.refuse(node, "with a slope other than 1/6")
             return None
         return self.gated(node, "hardsigmoid", "hardswish")
 
@@ -676,7 +676,7 @@ class _Reader:
         if low is not None and float(low[0]) == 0 and high is None and (len(node.input) < 3 or not node.input[2]):
             return self.add(node, "relu", [self.value(node, 0)])
         if low is None or high is None or float(low[0]) != 0 or float(high[0]) != 6:
-            self.refuse(node, "to other bounds than 0 and 6")
+            self.refuse(node, "to bounds other than 0 and 6")
             return None
         return self.add(node, "relu6", [self.value(node, 0)])
 
@@ -684,7 +684,7 @@ class _Reader:
         """Local response normalization."""
         size = self.attribute(node, "size", 0)
         if size % 2 == 0:
-            self.refuse(node, "with an even size, whose window is another one in PyTorch")
+            self.refuse(node, "with an even size, for which PyTorch uses a different window")
             return None
         arguments = {
             "size": size,
@@ -702,7 +702,7 @@ class _Reader:
         rank = len(self.flat.shape(x)) + 1
         axis = self.attribute(node, "axis", 1 if self.opset < 13 else -1) % rank
         if axis != 1 or (self.opset < 13 and prod(self.flat.shape(x)[1:]) != 1):
-            self.refuse(node, "over other axes than the channels")
+            self.refuse(node, "over axes other than the channels")
             return None
         return self.add(node, "softmax", [x])
 
@@ -809,7 +809,7 @@ class _Reader:
         shape = self.flat.shape(x)
         axes = self.setting(node, "axes", 1, numpy.array([at + 1 for at, size in enumerate(shape) if size == 1]))
         if axes is None or sorted(int(axis) % (len(shape) + 1) for axis in axes) != list(range(2, len(shape) + 1)):
-            self.refuse(node, "of other axes than height and width")
+            self.refuse(node, "of axes other than height and width")
             return None
         return self.as_vector(node, x)
 
@@ -870,7 +870,7 @@ class _Reader:
         mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
         word = mode.get(self.attribute(node, "mode", "constant"))
         if pads is None or len(pads) != 8 or any(pads[at] for at in (0, 1, 4, 5)) or word is None or min(pads) < 0:
-            self.refuse(node, "of other axes than height and width")
+            self.refuse(node, "of axes other than height and width")
             return None
         sides = tuple(int(pads[at]) for at in (3, 7, 2, 6))
         arguments: dict[str, Any] = {"padding": sides[0] if len(set(sides)) == 1 else sides, "mode": word}
@@ -901,7 +901,7 @@ class _Reader:
         factors = [] if scales is None else [float(scale) for scale in scales]
         whole = len(factors) == len(self.flat.shape(x)) + 1 == 4 and all(f >= 1 and f == int(f) for f in factors)
         if not whole or factors[:2] != [1, 1] or factors[2] != factors[3]:
-            self.refuse(node, "by something else than one whole factor for height and width")
+            self.refuse(node, "by something other than one integer factor for height and width")
             return None
         arguments: dict[str, Any] = {"scale_factor": int(factors[2])}
         nearest = self.attribute(node, "nearest_mode", "round_prefer_floor")
@@ -982,7 +982,7 @@ def _structured(graph: SourceGraph) -> SourceGraph:
     """The graph with the hierarchy that its nodes note, or else with the blocks that are found in it."""
     from archc.importing.convert import to_spec
 
-    if any(operation.scopes for operation in graph.operations) and not graph.unsaid:
+    if any(operation.scopes for operation in graph.operations) and not graph.unsupported:
         names = Counter((operation.scopes, operation.name) for operation in graph.operations if operation.name)
         unique = tuple(
             replace(each, name=each.name if names[each.scopes, each.name] == 1 else "") for each in graph.operations

@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from archc.build.builder import make_layer
 from archc.build.recognize import kind_of
 from archc.importing.functions import Alias, Said, Steps, translate
-from archc.importing.graph import Operation, Scope, SourceGraph, Unsaid, Value
+from archc.importing.graph import Operation, Scope, SourceGraph, Unsupported, Value
 from archc.kinds import KINDS, Kind, Shape
 from archc.problems import Problem, SpecError
 from archc.text import first_line
@@ -43,15 +43,15 @@ def record(model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Ma
     twin = _twin(model)
     evaluated = _run(twin.eval(), input, name)
     operations, notes = evaluated.operations, list(evaluated.notes)
-    unsaid = list(evaluated.unsaid)
+    unsupported = list(evaluated.unsupported)
     try:
         trained = _run(twin.train(), input, name)
     except SpecError:
-        notes.append("It does not run in training mode, so auxiliary heads were not searched.")
+        notes.append("It does not run in training mode, so archc did not look for auxiliary heads.")
     else:
         heads, unknown = _heads(evaluated, trained)
         operations = [*operations, *heads]
-        unsaid += unknown
+        unsupported += unknown
     used = {key for operation in operations for key in operation.tensors.values()}
     unused = [key for key in model.state_dict() if key not in used]
     if unused:
@@ -63,7 +63,7 @@ def record(model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Ma
         operations=tuple(operations),
         results=evaluated.results,
         arguments=arguments,
-        unsaid=tuple(unsaid),
+        unsupported=tuple(unsupported),
         notes=tuple(notes),
     )
 
@@ -85,7 +85,7 @@ def _twin(model: nn.Module) -> nn.Module:
 @dataclass(slots=True)
 class _Recording:
     operations: list[Operation] = field(default_factory=list)
-    unsaid: list[Unsaid] = field(default_factory=list)
+    unsupported: list[Unsupported] = field(default_factory=list)
     results: dict[str | None, Value] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -203,7 +203,7 @@ class _Recorder(TorchFunctionMode):
         )
         if count and tensors:
             what = f"{type(module).__name__} with shared weights"
-            self.recording.unsaid.append(Unsaid(what, path, "it is called more than once"))
+            self.recording.unsupported.append(Unsupported(what, path, "it is called more than once"))
         written = any(isinstance(x, Tensor) and x._version != version for x, version in zip(args, before, strict=True))
         result = result if written else _own(result, args)
         made = self.add(operation, result[0] if alone else result)
@@ -311,7 +311,7 @@ class _Recorder(TorchFunctionMode):
         return self.recording.operations[value.operation].shapes[value.part or 0]
 
     def fits(self, said: Said, inputs: tuple[Value, ...], result: Any) -> bool:
-        """Whether archc's layer takes these inputs, and gives the shapes that the source has."""
+        """Return True if archc's layer takes these inputs, and gives the shapes that the source has."""
         kind = KINDS[said.kind](**said.arguments)
         shapes = tuple(map(self.shape, inputs))
         if not all(shapes) or any(kind.requirements(shapes)):  # a number for each image is no tensor to archc
@@ -362,7 +362,7 @@ def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
 
 
 def _for_each_image(tensor: Tensor, result: Tensor) -> bool:
-    """Whether the result is the tensor, once for each image of the batch."""
+    """Return True if the result is the tensor, once for each image of the batch."""
     return tensor.dim() == result.dim() and tensor.shape[0] == 1 and tuple(result.shape) == (_BATCH, *tensor.shape[1:])
 
 
@@ -407,7 +407,7 @@ def _place() -> str:
     return ""
 
 
-def _heads(evaluated: _Recording, trained: _Recording) -> tuple[list[Operation], list[Unsaid]]:
+def _heads(evaluated: _Recording, trained: _Recording) -> tuple[list[Operation], list[Unsupported]]:
     """The operations that only training runs, in modules that evaluation never enters, as auxiliary ones."""
     entered = {_first(operation) for operation in evaluated.operations}
     position: dict[int, int] = {}  # from the training run's operations to the final ones
@@ -429,8 +429,8 @@ def _heads(evaluated: _Recording, trained: _Recording) -> tuple[list[Operation],
         )
         for operation in extra
     ]
-    known = {(unsaid.operation, unsaid.place) for unsaid in evaluated.unsaid}
-    return moved, [unsaid for unsaid in trained.unsaid if (unsaid.operation, unsaid.place) not in known]
+    known = {(one.operation, one.place) for one in evaluated.unsupported}
+    return moved, [one for one in trained.unsupported if (one.operation, one.place) not in known]
 
 
 def _first(operation: Operation) -> str:

@@ -45,7 +45,7 @@ def verify(graph: SourceGraph, network: Network, keys: Mapping[str, str]) -> str
     apart, largest = _difference(graph.name, given, made)
     if apart > graph.tolerance * largest:
         what = f"the outputs of the imported spec differ from those of {graph.name} by up to {apart:.3g}"
-        help = "please report this network as a problem of archc"
+        help = "please report this network as a bug in archc"
         raise SpecError([Problem("E0803", what, file=graph.name, note="nothing was written", help=help)])
     by = f" by {graph.reference}" if graph.reference else ""
     size = " and ".join("×".join(map(str, shape)) for shape in graph.inputs.values())

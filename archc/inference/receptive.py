@@ -60,7 +60,7 @@ class View(NamedTuple):
         return View(self.jump * window.step, first, last, firsts, lasts, early)
 
     def covers(self, other: View) -> bool:
-        """Whether no position sees less than it does in another view."""
+        """Return True if no position sees less than it does in another view."""
         return (
             self.jump == other.jump
             and self.early >= other.early

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, cast
 
 from archc.graph import Graph, Network, Node
@@ -45,14 +46,14 @@ class Sizes:
         return self._run(self.network.graph, ((self.network.input[0], *sizes),))
 
     def legal(self, *sizes: int) -> bool:
-        """Whether the network, built for its declared input, runs at these sizes in inference."""
+        """Return True if the network, built for its declared input, runs at these sizes in inference."""
         return not isinstance(self.outputs(*sizes), Stop)
 
     def minimum(self) -> tuple[int, ...]:
         """The smallest sizes at which it runs, one for each axis behind the channels: height and width, for an image.
 
         Each axis is searched with the others as declared (legality is not monotone). Where the sizes found do not run
-        together, the smallest legal square is taken, or the declared size.
+        together, the smallest legal square is taken, or the smallest map with one of them and the others as declared.
         """
         declared = self.network.input[1:]
         hint = self.network.spec.expect.claims.get("min_input", ())
@@ -69,7 +70,10 @@ class Sizes:
         if not declared or self.legal(*found):
             return found
         squares = range(max(found), min(*declared, max(found) + MAX_SIZES_TRIED) + 1)
-        return next((legal for side in squares if self.legal(*(legal := (side,) * len(declared)))), declared)
+        mixed = [(*declared[:at], size, *declared[at + 1 :]) for at, size in enumerate(found)]
+        return next(
+            (legal for side in squares if self.legal(*(legal := (side,) * len(declared)))), min(mixed, key=prod)
+        )
 
     def _run(self, graph: Graph, inputs: tuple[Shape, ...]) -> dict[str | None, Shape] | Stop:
         key = (id(graph), inputs)

@@ -38,7 +38,7 @@ class Join(Kind):
         handed on unchanged; else what is not of the size that an input `keeps`; else the smaller maps.
         """
         if len(inputs) < 2:
-            yield 0, Fault("E0310", f"`{self.kind}` joins two inputs or more, this is {len(inputs)}"), 0
+            yield 0, Fault("E0310", f"`{self.kind}` joins two or more inputs, but gets {len(inputs)}"), 0
             return
         if self.most is not None and len(inputs) > self.most:
             message = f"`{self.kind}` takes {self.most} inputs, but gets {len(inputs)}"
@@ -58,7 +58,7 @@ class Join(Kind):
                 message = f"`{self.kind}` cannot join inputs with different numbers of axes"
             for odd in _differing(ranks, usual)[:_TOLD]:
                 right = ranks.index(usual)
-                label = f"gives {form(inputs[odd])}, the others {form(inputs[right])}"
+                label = f"gives {form(inputs[odd])}, but the others give {form(inputs[right])}"
                 yield odd, Fault("E0310", message, label=label, help=self._aligned(inputs[odd], inputs[right])), right
             return
         joined = self.joined_axis(usual)
@@ -117,7 +117,7 @@ class Join(Kind):
             return ""
         sizes = [odd[0], *(1 for _ in right[1:])]
         help = f"`unflatten: {{dim: 1, unflattened_size: {sizes}}}` makes it {form(tuple(sizes))}"
-        return f"{help}; PyTorch aligns axes from the last one, so its batch would meet another axis"
+        return f"{help}; PyTorch aligns axes from the last one, so the batch would be aligned with another axis"
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         for _, fault, _ in self.join_faults(inputs):
@@ -329,7 +329,7 @@ class Resize(Join):
                 yield at, next(need_map((x,), self.kind)), at
         if self.align_corners is not None and self.mode.startswith("nearest"):
             message = f"`align_corners` does not apply to `mode: {self.mode}`"
-            yield 0, Fault("E0203", message, help="leave it out"), 0
+            yield 0, Fault("E0203", message, help="remove it"), 0
 
     def output(self, inputs: Inputs) -> Shape:
         return (inputs[0][0], *inputs[1][1:])

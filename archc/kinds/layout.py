@@ -42,7 +42,7 @@ def place_of(axis: int, x: Shape) -> int:
 def axis_faults(axis: Any, x: Shape, argument: str, kind: str) -> Iterator[Fault]:
     """Yield an error unless a tensor has the axis."""
     if axis > len(x) or axis < -len(x):
-        axes = f"its input of {form(x)} has the axes 1 to {len(x)}" if len(x) > 1 else "its input has axis 1 alone"
+        axes = f"its input of {form(x)} has the axes 1 to {len(x)}" if len(x) > 1 else "its input has only axis 1"
         yield Fault("E0317", f"`{kind}` gets axis {axis}, but {axes}", argument, help=f"use an axis up to {len(x)}")
 
 
@@ -90,8 +90,8 @@ class Permute(Kind):
         every = list(range(len(x) + 1))
         exist = all(-len(every) <= axis < len(every) for axis in self.dims)
         if not exist or sorted(axis % len(every) for axis in self.dims) != every or self.dims[0] % len(every):
-            wrong = f"the axes {shown(list(self.dims))} are not an order of those of its input of {form(x)}"
-            help = f"write each of the axes 0 to {len(x)} once, beginning with 0, the batch"
+            wrong = f"{shown(list(self.dims))} is not a permutation of the axes of its input of {form(x)}"
+            help = f"write each of the axes 0 to {len(x)} once, starting with 0, the batch"
             yield Fault("E0317", f"`permute`: {wrong}", "dims", help=help)
 
     def output(self, inputs: Inputs) -> Shape:

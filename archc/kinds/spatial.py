@@ -196,7 +196,7 @@ class Upsample(Kind):
                 "E0203",
                 f"`align_corners` does not apply to `mode: {self.mode}`",
                 "align_corners",
-                help="leave it out",
+                help="remove it",
             )
             return
         for name, size in zip(AXES[2], self.output(inputs)[1:], strict=True):

@@ -337,7 +337,7 @@ class _Resolver:
                             call.arguments[name] = UNKNOWN
 
     def refused(self, value: Any, scope: int, mark: Mark) -> bool:
-        """Whether a layer is an argument of a layer, which takes values: it is reported."""
+        """Return True if a layer is an argument of a layer, which takes values: it is reported."""
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Name) and self.is_layer(item, scope):
                 help = "use another parameter for the value"

@@ -98,7 +98,7 @@ def _blocks(found: Map, own: Map, key: str, file: str, problems: Problems) -> No
 def _entries(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
     """Other entries under the same names, in the same places."""
     if not isinstance(found.get(key), Map):
-        message = f"`{file}` has no named `{key}` to replace"
+        message = f"`{file}` does not name its `{key}`, so none can be replaced"
         problems.add(Problem("E0224", message, own.keys_at[key], help="write the whole network, and import its blocks"))
         return
     entries = _merged(found, own, key)
@@ -142,7 +142,7 @@ def _read(value: Any) -> Iterator[str]:
 
 
 def fits(value: Any, default: Any) -> bool:
-    """Whether a parameter can have a value, by the type of its default."""
+    """Return True if a parameter can have a value, by the type of its default."""
     if _computed(value) or _computed(default):
         return True
     if isinstance(default, bool) or isinstance(value, bool):
@@ -167,5 +167,5 @@ def takes(default: Any) -> str:
 
 
 def _computed(value: Any) -> bool:
-    """Whether a value is an expression, parsed or as it is written."""
+    """Return True if a value is an expression, parsed or as it is written."""
     return is_expression(value) if isinstance(value, str) else not isinstance(value, bool | int | float | tuple | list)

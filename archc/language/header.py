@@ -76,7 +76,7 @@ class ExpectKeys(_Strict):
     training_parameters: Figure | None = Field(
         None, description="Number of trainable parameters, including auxiliary heads."
     )
-    macs: Figure | None = Field(None, description="Multiply-adds for one image.")
+    macs: Figure | None = Field(None, description="Multiply-adds for one input.")
     output: list[Size] | None = Field(None, description="Shape of the only output.")
     outputs: dict[str, list[Size]] | None = Field(None, description="Shapes of the named outputs.")
     min_input: list[Size] | None = Field(
@@ -113,7 +113,7 @@ class SpecKeys(BodyKeys):
 class ExtendKeys(_Strict):
     """A spec file that changes another: what it does not name stays as it is there."""
 
-    extends: str = Field(description="A spec file in this folder or the name of a bundled spec, which this one varies.")
+    extends: str = Field(description="The spec to vary: a file in this folder, or the name of a bundled spec.")
     name: str | None = Field(None, description="The network's class name (default: the file name).")
     description: str | None = Field(None, description="A short description (default: the other spec's).")
     paper: str | None = Field(None, description="Where it was published (default: the other spec's).")

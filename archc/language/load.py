@@ -53,7 +53,7 @@ def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None
 
 
 def is_library(root: Map) -> bool:
-    """Whether a file has nothing but blocks, for others to import."""
+    """Return True if a file has nothing but blocks, for others to import."""
     return "blocks" in root and not root.keys() & {"input", "layers", "branches", "extends"}
 
 
@@ -260,7 +260,7 @@ class Loader:
             return Problem("E0215", "a spec given as text has no folder to read from", mark, help=help)
         folder = trail[-1].parent
         if (folder / file).is_file():
-            return Problem("E0215", f"`{file}` leads out of the spec's folder", mark)
+            return Problem("E0215", f"`{file}` is outside the spec's folder", mark)
         help, fix = self.problems.suggest(file, sorted(other.name for other in folder.glob("*.y*ml")), mark)
         return Problem("E0215", f"no file `{file}` in the spec's folder", mark, help=help, fix=fix)
 

@@ -247,7 +247,7 @@ class Parser:
         for position, (entry, mark) in enumerate(zip(parts, parts.items_at, strict=True)):
             if isinstance(entry, Map) and ("repeat" in entry or "for" in entry):
                 help = "write `branches` as a mapping: `branch$i: {…, repeat: 3, index: i}`"
-                self.report("E0217", "a loop of branches gives each a name", mark, help=help)
+                self.report("E0217", "a loop of branches needs names for them", mark, help=help)
                 continue
             found[str(position)] = entry
             found.keys_at[str(position)] = found.values_at[str(position)] = mark
@@ -595,7 +595,7 @@ class Parser:
             node, node_mark = node["inputs"], node.values_at["inputs"]
         if not isinstance(node, Seq) or len(node) < 2:
             help = f"write `{{{kind.kind}: [a, b]}}` with the names of earlier entries"
-            self.fail("E0310", f"`{kind.kind}` joins two inputs or more, got {shown(node)}", node_mark, help=help)
+            self.fail("E0310", f"`{kind.kind}` joins two or more inputs, got {shown(node)}", node_mark, help=help)
         references = tuple(self.reference(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
         return references, arguments
 
@@ -658,7 +658,7 @@ class Parser:
         self.fail("E0207", message, mark, help=help, fix=fix)
 
     def _fits(self, kind: type[Kind], mark: Mark, arguments: dict[str, Any]) -> bool:
-        """Whether a kind can have these arguments, as far as their values are known."""
+        """Return True if a kind can have these arguments, as far as their values are known."""
         if any(field.is_required() and name not in arguments for name, field in kind.model_fields.items()):
             return False
         known = {name: value for name, value in arguments.items() if not _usual(kind, name, value)}

@@ -36,7 +36,7 @@ def positional_readings(kind: type[Kind], values: list[Any]) -> list[dict[str, i
 
 
 def _begins_with_output(values: list[Any]) -> bool:
-    """Whether a convolution's list begins with the output's channels, and goes on with its kernel."""
+    """Return True if a convolution's list begins with the output's channels, and goes on with its kernel."""
     first, second = values[:2]
     if isinstance(second, list) or len(values) == 2:
         return True

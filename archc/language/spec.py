@@ -24,7 +24,7 @@ UNKNOWN: Final = Unknown()
 
 
 def is_known(value: Any) -> bool:
-    """Whether a value was not reported as wrong, nor any part of it."""
+    """Return True if a value was not reported as wrong, nor any part of it."""
     return value is not UNKNOWN and not (isinstance(value, tuple) and not all(map(is_known, value)))
 
 

@@ -127,7 +127,7 @@ def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 def _accepts(model: type[BaseModel], data: Any, path: tuple[Any, ...], value: Any) -> bool:
-    """Whether a value would be right where a path leads, whatever else is wrong."""
+    """Return True if a value would be right where a path leads, whatever else is wrong."""
     try:
         model.model_validate(_replaced(data, path, value))
     except ValidationError as error:
@@ -141,9 +141,9 @@ def _steps(fault: Any) -> tuple[Any, ...]:
 
 
 def meant(node: Map, model: type[BaseModel]) -> Map:
-    """A mapping with its unknown keys, which are told of elsewhere, under the names that they are likely to mean.
+    """A mapping with its unknown keys, which are reported elsewhere, under the names that they are likely to mean.
 
-    So what hangs on them is not told as missing.
+    So what hangs on them is not reported as missing.
     """
     known = [field.alias or name for name, field in model.model_fields.items()]
     strange = [key for key in node if key not in known]
@@ -158,7 +158,7 @@ def meant(node: Map, model: type[BaseModel]) -> Map:
 
 
 def takes_list(model: type[BaseModel], name: str) -> bool:
-    """Whether a field may be a list."""
+    """Return True if a field may be a list."""
     field = _schema(model)["properties"][name]
     return any(option.get("type") == "array" for option in field.get("anyOf", [field]))
 

@@ -1,4 +1,4 @@
-"""What `archc summary` tells: every layer with its shapes and costs, and the totals."""
+"""The contents of `archc summary`: every layer with its shapes and costs, and the totals."""
 
 from __future__ import annotations
 

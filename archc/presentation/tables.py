@@ -109,7 +109,7 @@ def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
         ("output", form(outputs["output"]) if lone else ", ".join(f"{n} {form(s)}" for n, s in outputs.items())),
         ("layers", f"{len(summary.layers):,}"),
         ("parameters", counted),
-        ("multiply-adds", f"{engineering(summary.macs)} for one image ({summary.macs:,})"),
+        ("multiply-adds", f"{engineering(summary.macs)} for one input ({summary.macs:,})"),
         *([("smallest input", form(summary.min_input))] if summary.min_input else []),
         ("memory", f"for a batch of {images:,}, in float32"),
         ("  inference", f"{mebibytes(memory.inference)} = {inference}"),

@@ -31,7 +31,7 @@ class Proposal(NamedTuple):
 class Problem:
     """An error, with everything its author needs to fix it.
 
-    `label` stands beside the caret, `where` leads from the network to the place through the blocks, and `calls` are
+    `label` is next to the caret, `where` leads from the network to the place through the blocks, and `calls` are
     the places where these are used; `note` tells what led to it; `help` says what to write instead, `fix` the same to
     an editor. `repeats` counts further places where the same line has the same fault (a block used nine times),
     `waiting` the uses of the block that get nothing to work with because of it. `proposals` are fixes that are still to
@@ -119,7 +119,7 @@ class Problems:
             problem.help = lookalike(problem.mark.text) or problem.help
 
     def has(self, problem: Problem) -> bool:
-        """Whether this fault was found at its place."""
+        """Return True if this fault was found at its place."""
         return _key(problem.code, problem.file, problem.mark, problem.message) in self._found
 
     def told(self, code: str, mark: Mark) -> bool:

@@ -22,6 +22,8 @@ from archc.reading.tree import Map, Seq
 _BEYOND: Final = re.compile(r"(?:\A|(?<=[\r\n\x85\u2028\u2029]))(?:---|\.\.\.|%)|[\0\ufeff]|\?\s")
 """What has a meaning beyond its entry: document marks, directives, byte order marks, keys that wait for a value."""
 
+_MARK: Final[Any] = tuple.__new__  # as Mark itself makes one, with less ado: an edit may move 100,000
+
 _NO_ENTRY: Final = " \t\r\n\x85\u2028\u2029#{["
 """What no entry of a block collection begins with."""
 
@@ -242,11 +244,26 @@ def _collection(like: Map | Seq, mark: Mark, entries: Iterable[_Entry]) -> Map |
 
 def _moved(entry: _Entry, added: int) -> _Entry:
     """An entry with all that is in it, some lines further down."""
-    value, mark = entry.value, _down(entry.mark, added)
-    if isinstance(value, Map | Seq):
-        value = _collection(value, mark, (_moved(each, added) for each in _entries(value)))
-    return _Entry(entry.key, _down(entry.key_mark, added), value, mark)
+    return _Entry(entry.key, _down(entry.key_mark, added), _lower(entry.value, added), _down(entry.mark, added))
+
+
+def _lower(value: Any, added: int) -> Any:
+    """A value some lines further down: often most of a document, so without an `_Entry` for each of its entries."""
+    if isinstance(value, Map):
+        table = Map(_down(value.mark, added))
+        for key, inner in value.items():
+            table[key] = _lower(inner, added) if isinstance(inner, Map | Seq) else inner
+        table.keys_at = {key: _down(mark, added) for key, mark in value.keys_at.items()}
+        table.values_at = {key: _down(mark, added) for key, mark in value.values_at.items()}
+        return table
+    if isinstance(value, Seq):
+        found = Seq(_down(value.mark, added))
+        found += [_lower(inner, added) for inner in value]
+        found.items_at = [_down(mark, added) for mark in value.items_at]
+        return found
+    return value
 
 
 def _down(mark: Mark, added: int) -> Mark:
-    return Mark(mark.source, mark.line + added, mark.column, mark.end_line + added, mark.end_column)
+    source, line, column, end_line, end_column = mark
+    return _MARK(Mark, (source, line + added, column, end_line + added, end_column))  # type: ignore[no-any-return]

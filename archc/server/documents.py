@@ -93,7 +93,8 @@ class Documents:
 
     def texts(self) -> dict[Path, str]:
         """The texts of the open documents that have files."""
-        return {other.path: other.text.text for other in self._open.values() if other.path is not None}
+        everything = list(self._open.values())  # at once: threads ask, too
+        return {other.path: other.text.text for other in everything if other.path is not None}
 
     def other(self, path: Path, word: str, encoding: str) -> Analysis | None:
         """The analysis of a file that holds a word, as it is in the editor or on the disk; None of any other."""

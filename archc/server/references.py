@@ -36,10 +36,11 @@ class CannotRename(Exception):
 
 
 class _Name(NamedTuple):
-    """A name under the cursor: how it is written there, and where it is declared."""
+    """A name under the cursor: how it is written there, and where it is declared and how."""
 
     word: Word
     declared: Mark
+    text: str
 
 
 def references(
@@ -98,7 +99,7 @@ def _check(before: Analysis, after: Analysis) -> None:
             raise CannotRename(problem.message)
         known.remove(problem.code)
     if _meaning(before) != _meaning(after):
-        raise CannotRename("the network would be another one: the name has a meaning already")
+        raise CannotRename("this name already has a meaning here, so the network would change")
 
 
 def _meaning(analysis: Analysis) -> Any:
@@ -117,7 +118,7 @@ def _name_at(analysis: Analysis, offset: int) -> _Name | None:
     for word in words(place, analysis.text):
         declared = _declared(analysis, place, word) if word.start <= offset <= word.end else None
         if declared is not None:
-            return _Name(word, declared)
+            return _Name(word, declared, _text_of(declared, analysis).strip("\"'"))
     return None
 
 
@@ -169,7 +170,7 @@ def _uses(analysis: Analysis, name: _Name) -> Iterator[tuple[Word, bool]]:
     if analysis.root is None:
         return
     target = _key(name.declared)
-    needle, several = _needle(name.declared), "$" in name.declared.text
+    needle, several = _needle(name), "$" in name.text
     for place in places(analysis.root):
         if needle not in str(written(place)):
             continue
@@ -179,9 +180,17 @@ def _uses(analysis: Analysis, name: _Name) -> Iterator[tuple[Word, bool]]:
                 yield word, _key(place.mark) == target
 
 
-def _needle(mark: Mark) -> str:
-    """What every use of a declared name has in it: the name, or its longest part that is the same for each index."""
-    return max(INDEX.split(mark.text.strip("\"'"))[::2], key=len)
+def _text_of(mark: Mark, analysis: Analysis) -> str:
+    """What stands at a place, in the document as it was analyzed: its source may have the next text already."""
+    if mark.source.name != analysis.name:
+        return mark.text
+    text = analysis.text
+    return text.text[text.mark_offset(mark.line, mark.column) : text.mark_offset(mark.end_line, mark.end_column)]
+
+
+def _needle(name: _Name) -> str:
+    """What every use of a name has in it: the name, or its longest part that is the same for each index."""
+    return max(INDEX.split(name.text)[::2], key=len)
 
 
 def _key(mark: Mark) -> tuple[str, int, int]:
@@ -195,6 +204,6 @@ def _concerned(analysis: Analysis, name: _Name, analyzed: Analyzed) -> Iterator[
         return
     home = Path(name.declared.source.name)
     for path in folder_specs(analysis.path.parent):
-        other = analyzed(path, _needle(name.declared)) if path != analysis.path else None
+        other = analyzed(path, _needle(name)) if path != analysis.path else None
         if other is not None and (path == home or home in other.files):
             yield other

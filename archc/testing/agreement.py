@@ -123,7 +123,7 @@ def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are equal bit for bit, also where they are not numbers."""
+    """Return True if two tensors are equal bit for bit, also where they are not numbers."""
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     if not one.ndim:

@@ -116,7 +116,7 @@ def fault_of(kind: type[Kind], arguments: Arguments, x: Shape) -> tuple[str, str
 
 
 def is_sound(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None) -> bool:
-    """Whether a layer takes inputs of shape x, is small enough to test, and reaches the goal."""
+    """Return True if a layer takes inputs of shape x, is small enough to test, and reaches the goal."""
     if fault_of(kind, arguments, x) is not None:
         return False
     made = kind(**arguments)

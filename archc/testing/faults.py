@@ -90,7 +90,7 @@ def _unreadable(kind: type[Kind]) -> Iterator[tuple[Any, str]]:
 
 
 def _allows_negative(schema: Mapping[str, Any]) -> bool:
-    """Whether -3 may be a number of a JSON Schema."""
+    """Return True if -3 may be a number of a JSON Schema."""
     least = schema.get("minimum", schema.get("exclusiveMinimum", -4))
     return schema.get("type") in ("number", "integer") and least <= -3
 
@@ -146,7 +146,7 @@ def _in_the_network(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
 
 
 def _reads_what_arrives(entry: Any) -> bool:
-    """Whether an entry is a layer that certainly reads the result before it."""
+    """Return True if an entry is a layer that certainly reads the result before it."""
     if isinstance(entry, str):
         return entry in KINDS
     if not isinstance(entry, dict) or {"from", "when"} & entry.keys():

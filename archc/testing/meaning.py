@@ -1,4 +1,4 @@
-"""What a spec means, told a second time: plain data to shapes, in the fewest words that do.
+"""The meaning of a spec, written a second time: plain data to shapes, in the fewest words that do.
 
 Nothing is shared with the compiler but the kinds' own rules. The strategies follow the shapes of what they
 draw with it, so a drawn spec is sound by this reading, and archc must find it so.
@@ -111,7 +111,7 @@ class Meaning:
         return scope if given is None else {**scope, "in_channels": given[0]}
 
     def unfold(self, parts: Any, scope: Names, flow: Callable[[], Outputs]) -> Iterator[tuple[Any, Any, Names]]:
-        """(name, entry, scope) of the entries with loops spliced in; `flow` tells what arrives."""
+        """(name, entry, scope) of the entries with loops spliced in; `flow` is what arrives."""
         for name, entry in parts.items() if is_mapping(parts) else ((None, entry) for entry in parts):
             if not is_mapping(entry) or not ("repeat" in entry or "for" in entry):
                 yield name, entry, scope
@@ -198,7 +198,7 @@ def split_inputs(written: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]
 
 
 def is_mapping(node: Any) -> bool:
-    """Whether a part of a spec is a mapping."""
+    """Return True if a part of a spec is a mapping."""
     return isinstance(node, dict)
 
 
@@ -245,7 +245,7 @@ def named_arguments(parameters: list[str], given: Any, scope: Names, *, many: bo
 
 
 def is_present(entry: Any, scope: Names) -> bool:
-    """Whether an entry's condition holds, if it has one."""
+    """Return True if an entry's condition holds, if it has one."""
     return not is_mapping(entry) or "when" not in entry or bool(evaluated(entry["when"], scope))
 
 

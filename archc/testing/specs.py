@@ -717,7 +717,7 @@ def _is_loop(entry: Any) -> bool:
 
 
 def _is_fresh(entry: Any, scope: Data) -> bool:
-    """Whether an entry is a layer whose result is new memory that its backward pass does not read."""
+    """Return True if an entry is a layer whose result is new memory that its backward pass does not read."""
     entry = _as_mapping(entry)
     target, given = next(iter(entry.items()))
     kind = KINDS.get(target)

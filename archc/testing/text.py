@@ -51,7 +51,7 @@ def _lines(node: Any, path: Path, indent: int) -> Iterator[tuple[str, list[Path]
 
 
 def _is_open(key: str | int, value: Any) -> bool:
-    """Whether a value is written over several lines: what holds bodies, and the bodies' entries."""
+    """Return True if a value is written over several lines: what holds bodies, and the bodies' entries."""
     if isinstance(value, dict):
         return bool(value) and (key in _BODIES or any(name in _BODIES for name in value))
     return isinstance(value, list) and bool(value) and (key in ("layers", "init") or _holds_entries(value))

@@ -13,7 +13,7 @@ from torch import Tensor
 from archc.problems import Problem, SpecError
 from archc.training.augment import random_part, resize, with_channels
 from archc.training.data import FolderImages, Images
-from archc.training.data.decode import UnreadableImage, read_pixels
+from archc.training.data.decode import UnreadableImage, View, read_pixels
 from archc.training.task import MISSING
 from archc.training.workers import signals_held, start_worker
 
@@ -93,8 +93,10 @@ class FolderBatches:
         """Read the files of each batch; what the workers have read ahead waits in pinned memory for a GPU."""
         from torch.utils.data import DataLoader
 
-        # What an image's crop depends on travels with its number: workers draw nothing.
-        wanted = [[(i, draws[i].tolist() if len(draws) else None) for i in part.tolist()] for part in rows]
+        # The part of each image travels with its number: workers draw nothing.
+        random = self.reading.random_crop and len(draws)
+        parts = torch.stack(random_part(draws), 1).tolist() if random else [None] * len(self)
+        wanted = [[(i, parts[i]) for i in part.tolist()] for part in rows]
         loader = DataLoader(
             _Files(self.images, self.reading),
             batch_sampler=wanted,
@@ -132,41 +134,50 @@ class _Files(torch.utils.data.Dataset[Read]):
         self.reading = reading
 
     def __getitem__(self, wanted: tuple[int, list[float] | None]) -> Read:
-        index, draws = wanted
+        index, part = wanted
         path = self.images.paths[index]
         try:
-            return read_image(path, self.reading, draws), self.images.labels[index], None
+            return read_image(path, self.reading, part), self.images.labels[index], None
         except UnreadableImage as error:
             r = self.reading
             return torch.full((r.channels, r.height, r.width), 128, dtype=torch.uint8), MISSING, (path, str(error))
 
 
-def read_image(path: Path, reading: Reading, draws: list[float] | None = None) -> Tensor:
-    """The image of a file, cropped and resized: uint8 (channels, height, width). Raises UnreadableImage."""
-    stored = read_pixels(path, 1 if reading.channels == 1 else 3, reading.background)
+def read_image(path: Path, reading: Reading, part: list[float] | None = None) -> Tensor:
+    """The image of a file, cropped and resized: uint8 (channels, height, width). Raises UnreadableImage.
+
+    `part` is a random part as `random_part` gives it: height, width, top and left as fractions. None is the middle.
+    """
+    view = _middle(reading) if part is None else _random_part(reading, *part)
+    stored = read_pixels(path, 1 if reading.channels == 1 else 3, reading.background, view)
     pixels = torch.from_numpy(stored).permute(2, 0, 1)[None]
-    height, width = pixels.shape[2:]
-    if draws is not None and reading.random_crop:
-        pixels = _random_part(pixels, draws)
-    elif reading.center_crop < 1 or height != width:
-        pixels = _middle(pixels, reading)
     return resize(with_channels(pixels, reading.channels), reading.height, reading.width)[0]
 
 
-def _random_part(pixels: Tensor, draws: list[float]) -> Tensor:
-    sides = pixels.shape[2], pixels.shape[3], pixels.shape[2], pixels.shape[3]
-    parts = random_part(torch.tensor([draws]))
-    height, width, top, left = (int(part * side) for part, side in zip(parts, sides, strict=True))
-    return pixels[:, :, top : top + max(1, height), left : left + max(1, width)]
+_FINER = 2.0
+"""How much larger than the network's input a part of a JPEG is at the least, so that resizing it loses nothing."""
 
 
-def _middle(pixels: Tensor, reading: Reading) -> Tensor:
+def _random_part(reading: Reading, height: float, width: float, top: float, left: float) -> View:
+    def box(rows: int, columns: int) -> tuple[int, int, int, int]:
+        part = max(1, int(height * rows)), max(1, int(width * columns))
+        return int(top * rows), int(left * columns), *part
+
+    return View((_FINER * reading.height / height, _FINER * reading.width / width), box)
+
+
+def _middle(reading: Reading) -> View:
     """The largest central part of the network's proportions, times `center_crop`."""
-    height, width = pixels.shape[2:]
-    scale = min(height / reading.height, width / reading.width) * reading.center_crop
-    h, w = max(1, round(reading.height * scale)), max(1, round(reading.width * scale))
-    top, left = (height - h) // 2, (width - w) // 2
-    return pixels[:, :, top : top + h, left : left + w]
+
+    def box(rows: int, columns: int) -> tuple[int, int, int, int]:
+        if reading.center_crop == 1 and rows == columns:
+            return 0, 0, rows, columns
+        scale = min(rows / reading.height, columns / reading.width) * reading.center_crop
+        height, width = max(1, round(reading.height * scale)), max(1, round(reading.width * scale))
+        return (rows - height) // 2, (columns - width) // 2, height, width
+
+    least = _FINER * reading.height / reading.center_crop, _FINER * reading.width / reading.center_crop
+    return View(least, box)
 
 
 def _collate(parts: list[Read]) -> _Collated:

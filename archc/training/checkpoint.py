@@ -149,11 +149,11 @@ def _fault(state: Any, epoch: int, step: int) -> str:
         return "its step differs from the one in its name"
     rows, losses = state["rows"], state["losses"]
     if len(rows) != epoch or not all(isinstance(row, dict) and _numbers(row, rows[0]) for row in rows):
-        return "its `rows` are not one for each epoch"
+        return "its `rows` do not have one row per epoch"
     if len(losses) != epoch or not all(isinstance(part, Tensor) and part.ndim == 1 for part in losses):
-        return "its `losses` are not one tensor for each epoch"
+        return "its `losses` do not have one tensor per epoch"
     if not (state["generators"] and len(state["generators"]) == len(state["meter"])):
-        return "its `generators` and `meter` are not of the same processes"
+        return "its `generators` and `meter` are for different numbers of processes"
     return ""
 
 

@@ -62,24 +62,40 @@ class World:
 
 
 def pick_device(device: str) -> torch.device:
-    """The device that `auto`, `cpu` or `cuda` means here. Raises SpecError (E0709) if it is not there."""
-    if device == "cuda" and not torch.cuda.is_available():
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means here. Raises SpecError (E0709) if it is not there."""
+    kind, colon, number = device.partition(":")
+    numbered = kind == "cuda" and number.isascii() and number.isdigit()
+    if (colon and not numbered) or kind not in ("auto", "cpu", "cuda"):
+        what = f"archc computes on the CPU and on CUDA devices, not on `{device}`"
+        raise SpecError([Problem("E0709", what, file="--device", help="use auto, cpu, cuda, or cuda:N")])
+    if kind == "cuda" and not torch.cuda.is_available():
         what = "there is no CUDA device, or this build of torch cannot use it"
         raise SpecError([Problem("E0709", what, file="--device", help="--device cpu works without one")])
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if numbered and int(number[:9]) >= torch.cuda.device_count():
+        what = f"there is no `{device}`: the devices are numbered 0 to {torch.cuda.device_count() - 1}"
+        raise SpecError([Problem("E0709", what, file="--device")])
+    if kind == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(number)) if numbered else torch.device("cuda")
 
 
 @contextmanager
 def world(device: str) -> Iterator[World]:
-    """The world of this process, with `device` auto, cpu or cuda; joined on entry and left at the end.
+    """The world of this process, with `device` as `pick_device` takes it; joined on entry and left at the end.
 
     Raises SpecError (E0709) where the device is not there.
     """
-    cuda = pick_device(device).type == "cuda"
+    place = pick_device(device)
+    cuda = place.type == "cuda"
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if "RANK" not in os.environ or size == 1:
-        yield World(0, 1, torch.device("cuda" if cuda else "cpu"))
+        if ":" in device:
+            torch.cuda.set_device(place)
+        yield World(0, 1, place)
         return
+    if ":" in device:
+        what = "torchrun gives each process its own device"
+        raise SpecError([Problem("E0709", what, file="--device", help="use --device cuda")])
     local = int(os.environ.get("LOCAL_RANK", "0"))
     here = torch.device("cuda", local) if cuda else torch.device("cpu")
     if cuda:

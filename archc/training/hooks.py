@@ -34,7 +34,7 @@ class Hooks:
                 raise _fault(f"`{name}` must be a function, not {type(hook).__name__}", "")
         for name in self.metrics:
             if not name.isidentifier() or name in (*task.figures, "loss", "seconds"):
-                help = "choose a name of letters and digits that metrics.csv does not have yet"
+                help = "choose a name of letters and digits that metrics.csv does not use yet"
                 raise _fault(f"a metric cannot have the name `{name}`", help)
 
     def facts(self) -> list[str]:

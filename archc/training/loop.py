@@ -347,7 +347,7 @@ class Loop:
             self.ema.load_state_dict(state["ema"])
         self.rows, self.losses = state["rows"], state["losses"]
         if self.rows and figures_of(self.rows[0]) != list(self.figures):
-            raise ValueError(f"its figures are {figures_of(self.rows[0])}, now {list(self.figures)}")
+            raise ValueError(f"its metrics are {figures_of(self.rows[0])}, now {list(self.figures)}")
         rank, size = self.world.rank, self.world.size
         if len(state["generators"]) == size:
             torch.set_rng_state(state["generators"][rank]["cpu"])

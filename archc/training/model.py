@@ -104,7 +104,7 @@ def spec_files(architecture: Architecture) -> dict[str, str]:
         stem += "_original"
     clash = {"spec.yaml", "recipe.yaml"} & found.keys() - {path.name}
     if clash:
-        what = f"a run keeps its own `{min(clash)}` next to the spec's files, one of which has the same name"
+        what = f"a run saves its own `{min(clash)}` next to the spec's files, and one of them has the same name"
         raise SpecError([Problem("E0601", what, file=str(path), help="rename that file")])
     found[f"{stem}.yaml"] = found.pop(path.name)
     lines = [

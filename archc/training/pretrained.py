@@ -67,7 +67,7 @@ def read_pretrained(path: Path) -> Pretrained:
         file = folder / "best.safetensors" if path.is_dir() else path
         state = read_weights(file)
         if "auto" in (recipe.mean, recipe.std):
-            what = f"the recipe of `{path}` does not have the numbers that its images were normalized with"
+            what = f"the recipe of `{path}` does not have the mean and standard deviation of its images"
             help = "a run writes them to its recipe.yaml: restore that file"
             raise SpecError([Problem("E0705", what, file=str(path), help=help)])
         levels = (_levels(recipe.mean), _levels(recipe.std))

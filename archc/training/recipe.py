@@ -56,13 +56,13 @@ class Recipe(BaseModel):
     )
 
     patience: Annotated[int, Field(ge=0)] = Field(
-        0, description="stop after so many epochs without a better one; 0 never stops early"
+        0, description="stop after N epochs without a better one; 0 disables early stopping"
     )
 
     best_by: str = Field(
         "auto",
-        description="validation figure that chooses the best epoch, such as accuracy or loss; after `-` the lowest is "
-        "the best; auto: accuracy, or loss if there is none",
+        description="validation metric that chooses the best epoch, such as accuracy or loss; with `-` before it, the "
+        "lowest value is best; auto: accuracy, or loss if there is none",
     )
     optimizer: Annotated[Optimizer, BeforeValidator(_optimizer)] = Field(
         "adamw", description="optimizer of torch.optim, by its name in any case"
@@ -85,7 +85,7 @@ class Recipe(BaseModel):
     )
     power: Annotated[float, Field(gt=0, le=100)] = Field(1.0, description="exponent of the `polynomial` schedule")
     freeze: list[str] = Field(
-        [], description="freeze parameters by name; `*` fits anything, `!` before a pattern makes an exception"
+        [], description="freeze parameters by name; `*` matches anything, `!` before a pattern makes an exception"
     )
     lr_scale: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
         {}, description="multiply the learning rate of some parameters by X"
@@ -94,8 +94,8 @@ class Recipe(BaseModel):
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="weight of each class in the loss; balanced: rare classes count as much as frequent ones"
     )
-    mixup: NotNegative = Field(0.0, description="blend each image with another one: alpha of mixup; 0 blends none")
-    cutmix: NotNegative = Field(0.0, description="paste a part of another image: alpha of CutMix; 0 pastes none")
+    mixup: NotNegative = Field(0.0, description="blend pairs of images: alpha of mixup; 0 disables it")
+    cutmix: NotNegative = Field(0.0, description="paste parts of other images: alpha of CutMix; 0 disables it")
     auxiliary_weight: NotNegative = Field(0.3, description="weight of the losses of auxiliary heads (GoogLeNet: 0.3)")
     clip_norm: NotNegative = Field(1.0, description="maximum gradient norm; 0 disables clipping")
     accumulate: Count = Field(1, description="gradient accumulation: split each batch into N parts to save memory")

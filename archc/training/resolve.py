@@ -121,8 +121,8 @@ def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparatio
 
 
 def worker_count(recipe: Recipe) -> int:
-    """Processes that read images: as many as there are processor cores for this one, 8 at most."""
+    """Processes that read images: as many as there are processor cores for this one."""
     if recipe.workers != "auto":
         return recipe.workers
     processes = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, min(8, processes))
+    return max(1, processes)

@@ -279,7 +279,7 @@ def _check_task(name: str, hooks: Hooks, recipe: Recipe) -> None:
     """Refuse fields that have no meaning for the labels, or beside a loss of the program's own."""
     task = TASKS[name]
     if recipe.class_weights != "none" and (name != "classes" or hooks.loss):
-        why = "a loss of your own weighs the images itself" if hooks.loss else f"the data has {task.name}"
+        why = "a custom loss weights the images itself" if hooks.loss else f"the data has {task.name}"
         what = f"`class_weights: {recipe.class_weights}` changes nothing: {why}"
         raise SpecError([Problem("E0701", what, file="recipe", help="remove it")])
     moving = [field for field in ("mixup", "cutmix", "randaugment") if getattr(recipe, field)]
@@ -288,8 +288,8 @@ def _check_task(name: str, hooks: Hooks, recipe: Recipe) -> None:
         raise SpecError([Problem("E0701", what, file="recipe", help="use flip, pad or random_resized_crop instead")])
     known = ("auto", "loss", *task.figures, *hooks.metrics)
     if recipe.best_by.removeprefix("-") not in known:
-        what = f"`best_by`: there is no figure `{recipe.best_by}`"
-        help = did_you_mean(recipe.best_by, known) or f"the figures are {', '.join(known[1:])}"
+        what = f"`best_by`: there is no metric `{recipe.best_by}`"
+        help = did_you_mean(recipe.best_by, known) or f"the metrics are {', '.join(known[1:])}"
         raise SpecError([Problem("E0701", what, file="recipe", help=help)])
 
 
@@ -338,7 +338,7 @@ def _restore(loop: Loop, state: dict[str, Any], folder: RunFolder) -> None:
         lines = str(error).splitlines() or [type(error).__name__]
         fault = lines[min(1, len(lines) - 1)].strip()
     if fault:
-        what = f"the checkpoint in `{folder.last}` is of another network: {fault}"
+        what = f"the checkpoint in `{folder.last}` is for another network: {fault}"
         raise SpecError([Problem("E0706", what, file=str(folder.last))])
 
 

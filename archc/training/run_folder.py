@@ -236,7 +236,7 @@ def _first_change(old: str, new: str) -> str:
     for number, (one, other) in enumerate(zip_longest(old.splitlines(), new.splitlines(), fillvalue=""), 1):
         if one != other:
             return f"has `{one.strip()}` in line {number}, now `{other.strip()}`"
-    return "differs in its line ends"
+    return "differs in its line endings"
 
 
 def _longer(changes: list[tuple[str, str]], recipe: str) -> str:
@@ -306,20 +306,20 @@ def read_history(path: Path) -> list[Row]:
 def _wrong_fact(facts: Any) -> str:
     """What in run.json can't have been written by a training; empty if nothing."""
     if not isinstance(facts, dict):
-        return "run.json holds no mapping"
+        return "run.json does not contain a mapping"
     for name, kind in _FACTS.items():
         if not isinstance(facts.get(name), kind) or isinstance(facts[name], bool):
             return f"`{name}` in run.json is missing or of another type"
     classes, sizes, reference = facts["classes"], facts["input"], facts["reference"]
     if not all(isinstance(name, str) for name in classes) or not len(set(classes)) == len(classes) > 0:
-        return "`classes` in run.json are not different names"
+        return "`classes` in run.json must be different names"
     if len(sizes) != 3 or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
-        return "`input` in run.json is not channels, height and width"
+        return "`input` in run.json must be channels, height and width"
     if facts["task"] not in TASKS:
-        return "`task` in run.json is none of archc's"
+        return "`task` in run.json is not one of archc's tasks"
     needed = {"spec": (), "module": (), "file": ("class",), "import": ("name",)}.get(str(reference.get("kind")))
     if needed is None or not all(isinstance(reference.get(name), str) for name in needed):
-        return "`reference` in run.json names no network"
+        return "`reference` in run.json does not name a network"
     return "`limit` in run.json is below 0" if facts["limit"] < 0 else ""
 
 

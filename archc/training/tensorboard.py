@@ -20,7 +20,7 @@ FIGURES = {
     "loss/validation": "val_loss",
     "accuracy/training": "train_accuracy",
     "accuracy/validation": "val_accuracy",
-    "accuracy/validation, best five": "val_top5",
+    "accuracy/validation, top 5": "val_top5",
     "learning rate": "lr",
     "images per second": "images_per_second",
 }

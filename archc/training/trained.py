@@ -85,7 +85,7 @@ class Trained:
         """
         data = self.data() if data is None else data
         if self.task is not CLASSES:
-            what = f"the network of the run `{self.folder}` answers with {self.task.name}, not with classes"
+            what = f"the network of the run `{self.folder}` gives {self.task.name}, not classes"
             raise SpecError([Problem("E0703", what, file=str(self.folder), help="use run.score(data) instead")])
         found: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -139,7 +139,7 @@ class Trained:
         Raises SpecError (E0703) for masks.
         """
         if self.task is MASKS:
-            what = f"the network of the run `{self.folder}` answers with a class for each pixel"
+            what = f"the network of the run `{self.folder}` gives a class for each pixel"
             raise SpecError([Problem("E0703", what, file=str(self.folder), help="use run.model from Python")])
         answer = {CLASSES: lambda scores: scores.softmax(1), LABELS: Tensor.sigmoid}.get(self.task, Tensor.clone)
         files, without = named_images(images)
@@ -172,7 +172,7 @@ class Trained:
 
     def _require_classes(self, data: Data) -> None:
         if TASKS[data.task] is not self.task:
-            what = f"{data.name} has {TASKS[data.task].name}, but the network answers with {self.task.name}"
+            what = f"{data.name} has {TASKS[data.task].name}, but the network gives {self.task.name}"
             raise SpecError([Problem("E0703", what, file=data.name)])
         if data.classes == self.classes:
             return
@@ -187,8 +187,8 @@ def load_run(path: str | Path, *, model: nn.Module | None = None, device: str = 
     """The network of a run with its best weights; `path` is its folder, or a weights file in it.
 
     `model` is needed if the network came from Python: one of the same layers, which takes the weights. `device` is
-    auto, cpu or cuda. Raises SpecError: E0705 if it is not a run, E0704 if `model` is missing, E0501 if no epoch has
-    ended yet, E0709 if the device is not there.
+    auto, cpu, cuda or cuda:N. Raises SpecError: E0705 if it is not a run, E0704 if `model` is missing, E0501 if no
+    epoch has ended yet, E0709 if the device is not there.
     """
     path = Path(path)
     folder = path.parent if path.suffix == ".safetensors" else path

@@ -63,6 +63,6 @@ def worker_deaths() -> Iterator[None]:
             raise
         _end_all()
         how = died["how"].rstrip(". ").partition(". ")[0]
-        what = f"the process {died['pids'].strip()}, which read images, died: it {how}"
+        what = f"the process {died['pids'].strip()}, which loaded images, died: it {how}"
         help = "if memory ran out, use fewer: --workers 1, or --workers 0 to read in the main process"
         raise SpecError([Problem("E0708", what, file="--workers", help=help)]) from None

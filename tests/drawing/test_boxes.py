@@ -284,10 +284,10 @@ def test_an_instance_is_drawn_with_its_numbers() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"block": "Incepton"}, "no block and no path of GoogLeNet is called `Incepton`: did you mean `Inception`?"),
-        ({"expand": ["inception3c"]}, "no block and no path of GoogLeNet is called `inception3c`: did you mean"),
+        ({"block": "Incepton"}, "there is no block or path `Incepton` in GoogLeNet: did you mean `Inception`?"),
+        ({"expand": ["inception3c"]}, "there is no block or path `inception3c` in GoogLeNet: did you mean"),
         ({"expand": ["maxpool1"]}, "`maxpool1` is a single layer, so there is nothing to open"),
-        ({"block": "?"}, "no block and no path of GoogLeNet is called `?`"),
+        ({"block": "?"}, "there is no block or path `?` in GoogLeNet"),
     ],
 )
 def test_an_unknown_name_is_told(options: dict[str, Any], message: str) -> None:

@@ -81,10 +81,13 @@ def test_a_large_png_stays_within_bounds(sh: Shell, folder: Path, monkeypatch: p
         (("good.yaml", "-o", "x.svg", "--depth", "-1"), "expected a positive integer, got '-1'"),
         (("good.yaml", "-o", "x.mmd", "--theme", "dark"), "--theme applies to .svg, .pdf, .png, .tex only"),
         (("good.yaml", "-o", "x.dot", "--style", "volumes"), "--style applies to .svg, .pdf, .png, .tex only"),
-        (("googlenet", "-o", "x.svg", "--block", "Incepton"), "is called `Incepton`: did you mean `Inception`?"),
+        (
+            ("googlenet", "-o", "x.svg", "--block", "Incepton"),
+            "no block or path `Incepton` in GoogLeNet: did you mean `Inception`?",
+        ),
         (("googlenet", "-o", "x.svg", "--expand", "inception3"), "did you mean `inception3"),
         (("googlenet", "-o", "x.svg", "--expand", "maxpool1"), "`maxpool1` is a single layer"),
-        (("alexnet", "vgg16", "-o", "x.svg", "--expand", "stem"), "no block and no path of AlexNet or VGG16"),
+        (("alexnet", "vgg16", "-o", "x.svg", "--expand", "stem"), "no block or path `stem` in AlexNet or VGG16"),
     ],
 )
 def test_wrong_use_is_told_in_a_line(sh: Shell, folder: Path, words: tuple[str, ...], message: str) -> None:

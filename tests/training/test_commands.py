@@ -170,6 +170,8 @@ MODELS: dict[str, tuple[list[str], str]] = {
     "a recipe that is none": (["small.yaml", "--recipe", "own.py"], "error[E01"),
     "a folder as recipe": (["small.yaml", "--recipe", "."], "is a folder, not a recipe file"),
     "no such device": (["small.yaml", "--device", "cuda"], "error[E0709]"),
+    "a device of another kind": (["small.yaml", "--device", "mps"], "not on `mps`"),
+    "a device without a number": (["small.yaml", "--device", "cuda:first"], "not on `cuda:first`"),
     "parts that do not divide": (["small.yaml", "--batch-size", "5", "--accumulate", "2"], "--batch-size 4"),
     "shards and averages": (["small.yaml", "--shard", "--ema", "0.9"], "error[E0701]"),
     "another number of classes": (["small.yaml", "--set", "num_classes=5"], "remove `num_classes`"),

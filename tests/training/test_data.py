@@ -8,9 +8,10 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 from torchvision.transforms import functional as pillow
 
 import archc
@@ -253,8 +254,49 @@ def test_files_are_cropped_in_the_middle_and_resized(tmp_path: Path) -> None:
     assert int(pixels.min()) == 255
     grey = read_image(tmp_path / "wide.png", Reading(1, 8, 16, False, 0.5, False))
     assert grey.shape == (1, 8, 16)
-    part = read_image(tmp_path / "wide.png", Reading(3, 10, 10, True, 1.0, False), epoch_draws(0, 0, 1)[0].tolist())
-    assert part.shape == (3, 10, 10)
+    right = read_image(tmp_path / "wide.png", Reading(3, 10, 10, True, 1.0, False), [1.0, 1 / 3, 0.0, 2 / 3])
+    assert right.shape == (3, 10, 10)
+    assert int(right.max()) == 0
+
+
+SMOOTH = Image.effect_noise((32, 24), 90).resize((1600, 1200), Image.Resampling.BICUBIC).convert("RGB")
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("part", [None, [0.5, 0.6, 0.3, 0.1], [0.1, 0.1, 0.5, 0.5]], ids=["middle", "half", "tenth"])
+def test_large_jpegs_are_decoded_smaller_and_look_the_same(
+    part: list[float] | None, orientation: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An eighth of the pixels is enough for the whole, but not for a tenth of each side."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    SMOOTH.save(tmp_path / "large.jpg", quality=95, exif=exif)
+    SMOOTH.save(tmp_path / "large.png", exif=exif)
+    sizes: list[tuple[int, int]] = []
+    load = JpegImagePlugin.JpegImageFile.load
+
+    def noted(self: Any) -> Any:
+        sizes.append(self.size)
+        return load(self)
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", noted)
+    reading = Reading(3, 64, 64, part is not None, 1.0, False)
+    jpeg, png = (read_image(tmp_path / f"large.{kind}", reading, part).int() for kind in ("jpg", "png"))
+    assert (jpeg - png).abs().float().mean() < 2
+    width = min(size[0] for size in sizes)
+    assert width == {None: 200, 0.5: 400, 0.1: 1600}[part and part[0]]
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "draft", lambda _self, _mode, _size: None)
+    whole = read_image(tmp_path / "large.jpg", reading, part).int()
+    assert (jpeg - whole).abs().float().mean() < 1.5
+
+
+def test_a_jpeg_of_less_than_twice_the_size_is_decoded_as_it_is(tmp_path: Path) -> None:
+    SMOOTH.resize((150, 120)).save(tmp_path / "small.jpg")
+    with Image.open(tmp_path / "small.jpg") as image:
+        pixels = torch.from_numpy(numpy.array(image)).permute(2, 0, 1)[None, :, :, 15:135]
+    assert torch.equal(
+        read_image(tmp_path / "small.jpg", Reading(3, 64, 64, False, 1.0, False)), resize(pixels, 64, 64)[0]
+    )
 
 
 def test_batches_of_several_processes_make_up_those_of_one() -> None:

@@ -257,7 +257,7 @@ def test_a_worker_that_is_killed_is_named(images: Path) -> None:
     assert "Traceback" not in err
     # torch knows the signal if the worker had time to make itself known.
     reason = "(is killed by signal: Killed|exited unexpectedly)"
-    assert re.search(rf"error\[E0708\]: the process {found[0]}, which read images, died: it {reason}", err), err
+    assert re.search(rf"error\[E0708\]: the process {found[0]}, which loaded images, died: it {reason}", err), err
     assert "--workers 0" in err
 
 

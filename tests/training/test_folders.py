@@ -57,7 +57,7 @@ READ = {
         (
             "4 training images in 2 classes from seg_train/seg_train/ (a, b), "
             "4 validation images from seg_test/seg_test/\n"
-            "not used: seg_pred/ (its name is not that of a part)"
+            "not used: seg_pred/ (its name is not the name of a part)"
         ),
     ),
     "train and val of three parts": (
@@ -72,7 +72,7 @@ READ = {
         ["train/a/5", "train/b/5", "test/9"],
         (
             "8 training images in 2 classes from train/ (a, b), 2 validation images (a fifth of each class)\n"
-            "not used: test/ (it has no folders of classes)"
+            "not used: test/ (it has no class folders)"
         ),
     ),
     "a folder around it": (
@@ -126,7 +126,7 @@ REFUSED = {
     "parts without classes": (
         ["train/5", "test/5"],
         (
-            "in two ways: `test/` and `train/` hold parts of a dataset, but no folders of classes, or "
+            "in two ways: `test/` and `train/` contain parts of a dataset, but no class folders, or "
             "`test/` and `train/` are classes"
         ),
     ),
@@ -135,7 +135,7 @@ REFUSED = {
     "classes and a part": (
         ["cat/5", "dog/5", "test/cat/1", "test/dog/1"],
         (
-            "`cat/` and `dog/` are the classes to train on, and `test/` holds another part, or "
+            "`cat/` and `dog/` are the training classes, and `test/` contains another part, or "
             "all of `cat/`, `dog/` and `test/` are classes"
         ),
     ),
@@ -151,10 +151,13 @@ REFUSED = {
         ["train/a/5", "train/b/5", "val/a/5", "val/b/5", "valid/a/5", "valid/b/5"],
         "the validation images are those of `val/`, or those of `valid/`",
     ),
-    "parts without the training part": (["val/a/5", "val/b/5", "test/a/5", "test/b/5"], "hold other parts"),
+    "parts without the training part": (["val/a/5", "val/b/5", "test/a/5", "test/b/5"], "contain other parts"),
     "parts in each class": (
         ["a/train/5", "a/test/5", "b/train/5", "b/test/5"],
-        "each class holds its own parts, as `a/` holds `test/` and `train/`, or all images of `a/` are of one part",
+        (
+            "each class contains its own parts: `a/` contains `test/` and `train/`, or all images of `a/` "
+            "belong to one part"
+        ),
     ),
     "a class that is not trained": (
         ["train/cat/5", "train/dog/5", "val/cat/1", "val/dogs/1"],
@@ -163,9 +166,9 @@ REFUSED = {
     "a class of files that cannot be read": (["a/5", "b/x.heic"], "the class `b` has no images"),
     "an empty class": (["train/a/5", "train/b/5", "train/c/0", "val/a/1"], "the class `c` has no images"),
     "one image in every class": (["a/1", "b/1"], "is left for validation: every class has only one"),
-    "one class": (["a/5"], "has 1 folder with images: each class is one, and two are needed"),
+    "one class": (["a/5"], "has 1 folder with images, but you need at least two: one for each class"),
     "no class": (["5"], "has 0 folders with images"),
-    "one class twice, for Unicode": (["caf\u00e9/5", "cafe\u0301/5", "tea/5"], "written in two ways of Unicode"),
+    "one class twice, for Unicode": (["caf\u00e9/5", "cafe\u0301/5", "tea/5"], "in two Unicode forms"),
 }
 
 

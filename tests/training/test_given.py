@@ -88,12 +88,12 @@ WRONG: dict[str, tuple[Any, str]] = {
     "five channels": ((torch.zeros(40, 5, 8, 6), LABELS), "1 or 3 channels"),
     "flat": ((PIXELS.flatten(1), LABELS), "3 or 4 dimensions"),
     "one-hot": ((PIXELS, torch.eye(4)[LABELS]), "the labels are columns of 0 and 1"),
-    "from one": ((PIXELS, LABELS + 1), "no image to train on has the label 0"),
+    "from one": ((PIXELS, LABELS + 1), "no training image has the label 0"),
     "negative": ((PIXELS, LABELS - 1), "labels count from 0, but one is -1"),
     "one class": ((PIXELS, LABELS * 0), "two classes are needed"),
     "empty": ((PIXELS[:0], LABELS[:0]), "there are no labels"),
     "one image a class": ((PIXELS[:4], LABELS[:4]), "no image is left for validation"),
-    "other sizes": (((PIXELS, LABELS), (PIXELS[:, :, :4], LABELS)), "those to validate with (3, 4, 6)"),
+    "other sizes": (((PIXELS, LABELS), (PIXELS[:, :, :4], LABELS)), "but the validation images are (3, 4, 6)"),
     "other sizes within": (Pictures(wide=5), "(8, 6, 3) and (8, 9, 3) (item 5)"),
     "endless": (Endless(), "without a length"),
     "a number": (3, "int cannot be used as data"),
@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
     ("pixels", "labels", "message"),
     [
         (PIXELS, LABELS[:30], "40 images and 30 labels"),
-        (PIXELS.float(), LABELS, "`pixels` is uint8 of 4 dimensions, not float32"),
+        (PIXELS.float(), LABELS, "`pixels` must be uint8 with 4 dimensions, not float32"),
         (PIXELS, LABELS.to(torch.uint8), "`labels` is uint8 of 1 dimensions, but must be int64 of 1"),
     ],
 )

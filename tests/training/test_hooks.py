@@ -136,7 +136,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a name that is none": ({"metrics": {"my metric": focal}}, "a metric cannot have the name `my metric`"),
     "another shape": ({"loss": lambda scores, labels: scores}, "`loss` returned a tensor of shape (32, 10)"),
     "no tensor": ({"metrics": {"one": lambda scores, labels: 1.0}}, "`one` returned float"),
-    "weights beside it": ({"loss": focal, "class_weights": "balanced"}, "a loss of your own weighs the images itself"),
+    "weights beside it": ({"loss": focal, "class_weights": "balanced"}, "a custom loss weights the images itself"),
 }
 
 

@@ -328,7 +328,7 @@ def test_no_program_is_started_for_an_image(sh: Shell, monkeypatch: pytest.Monke
     words = ["--data", "folder:data", "--epochs", "1", "--workers", "0", "--channels", "1", "--resize", "8"]
     code, _, err = sh("train", "small.yaml", *words, "--batch-size", "2", "--out", "run")
     assert code == 0
-    assert "data/a/0.png: it is damaged or of another format; archc reads PNG, JPEG, " in err
+    assert "data/a/0.png: it is damaged or in another format; archc reads PNG, JPEG, " in err
     code, _, err = sh("predict", "run", "data/a/0.png")
     assert code == 1
     assert "error[E0702]: `data/a/0.png` cannot be read as an image: it is damaged or of another format" in err

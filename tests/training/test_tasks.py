@@ -73,9 +73,9 @@ def test_numbers_are_learned_and_the_loss_chooses_the_epoch() -> None:
     (found,) = run.predict(["one.png"])
     values = [dict(found.classes)[name] for name in "0123"]
     assert torch.tensor(values).sub(CORNERS[3]).abs().mean() < 0.2
-    with pytest.raises(SpecError, match="answers with numbers per image, not with classes"):
+    with pytest.raises(SpecError, match="gives numbers per image, not classes"):
         run.evaluate(as_data((PIXELS, CORNERS)))
-    with pytest.raises(SpecError, match="has one class per image, but the network answers with numbers"):
+    with pytest.raises(SpecError, match="has one class per image, but the network gives numbers"):
         run.score(run.data("digits"))
 
 
@@ -188,7 +188,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "two kinds": (((PIXELS, BRIGHT), (PIXELS, CORNERS)), "validation images of your images have numbers per image"),
     "a kind and classes": (
         ((PIXELS, BRIGHT), (PIXELS, torch.arange(120) % 2)),
-        "labels to validate with are of another kind",
+        "validation labels are of a different kind",
     ),
 }
 

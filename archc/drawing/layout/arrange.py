@@ -34,7 +34,7 @@ SIDE_LANE: Final = 12.0
 class Plan:
     """A drawing: its size, where lines enter and leave it, each node's upper left corner, each edge's points.
 
-    `ragged` tells how far the heights of its columns lie apart: 0 where they are equal.
+    `ragged` is how far the heights of its columns lie apart: 0 where they are equal.
     """
 
     width: float

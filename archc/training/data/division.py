@@ -148,5 +148,5 @@ def redivided(data: Data, division: Division, base: Path | None = None) -> Data:
         parts = divided(data.train, division, data.classes, base)
     train, validation = parts
     held = f"{counted(len(validation), 'training image')} for validation ({division})"
-    note = f"{held}; the {counted(len(data.validation), 'validation image')} of {data.name} are for the test"
+    note = f"{held}; the {counted(len(data.validation), 'validation image')} of {data.name} become the test images"
     return replace(data, train=train, validation=validation, test=data.validation, notes=(*data.notes, note))

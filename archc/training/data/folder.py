@@ -77,7 +77,7 @@ def _classes(place: Found, *, optional: bool = False) -> tuple[dict[str, Found],
             continue
         name = _class_name(found.path)
         if name in classes:
-            what = f"`{classes[name].path}` and `{found.path}` have the same name, written in two ways of Unicode"
+            what = f"`{classes[name].path}` and `{found.path}` have the same name in two Unicode forms"
             raise refused(found.path, what, "rename one of them, or put their images together")
         if not found.holds_images:
             help = f"supported image files: {', '.join(sorted(EXTENSIONS))}"
@@ -89,9 +89,8 @@ def _classes(place: Found, *, optional: bool = False) -> tuple[dict[str, Found],
     if place.images:
         unused[counted(len(place.images), "image")] = "outside of the class folders"
     if len(classes) < 2 and not optional:
-        what = (
-            f"`{place.path}` has {counted(len(classes), 'folder')} with images: each class is one, and two are needed"
-        )
+        folders = counted(len(classes), "folder")
+        what = f"`{place.path}` has {folders} with images, but you need at least two: one for each class"
         raise refused(place.path, what, "make one folder per class, such as cat/ and dog/")
     return dict(sorted(classes.items())), unused
 

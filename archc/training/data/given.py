@@ -48,11 +48,11 @@ def as_data(given: Any, division: Division | None = None) -> Data:
         classes = tuple(map(str, range(count)))
         found = [_images(part[0], target) for part, target in zip(parts, targets, strict=True) if target is not None]
         if len(found) != len(parts):
-            raise _fault("the labels to validate with are of another kind than those to train on", "")
+            raise _fault("the validation labels are of a different kind than the training labels", "")
     train, validation = found if len(found) == 2 else divided(found[0], division or Division(), classes)
     if train.pixels.shape[1:] != validation.pixels.shape[1:]:
         shapes = [tuple(part.pixels.shape[1:]) for part in (train, validation)]
-        raise _fault(f"the images to train on are {shapes[0]}, those to validate with {shapes[1]}", "resize them")
+        raise _fault(f"the training images are {shapes[0]}, but the validation images are {shapes[1]}", "resize them")
     if task_of(train.labels) == "classes":
         _require_all(train, classes)
     data = Data("your images", classes, train, validation, mirrored=False)
@@ -213,8 +213,8 @@ def _require_all(train: Images, classes: tuple[str, ...]) -> None:
         raise _fault("all images have the same label: two classes are needed", "")
     if not counts.all():
         missing = classes[int(counts.argmin())]
-        help = "labels are the numbers from 0 of the classes; for classes without images, pass an archc.training.Data"
-        raise _fault(f"no image to train on has the label {missing}", help)
+        help = "labels number the classes from 0; for classes without images, pass an archc.training.Data"
+        raise _fault(f"no training image has the label {missing}", help)
 
 
 def _fault(what: str, help: str) -> SpecError:

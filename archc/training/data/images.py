@@ -30,7 +30,7 @@ class Images:
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
             own = f"{str(self.pixels.dtype).removeprefix('torch.')} of {self.pixels.ndim} dimensions"
-            what = f"`pixels` is uint8 of 4 dimensions, not {own}"
+            what = f"`pixels` must be uint8 with 4 dimensions, not {own}"
             raise SpecError([Problem("E0702", what, file="data")])
         if task_of(self.labels) == "masks" and self.labels.shape[1:] != self.pixels.shape[2:]:
             sizes = [tuple(size) for size in (self.labels.shape[1:], self.pixels.shape[2:])]

@@ -73,7 +73,7 @@ def scan(path: Path) -> Found:
         if count > _MAX_FOLDERS:
             raise refused(
                 path,
-                f"`{path}` cannot be read: it holds over {_MAX_FOLDERS:,} folders; do links lead in circles?",
+                f"`{path}` cannot be read: it holds over {_MAX_FOLDERS:,} folders; are there circular links?",
             )
         try:
             status = place.path.stat()

@@ -101,17 +101,17 @@ def split(root: Found) -> Split:
             names = _names(sorted(bare))
             raise _ambiguous(
                 root,
-                f"{names} hold parts of a dataset, but no folders of classes"
+                f"{names} contain parts of a dataset, but no class folders"
                 if len(bare) > 1
-                else f"{names} holds a part of a dataset, but no folders of classes",
+                else f"{names} contains a part of a dataset, but no class folders",
                 f"{names} {'are classes' if len(bare) > 1 else 'is a class'}",
             )
         _refuse_parts_in_classes(root, folders)
         return Split(root)
     if not by_role[Role.TRAINING]:
         names = _names(sorted(full))
-        others = f"{_names(rest)} are the classes to train on, and {names}" if rest else names
-        which = "holds another part" if len(full) == 1 else "hold other parts"
+        others = f"{_names(rest)} are the training classes, and {names}" if rest else names
+        which = "contains another part" if len(full) == 1 else "contain other parts"
         raise _ambiguous(root, f"{others} {which}", f"all of {_names(sorted(f.name for f in folders))} are classes")
     train = innermost(by_role[Role.TRAINING][0])
     held = [innermost(part) for part in by_role[Role.VALIDATION] + by_role[Role.TEST]]
@@ -120,8 +120,8 @@ def split(root: Found) -> Split:
         inner = by_role[Role.TRAINING][0].name
         every = _names(sorted(folder.name for folder in folders))
         raise _ambiguous(root, f"the classes are the folders in `{inner}/`", f"all of {every} are classes")
-    unused = dict.fromkeys(rest, "its name is not that of a part")
-    unused |= dict.fromkeys(bare, "it has no folders of classes")
+    unused = dict.fromkeys(rest, "its name is not the name of a part")
+    unused |= dict.fromkeys(bare, "it has no class folders")
     return Split(train, validation, test, {f"{name}/": why for name, why in sorted(unused.items())})
 
 
@@ -152,14 +152,14 @@ def _refuse_parts_in_classes(root: Found, classes: list[Found]) -> None:
             names = _names(sorted(part.name for part in with_images(folder)))
             raise _ambiguous(
                 root,
-                f"each class holds its own parts, as `{folder.name}/` holds {names}",
-                f"all images of `{folder.name}/` are of one part",
+                f"each class contains its own parts: `{folder.name}/` contains {names}",
+                f"all images of `{folder.name}/` belong to one part",
             )
 
 
 def _ambiguous(root: Found, one: str, other: str) -> SpecError:
     what = f"`{root.path}` can be read in two ways: {one}, or {other}"
-    help = "put folders of classes into train/ and val/, or have nothing but folders of classes"
+    help = "put class folders into train/ and val/, or keep only class folders"
     return refused(root.path, what, help)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from archc.importing.graph import Unsaid
+from archc.importing.graph import Unsupported
 from archc.problems import Problem, SpecError
 
 _PLACES = 3
 """Places that a message lists for one operation."""
 
 
-def refuse_unsaid(source: str, unsaid: Sequence[Unsaid]) -> None:
+def refuse_unsupported(source: str, unsupported: Sequence[Unsupported]) -> None:
     """Raise SpecError (E0801) with one problem for each sort of operation, if there are any."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for operation, place, reason in unsaid:
+    for operation, place, reason in unsupported:
         found[operation, reason].append(place)
     problems = []
     for (operation, reason), places in sorted(found.items(), key=lambda entry: -len(entry[1])):
