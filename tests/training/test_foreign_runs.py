@@ -105,7 +105,7 @@ def test_a_checkpoint_of_another_network_is_reported() -> None:
         newest = forge(newest, change(copy.deepcopy(state)))
         found, said = codes(lambda: resume_run("run"))
         assert found == ["E0706"], name
-        assert "is of another network: " in said, name
+        assert "is for another network: " in said, name
 
 
 VALUES = [None, True, -1, 0, 3, 2**40, 0.5, "", "x", "folder:x", [], [1], ["a", "a"], {}, {"kind": "file"}, [1, 8, 8.5]]

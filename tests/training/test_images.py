@@ -359,7 +359,7 @@ def test_what_is_no_file_with_an_image(tmp_path: Path) -> None:
     for name, reason in {
         "pipe.png": "not a regular file",
         "folder.png": "it is a folder",
-        "empty.png": "damaged or of another format",
+        "empty.png": "damaged or in another format",
         "nowhere.png": "no such file",
     }.items():
         with pytest.raises(UnreadableImage, match=reason):
