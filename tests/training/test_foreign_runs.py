@@ -176,7 +176,7 @@ def test_a_reading_process_that_is_killed_is_one_error(photos: Path) -> None:
         done.set()
         thread.join()
     assert found == ["E0708"]
-    assert ", which read images, died: it is killed by signal: Killed" in said
+    assert ", which loaded images, died: it is killed by signal: Killed" in said
     assert "--workers 0" in said
 
 

@@ -101,7 +101,7 @@ def test_png_of_every_kind(kind: int, bits: int, transparent: bool, background: 
     else:
         expected = reference(color, alpha, BACKGROUNDS[background])
         if (expected == BACKGROUNDS[background]).all():  # two colors, of which one is transparent
-            with pytest.raises(UnreadableImage, match=f"it shows {background} on transparent ground"):
+            with pytest.raises(UnreadableImage, match=f"it shows {background} on a transparent background"):
                 read_pixels(tmp_path / "x.png", 3, background)
         else:
             # Of 16 bits, Pillow keeps the upper 8 of color and of alpha.
@@ -331,7 +331,7 @@ def test_no_program_is_started_for_an_image(sh: Shell, monkeypatch: pytest.Monke
     assert "data/a/0.png: it is damaged or in another format; archc reads PNG, JPEG, " in err
     code, _, err = sh("predict", "run", "data/a/0.png")
     assert code == 1
-    assert "error[E0702]: `data/a/0.png` cannot be read as an image: it is damaged or of another format" in err
+    assert "error[E0702]: `data/a/0.png` cannot be read as an image: it is damaged or in another format" in err
     assert not Path("started").exists()
 
 
