@@ -281,7 +281,7 @@ class Net(nn.Module):
         ("missing.py", "E0704", "cannot be read"),
         ("torch.nn:Nonsense", "E0704", "has no class `Nonsense`"),
         ("nowhere:Net", "E0704", "cannot be imported"),
-        ("torch.nn:Linear", "E0704", "cannot be made"),
+        ("torch.nn:Linear", "E0704", "cannot be created"),
         ("torch.nn:ReLU", "", ""),
         ("torch.nn:Bilinear.py", "E0704", ""),
     ],

@@ -52,7 +52,7 @@ def part_of_torch() -> torch.nn.Module:
 
 
 UNUSABLE: dict[str, tuple[Callable[[], Any], str, str]] = {
-    "NaN": (lambda: changed(torch.tensor([0.0, torch.nan])), "`a.bias` has 1 values of 2 that are NaN", "went wrong"),
+    "NaN": (lambda: changed(torch.tensor([0.0, torch.nan])), "`a.bias` has 1 values of 2 that are NaN", "diverged"),
     "NaN in half precision": (lambda: changed(torch.tensor([0.0, torch.nan]).half()), "that are NaN", ""),
     "complex": (lambda: changed(torch.zeros(2, dtype=torch.complex64)), "`a.bias` has complex values", "real part"),
     "meta": (lambda: changed(torch.zeros(2, device="meta")), "`a.bias` has a shape but no values", ""),
@@ -60,7 +60,7 @@ UNUSABLE: dict[str, tuple[Callable[[], Any], str, str]] = {
     "compressed rows": (lambda: changed(torch.eye(2).to_sparse_csr()), "`a.bias` is sparse", "to_dense"),
     "quantized": (lambda: changed(quantized()), "`a.bias` is quantized", "dequantize"),
     "expanded": (lambda: changed(torch.zeros(1).expand(2**40)), "repeats the values of a smaller tensor", "contiguous"),
-    "a circle": (in_a_circle, "its entries lead in a circle", ""),
+    "a circle": (in_a_circle, "refer to each other in a circle", ""),
     "a list": (lambda: [torch.zeros(2)], "but a list", ""),
     "nothing": (lambda: None, "but None", ""),
     "a tensor": (lambda: torch.zeros(2), "but a Tensor", ""),

@@ -163,7 +163,7 @@ MODELS: dict[str, tuple[list[str], str]] = {
     "no such module": (["nowhere.at.all:Net"], "cannot be imported: ModuleNotFoundError"),
     "a file with an error": (["broken.py"], "cannot be imported: ZeroDivisionError"),
     "no such argument": (["own.py", "--set", "widht=3"], "did you mean `width`?"),
-    "an argument it cannot take": (["own.py", "--set", "width=wide"], "`First` cannot be made"),
+    "an argument it cannot take": (["own.py", "--set", "width=wide"], "`First` cannot be created"),
     "no module": (["own.py:nothing"], "is not an nn.Module but NoneType"),
     "no such parameter": (["small.yaml", "--set", "widht=3"], "did you mean `width`?"),
     "no such recipe": (["small.yaml", "--recipe", "notbook"], "did you mean `notebook`?"),

@@ -105,7 +105,7 @@ def test_a_checkpoint_of_another_network_is_reported() -> None:
         newest = forge(newest, change(copy.deepcopy(state)))
         found, said = codes(lambda: resume_run("run"))
         assert found == ["E0706"], name
-        assert "is of another network: " in said, name
+        assert "is for another network: " in said, name
 
 
 VALUES = [None, True, -1, 0, 3, 2**40, 0.5, "", "x", "folder:x", [], [1], ["a", "a"], {}, {"kind": "file"}, [1, 8, 8.5]]
@@ -176,7 +176,7 @@ def test_a_reading_process_that_is_killed_is_one_error(photos: Path) -> None:
         done.set()
         thread.join()
     assert found == ["E0708"]
-    assert ", which read images, died: it is killed by signal: Killed" in said
+    assert ", which loaded images, died: it is killed by signal: Killed" in said
     assert "--workers 0" in said
 
 

@@ -101,7 +101,7 @@ def test_png_of_every_kind(kind: int, bits: int, transparent: bool, background: 
     else:
         expected = reference(color, alpha, BACKGROUNDS[background])
         if (expected == BACKGROUNDS[background]).all():  # two colors, of which one is transparent
-            with pytest.raises(UnreadableImage, match=f"it shows {background} on transparent ground"):
+            with pytest.raises(UnreadableImage, match=f"it shows {background} on a transparent background"):
                 read_pixels(tmp_path / "x.png", 3, background)
         else:
             # Of 16 bits, Pillow keeps the upper 8 of color and of alpha.
@@ -331,7 +331,7 @@ def test_no_program_is_started_for_an_image(sh: Shell, monkeypatch: pytest.Monke
     assert "data/a/0.png: it is damaged or in another format; archc reads PNG, JPEG, " in err
     code, _, err = sh("predict", "run", "data/a/0.png")
     assert code == 1
-    assert "error[E0702]: `data/a/0.png` cannot be read as an image: it is damaged or of another format" in err
+    assert "error[E0702]: `data/a/0.png` cannot be read as an image: it is damaged or in another format" in err
     assert not Path("started").exists()
 
 
@@ -359,7 +359,7 @@ def test_what_is_no_file_with_an_image(tmp_path: Path) -> None:
     for name, reason in {
         "pipe.png": "not a regular file",
         "folder.png": "it is a folder",
-        "empty.png": "damaged or of another format",
+        "empty.png": "damaged or in another format",
         "nowhere.png": "no such file",
     }.items():
         with pytest.raises(UnreadableImage, match=reason):

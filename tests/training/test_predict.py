@@ -64,7 +64,7 @@ def test_folders_patterns_and_files_are_the_same_images(trained: Trained) -> Non
 
 def test_what_cannot_be_read_costs_no_other_answer(trained: Trained, sh: Shell) -> None:
     bad = {
-        "photos/a/20.png": "it is damaged or of another format",
+        "photos/a/20.png": "it is damaged or in another format",
         "nowhere.png": "no such file or directory",
         "*.jpg": "no file matches this pattern",
         "empty": "there are no images in this folder",
