@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 import archc
 from archc import Architecture
-from archc.build.modules import Add, Multiply
 from archc.graph import walk
 from archc.inference.receptive import receptive_fields
 from archc.inference.sizes import Sizes
@@ -42,9 +41,7 @@ class Judge:
         self.real = architecture.build().eval()
         self.meta = architecture.build().to("meta").eval()
         for module in (*self.real.modules(), *self.meta.modules()):
-            if isinstance(module, Add | Multiply):
-                module.register_forward_pre_hook(refuse_to_broadcast)
-            elif isinstance(module, nn.MaxPool2d):
+            if isinstance(module, nn.MaxPool2d):
                 module.register_forward_hook(refuse_empty_windows)
         self.legal = cache(self._legal)
 
@@ -62,15 +59,6 @@ class Judge:
         except (*REFUSALS, NotImplementedError):
             return False
         return all(part.numel() for part in (result.values() if isinstance(result, dict) else [result]))
-
-
-def refuse_to_broadcast(join: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Torch broadcasts unasked; archc's joins take equal maps, and `multiply` 1×1 maps as gates."""
-    shapes = {x.shape[1:] for x in inputs}
-    if isinstance(join, Multiply):
-        shapes = {shape for shape in shapes if tuple(shape[1:]) != (1, 1)} or shapes
-    if len(shapes) > 1:
-        raise ValueError(f"unequal inputs: {shapes}")
 
 
 def refuse_empty_windows(pool: nn.MaxPool2d, inputs: tuple[Tensor], output: Tensor) -> None:

@@ -89,7 +89,7 @@ def comparable(nodes: Sequence[Node | None], one: Ref, other: Ref) -> bool:
 
 
 def _sources(nodes: Sequence[Node | None], ref: Ref) -> set[Ref]:
-    """The inputs of the body, and the results that are assumed, from which a value follows."""
+    """The inputs of the body, and the results that are assumed or set a size, from which a value follows."""
     found, waiting, seen = set[Ref](), [ref], set[Ref]()
     while waiting:
         here = waiting.pop()
@@ -97,11 +97,28 @@ def _sources(nodes: Sequence[Node | None], ref: Ref) -> set[Ref]:
             continue
         seen.add(here)
         node = nodes[here.node] if here.node >= 0 else None
-        if node is None or _is_assumed(node):
+        if node is None or _is_assumed(node) or _sets_size(node):
             found.add(here)
         else:
             waiting += node.inputs
     return found
+
+
+def _sets_size(node: Node) -> bool:
+    """Return True if a node gives one size whatever that of its input is, or holds such a node."""
+    if node.graph is not None:
+        return any(map(_sets_size, node.graph.nodes))
+    kind = node.element
+    if (
+        not isinstance(kind, Kind)
+        or len(node.in_shapes) != 1
+        or len(node.in_shapes[0]) < 2
+        or set(node.shapes) != {None}
+    ):
+        return False
+    channels, *lengths = node.in_shapes[0]
+    larger = (channels, *(length + 997 for length in lengths))
+    return not any(kind.requirements((larger,))) and kind.output((larger,)) == node.output
 
 
 def _is_assumed(node: Node) -> bool:

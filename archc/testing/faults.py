@@ -53,8 +53,8 @@ def _copied(node: Any) -> Any:
     return [_copied(item) for item in node] if isinstance(node, list) else node
 
 
-_SHAPES: tuple[Shape, ...] = ((4, 5, 6), (4,), (4, 6), (4, 4, 5, 6))
-"""One input of each rank."""
+_SHAPES: tuple[Shape, ...] = ((4, 5, 6), (4,), (4, 6), (4, 4, 5, 6), (4, 4, 6))
+"""One input of each rank, and windows of 2×2 positions."""
 
 # Faults that reading finds: in any body
 

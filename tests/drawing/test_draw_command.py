@@ -75,7 +75,7 @@ def test_a_large_png_stays_within_bounds(sh: Shell, folder: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("good.yaml",), "the following arguments are required: -o/--output"),
+        (("good.yaml",), "the following arguments are required: -o/--out"),
         (("good.yaml", "-o", "x.svgg"), "`x.svgg` has an unsupported file extension (did you mean `.svg`?)"),
         (("good.yaml", "-o", "x"), "`x` has an unsupported file extension"),
         (("good.yaml", "-o", "x.svg", "--depth", "-1"), "expected a positive integer, got '-1'"),
@@ -127,7 +127,7 @@ def test_options_reach_the_drawing(sh: Shell, folder: Path) -> None:
             googlenet, expand=["inception3a", "aux1"]
         ),
         ("googlenet", "--depth", "2"): draw_svg(googlenet, depth=2),
-        ("googlenet", "--depth", "0"): draw_svg(googlenet, depth=0),
+        ("googlenet", "--depth", "1"): draw_svg(googlenet),
         ("googlenet", "--all"): draw_svg(googlenet, everything=True),
         ("googlenet", "--block", "Inception"): draw_svg(googlenet, block="Inception"),
         ("alexnet", "googlenet"): draw_svg([alexnet, googlenet]),
