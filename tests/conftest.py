@@ -35,7 +35,6 @@ CASES: Counter[str] = Counter()
 
 
 UNTRACED = {
-    "test_contract.py",
     "test_determinism.py",
     "test_docs.py",
     "test_fixes.py",
@@ -44,10 +43,8 @@ UNTRACED = {
     "test_hostile.py",
     "test_kinds.py",
     "test_layers.py",
-    "test_networks.py",
     "test_onnx.py",
     "test_parity.py",
-    "test_server_properties.py",
     "test_site.py",
     "test_sizes.py",
     "test_tokens.py",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from kind_cases import CASES, Case
 from torch import nn
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 def arguments_and_inputs(draw: st.DrawFn, case: Case) -> tuple[dict[str, Any], list[Shape]]:
     """Arguments, half of them mended for the first input, and inputs that differ along one axis at a time."""
     channels = draw(st.sampled_from([4, 1, 2, 3, 6, 12]))
-    ranks = [rank for rank in (2, 0, 1, 3) if mended(case.kind, {}, (4, *(6, 5, 6)[:rank])) is not None]
+    ranks = [rank for rank in (2, 0, 1, 3) if mended(case.kind, {}, (4, *(4, 6, 5)[:rank])) is not None]
     rank = draw(st.sampled_from([rank for rank in ranks if rank in (0, 2)] or ranks))
     x: Shape = (channels, *draw(st.tuples(*[st.integers(1, 14 if rank < 3 else 8)] * rank)))
     arguments = draw_arguments(draw, case.kind, x)
@@ -42,6 +42,7 @@ def arguments_and_inputs(draw: st.DrawFn, case: Case) -> tuple[dict[str, Any], l
         arguments = mended(case.kind, arguments, x) or arguments
     elif case.kind.torch.startswith("nn.") and draw(st.integers(0, 3)) == 3:
         arguments = _out_of_range(draw, case.kind, arguments)
+    assume(case.kind.kind != "relative_attention" or arguments["size"] != 1)  # torch repeats the bias of one position
     if rank == 0:
         return arguments, [(features,) for features in (channels, *range(1, 9))]
     lengths = LENGTHS if rank < 3 else LENGTHS[:8]
@@ -152,6 +153,8 @@ def assert_costs(judge: Judge, arguments: dict[str, Any], x: Shape) -> None:
     macs = layer.macs((x,), next(iter(y.values())) if isinstance(y, dict) else y)
     if type(layer).macs is Kind.macs and macs == 0 and not layer.parameters((x,)):
         return  # nothing is trained: torch's counter knows no such function either (tests/test_kinds.py)
+    if 1 in (arguments.get("size"), arguments.get("head_dim")):
+        return  # torch's einsum multiplies element by element here, which its counter leaves out
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.empty(1, *x, device="meta"))
     assert 2 * macs == counter.get_total_flops()

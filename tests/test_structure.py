@@ -214,3 +214,15 @@ layers:
               - {pad: {padding: 0, channels: $(in_channels - 4)}}
             when: $(i > 0)
 """).outputs
+
+
+def test_turns_that_follow_from_a_size_in_a_network_that_is_written_out() -> None:
+    """The rank depends on the channels, so the source has the numbers; sizes are still products there."""
+    agreed("""
+input: [4, 6, 6]
+layers:
+  - flatten
+  - layers:
+      out: {unflatten: {dim: $(in_channels - 143), unflattened_size: [-1, 2]}}
+      torch_$i: {dropout: 0.5, repeat: $(in_channels - 70), index: i}
+""")

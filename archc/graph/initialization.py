@@ -18,6 +18,7 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
     if not any(rule.paths for rule in network.init):
         return
     kinds = {layer.path: type(layer.kind) for layer in walk(network.graph)}
+    within = _within(kinds)
     known = initialized_kinds()
     absent = tuple(f"{name}." for name in left_out)
     found = 0
@@ -32,7 +33,9 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
                 continue
             if kind is None and f"{path}.".startswith(absent):
                 continue  # a head that a flag has turned off
-            below = [known_path for known_path in kinds if kind is None and matches(known_path, path)]
+            below = within.get(path, [])
+            if is_pattern(path):
+                below = [layer for layer in kinds if matches(layer, path)]
             if any(kinds[layer].kind in rule.settable for layer in below):
                 continue
             if below:
@@ -47,3 +50,14 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             found += 1
             help, fix = suggest(path, kinds, mark) if kind is None and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)
+
+
+def _within(layers: Iterable[str]) -> dict[str, list[str]]:
+    """The layers of each part of a network, by the part's path."""
+    found: dict[str, list[str]] = {}
+    for layer in layers:
+        at = layer.find(".")
+        while at >= 0:
+            found.setdefault(layer[:at], []).append(layer)
+            at = layer.find(".", at + 1)
+    return found

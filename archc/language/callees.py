@@ -119,16 +119,20 @@ class _Resolver:
         self.chosen: list[tuple[ChosenCall, int]] = []
         self.calls: list[tuple[BlockCall, int]] = []
         self.told: set[str] = set()
+        self.waiting: list[Block] = []
+        """Blocks that are known and not yet visited: a chain of calls may be long."""
         self.changed = False
 
     def run(self) -> None:
         """Go on until nothing new is found: a block that an entry calls may call others."""
         self.declare(self.parameters[0], 0)
         self.visit(self.bodies[0], 0)
+        self.visit_waiting()
         if not self.chosen and not any(any(chosen_calls(block.body)) for block in self.known[0].values()):
             return
         for block in self.known[0].values():
             self.enter(block)
+        self.visit_waiting()
         self.changed = True
         while self.changed:
             self.changed = False
@@ -137,6 +141,7 @@ class _Resolver:
             for call, scope in list(self.chosen):
                 for found in self.values(call.which.tree, scope, (), frozenset()):
                     self.choose(call, found, scope)
+            self.visit_waiting()
         for scope, body in self.bodies.items():
             self.compared(body, scope)
         refuse_circles(self.blocks, self.problems)
@@ -148,7 +153,7 @@ class _Resolver:
             self.flows.append(_Flow((scope, name), (), tree_of(parameter.default), scope))
 
     def enter(self, block: Block) -> None:
-        """Visit a block, once."""
+        """Have a block visited, once."""
         if id(block) in self.bodies or block.body is None:
             return
         self.changed = True
@@ -156,7 +161,13 @@ class _Resolver:
         self.bodies[id(block)], self.parameters[id(block)] = block.body, block.parameters
         self.known[id(block)] = block.known
         self.declare(block.parameters, id(block))
-        self.visit(block.body, id(block))
+        self.waiting.append(block)
+
+    def visit_waiting(self) -> None:
+        while self.waiting:
+            block = self.waiting.pop()
+            assert block.body is not None
+            self.visit(block.body, id(block))
 
     def visit(self, body: Body, scope: int) -> None:
         for part in _parts(body.entries):

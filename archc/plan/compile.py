@@ -751,6 +751,7 @@ class _Compiler:
         if when is False:
             return
         count = substitute(tree_of(splice.count), arriving)
+        count = count if free_names(count) else _number(count)
         rows = substitute(tree_of(splice.rows), arriving)
         rows = _elements(rows)
         literal = (

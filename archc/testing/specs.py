@@ -537,7 +537,7 @@ class _Writer:
                 return self.choose(ways)
         if isinstance(value, list | tuple):
             return [self.written(item, scope) for item in value]
-        if not isinstance(value, int | float) or not scope:
+        if not isinstance(value, int | float) or not scope or value == -1:  # -1 may mean: what is left
             return value
         ways = formulas_of(value, scope)
         return self.choose(ways) if ways and self.chance(2) else value

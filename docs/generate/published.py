@@ -37,7 +37,9 @@ _OF_PAPERS: Final = {
     ),
 }
 _HEADS_COUNTED: Final = ("inception_v3",)
-_SMALLEST: Final = ("efficientnet_v2_s", "efficientnet_v2_m", "efficientnet_v2_l", "swin_t", "swin_s", "swin_b")
+_SMALLEST: Final = (
+    "efficientnet_v2_s efficientnet_v2_m efficientnet_v2_l maxvit_t swin_t swin_s swin_b swin_v2_t swin_v2_s swin_v2_b"
+).split()
 """torchvision says 33 and 224 of these; they run at 1×1 and at 4×4 (tests/test_twins.py)."""
 
 
