@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from shell import Shell
 
 import archc
@@ -25,7 +26,12 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "gate")
+settings.load_profile(PROFILE)
+if PROFILE == "gate" and hasattr(providers, "_get_local_constants"):
+    # Hypothesis also draws the constants of the modules that are loaded. Without them, what a test draws depends on
+    # nothing that ran before it, so a run can be repeated.
+    setattr(providers, "_get_local_constants", lambda: providers._local_constants)  # noqa: B010 - it is private
 
 COVERED = Coverage()
 """The networks that the property tests of this process have run."""
