@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
+from itertools import groupby
 
 from archc.emit.layout import Doc, Group, Operation, statement
 from archc.expressions import Text, python_text
@@ -52,15 +54,15 @@ def _loop(
     by_path = any(rule.paths for rule in rules)
     found: list[tuple[list[Doc], tuple[str, ...]]] = []  # the tests of a rule, and the statements under them
     tested: set[str] = set()
-    for rule in rules:
+    for rule in _joined(rules):
         named = {kind for path in rule.paths for kind in kinds.get(path, rule.settable)} | set(rule.kinds)
         tests = [test for test in _tests(rule, present, kinds, unsure) if str(test) not in tested]
         tested |= set(map(str, tests))
         if not tests:
             continue
         body = tuple(line for name in rule.tensors for line in _statements(rule, name, named, lacking))
-        if found and found[-1][1] == body:
-            found[-1][0].extend(tests)
+        if found and _calls(found[-1][1]) == _calls(body):  # asking a tensor that is always there does no harm
+            found[-1] = ([*found[-1][0], *tests], max(found[-1][1], body, key=len))
         else:
             found.append((tests, body))
     if not found:
@@ -76,6 +78,19 @@ def _loop(
         lines += statement(doc, 12, before=word, after=":")
         lines += [f"                {line}" for line in body]
     return ["", *lines]
+
+
+def _joined(rules: Sequence[InitRule]) -> Iterator[InitRule]:
+    """The rules; neighbors that do the same to the layers of some kinds are one."""
+    for _, group in groupby(rules, lambda rule: (rule.tensors, rule.paths)):
+        first, *others = group
+        kinds = dict.fromkeys(kind for rule in (first, *others) for kind in rule.kinds)
+        yield replace(first, kinds=tuple(kinds))
+
+
+def _calls(body: tuple[str, ...]) -> list[str]:
+    """The statements without the conditions that ask whether a tensor is there."""
+    return [line.strip() for line in body if not line.startswith("if ")]
 
 
 def _either(tests: list[Doc]) -> Doc:

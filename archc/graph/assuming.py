@@ -55,6 +55,7 @@ _DEPENDENT: Final = (
     "E0313",
     "E0314",
     "E0315",
+    "E0317",
     "E0320",
 )
 """Codes of problems that may be due to what is assumed, or to what a faulty entry would have read."""

@@ -133,8 +133,10 @@ def _kept(network: Network, layers: _Layers) -> int:
         if trained:
             beside += own.kept
             for place, one in enumerate(given):
-                # A product's gradient for one factor reads the others.
-                read = not kind.many or any(other.trained for i, other in enumerate(given) if i != place)
+                # A product's gradient for one factor reads the others; the larger of two reads both.
+                read = not kind.many or any(
+                    other.trained for i, other in enumerate(given) if i != place or kind.reads_itself
+                )
                 read = read and (one.trained or not kind.pads_first)
                 one.kept |= kind.needs_input and read
             for one in made.values():

@@ -120,6 +120,8 @@ class Kind(BaseModel):
     """True if it works along the last axis, so that a feature map needs its channels there."""
     keeps_storage: ClassVar[bool] = False
     """True if the output can share the input's memory (a view)."""
+    reads_itself: ClassVar[bool] = False
+    """True if the gradient of one of several inputs needs that input, too, not only the others."""
     state: ClassVar[Mapping[str, State]] = {}
     """The tensors of the layer by their names in the state dict, in that order; `shapes` has their shapes."""
     bare: ClassVar[bool] = False

@@ -290,6 +290,7 @@ class Maximum(Elementwise):
 
     kind: ClassVar[str] = "maximum"
     torch: ClassVar[str] = "archc.Maximum"
+    reads_itself: ClassVar[bool] = True
     spread: ClassVar[bool] = True
     most: ClassVar[int | None] = 2
     aliases: ClassVar[tuple[str, ...]] = ("max", "maxout")

@@ -179,7 +179,8 @@ def _unfitting(x: Shape) -> Iterator[tuple[Any, str, Path]]:
                 yield from _if_refused(kind, {**sound, name: value}, x)
     parts: dict[str, Any] = {"a": "identity", "b": {"conv2d": {"out_channels": x[0] + 1, "kernel_size": 1}}}
     if len(x) == 3:
-        yield {"branches": parts, "join": "add"}, "E0311", ("branches", "a")  # the shortcut has to follow
+        if x[0] > 1:  # one channel is repeated; else the shortcut has to follow
+            yield {"branches": parts, "join": "add"}, "E0311", ("branches", "a")
         cropped = {"conv2d": {"out_channels": x[0], "kernel_size": 1, "padding": 1}}
         yield {"branches": {"a": "identity", "b": cropped, "c": "relu"}, "join": "concat"}, "E0312", ("branches", "b")
 
