@@ -355,6 +355,7 @@ _ROWS = [
         "local_response_norm",
         {"size": st.integers(1, 6), "alpha": SLOPE, "beta": SLOPE, "k": st.sampled_from([0.5, 1, 2.0])},
         {"size": NONE},
+        lenient={"E0301": Leniency("torch takes any number of axes", {"size": 1}, (4, 6))},
     ),
     Case(
         "linear",
@@ -393,6 +394,7 @@ _ROWS = [
             "E0317": Leniency(
                 "counted from the last axis, the first may be the batch", {"dim": -2, "unflattened_size": (-1, 1)}, (3,)
             ),
+            "E0301": Leniency("torch takes more axes", {"dim": 1, "unflattened_size": (1,) * 6}, (1, 2, 2)),
         },
         view=None,
     ),
@@ -542,6 +544,9 @@ _ROWS = [
         "pixel_shuffle",
         {"upscale_factor": st.sampled_from([1, 2, 2, 3])},
         wrong={"upscale_factor": NONE},
+        lenient={
+            "E0301": Leniency("torch takes further axes before the channels", {"upscale_factor": 1}, (2, 4, 3, 3))
+        },
         view=View.WIDEST,  # an output sees one of the channels
     ),
     Case("channel_shuffle", {"groups": GROUPS}, wrong={"groups": NONE}),
