@@ -31,19 +31,27 @@ SOFTMAX = "The softmax at the end was removed: the outputs are its inputs, as Py
 """The note of every reader that meets one."""
 
 
-def read_source_text(path: Path) -> Source:
-    """The text of a network's file. Raises SpecError: E0101 if it can't be read, E0108 if it is too large."""
+def read_bounded(path: Path, most: int, code: str, bound: str) -> bytes:
+    """The bytes of a network's file. Raises SpecError: E0101 if it can't be read, `code` if it has more than `most`.
+
+    `bound` is the limit that can be raised.
+    """
     name = str(path)
     try:
-        data = read_bytes(path, MAX_IMPORTED_TEXT + 1)
+        data = read_bytes(path, most + 1)
     except (OSError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).lower()
         raise SpecError([Problem("E0101", f"`{name}` cannot be read: {reason}", file=name)]) from None
-    if len(data) > MAX_IMPORTED_TEXT:
-        help = how_to_raise("MAX_IMPORTED_TEXT")
-        raise SpecError(
-            [Problem("E0108", f"the file is larger than {MAX_IMPORTED_TEXT:,} bytes", help=help, file=name)]
-        )
+    if len(data) > most:
+        what = f"the file is larger than {most:,} bytes"
+        raise SpecError([Problem(code, what, help=how_to_raise(bound), file=name)])
+    return data
+
+
+def read_source_text(path: Path) -> Source:
+    """The text of a network's file. Raises SpecError: E0101 if it can't be read, E0108 if it is too large."""
+    name = str(path)
+    data = read_bounded(path, MAX_IMPORTED_TEXT, "E0108", "MAX_IMPORTED_TEXT")
     try:
         return Source(name, data.decode("utf-8"))
     except UnicodeDecodeError as error:

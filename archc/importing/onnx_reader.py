@@ -18,9 +18,8 @@ import numpy
 from torch import Tensor
 
 from archc.extras import how_to_install, installed
-from archc.files import read_bytes
 from archc.importing.constants import Constant, Constants
-from archc.importing.flat import SOFTMAX, Flat, invalid
+from archc.importing.flat import SOFTMAX, Flat, invalid, read_bounded
 from archc.importing.graph import Operation, Scope, SourceGraph, Value
 from archc.importing.onnx_run import runner
 from archc.importing.segments import bound, grouped
@@ -66,15 +65,7 @@ def _load(path: Path) -> Any:
     import onnx
     from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
-    most = 4 * MAX_IMPORTED_PARAMETERS + 2**26
-    try:
-        data = read_bytes(path, most + 1)
-    except (OSError, ValueError) as error:
-        reason = str(getattr(error, "strerror", None) or error).lower()
-        raise SpecError([Problem("E0101", f"`{file}` cannot be read: {reason}", file=file)]) from None
-    if len(data) > most:
-        help = how_to_raise("MAX_IMPORTED_PARAMETERS")
-        raise SpecError([Problem("E0805", f"the file is larger than {most:,} bytes", help=help, file=file)])
+    data = read_bounded(path, 4 * MAX_IMPORTED_PARAMETERS + 2**26, "E0805", "MAX_IMPORTED_PARAMETERS")
     try:
         model = onnx.ModelProto.FromString(data)
     except Exception:  # protobuf's errors differ from version to version

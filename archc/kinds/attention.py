@@ -54,9 +54,8 @@ class MultiheadAttention(Kind):
             help = "turn a map into tokens: `flatten: {start_dim: 2}`, then `permute: [0, 2, 1]`"
             message = f"`{self.kind}` expects tokens × features, but gets {form(x)}"
             yield Fault("E0301", message, help=help if len(x) > 2 else "")
-        elif x[-1] % self.num_heads:
-            message = f"{self.num_heads} heads do not divide the {x[-1]} features"
-            yield Fault("E0306", message, "num_heads", help=f"use a number of heads that divides {x[-1]}")
+        else:
+            yield from _undivided(self.num_heads, x[-1], "features")
 
     def derived(self, inputs: Inputs) -> dict[str, Any]:
         return {"embed_dim": inputs[0][-1]}
@@ -88,6 +87,12 @@ class MultiheadAttention(Kind):
     def scratch(self, inputs: Inputs, images: int) -> int:
         tokens, features = inputs[0]
         return int(FLOAT * images * 4 * tokens * features)
+
+
+def _undivided(heads: int, count: int, what: str) -> Iterator[Fault]:
+    if count % heads:
+        message = f"{heads} heads do not divide the {count} {what}"
+        yield Fault("E0306", message, "num_heads", help=f"use a number of heads that divides {count}")
 
 
 def _need_channels_last(x: Shape, kind: str) -> Iterator[Fault]:
@@ -146,9 +151,8 @@ class ShiftedWindowAttention(Kind):
         (x,) = inputs
         faults = list(_need_channels_last(x, self.kind))
         yield from faults
-        if not faults and x[-1] % self.num_heads:
-            message = f"{self.num_heads} heads do not divide the {x[-1]} channels"
-            yield Fault("E0306", message, "num_heads", help=f"use a number of heads that divides {x[-1]}")
+        if not faults:
+            yield from _undivided(self.num_heads, x[-1], "channels")
 
     def derived(self, inputs: Inputs) -> dict[str, Any]:
         return {"dim": inputs[0][-1]}
