@@ -29,8 +29,8 @@ settings.register_profile(
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "gate")
 settings.load_profile(PROFILE)
 if PROFILE == "gate" and hasattr(providers, "_get_local_constants"):
-    # Hypothesis also draws the constants of the modules that are loaded. Without them, what a test draws depends on
-    # nothing that ran before it, so a run can be repeated.
+    # Hypothesis also draws constants from the loaded modules, so a draw would depend on the tests that ran before it.
+    # Without them, every run of the gate draws the same.
     setattr(providers, "_get_local_constants", lambda: providers._local_constants)  # noqa: B010 - it is private
 
 COVERED = Coverage()

@@ -61,7 +61,7 @@ def _loop(
         if not tests:
             continue
         body = tuple(line for name in rule.tensors for line in _statements(rule, name, named, lacking))
-        if found and _calls(found[-1][1]) == _calls(body):  # asking a tensor that is always there does no harm
+        if found and _calls(found[-1][1]) == _calls(body):  # checking a tensor that is never None is harmless
             found[-1] = ([*found[-1][0], *tests], max(found[-1][1], body, key=len))
         else:
             found.append((tests, body))
@@ -81,7 +81,7 @@ def _loop(
 
 
 def _joined(rules: Sequence[InitRule]) -> Iterator[InitRule]:
-    """The rules; neighbors that do the same to the layers of some kinds are one."""
+    """The rules, with neighbors that set the same tensors in the same way merged into one."""
     for _, group in groupby(rules, lambda rule: (rule.tensors, rule.paths)):
         first, *others = group
         kinds = dict.fromkeys(kind for rule in (first, *others) for kind in rule.kinds)
@@ -89,7 +89,7 @@ def _joined(rules: Sequence[InitRule]) -> Iterator[InitRule]:
 
 
 def _calls(body: tuple[str, ...]) -> list[str]:
-    """The statements without the conditions that ask whether a tensor is there."""
+    """The statements of a body, without its checks for missing tensors."""
     return [line.strip() for line in body if not line.startswith("if ")]
 
 

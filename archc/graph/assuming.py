@@ -1,6 +1,6 @@
-"""What stands behind a faulty entry is looked at with stand-ins for its result, whose sizes are assumed.
+"""Checks the entries after a faulty one, with stand-ins of assumed sizes for its result.
 
-A problem that is found whatever is assumed does not depend on the faulty entry, so it is reported with it.
+A problem that appears under every assumption doesn't depend on the faulty entry, so both are reported at once.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from archc.problems import Problem
 
 
 class Assumption(NamedTuple):
-    """What faulty entries are taken to give: a number of channels, and a size for that of their input."""
+    """The assumed result of faulty entries: its channels, and how its size follows from their input's."""
 
     channels: int
     length: int = 0
     multiple: int = 1
 
     def shape(self, x: Shape) -> Shape:
-        """The shape for an input's: of the same rank."""
+        """The assumed shape for an input's shape; both have the same rank."""
         return (self.channels, *(self.length or -(-n // self.multiple) * self.multiple for n in x[1:]))
 
 
 ASSUMPTIONS: Final = (Assumption(61), Assumption(720720, length=8191), Assumption(64, multiple=64))
-"""The input's size, a large odd one, one that many strides divide; channels with hardly a divisor, and with many."""
+"""The input's own size, a large odd one, and one that many strides divide; channels with few and with many divisors."""
 
 ASSUMED: Final = "an entry before this one has an error; the sizes assume that it keeps its input's"
 
 MOST_ENTRIES: Final = 5000
-"""A larger network is not looked at again."""
+"""Larger networks are not checked again."""
 
 MOST_PROBLEMS: Final = 200
-"""A spec with more problems has enough to fix before anything behind them matters."""
+"""With more problems than this, the author has enough to fix first."""
 
 _DEPENDENT: Final = (
     "E0107",
@@ -58,18 +58,18 @@ _DEPENDENT: Final = (
     "E0317",
     "E0320",
 )
-"""Codes of problems that may be due to what is assumed, or to what a faulty entry would have read."""
+"""Codes of problems that an assumption itself may cause; they are never reported from a stand-in."""
 
 _STAND_IN = Identity()
 
 
 def meant(entry: Entry) -> type[Kind] | None:
-    """The kind of layer that a faulty entry is, or means to be; None if that is not known."""
+    """The layer type of a faulty entry, or the one that its author meant; None if unknown."""
     return entry.element.kind if type(entry.element) is LayerCall else entry.meant
 
 
 def stand_in(frame: Frame, entry: Entry, assumption: Assumption) -> Node | None:
-    """A node in the place of a faulty entry; None where nothing can be assumed."""
+    """A node in place of a faulty entry; None if nothing can be assumed about it."""
     kind = meant(entry)
     ref = frame.last if entry.source is None else frame.names.get(entry.source.name, frame.last)
     x = None if ref.node >= 0 and ref.output is None and not frame.outputs(ref) else frame.outputs(ref).get(ref.output)
@@ -84,13 +84,13 @@ def node_of(name: str, entry: Entry, ref: Ref, x: Shape, shape: Shape) -> Node:
 
 
 def comparable(nodes: Sequence[Node | None], one: Ref, other: Ref) -> bool:
-    """Whether two values follow from the same single value, so that their sizes can be compared."""
+    """Return True if two values derive from one and the same value, so that you can compare their sizes."""
     sources = _sources(nodes, one)
     return len(sources) == 1 and sources == _sources(nodes, other)
 
 
 def _sources(nodes: Sequence[Node | None], ref: Ref) -> set[Ref]:
-    """The inputs of the body, and the results that are assumed or set a size, from which a value follows."""
+    """The origins of a value: inputs of the body, assumed results, and results whose size is fixed."""
     found, waiting, seen = set[Ref](), [ref], set[Ref]()
     while waiting:
         here = waiting.pop()
@@ -106,7 +106,7 @@ def _sources(nodes: Sequence[Node | None], ref: Ref) -> set[Ref]:
 
 
 def _sets_size(node: Node) -> bool:
-    """Return True if a node gives one size whatever that of its input is, or holds such a node."""
+    """Return True if a node, or one inside it, has a fixed output size, such as an adaptive pooling."""
     if node.graph is not None:
         return any(map(_sets_size, node.graph.nodes))
     kind = node.element
@@ -131,7 +131,7 @@ def _holds_stand_in(graph: Graph) -> bool:
 
 
 def agreed(found: Sequence[Sequence[Problem]]) -> list[Problem]:
-    """The problems that were found under every assumption, in the words of the first."""
+    """The problems found under every assumption, as the first one reports them."""
     keys = [{_key(problem) for problem in problems} for problems in found]
     return [
         problem

@@ -44,7 +44,7 @@ def cases(which: Expr, options: Sequence[Option]) -> tuple[Chosen, dict[str | No
     groups: dict[Any, list[Option]] = {}
     for option in options:
         groups.setdefault(_key(option), []).append(option)
-    # Any other layer that is called as these are may be given, too: they come last.
+    # Elementwise layers come last: callers may also pass other layers with the same signature.
     ordered = sorted(
         groups.values(), key=lambda group: (any(option.name.is_elementwise for option in group), len(group))
     )
