@@ -121,7 +121,7 @@ HOSTILE = r'{note: "</summary><script>alert(1)</script> ``` | \e[31m"}'
 
 def test_what_a_spec_says_is_text(sh: Shell, folder: Path) -> None:
     """A parameter's text neither leaves its fence in markdown nor reaches the terminal as it is."""
-    (folder / "hostile.yaml").write_text(f"parameters: {HOSTILE}\n{NET}")
+    (folder / "hostile.yaml").write_text(f"arguments: {HOSTILE}\n{NET}")
     (folder / "`x` <b>.yaml").write_text(NET)
     for words in (("a.yaml", "hostile.yaml"), ("hostile.yaml", "`x` <b>.yaml")):
         text = sh("diff", *words)[1]

@@ -67,10 +67,10 @@ def test_a_cell_whose_last_node_nothing_reaches_is_refused() -> None:
 
 LEFT_OUT = """
 input: [4, 8, 8]
-parameters: {on: false}
+arguments: {on: false}
 blocks:
   Unit:
-    parameters: {on: }
+    arguments: {on: }
     layers:
       first: {conv2d: {out_channels: 4, kernel_size: 1}, when: $on}
       second: {conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}
@@ -113,7 +113,7 @@ def test_an_output_of_an_absent_entry_is_absent() -> None:
     """The output `b` never becomes another tensor, such as the network's own input."""
     text = """
     input: [3, 8, 8]
-    parameters: {on: true}
+    arguments: {on: true}
     layers:
       a: {max_pool2d: 2, when: $on}
       c: relu
@@ -132,7 +132,7 @@ def test_a_network_of_nothing_has_a_summary() -> None:
 def test_a_fault_in_a_list_is_told_at_the_number_that_the_layer_has() -> None:
     text = """
     input: [3, 8, 8]
-    parameters: {on: false}
+    arguments: {on: false}
     layers:
       - {relu: , when: $on}
       - conv2d: {out_channels: 4, kernel_size: 9}
@@ -146,10 +146,10 @@ EXPRESSIONS = """
 input: [8, 16, 16]
 blocks:
   Conv:
-    parameters: {channels: , k: 3, side: $(k // 2)}
+    arguments: {channels: , k: 3, side: $(k // 2)}
     layers: [{conv2d: {out_channels: $channels, kernel_size: $k, padding: $side}}]
   Stage:
-    parameters: {width: , kernels: [3, 1], depth: 2, p: 0.5}
+    arguments: {width: , kernels: [3, 1], depth: 2, p: 0.5}
     layers:
       wide: {Conv: $(width * 2)}
       same: {Conv: {channels: $width, k: 1}}

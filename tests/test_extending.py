@@ -32,7 +32,7 @@ layers:
   norm: {rms_norm: {eps: 0.1}}
   relu: relu
 init:
-  - {layers: rms_norm, weight: 0.5}
+  - {match: rms_norm, weight: 0.5}
 """
 
 pytestmark = pytest.mark.usefixtures("kinds_of_this_test")

@@ -17,7 +17,7 @@ BASE = """
 name: Base
 description: the base
 input: [3, 16, 16]
-parameters: {width: 8, classes: 5, bn: false}
+arguments: {width: 8, classes: 5, bn: false}
 layers:
   conv: {conv2d: {out_channels: $width, kernel_size: 3}}
   norm: {batch_norm2d: , when: $bn}
@@ -103,7 +103,7 @@ def test_wrong_files(folder: Path, text: str, code: str) -> None:
 
 def test_imported_blocks_keep_the_blocks_of_their_own_file(folder: Path) -> None:
     (folder / "lib.yaml").write_text(
-        "blocks:\n  Conv: {parameters: {c: }, layers: [{conv2d: {out_channels: $c, kernel_size: 1}}]}\n"
+        "blocks:\n  Conv: {arguments: {c: }, layers: [{conv2d: {out_channels: $c, kernel_size: 1}}]}\n"
         "  Two: {layers: [{Conv: 4}, {Conv: 5}]}\n"
     )
     (folder / "net.yaml").write_text("input: [3, 8, 8]\nimport: {lib.yaml: [Two]}\nlayers: [Two]\n")
@@ -139,13 +139,13 @@ def test_an_extension_replaces_blocks_entries_outputs_and_init(folder: Path) -> 
         "input: [3, 16, 16]\nparameters: {width: 8}\nimport: {lib.yaml: [Norm]}\n"
         "blocks: {Act: {layers: [relu]}, Conv: {layers: [conv2d: {out_channels: 4, kernel_size: 3}, Norm]}}\n"
         "layers: {a: {conv2d: {out_channels: $width, kernel_size: 1}}, b: Conv, c: Act, d: flatten, e: {linear: 10}}\n"
-        "init: [{layers: linear, bias: 0}]\nexpect: {output: [10]}\n"
+        "init: [{match: linear, bias: 0}]\nexpect: {output: [10]}\n"
     )
     (folder / "other.yaml").write_text(
         "extends: net.yaml\nparameters: {width: 4, mid: $(width * 2)}\nimport: {lib.yaml: [Act]}\n"
         "blocks: {Norm: {layers: [identity]}}\n"
         "layers: {b: {conv2d: {out_channels: $mid, kernel_size: 1}}, e: identity, d: {max_pool2d: 2}}\n"
-        "outputs: [b, e]\ninit: [{layers: conv2d, bias: 0}]\n"
+        "outputs: [b, e]\ninit: [{match: conv2d, bias: 0}]\n"
     )
     other = archc.load("other.yaml")
     assert other.outputs == {"b": (8, 16, 16), "e": (8, 8, 8)}
@@ -166,10 +166,10 @@ def test_parameters_may_follow_from_others() -> None:
     """A default that is an expression follows the value given; it is no argument of its own."""
     text = """
 input: [3, 8, 8]
-parameters: {width: 8, hidden: $(width * 4)}
+arguments: {width: 8, hidden: $(width * 4)}
 blocks:
   Mlp:
-    parameters: {out: , mid: $(out * 2), kernel: [1, 3]}
+    arguments: {out: , mid: $(out * 2), kernel: [1, 3]}
     layers:
       - conv2d: {out_channels: $mid, kernel_size: $kernel, padding: same}
       - conv2d: {out_channels: $out, kernel_size: 1}

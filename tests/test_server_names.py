@@ -83,15 +83,15 @@ def test_words_of_the_language_have_no_references(editor: Editor, part: str) -> 
 
 
 LOOPS = """input: [4, 8, 8]
-parameters: {rows: [8, 16], same: 1}
+arguments: {rows: [8, 16], same: 1}
 blocks:
-  Part: {parameters: {w: }, layers: {a: {conv2d: {out_channels: $(w * same), kernel_size: 1}}}}
+  Part: {arguments: {w: }, layers: {a: {conv2d: {out_channels: $(w * same), kernel_size: 1}}}}
 layers:
   conv$i: {conv2d: {out_channels: $w, kernel_size: 1}, for: w, in: $rows, index: i}
   part: {Part: {w: "$(max(rows) * same if 'same' == 'same' else 1)"}}
   sum: {concat: [conv1, part]}
 init:
-  - {layers: [part.a, conv1], bias: 0}
+  - {match: [part.a, conv1], bias: 0}
 """
 
 

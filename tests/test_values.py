@@ -51,7 +51,7 @@ def test_partial_sums_in_a_loop() -> None:
     """Stochastic depth as in EfficientNet: each block's rate follows from the number of blocks before it."""
     text = """
 input: [4, 4, 4]
-parameters: {depths: [1, 2], rate: 0.3}
+arguments: {depths: [1, 2], rate: 0.3}
 layers:
   - for: depth
     in: $depths
@@ -82,7 +82,7 @@ def test_nothing_is_a_default_and_no_value_is_required() -> None:
 input: [3, 4, 4]
 blocks:
   Conv:
-    parameters: {out_channels: , act: null}
+    arguments: {out_channels: , act: null}
     layers:
       - conv2d: {out_channels: $out_channels, kernel_size: 1}
       - {relu: , when: $(act != null)}
@@ -98,7 +98,7 @@ def test_in_channels_outside_of_blocks_are_those_that_arrive() -> None:
     """In lists and mappings, behind `from`, in branches, in nested bodies and in the count of a loop."""
     text = """
 input: [3, 4, 4]
-parameters: {width: 2}
+arguments: {width: 2}
 layers:
   a: {conv2d: {out_channels: $(in_channels * width), kernel_size: 1}}
   b:
@@ -118,10 +118,10 @@ layers:
 
 INHERITED = """
 input: [3, 4, 4]
-parameters: {eps: 0.1, width: 4, wide: $(width * 2)}
+arguments: {eps: 0.1, width: 4, wide: $(width * 2)}
 blocks:
   Outer:
-    parameters: {times: 2}
+    arguments: {times: 2}
     layers: [{Inner: , repeat: $times}, {conv2d: {out_channels: $wide, kernel_size: 1}}]
   Inner:
     layers: [conv2d: {out_channels: $(width * 3), kernel_size: 1}, batch_norm2d: {eps: $eps}]

@@ -77,7 +77,7 @@ def describe_kind(name: str) -> str:
 def _describe_spec(row: dict[str, Any]) -> str:
     parameters = ", ".join(f"{name}={value}" for name, value in row["parameters"].items())
     lines = [f"{row['name']}: {row['description']}", "", f"input: {form(row['input'])}"]
-    lines += [f"parameters: {parameters}"] if parameters else []
+    lines += [f"arguments: {parameters}"] if parameters else []
     lines += [f"paper: {row['paper']}"] if row["paper"] else []
     return "\n".join(lines)
 

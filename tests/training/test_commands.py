@@ -196,7 +196,7 @@ def test_wrong_use_is_answered(sh: Shell, case: str) -> None:
 NORMALISED = """
 name: Normalised
 input: [1, 8, 8]
-parameters: {num_classes: 10}
+arguments: {num_classes: 10}
 layers:
   conv: {conv2d: {out_channels: 8, kernel_size: 3}}
   pool: {adaptive_avg_pool2d: 1}
