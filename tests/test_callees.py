@@ -13,7 +13,7 @@ from archc.graph.warnings import warnings
 from archc.testing import assert_agreement
 from archc.testing.agreement import assert_same_state, modules
 
-ACT = "name: Net\ninput: [4]\nparameters: {act: relu}\nlayers: [$act, linear: 2]\n"
+ACT = "name: Net\ninput: [4]\narguments: {act: relu}\nlayers: [$act, linear: 2]\n"
 
 
 @pytest.mark.parametrize("act", ["prelu", "dropout", "identity"])

@@ -676,7 +676,7 @@ def test_python_api() -> None:
     assert arch.summary(input=(3, 128, 128)).input == (3, 128, 128)
     assert arch.min_input == (15, 15)
     assert arch.outputs == {"output": (1000,)}
-    assert arch.parameters["num_classes"] == 1000
+    assert arch.arguments["num_classes"] == 1000
     model = arch.build(num_classes=10)
     assert isinstance(model, torch.nn.Module)
     assert "class GoogLeNet(nn.Module):" in arch.emit()

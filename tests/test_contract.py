@@ -183,7 +183,7 @@ layers:
 init:
   - {match: [backbone.units.0, '*.stem'], weight: {normal: {std: 0.1}}}
   - {match: backbone, weight: {kaiming_normal: }, bias: 0}
-  - {layers: [extra.*, 'h?ad-[12]'], weight: 0.5, bias: 1}
+  - {match: [extra.*, 'h?ad-[12]'], weight: 0.5, bias: 1}
   - {match: backbone.units.*, weight: 0.25}
 """,
         networks=[{"depth": 0}, {"depth": 3}, {"extra": False}, {"extra": False, "depth": 1}],

@@ -142,8 +142,8 @@ def repository(folder: Path) -> Path:
     specs = folder / "specs"
     specs.mkdir()
     for width, revision in ((4, "one"), (8, "two")):
-        (specs / "net.yaml").write_text("extends: base.yaml\nname: Net\nparameters: {classes: 10}\n")
-        base = "input: [3, 8, 8]\nparameters: {classes: 2}\nimport: {parts.yaml: [A]}\n"
+        (specs / "net.yaml").write_text("extends: base.yaml\nname: Net\narguments: {classes: 10}\n")
+        base = "input: [3, 8, 8]\narguments: {classes: 2}\nimport: {parts.yaml: [A]}\n"
         (specs / "base.yaml").write_text(
             f"{base}layers: [A, {{adaptive_avg_pool2d: 1}}, flatten, {{linear: $classes}}]\n"
         )

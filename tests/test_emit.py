@@ -547,7 +547,7 @@ layers:
 def test_no_parameter_hides_what_a_class_uses(name: str) -> None:
     """Sizes of the input are arguments by these names, and loops call these functions."""
     with pytest.raises(archc.SpecError) as caught:
-        archc.loads(f"name: Net\ninput: [3, 8, 8]\nparameters: {{{name}: 3}}\nlayers: [{{linear: ${name}}}]\n")
+        archc.loads(f"name: Net\ninput: [3, 8, 8]\narguments: {{{name}: 3}}\nlayers: [{{linear: ${name}}}]\n")
     assert "E0208" in {problem.code for problem in caught.value.problems}
 
 

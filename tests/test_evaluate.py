@@ -124,7 +124,7 @@ def test_an_output_of_an_absent_entry_is_absent() -> None:
 
 
 def test_a_network_of_nothing_has_a_summary() -> None:
-    text = "input: [3, 8, 8]\nparameters: {on: false}\nlayers:\n  a: {relu: , when: $on}\n"
+    text = "input: [3, 8, 8]\narguments: {on: false}\nlayers:\n  a: {relu: , when: $on}\n"
     summary = archc.loads(text).summary()
     assert (summary.outputs, summary.layers, summary.outline()) == ({"output": (3, 8, 8)}, (), [])
 

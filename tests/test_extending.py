@@ -95,7 +95,7 @@ def test_requirements(kind: type[Kind]) -> None:
 def test_schema(kind: type[Kind]) -> None:
     schema = spec_schema()
     validator = jsonschema.Draft202012Validator(schema)
-    good = {"input": [3, 8, 8], "layers": [{"rms_norm": {"eps": 0.1}}], "init": [{"layers": "rms_norm", "weight": 1}]}
+    good = {"input": [3, 8, 8], "layers": [{"rms_norm": {"eps": 0.1}}], "init": [{"match": "rms_norm", "weight": 1}]}
     assert validator.is_valid(good)
     assert not validator.is_valid({**good, "layers": [{"rms_norm": {"epsilon": 0.1}}]})
     eps = schema["$defs"]["rms_norm"]["anyOf"][0]["properties"]["eps"]

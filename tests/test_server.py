@@ -450,10 +450,10 @@ def test_definitions_in_other_files(here: Editor, parts: Path) -> None:
         assert found is not None
         assert (found.uri, found.range.start.line) == (parts.as_uri(), line)
     (parts.parent / "base.yaml").write_text(SOUND, "utf-8")
-    found = here.definition("more.yaml", f"extends: ba{CURSOR}se.yaml\nparameters: {{num_classes: 5}}\n")
+    found = here.definition("more.yaml", f"extends: ba{CURSOR}se.yaml\narguments: {{num_classes: 5}}\n")
     assert found is not None
     assert found.uri == here.uri("base.yaml")
-    found = here.definition("more.yaml", f"extends: base.yaml\nparameters: {{num{CURSOR}_classes: 5}}\n")
+    found = here.definition("more.yaml", f"extends: base.yaml\narguments: {{num{CURSOR}_classes: 5}}\n")
     assert found is not None
     assert (found.uri, found.range.start.line) == (here.uri("base.yaml"), 1)
     assert here.definition("more.yaml", f"extends: no{CURSOR}where.yaml\n") is None
@@ -493,7 +493,7 @@ OFFERED = {  # the text behind HEAD, with the cursor; labels in their order; wha
     "joins": ("branches: {a: relu, b: relu}\njoin: ‸", ["concat", "add", "multiply"], "concat"),
     "truth": ("layers: {a: {relu: , auxiliary: ‸", ["true", "false"], "true"),
     "keys": ("lay‸", ["name", "import", "layers"], "name: "),
-    "keys of a block": ("  B:\n    ‸", ["parameters", "description", "layers"], "parameters: "),
+    "keys of a block": ("  B:\n    ‸", ["arguments", "description", "layers"], "arguments: "),
     "claims": ("layers: [relu]\nexpect: {‸", ["parameters", "macs"], "parameters: "),
     "an initializer": ("layers: [relu]\ninit: [{match: conv2d, weight: ‸", ["normal"], "{normal: {${1}}}"),
     "an initialiser as a key": ("layers: [relu]\ninit: [{match: conv2d, weight: {‸", ["normal"], "normal: {${1}}"),
@@ -526,7 +526,7 @@ def test_completion_of_files_and_their_blocks(here: Editor, parts: Path) -> None
     assert [item.label for item in here.completion("more.yaml", f"import: {{parts.yaml: [{CURSOR}")] == ["Part"]
     assert here.completion("more.yaml", f"import: {{nowhere.yaml: [{CURSOR}") == []
     here.check("more.yaml", "extends: base.yaml\n")
-    offered = here.completion("more.yaml", f"extends: base.yaml\nparameters: {{{CURSOR}}}\n")
+    offered = here.completion("more.yaml", f"extends: base.yaml\narguments: {{{CURSOR}}}\n")
     assert [item.label for item in offered] == ["num_classes"]
 
 

@@ -92,7 +92,7 @@ def test_optional_outputs_beside_heads() -> None:
 
 def test_a_network_without_any_output_is_refused() -> None:
     assert codes(OPTIONAL.replace("{out: b, aux: aux, side: side}", "[aux]").replace("$side", "true")) != []
-    text = "input: [3, 8, 8]\nparameters: {f: false}\nlayers: {a: {relu: , when: $f}}\noutputs: {y: a}\n"
+    text = "input: [3, 8, 8]\narguments: {f: false}\nlayers: {a: {relu: , when: $f}}\noutputs: {y: a}\n"
     assert codes(text) == ["E0219"]
 
 

@@ -43,7 +43,7 @@ def codes(text: str) -> list[str]:
     ],
 )
 def test_functions_of_lists(value: str, wanted: int) -> None:
-    head = "input: [3, 4, 4]\nparameters: {depths: [2, 3, 4], ratio: 1.1}\n"
+    head = "input: [3, 4, 4]\narguments: {depths: [2, 3, 4], ratio: 1.1}\n"
     assert channels(f"{head}layers: [{{conv2d: {{out_channels: '{value}', kernel_size: 1}}}}]\n") == wanted
 
 
@@ -69,12 +69,12 @@ layers:
 
 @pytest.mark.parametrize("value", ["$(sum(3))", "$(sum(['a']))", "$(ceil('a'))", "$(depths[0][:1])", "$(depths['a':])"])
 def test_functions_of_other_values(value: str) -> None:
-    head = "input: [3, 4, 4]\nparameters: {depths: [2, 3]}\n"
+    head = "input: [3, 4, 4]\narguments: {depths: [2, 3]}\n"
     assert codes(f'{head}layers: [{{conv2d: {{out_channels: "{value}", kernel_size: 1}}}}]\n') == ["E0213"]
 
 
 def test_steps_of_slices_are_no_part_of_the_language() -> None:
-    assert codes("input: [3, 4, 4]\nparameters: {a: [1], b: '$(a[::2])'}\nlayers: [relu]\n") == ["E0211"]
+    assert codes("input: [3, 4, 4]\narguments: {a: [1], b: '$(a[::2])'}\nlayers: [relu]\n") == ["E0211"]
 
 
 def test_nothing_is_a_default_and_no_value_is_required() -> None:
@@ -151,7 +151,7 @@ def test_a_name_cannot_hide_what_a_block_inherits(change: tuple[str, str]) -> No
 def test_an_imported_block_keeps_the_values_of_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(f"name: Net{INHERITED}", "utf-8")
     (tmp_path / "other.yaml").write_text(
-        "input: [3, 4, 4]\nparameters: {width: 100, eps: 7}\nimport: {net.yaml: [Outer]}\n"
+        "input: [3, 4, 4]\narguments: {width: 100, eps: 7}\nimport: {net.yaml: [Outer]}\n"
         "layers: [{conv2d: {out_channels: $width, kernel_size: 1}}, {dropout: '$(eps / 8)'}, Outer]\n",
         "utf-8",
     )

@@ -12,7 +12,7 @@ import archc
 from archc.graph import warnings
 from archc.library import bundled
 
-UNREAD = "input: [3, 8, 8]\nparameters: {width: 3}\nlayers: [relu]\n"
+UNREAD = "input: [3, 8, 8]\narguments: {width: 3}\nlayers: [relu]\n"
 
 
 def codes(text: str) -> list[str]:
@@ -93,7 +93,7 @@ def test_check_shows_them_and_strict_counts_them(sh: Shell, tmp_path: Path) -> N
 
 def test_what_is_imported_is_not_warned_of(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(UNREAD, "utf-8")
-    (tmp_path / "net.yaml").write_text("extends: base.yaml\nparameters: {width: 4}\n", "utf-8")
+    (tmp_path / "net.yaml").write_text("extends: base.yaml\narguments: {width: 4}\n", "utf-8")
     assert [problem.mark.line for problem in warnings(archc.load(tmp_path / "net.yaml").network) if problem.mark] == [2]
     (tmp_path / "other.yaml").write_text("extends: base.yaml\n", "utf-8")
     assert warnings(archc.load(tmp_path / "other.yaml").network) == []

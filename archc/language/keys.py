@@ -105,7 +105,7 @@ layers:
     "for": _LOOP,
     "in": _LOOP,
     "index": _LOOP,
-    "parameters": """\
+    "arguments": """\
 input: [3, 32, 32]
 arguments: {width: 16, num_classes: 10}
 layers:

@@ -82,7 +82,7 @@ def _problem(
             holder = node_at(root, path[:-1])
             value = node_at(root, path)
             if not help and model.__name__ == "SpecKeys" and len(path) == 1 and isinstance(value, bool | int | float):
-                help = f"declare it as a parameter: `arguments: {{{last}: {shown(value)}}}`"
+                help = f"declare it as an argument: `arguments: {{{last}: {shown(value)}}}`"
             if fix and isinstance(holder, Map) and fix.text in holder:
                 fix = removal(holder, last)
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)
