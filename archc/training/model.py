@@ -114,7 +114,7 @@ def spec_files(architecture: Architecture) -> dict[str, str]:
         f"input: {list(architecture.input)}",
     ]
     if architecture.settings:
-        lines.append("parameters:")
+        lines.append("arguments:")
         lines += [f"  {name}: {json.dumps(value)}" for name, value in architecture.settings.items()]
     return {"spec.yaml": "\n".join(lines) + "\n", **found}
 
