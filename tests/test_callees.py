@@ -27,7 +27,7 @@ def test_a_layer_is_given_by_its_name_and_to_the_class_as_a_class(act: str) -> N
     [
         ("rleu", "unknown layer or block `rleu`"),
         ("batch_norm2d", "`act` is `batch_norm2d`, but the spec only gives it `relu`"),
-        ("concat", "a parameter cannot name `concat`"),
+        ("concat", "an argument cannot name `concat`"),
     ],
 )
 def test_a_layer_that_is_called_in_another_way_is_refused(act: str, message: str) -> None:

@@ -186,7 +186,7 @@ def test_check_with_settings(sh: Shell, folder: Path) -> None:
     assert sh("check", "good.yaml", "--input", "3x2x2")[0] == 1
     code, out, err = sh("check", "resnet18", "good.yaml", "blocks.yaml", "--set", "num_classes=10")
     assert (code, len(out.splitlines())) == (1, 2)
-    assert "error[E0216]: Tiny has no parameter `num_classes`" in err
+    assert "error[E0216]: Tiny has no argument `num_classes`" in err
 
 
 def test_check_of_a_folder_without_specs(sh: Shell, folder: Path) -> None:

@@ -188,7 +188,7 @@ init:
 """,
         networks=[{"depth": 0}, {"depth": 3}, {"extra": False}, {"extra": False, "depth": 1}],
     ),
-    "a backbone that a parameter names, with several outputs": Case(
+    "a backbone that an argument names, with several outputs": Case(
         """
 input: [4, 6, 6]
 arguments: {backbone: Two}

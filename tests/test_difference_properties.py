@@ -215,7 +215,7 @@ def comparable(document: dict[str, Any], *, turn: bool) -> Any:
     for section in document["sections"]:
         section["changes"].sort(key=in_order)
         section["uses"].sort(key=in_order)
-    for name in ("sections", "layers", "parameters"):
+    for name in ("sections", "layers", "arguments"):
         document[name].sort(key=in_order)
     return document
 

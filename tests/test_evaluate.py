@@ -28,7 +28,7 @@ def said(architecture: archc.Architecture, values: dict[str, Any]) -> object:
 def test_what_is_kept_from_other_settings_changes_nothing(draft: Draft, data: st.DataObject) -> None:
     """Settings that are tried one after another on one architecture mean the same as each alone on a new one."""
     used = draft.load()
-    rows = data.draw(st.lists(settings_of(used.parameters), min_size=2, max_size=4))
+    rows = data.draw(st.lists(settings_of(used.arguments), min_size=2, max_size=4))
     for row in rows:
         assert said(used, row) == said(draft.load(), row)
 

@@ -108,7 +108,7 @@ def test_completion_and_hover(kind: type[Kind], tmp_path: Path) -> None:
         assert "rms_norm" in [item.label for item in offered]
         arguments = editor.completion("b.yaml", f"input: [3, 8, 8]\nlayers: {{a: {{rms_norm: {{{CURSOR}}}}}}}\n")
         assert [item.label for item in arguments] == ["eps", "elementwise_affine"]
-        initialized = editor.completion("c.yaml", f"input: [3, 8, 8]\nlayers: [relu]\ninit: [{{layers: {CURSOR}")
+        initialized = editor.completion("c.yaml", f"input: [3, 8, 8]\nlayers: [relu]\ninit: [{{match: {CURSOR}")
         assert "rms_norm" in [item.label for item in initialized]
         said = editor.hover("d.yaml", SPEC.replace("rms_norm: {", f"rms_{CURSOR}norm: {{"))
         assert "root mean square of all values" in said

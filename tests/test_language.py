@@ -43,8 +43,8 @@ def test_extends_changes_parameters_input_and_name(folder: Path) -> None:
     (folder / "wide.yaml").write_text("extends: base.yaml\nname: Wide\ninput: [1, 8, 8]\narguments: {width: 16}\n")
     (folder / "wider.yaml").write_text("extends: wide.yaml\nname: Wider\narguments: {classes: 7}\n")
     wide, wider = archc.load("wide.yaml"), archc.load("wider.yaml")
-    assert (wide.name, wide.input, wide.parameters) == ("Wide", (1, 8, 8), {"width": 16, "classes": 5, "bn": False})
-    assert wider.parameters == {"width": 16, "classes": 7, "bn": False}
+    assert (wide.name, wide.input, wide.arguments) == ("Wide", (1, 8, 8), {"width": 16, "classes": 5, "bn": False})
+    assert wider.arguments == {"width": 16, "classes": 7, "bn": False}
     assert '"""Wider: the base.' in wider.emit()
 
 

@@ -498,7 +498,7 @@ OFFERED = {  # the text behind HEAD, with the cursor; labels in their order; wha
     "an initializer": ("layers: [relu]\ninit: [{match: conv2d, weight: ‸", ["normal"], "{normal: {${1}}}"),
     "an initialiser as a key": ("layers: [relu]\ninit: [{match: conv2d, weight: {‸", ["normal"], "normal: {${1}}"),
     "its arguments": ("layers: [relu]\ninit: [{match: conv2d, weight: {normal: {‸", ["mean", "std"], "mean: "),
-    "what is initialised": ("layers: [relu]\ninit: [{layers: ‸", ["conv2d", "linear"], "conv2d"),
+    "what is initialised": ("layers: [relu]\ninit: [{match: ‸", ["conv2d", "linear"], "conv2d"),
 }  # fmt: skip
 
 

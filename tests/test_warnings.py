@@ -79,7 +79,7 @@ def test_check_shows_them_and_strict_counts_them(sh: Shell, tmp_path: Path) -> N
     code, out, err = sh("check", str(path))
     assert code == 0
     assert "unread.yaml: OK" in out
-    assert err.startswith("warning[W0101]: nothing in the network reads the parameter `width`\n")
+    assert err.startswith("warning[W0101]: nothing in the network reads the argument `width`\n")
     code, out, err = sh("check", "--strict", str(path))
     assert (code, out) == (1, "")
     assert err.startswith("warning[W0101]")

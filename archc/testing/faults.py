@@ -211,10 +211,10 @@ def _in_the_file(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     ]
     key, value, code = draw(st.sampled_from(keys))
     data[key] = value
-    inner: dict[str, Path] = {"E0214": ("Ring", "layers", 0), "E0222": (0, "layers"), "E0401": ("parameters",)}
+    inner: dict[str, Path] = {"E0214": ("Ring", "layers", 0), "E0222": (0, "match"), "E0401": ("parameters",)}
     place = inner.get(code, ())
     if key == "init":
-        place = (0, "layers") if code == "E0222" else (0, "weight")
+        place = (0, "match") if code == "E0222" else (0, "weight")
     if key == "blocks" and code == "E0208":
         place = ("relu",)
     return data, (key, *place), code

@@ -47,7 +47,7 @@ def test_a_run_leaves_its_files_behind(sh: Shell) -> None:
     facts = json.loads(Path("run/run.json").read_text())
     assert facts["versions"]["torch"] == torch.__version__
     kept = archc.load("run/spec.yaml")
-    assert (kept.name, kept.input, kept.parameters["width"]) == ("Small", (1, 8, 8), 4)
+    assert (kept.name, kept.input, kept.arguments["width"]) == ("Small", (1, 8, 8), 4)
     assert load_recipe("run/recipe.yaml").batch_size == 32
 
 
