@@ -1,4 +1,4 @@
-"""Back end: the checked graph to an nn.Module. Importing it imports torch."""
+"""The back end that builds an nn.Module from the checked graph. Importing it imports torch."""
 
 from archc.build.builder import build
 from archc.build.verify import shape_problems

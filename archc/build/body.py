@@ -1,4 +1,4 @@
-"""A body that is no plain chain: its children, and the order and wiring in which they run."""
+"""A body other than a plain chain: its children, and the order and wiring in which they run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from archc.graph import Graph, Ref
 from archc.kinds import Kind
 
 Place = tuple[int, int | str | None]
-"""Where a value is: a slot, and which part of what is there."""
+"""The location of a value: a slot, and the part of the object in the slot."""
 
 
 class Step(NamedTuple):
-    """Run a child: take the values of some places, put the result into a slot.
+    """Run a child: read values from places, and write the result to a slot.
 
-    `done` are the slots whose values nothing reads afterwards, so that their memory is freed at once. `bare` is None
-    for a child; a tensor of the body itself is taken as it is (0), or expanded to one of so many axes for each image.
+    `done` are the slots that nothing reads afterwards, so that their memory is freed at once. `bare` is None for a
+    child. A tensor of the body itself is used as it is (0), or expanded to this many axes for each image.
     """
 
     child: str
@@ -29,10 +29,10 @@ class Step(NamedTuple):
 
 
 class Body(nn.Module):
-    """A block or a network at run time. Its state dict is that of its children, nothing more.
+    """A block or a network at run time. Its state dict has exactly the entries of its children.
 
-    In training, auxiliary heads make the result a dict: `output` (or the named outputs) and each head by
-    its name. With named outputs it is a dict always; otherwise one tensor.
+    In training mode, auxiliary heads make the result a dict with `output` (or the named outputs) and each head by name.
+    With named outputs it is always a dict, otherwise one tensor.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Body(nn.Module):
         self._results = results
         self._heads = heads
         self._named = named
-        # Each child takes what the one before gave: the wiring need not be looked at.
+        # Each child takes the previous result, so no wiring is needed.
         self._chain = (
             not (named or heads)
             and [place for _, place in results] == [(len(steps), None)]
@@ -81,7 +81,7 @@ class Body(nn.Module):
                 tensor: Tensor = getattr(self, name)
                 images = _value(values, sources[0]).shape[0]
                 values[target] = tensor.expand(images, *(-1,) * bare) if bare else tensor
-            elif len(sources) == 1 and sources[0][1] is None:  # nearly always
+            elif len(sources) == 1 and sources[0][1] is None:  # the common case
                 values[target] = children[name](values[sources[0][0]])
             else:
                 values[target] = children[name](*[_value(values, place) for place in sources])
@@ -102,7 +102,10 @@ def _value(values: list[Any], place: Place) -> Any:
 
 
 def _bare(graph: Graph) -> dict[int, int]:
-    """The tensors of a body, with their axes where one is needed for each image: arithmetic broadcasts over these."""
+    """The tensors of a body.
+
+    Each has its number of axes if every image needs a copy, because arithmetic broadcasts over the batch.
+    """
     nodes = graph.nodes
     found = {at: 0 for at, node in enumerate(nodes) if isinstance(node.element, Kind) and node.element.bare}
     expanded = {ref.node for ref in graph.results.values()}
@@ -117,7 +120,7 @@ def _bare(graph: Graph) -> dict[int, int]:
 def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, Place], dict[str, int]]:
     """The steps of a graph, the number of slots, the places of the results, and the slots of auxiliary heads.
 
-    The inputs have the first slots, and each entry has one of its own, which is emptied after its last reader.
+    The inputs have the first slots, and each entry has another one, which is emptied after its last reader.
     """
     last = {ref.node: position for position, node in enumerate(graph.nodes) for ref in node.inputs}
     last |= {ref.node: len(graph.nodes) for ref in graph.results.values()}
@@ -129,7 +132,7 @@ def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, Place], 
 
     def place(ref: Ref) -> Place:
         part: Any = ref.output
-        # The parts of a split are a tuple, the outputs of a body a dict.
+        # The parts of a split are a tuple, and the outputs of a body are a dict.
         if part is not None and ref.node >= 0 and graph.nodes[ref.node].graph is None:
             part = int(part)
         return slot(ref.node), part

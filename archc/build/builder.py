@@ -1,4 +1,7 @@
-"""The checked graph to an nn.Module: one torch call a layer, an nn.Sequential a chain, a Body else."""
+"""Building of an nn.Module from the checked graph.
+
+Each layer becomes a torch module, each chain an nn.Sequential, and any other body a Body.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ from archc.kinds import Call, Kind
 
 
 def build(network: Network) -> nn.Module:
-    """The module of a checked network, initialized as its spec says.
+    """Build the module of a checked network, initialized by the rules of its spec.
 
-    Layers are made in the order of the spec, so under one seed the weights are those of the emitted class.
+    Layers are created in the order of the spec, so that the initial weights for a given seed are those of the emitted
+    class.
     """
     model = build_graph(network.graph, network.spec.name)
     initialize(model, network.init)
@@ -25,7 +29,7 @@ def build(network: Network) -> nn.Module:
 
 
 def build_graph(graph: Graph, title: str) -> nn.Module:
-    """The module of a body; `title` is what it calls itself."""
+    """Build the module of a body; `title` is its displayed name."""
     children: OrderedDict[str, nn.Module] = OrderedDict()
     tensors: dict[str, nn.Parameter] = {}
     for node in graph.nodes:
@@ -63,7 +67,7 @@ class _Chain(nn.Sequential):
 
 
 def make_tensor(call: Call) -> nn.Parameter:
-    """The tensor that an entry is itself, with its initial values."""
+    """Create the tensor of a `parameter` entry, with its initial values."""
     (shape,), given = call.positional, dict(call.keywords)
     if "fill" in given:
         return nn.Parameter(torch.ones(shape) * given["fill"])
@@ -72,5 +76,5 @@ def make_tensor(call: Call) -> nn.Parameter:
 
 
 def make_layer(call: Call) -> nn.Module:
-    """The module of one layer."""
+    """Create the module of a layer."""
     return module_class(call.target)(*call.positional, **dict(call.keywords))

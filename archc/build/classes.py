@@ -17,7 +17,10 @@ from archc.problems import Problem, SpecError, did_you_mean
 
 
 class Found(NamedTuple):
-    """A class (or a function) that makes a network, what messages call it, and its file's text if it was a file."""
+    """A class (or function) that creates a network.
+
+    It has a name for messages, and the text of its file if it is from one.
+    """
 
     name: str
     make: Callable[..., Any]
@@ -26,9 +29,9 @@ class Found(NamedTuple):
 
 
 def find_class(named: str) -> Found | None:
-    """The class behind `file.py`, `file.py:Class` or `module:Class`, which are run for it; None for anything else.
+    """Import the class named by `file.py`, `file.py:Class` or `module:Class`; None for anything else.
 
-    Raises SpecError (E0704) where there is no such class.
+    This runs the file or module. Raises SpecError (E0704) if there is no such class.
     """
     file, colon, name = named.rpartition(":") if ":" in named else (named, "", "")
     if file.endswith(".py"):
@@ -39,10 +42,10 @@ def find_class(named: str) -> Found | None:
 
 
 def construct(found: Found, arguments: dict[str, Any]) -> nn.Module:
-    """The network that a class makes. Raises SpecError (E0704) for arguments that it does not take."""
+    """Create the network of a class. Raises SpecError (E0704) if it can't take the arguments."""
     try:
         model = found.make(**arguments)
-    except Exception as error:  # the class is a program of its author's
+    except Exception as error:  # the class is the user's code
         what = f"`{found.name}` cannot be created: {type(error).__name__}: {error}"
         raise class_fault(found.shown, what, "give arguments with --set") from None
     if not isinstance(model, nn.Module):
@@ -51,7 +54,7 @@ def construct(found: Found, arguments: dict[str, Any]) -> nn.Module:
 
 
 def class_fault(file: str, what: str, help: str = "") -> SpecError:
-    """What is wrong with a file or module that should hold a network."""
+    """The error for a file or module that should contain a network."""
     return SpecError([Problem("E0704", what, file=file, help=help)])
 
 
@@ -69,7 +72,7 @@ def _of_file(path: Path, name: str) -> Found:
     sys.modules[title] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the file is a program of its author's: anything can go wrong in it
+    except Exception as error:  # the file is the user's code, so it can raise anything
         raise class_fault(str(path), f"`{path}` cannot be imported: {type(error).__name__}: {error}") from None
     return _of_module(module, name or _only_class(module, path), str(path), text)
 
@@ -85,7 +88,7 @@ def _of_module(module: Any, name: str, shown: str, text: str | None) -> Found:
 
 
 def _imported(name: str) -> Any:
-    sys.path.insert(0, "")  # as `python -m` does: modules of the working directory are found
+    sys.path.insert(0, "")  # like `python -m`, find modules of the working directory
     try:
         return importlib.import_module(name)
     except Exception as error:
@@ -96,7 +99,7 @@ def _imported(name: str) -> Any:
 
 
 def _only_class(module: Any, path: Path) -> str:
-    """The network among the classes of a file: the one that no other of them uses and that needs no argument."""
+    """The network among the classes of a file: the one that no other class uses and that needs no argument."""
     own = {
         name: made
         for name, made in vars(module).items()

@@ -1,7 +1,7 @@
-"""State dicts in files from elsewhere: the only place that opens them, and every reason why one can't be used.
+"""State dicts in files from elsewhere: the only module that opens them, and every reason why a file can't be used.
 
-Nothing in a file is executed, what it holds is bounded by its own size, and whatever torch and safetensors raise on a
-damaged file becomes a reason.
+Nothing in a file is executed, its content is limited by the size of the file, and every exception that torch or
+safetensors raise on a damaged file becomes a reason.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import torch
 from torch import Tensor, nn
 
 _IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model")
-"""Where training scripts keep the state dict within what they save."""
+"""The keys under which training scripts store the state dict."""
 _WRAPPERS = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before each name."""
+"""The prefixes that DataParallel and torch.compile add to each name."""
 
 _EXPANSION = 4
-"""How much larger than its file an archive's content may be: torch doesn't compress, other programs may have."""
+"""The maximum ratio of content to file size; torch doesn't compress, but other programs may."""
 _SMALL = 2**24
-"""Bytes that are read from an archive whatever the size of its file."""
+"""Bytes that are read from an archive regardless of its file size."""
 
 _SHOWN = 5
 
 
 class Unusable(Exception):
-    """A file that can't be used as weights: its text is the reason, without the path, and `help` what to do."""
+    """A file that can't be used as weights. Its message is the reason without the path, and `help` says what to do."""
 
     def __init__(self, reason: str, help: str = "") -> None:
         super().__init__(reason)
@@ -39,10 +39,10 @@ class Unusable(Exception):
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The state dict of a file: dense real tensors by name, all of them in memory.
+    """Read the state dict of a file: dense real tensors by name, all in memory.
 
-    It may be inside a training script's checkpoint, and its names may begin with a wrapper's `module.`. Raises
-    Unusable if the file can't be read, holds something else, or a value is NaN.
+    It can be part of a checkpoint, and its names can start with a wrapper's prefix such as `module.`. Raises Unusable
+    if the file can't be read or has other content, or if a value is NaN.
     """
     content = _safetensors(path) if path.suffix == ".safetensors" else load_pickled(path)
     state = _unwrapped(content)
@@ -54,13 +54,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def load_pickled(file: Path | IO[bytes]) -> Any:
-    """The tensors and plain values of a file that torch saved. Raises Unusable."""
+    """Load the tensors and plain values of a file that torch saved. Raises Unusable."""
     try:
         if isinstance(file, Path):
             _require_file(file)
         _refuse_expansion(file)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch, about the kinds of tensors in it, which are checked here
+            warnings.simplefilter("ignore")  # torch's warnings about types of tensors, which are checked here
             return torch.load(file, map_location="cpu", weights_only=True)
     except Unusable:
         raise
@@ -90,7 +90,7 @@ def _require_file(path: Path) -> None:
 
 
 def _refuse_expansion(file: Path | IO[bytes]) -> None:
-    """Refuse an archive whose content is many times larger than its file."""
+    """Reject an archive whose content is many times larger than its file."""
     if not zipfile.is_zipfile(file):
         _rewind(file)
         return
@@ -110,7 +110,7 @@ def _rewind(file: Path | IO[bytes]) -> None:
 
 
 def _more_than_tensors(file: Path | IO[bytes], error: Exception) -> Unusable:
-    """The reason and the help for a pickle that holds objects of classes."""
+    """The reason and the help for a pickle that contains objects of classes."""
     names: set[str] = set()
     try:
         _rewind(file)
@@ -126,7 +126,7 @@ def _more_than_tensors(file: Path | IO[bytes], error: Exception) -> Unusable:
 
 
 def _how_to_save(names: set[str]) -> str:
-    """What to do about objects in a checkpoint, in the program that saved it."""
+    """The help for objects in a checkpoint: how to save it without them."""
     alone = "torch.save(model.state_dict(), path)"
     if any(name.startswith(("numpy.", "_codecs.")) for name in names):
         return f"save numbers as float(x) instead of numpy's, or the weights alone: {alone}"
@@ -136,7 +136,7 @@ def _how_to_save(names: set[str]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file could not be read, in a few words."""
+    """A short reason why a file can't be read."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, MemoryError):
@@ -147,7 +147,7 @@ def _reason(error: Exception) -> str:
 
 
 def _unwrapped(content: Any) -> dict[str, Tensor]:
-    """The state dict of a file: itself, or within a checkpoint, and without what wrappers put before every name."""
+    """The state dict itself, or the one within a checkpoint, without the prefixes of wrappers."""
     seen: set[int] = set()
     while isinstance(content, dict):
         if id(content) in seen:
@@ -177,7 +177,7 @@ def _kind(value: Any) -> str:
 
 
 def _fault(tensor: Tensor) -> tuple[str, str] | None:
-    """Why a tensor can't be a weight, and what to do; None if it can."""
+    """The reason why a tensor can't be a weight, and the help; None if it can."""
     if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_nested:
         return "is not a plain tensor", "save plain tensors"
     if tensor.is_quantized:

@@ -1,4 +1,4 @@
-"""Weight initialization as the spec's rules say it, in the order of the modules."""
+"""Weight initialization by the spec's rules, in the order of the modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archc.patterns import matches
 
 
 def initialize(model: nn.Module, rules: Iterable[InitRule]) -> None:
-    """Set the weights of every module that a rule names; the first rule that fits holds."""
+    """Initialize every module that a rule matches; the first matching rule applies."""
     known = [(_classes(rule.kinds), _classes(rule.settable), rule.paths, rule.tensors) for rule in rules]
     if not known:
         return

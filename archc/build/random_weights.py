@@ -1,4 +1,7 @@
-"""Random weights that show every fault of a translation: no layer's output vanishes or depends on its bias alone."""
+"""Random weights that reveal every error of a translation.
+
+With them, no layer's output vanishes or only depends on the layer's bias.
+"""
 
 from __future__ import annotations
 

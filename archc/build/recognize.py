@@ -1,4 +1,4 @@
-"""Modules back to layer types: the layer type that a module is, with its arguments."""
+"""Recognition of modules: the layer type of a module, with its arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archc.kinds import KINDS, Kind
 
 
 def kind_of(module: nn.Module) -> Kind | None:
-    """The layer kind that a module is, with its arguments; None for any other module."""
+    """The layer type of a module, with its arguments; None for any other module."""
     for kind in KINDS.values():
         for target, meant in (kind.classes or {kind.torch: {}}).items():
             if not _is(module, target):
@@ -26,7 +26,7 @@ def kind_of(module: nn.Module) -> Kind | None:
 
 
 def _made(kind: type[Kind], arguments: dict[str, Any]) -> Kind | None:
-    """A layer; a list of equal numbers may be a number. None for what torch takes and archc does not."""
+    """Create a layer; a list of equal numbers may become a number. None for arguments that archc doesn't have."""
     single = {
         name: value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
         for name, value in arguments.items()
@@ -42,13 +42,13 @@ def _made(kind: type[Kind], arguments: dict[str, Any]) -> Kind | None:
 def _is(module: nn.Module, target: str) -> bool:
     if type(module) is module_class(target):
         return True
-    # Emitted files have copies of archc's own, and libraries have classes of these names.
+    # Emitted files have copies of archc's modules, and libraries have classes with these names.
     space, _, name = target.partition(".")
     return space == "archc" and type(module).__name__ == name
 
 
 def _has_its_tensors(kind: Kind, module: nn.Module) -> bool:
-    """Return True if a module with parts of its own has the state of a layer, so that it may be one."""
+    """Return True if a module with children has the state of a layer, so that it may be one."""
     held = {name for name, state in kind.state.items() if all(getattr(kind, flag) for flag in state.flags)}
     return held == module.state_dict().keys()
 
@@ -58,6 +58,6 @@ def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]
         holder = next((each for each in (module, *module.children()) if hasattr(each, name)), module)
         value = getattr(holder, name, None)
         if type(argument.default) is bool and type(value) is not bool:
-            yield name, value is not None  # a flag whose name is that of the tensor: `bias`
+            yield name, value is not None  # a flag with the name of the tensor: `bias`
         elif value is not None or (hasattr(module, name) and argument.default is not None):
             yield name, tuple(value) if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""The classes that the calls of layer kinds name."""
+"""The classes that layer types name in their calls."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from archc.build import modules
 
 
 def module_class(target: str) -> type[nn.Module]:
-    """The class of a target: of torch.nn (`nn.Conv2d`), of archc's own (`archc.Concat`), or of any other module.
+    """The class of a target: of torch.nn (`nn.Conv2d`), of archc (`archc.Concat`), or of any other module.
 
-    Another one is named in full, `package.module.Class`. Raises ImportError, or AttributeError if it has no such class.
+    The latter has its full name, `package.module.Class`. Raises ImportError, or AttributeError if there is no such
+    class.
     """
     space, _, name = target.rpartition(".")
     found: type[nn.Module] = getattr({"nn": nn, "archc": modules}.get(space) or import_module(space), name)

@@ -1,4 +1,4 @@
-"""The inferred shapes held against the real ones of a forward pass."""
+"""Comparison of the inferred shapes with those of a forward pass."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archc.problems import Problem
 
 
 def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Problem]]:
-    """How many layers were compared in one forward pass, and a problem for each that differs.
+    """The number of layers compared in one forward pass, and a problem for each difference.
 
-    Auxiliary heads run in a second pass, in training mode; running statistics stay as they are.
+    Auxiliary heads run in a second pass, in training mode; running statistics don't change.
     """
     layers = {layer.path: layer for layer in walk(network.graph) if not layer.kind.bare}
     real: dict[str, list[tuple[int, ...]]] = {}

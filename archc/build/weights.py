@@ -1,4 +1,4 @@
-"""State dicts from and to files: read without running code, checked against the network, written whole."""
+"""Reading and writing of state dicts: without running code, checked against the network, written completely."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _differ(own: Tensor, theirs: Tensor) -> bool:
 
 
 def misfit(path: Path, key: str, own: dict[str, Tensor], state: dict[str, Tensor]) -> Problem:
-    """Why a key of the network or the file does not fit the other."""
+    """The problem of a key that only the network or only the file has, or whose shapes differ."""
     if key not in state:
         message, help = f"the file is missing `{key}`", did_you_mean(key, state) if len(state) <= 5000 else ""
     elif key not in own:
@@ -65,7 +65,7 @@ def _cause(own: Tensor, theirs: Tensor) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict of a file, as `read_state` finds it. Raises SpecError (E0501) if there is none to use."""
+    """The state dict of a file, like `read_state`. Raises SpecError (E0501) if there is no usable one."""
     try:
         return read_state(path)
     except Unusable as fault:
@@ -74,7 +74,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
-    """Write the state dict of a module; as `save_state`."""
+    """Write the state dict of a module, like `save_state`."""
     save_state(model.state_dict(), path)
 
 
@@ -95,6 +95,6 @@ def save_state(state: dict[str, Tensor], path: Path) -> None:
                 file.write(save(state))
             else:
                 torch.save(state, file)
-        except Exception as error:  # torch raises its own kinds after one of the file's
+        except Exception as error:  # torch raises its own exception after the file's
             cause = error.__context__ if isinstance(error.__context__, OSError) else error
             raise cannot_write(path, cause) from None

@@ -12,7 +12,7 @@ from archc.text import first_line
 
 
 def run(given: Any) -> int:
-    """Build the module, load weights if given, run it once and hold its shapes against the inferred ones."""
+    """Build the module, load weights if given, run it once, and compare its shapes with the inferred ones."""
     architecture = configured(given.spec, given)
     from archc.build import load_weights, save_weights, shape_problems
 

@@ -22,7 +22,7 @@ from archc.text import counted, wrapped
 
 
 def run(given: Any) -> int:
-    """Check every spec; report all problems of all files."""
+    """Check every spec, and report the problems of all files."""
     if given.watch and given.format != "text":
         say("archc check: --watch cannot be combined with --format", error=True)
         return 2
@@ -41,20 +41,20 @@ def _watch(given: Any) -> NoReturn:
         say(f"── {time.strftime('%H:%M:%S')} {'─' * 40}", error=True, flush=True)
         _check(given)
 
-    gc.enable()  # it rests in commands that end soon
+    gc.enable()  # it is disabled in short-lived commands
     watch(lambda: _watched(given.specs), again)
 
 
 def _watched(specs: list[str]) -> Iterator[Path]:
-    """The specs with what they extend and import, and the folders that were named."""
+    """The specs with the files that they extend and import, and the folders that the user named."""
     yield from map(Path, specs)
     for name in _names(specs):
-        with suppress(SpecError):  # no such spec: its path is watched for one to come
+        with suppress(SpecError):  # a missing spec: watch its path
             yield from source_files(find_spec(name)[0])
 
 
 def _names(specs: list[str]) -> list[str]:
-    """The specs, a folder's files in its place."""
+    """The specs; a folder is replaced by the specs in it."""
     found: dict[str, None] = {}
     for name in specs:
         inside = folder_specs(Path(name)) if os.path.isdir(name) and name not in bundled() else []
@@ -64,7 +64,7 @@ def _names(specs: list[str]) -> list[str]:
 
 def _check(given: Any) -> int:
     names, form = _names(given.specs), given.format
-    problems: dict[tuple[object, ...], Problem] = {}  # a fault in a file that several specs import is reported once
+    problems: dict[tuple[object, ...], Problem] = {}  # an error in a shared file is reported once
     wrong = 0
     for name in names:
         try:
@@ -89,7 +89,7 @@ def _check(given: Any) -> int:
         report.append(plain(f"{valid}, {wrong} with {errors}" if wrong else valid, "strong"))
     elif count > 1:
         report.append(plain(errors, "strong"))
-    sys.stdout.flush()  # valid specs come first, also where both streams go to one file
+    sys.stdout.flush()  # valid specs come first, even if both streams go to one file
     if report:
         say(joined(report), error=True)
     return 1 if count else 0
@@ -104,7 +104,7 @@ def _document(problems: Iterable[Problem], form: str) -> Any:
 
 
 def _line(name: str, given: Any) -> tuple[Styled, list[Problem]]:
-    """What is said of a valid spec, and its warnings. Raises SpecError."""
+    """The line for a valid spec, and its warnings. Raises SpecError."""
     path, shown = find_spec(name)
     if os.path.isdir(path):
         what, help = f"the folder `{name}` contains no specs", "spec files end in `.yaml` or `.yml`"

@@ -11,7 +11,7 @@ from archc.text import aligned, printable
 
 
 def run(given: Any) -> int:
-    """Print a row per run, and draw their curves into one picture if asked."""
+    """Print one row per run, and draw their curves into one picture if requested."""
     from archc.files import write_bytes
     from archc.training.compare import RESULTS, compared, draw_comparison, read_run
 

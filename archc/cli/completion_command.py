@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 from archc.terminal import hand_over
 
 SPECS: Final = ("SPEC", "MODEL", "A", "B")
-"""What the arguments are called that take a spec."""
+"""The names of positional arguments that take a spec."""
 
 
 class Option(NamedTuple):
-    """An option of a command: its spellings, its help, and the values it takes, if those are listed."""
+    """An option of a command: its spellings, its help, and its values if they are listed."""
 
     flags: tuple[str, ...]
     help: str
@@ -23,7 +23,7 @@ class Option(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command: its help, its options, and the words that its arguments can be; files are offered, too."""
+    """A command: its help, its options, and the words that its positional arguments can be, in addition to files."""
 
     name: str
     help: str
@@ -55,7 +55,7 @@ def _option(action: argparse.Action) -> Option:
 
 
 def _words(command: str, action: argparse.Action) -> list[str]:
-    """What an argument can be, apart from files."""
+    """The words that a positional argument can be, in addition to files."""
     from archc.kinds import KINDS
     from archc.library import bundled
     from archc.problems.codes import codes

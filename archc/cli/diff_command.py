@@ -11,7 +11,7 @@ from archc.terminal import say, say_json, width
 
 
 def run(given: Any) -> int:
-    """Print the difference. 0: equal; 1: different; 2: one of them cannot be used."""
+    """Print the difference. 0: equal; 1: different; 2: an error."""
     try:
         found = diff(given.before, given.after, given.input)
         equal = found.equal
@@ -29,6 +29,6 @@ def run(given: Any) -> int:
 
 
 def _style(line: str) -> str:
-    """The style of a line of the report: headings stand out, rows by their sign."""
+    """The style of a line of the report: headings are bold, rows are colored by their sign."""
     signs = {"+": "added", "-": "removed", "~": "changed"}
     return signs.get(line[2:3], "") if line.startswith("  ") else "strong"

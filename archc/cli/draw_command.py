@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(given: Any) -> int:
-    """Draw the specs side by side into one file, or to stdout; or hold the file against them."""
+    """Draw the specs side by side to a file or stdout, or compare them with an existing drawing."""
     given.all = given.all or given.depth == "all"
     given.depth = 1 if given.depth in ("all", "blocks") else given.depth
     stdout = given.output == Path("-")
@@ -60,7 +60,7 @@ def run(given: Any) -> int:
 
 
 def _check(path: Path, data: bytes) -> None:
-    """Say that a drawing is up to date. Raises SpecError if it is not."""
+    """Report that a drawing is up to date. Raises SpecError if it isn't."""
     try:
         found = read_bytes(path)
     except OSError:
@@ -73,7 +73,7 @@ def _check(path: Path, data: bytes) -> None:
 
 
 def _wrong_use(given: Any, suffix: str) -> str:
-    """What is wrong with the options, or nothing."""
+    """The error in the options; empty if there is none."""
     endings = [*FORMATS, EXPLORER]
     if suffix not in endings:
         hint = did_you_mean(suffix, endings)
@@ -165,10 +165,10 @@ FORMATS: dict[str, Callable[[list[Picture], Any], str | bytes]] = {
     ".mmd": _mermaid,
     ".dot": _dot,
 }
-"""What an ending stands for: pictures, of any number of architectures, and the options."""
+"""The function for each file extension, from the pictures of any number of architectures and the options."""
 
 LAID_OUT = (".svg", ".pdf", ".png", ".tex")
-"""Formats in which archc places the boxes; in others, the program that shows them does."""
+"""Formats in which archc places the boxes; in others, the viewing program does."""
 
 EXPLORER = ".html"
-"""The page that opens every block of one architecture."""
+"""The extension of the explorer, a page for one architecture."""

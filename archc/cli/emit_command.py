@@ -18,7 +18,7 @@ from archc.text import counted
 
 
 def run(given: Any) -> int:
-    """Write the source of the specs, all or none; or hold the files against the specs."""
+    """Write the source of the specs, all or none, or compare existing files with the specs."""
     stdout = given.out == Path("-")
     if stdout and (len(given.specs) != 1 or given.check or given.force):
         say("archc emit: `-o -` writes the source of one spec, without --check and --force", error=True)
@@ -42,16 +42,17 @@ def run(given: Any) -> int:
 
 
 def _all(out: Path) -> list[str]:
-    """The specs that have a file without being named: not blocks for others to import, and of a family its first.
+    """The specs to emit by default: each spec except files that only have blocks, and one per family.
 
-    A row of a family has the classes of the first, with other values; so it has a file only if somebody made one.
+    The other members of a family have the same classes with other arguments, so they have a file only if it already
+    exists.
     """
     specs = [path for path, shown in all_specs() if load_library(path, shown) is None]
     return [str(path) for path in specs if not is_row(path) or (out / f"{module_name(path.stem)}.py").exists()]
 
 
 def _require_own(paths: list[Path]) -> None:
-    """Raise SpecError unless each of the files is missing, or as archc wrote it."""
+    """Raise SpecError unless each file is missing or unchanged since archc wrote it."""
     problems = []
     for path in paths:
         found = _read(path)
@@ -65,7 +66,10 @@ def _require_own(paths: list[Path]) -> None:
 
 
 def _foreign(text: str) -> str:
-    """Why a file is not as archc wrote it; empty if it is. Line breaks are git's affair (core.autocrlf)."""
+    """The reason why a file isn't as archc wrote it; empty if it is.
+
+    Line breaks are ignored because of Git's core.autocrlf.
+    """
     stated, actual = body_digest(text.replace("\r\n", "\n"))
     if stated is None:
         return "was not written by archc"
@@ -95,14 +99,14 @@ def module_name(stem: str) -> str:
     """A file's stem as a name that Python can import."""
     name = re.sub(r"\W", "_", stem)
     if keyword.iskeyword(name) or name in ("collections", "torch"):
-        return f"{name}_"  # nothing could import it, or it would hide what it imports
+        return f"{name}_"  # otherwise nothing could import it, or it would shadow its own imports
     return f"_{name}" if name[:1].isdigit() else name
 
 
 def _read(path: Path) -> str | None:
-    """The text of a file as it is, so that no line ending is translated; None if there is no file."""
+    """The text of a file without translation of line breaks; None if the file doesn't exist."""
     try:
-        return read_bytes(path).decode("utf-8", "replace")  # a byte that is not UTF-8 is not archc's either
+        return read_bytes(path).decode("utf-8", "replace")  # archc only writes UTF-8
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from archc.training.evaluation import Evaluation
 
 _ROWS = 20
-"""How many classes the table shows, those with the lowest accuracy."""
+"""The maximum number of classes in the table, which shows those with the lowest accuracy."""
 
 
 def run(given: Any) -> int:
-    """Evaluate a run's best weights on a part of its data, or of another dataset."""
+    """Evaluate the best weights of a run on a part of its data or on another dataset."""
     from archc.training.trained import load_run
 
     trained = load_run(given.run, device=given.device)

@@ -10,7 +10,7 @@ from archc.terminal import say
 
 
 def run(given: Any) -> int:
-    """Write an .onnx or .pt2 file, and say what it was compared with."""
+    """Write an .onnx or .pt2 file, and report the comparison."""
     architecture = configured(given.spec, given)
     from archc.exporting import export
 

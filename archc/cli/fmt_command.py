@@ -48,7 +48,7 @@ def run(given: Any) -> int:
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """The files, and those of the folders; without any, the specs of ./specs."""
+    """The files, and the specs in the folders; by default, the specs of ./specs."""
     found: dict[Path, None] = {}
     for path in paths or [Path("specs")]:
         found.update(dict.fromkeys(folder_specs(path) if path.is_dir() else [path]))

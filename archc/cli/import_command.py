@@ -9,8 +9,8 @@ from archc.terminal import say
 
 
 def run(given: Any) -> int:
-    """Import a network, and write its spec and its weights once they are verified."""
-    for path in (given.output, given.weights):  # elsewhere, --weights names a file that is loaded
+    """Import a network, verify it, and write its spec and weights."""
+    for path in (given.output, given.weights):  # in other commands, --weights names a file to load
         if path is not None:
             require_new(path)
     from archc.importing import import_

@@ -16,7 +16,7 @@ from archc.terminal import width as terminal_width
 from archc.text import form, hanging
 
 _LINE: Final = 100
-"""The longest line of a family's members."""
+"""The maximum length of a line that lists a family."""
 
 
 def run(given: Any) -> int:
@@ -57,7 +57,7 @@ def _describe(given: Any) -> int:
 
 
 def describe_kind(name: str) -> str:
-    """A layer type as text: its torch class, arguments and docstring; empty if there is none with this name."""
+    """A layer type as text: its torch class, arguments and docstring; empty if it doesn't exist."""
     from archc.kinds import KINDS
 
     kind = KINDS.get(name)
@@ -102,7 +102,7 @@ def _specs() -> list[dict[str, Any]]:
 
 
 def _written(value: Any) -> Any:
-    """A parameter's default as the spec writes it: `$(width * 2)` for an expression."""
+    """An argument's default as the spec writes it: `$(width * 2)` for an expression."""
     if isinstance(value, tuple):
         return [_written(item) for item in value]
     return f"$({value.text})" if isinstance(value, Expression) else value

@@ -1,4 +1,4 @@
-"""`archc COMMAND …`: arguments, exit codes, and no traceback for what a user got wrong."""
+"""`archc COMMAND …`: arguments, exit codes, and error messages without tracebacks."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, visible(f"{self.prog}: {message}\n{help}\n"))
 
     def option_names(self) -> list[str]:
-        """The options that it takes, as they are written."""
+        """The options that it accepts."""
         return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
 
 
 def parser(used: str = "") -> _Parser:
-    """The command line; only the command that is `used` has its options, for a quick start."""
+    """The command line; only the `used` command has its options, so that it starts quickly."""
     top = _Parser(prog="archc", description="A compiler for neural-network architectures.", allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"archc {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -78,7 +78,7 @@ def parser(used: str = "") -> _Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. 0: done; 1: problems; 2: wrong usage; 130 and 143: interrupted by SIGINT, SIGTERM."""
+    """Run a command. 0: success; 1: errors; 2: invalid usage; 130 and 143: interrupted by SIGINT or SIGTERM."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         _prepare_process()
@@ -99,10 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_color(given.color)
     code = _run(given.command, given)
     if arguments is None and "torch" not in sys.modules:
-        gc.freeze()  # the process ends here: nothing is worth collecting; extension modules of torch's would complain
+        gc.freeze()  # the process ends, so nothing has to be collected, and torch's extension modules would complain
     if arguments is None and os.environ.get("WORLD_SIZE", "1") != "1":
-        # One of torchrun's processes. A thread of gloo's may still be about to let a tensor of Python's go, and
-        # aborts the process if the interpreter is being taken down by then.
+        # In a process of torchrun, a thread of gloo may still be about to release a Python tensor,
+        # which aborts the process if the interpreter is already shutting down.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare_process() -> None:
-    """What a short-lived process does without: pydantic's plugins, cyclic garbage, a terminal's encoding errors."""
+    """Disable what a short-lived process doesn't need: pydantic plugins, cyclic garbage collection, encoding errors."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()
     for stream in (sys.stdout, sys.stderr):
@@ -139,7 +139,7 @@ def _run(command: str, given: Any) -> int:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             say(f"archc: {error}", error=True)
-        # The reader of a pipe has gone: nothing is left to say, also not at exit.
+        # The reader of the pipe has exited, so there is nothing left to print, even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     assert isinstance(code, int)

@@ -15,7 +15,7 @@ from archc.terminal import say
 
 
 def run(given: Any) -> int:
-    """Write a commented starter that checks, builds and emits as it stands, with the schema that its editor reads."""
+    """Write a commented starter that checks, builds and emits without changes, and the schema for its editor."""
     name = given.name.removesuffix(".yaml")
     fault = class_name_fault(name)
     if fault:

@@ -164,19 +164,19 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
 
 
 def _named(command: argparse._ActionsContainer, *names: str, **how: Any) -> None:
-    """Add an option whose last name is an older one, or another command's: it is understood, and not shown."""
+    """Add an option whose last name is an alias (an older name, or another command's), which isn't shown."""
     action = command.add_argument(*names, **how)
     action.option_strings = names[:-1]
 
 
 def _out(command: argparse.ArgumentParser, what: str, help: str, *, required: bool = False) -> None:
-    """The file that a command writes."""
+    """Add the option for the file that a command writes."""
     names = ("-o", "--out", "--output")
     _named(command, *names, dest="output", type=Path, required=required, metavar=what, help=help)
 
 
 def _depth(command: argparse.ArgumentParser, default: Any) -> None:
-    """How much of the hierarchy a command shows."""
+    """Add the option for the depth that a command shows."""
     shown = "`blocks`, one line per block" if default == "blocks" else default
     help = f"show N levels: 1 shows blocks closed, 2 also what they contain, `all` single layers (default: {shown})"
     command.add_argument("--depth", type=depth, default=default, metavar="N", help=help)
@@ -274,7 +274,7 @@ _DATA = "digits, shapes[:SIZE[:COUNT]], cifar10, cifar100, mnist, fashion-mnist,
 
 
 def _recipe(command: argparse.ArgumentParser) -> None:
-    """A recipe, and an option for each of its fields."""
+    """Add the option for a recipe, and one for each of its fields."""
     from archc.training.recipe import Recipe, bundled_recipes
 
     recipe = command.add_argument_group("recipe")
@@ -307,7 +307,7 @@ def _recipe(command: argparse.ArgumentParser) -> None:
 
 
 _LONGEST = 40
-"""The longest list of words that a usage line shows: it does not break there."""
+"""The maximum length of a list of words in a usage line, which doesn't wrap."""
 
 
 def _metavar(annotation: Any) -> str:
@@ -316,7 +316,7 @@ def _metavar(annotation: Any) -> str:
 
 
 def _field(name: str, text: str) -> Any:
-    """A recipe field's value, written as in YAML."""
+    """The value of a recipe field, in YAML syntax."""
     from archc.training.recipe import field_fault
 
     _, value = setting(f"{name}={text}")
@@ -327,7 +327,7 @@ def _field(name: str, text: str) -> Any:
 
 
 def _item(name: str, text: str) -> Any:
-    """One of the values of a recipe's list, written as in YAML."""
+    """An item of a recipe's list, in YAML syntax."""
     from archc.training.recipe import field_fault
 
     _, value = setting(f"{name}={text}")
@@ -338,7 +338,7 @@ def _item(name: str, text: str) -> Any:
 
 
 def _scaled(name: str, text: str) -> tuple[str, float]:
-    """`PATTERN=X`, an entry of a recipe's mapping from patterns to numbers."""
+    """`PATTERN=X`: an entry of a recipe's mapping from patterns to numbers."""
     pattern, _, value = text.rpartition("=")
     try:
         pair = pattern, float(value)
@@ -353,7 +353,7 @@ def _scaled(name: str, text: str) -> tuple[str, float]:
 
 
 def recipe_changes(given: Any) -> dict[str, Any]:
-    """The fields of a recipe that were given as options."""
+    """The recipe fields that were set by options."""
     found = {
         name.removeprefix("recipe_"): value
         for name, value in vars(given).items()
@@ -365,14 +365,14 @@ def recipe_changes(given: Any) -> dict[str, Any]:
 
 
 def count(text: str) -> int:
-    """A number of things, at least 1."""
+    """An integer, at least 1."""
     if not (text.isascii() and text.isdigit() and int(text[:12]) > 0):
         raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return int(text)
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Words that commas separate."""
+    """Words separated by commas."""
     found = tuple(word.strip() for word in text.split(","))
     if not all(found) or len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"expected names such as batch,height,width, got {text!r}")
@@ -380,12 +380,12 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def natural(text: str) -> int:
-    """A number from 0 on."""
+    """An integer, at least 0."""
     return 0 if text == "0" else count(text)
 
 
 def depth(text: str) -> Any:
-    """Levels to open: a number, or `blocks`, or `all`."""
+    """The number of levels to open, `blocks`, or `all`."""
     return text if text in ("blocks", "all") else count(text)
 
 
@@ -433,7 +433,7 @@ def configured(spec: str, given: Any) -> Architecture:
 
 
 def input_size(text: str) -> tuple[int, ...]:
-    """`3x224x224` as (3, 224, 224): a shape of one to four sizes, whatever the network takes."""
+    """Parse `3x224x224` as (3, 224, 224): a shape of one to four sizes."""
     parts = text.replace("×", "x").split("x")
     if len(parts) > 4 or not all(part.isascii() and part.isdigit() and 0 < int(part[:12]) < 2**31 for part in parts):
         raise argparse.ArgumentTypeError(f"expected channels x height x width, such as 3x224x224, got {text!r}")
@@ -441,7 +441,7 @@ def input_size(text: str) -> tuple[int, ...]:
 
 
 def setting(text: str) -> tuple[str, Any]:
-    """`name=value`, the value written as in YAML."""
+    """Parse `name=value`, with the value in YAML syntax."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, such as num_classes=10, got {text!r}")

@@ -17,7 +17,7 @@ _BAR = 24
 
 
 def run(given: Any) -> int:
-    """Tell the most probable classes of each image, and at the end which ones cannot be read."""
+    """Print the most probable classes of each image, and then the images that can't be read."""
     from archc.training.trained import load_run
 
     predictions = load_run(given.run, device=given.device).predict(given.images, given.top)
@@ -49,7 +49,7 @@ def _facts(found: Prediction) -> dict[str, Any]:
 
 
 def _table(every: list[Prediction]) -> str:
-    """A row per class of each image that can be read."""
+    """One row per class of each image that can be read."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["image", "class", "probability"])

@@ -14,7 +14,7 @@ from archc.terminal import say, say_json, width
 
 
 def run(given: Any) -> int:
-    """Print the figures of one spec."""
+    """Print the summary of one spec."""
     summary = configured(given.spec, given).summary()
     match given.format:
         case "json":
@@ -29,14 +29,14 @@ def run(given: Any) -> int:
 
 
 def _styled(text: str) -> Styled:
-    """The table with its head in bold and its rules faint."""
+    """The table with a bold header and dim rules."""
     lines = text.split("\n")
     heads = {head for head, rule in pairwise(lines) if rule.startswith("──")}
     return by_line(text, lambda line: "strong" if line in heads else "quiet" if line.startswith("──") else "")
 
 
 def _csv(summary: Summary) -> str:
-    """Every layer, whatever the depth: for programs."""
+    """Every layer as CSV, regardless of the depth."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     keys = ("path", "kind", "input", "output", "parameters", "macs", "receptive_field", "line")

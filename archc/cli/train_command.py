@@ -14,11 +14,11 @@ from archc.problems import SpecError
 from archc.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-"""Of malloc.h."""
+"""Constants of malloc.h."""
 
 
 def run(given: Any) -> int:
-    """Train, or go on with a run. 130 and 143: stopped by a signal, with the step that was running saved."""
+    """Train, or resume a run. 130 and 143: interrupted by a signal, after saving the current step."""
     fault = _usage(given)
     if fault:
         say(f"archc train: {fault}\ntry `archc train --help`", error=True)
@@ -53,19 +53,19 @@ def run(given: Any) -> int:
         return 128 + stop.number
     except SpecError:
         if os.environ.get("RANK", "0") != "0":
-            return 1  # the first process tells it
+            return 1  # the first process reports it
         raise
     return 0
 
 
 def settle_process() -> None:
-    """Make of this process one that lives long and computes. Before torch is imported."""
-    gc.enable()  # it rests in commands that end soon
-    # Threads that wait by spinning take the processor from each other where the machine has other work: small
-    # networks were 10 times slower there, and no faster on an idle machine.
+    """Configure this process for a long computation, before torch is imported."""
+    gc.enable()  # it is disabled in short-lived commands
+    # Threads that wait by spinning take the processor from each other if the machine is busy: small
+    # networks were 10 times slower then, and no faster on an idle machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Every step frees and takes the same large blocks. glibc gives each back to the system, which then clears it
-    # page by page when it is taken again: a quarter of the time of AlexNet's steps with batches of 4.
+    # Every step frees and allocates the same large blocks. glibc returns each to the system, which then clears it
+    # page by page when it is allocated again: a quarter of the time of AlexNet's steps with batches of 4.
     with suppress(AttributeError):  # another C library
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)

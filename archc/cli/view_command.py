@@ -21,7 +21,7 @@ from archc.terminal import say
 
 
 def run(given: Any) -> NoReturn:
-    """Serve the explorer of a spec and look at its files, until the process is interrupted."""
+    """Serve the explorer of a spec, and watch its files until the process is interrupted."""
 
     def read() -> tuple[Architecture, list[Problem]]:
         return open_network(given.spec, given.input, dict(given.settings))
@@ -42,19 +42,19 @@ def run(given: Any) -> NoReturn:
 
 
 def _follow(live: Live, spec: str) -> NoReturn:
-    """Look whenever a file has changed that the spec is made of."""
+    """Reload the spec whenever one of its files changes."""
     import gc
 
     def files() -> Iterator[Path]:
         yield Path(spec.rpartition(":")[0] or spec if names_code(spec) else spec)
-        with suppress(SpecError):  # no such spec: its path is watched for one to come
+        with suppress(SpecError):  # a missing spec: watch its path
             yield from source_files(find_spec(spec)[0])
 
-    gc.enable()  # it rests in commands that end soon
+    gc.enable()  # it is disabled in short-lived commands
     watch(files, live.look)
 
 
 def _has_screen() -> bool:
-    """Return True if a browser would open a window rather than take the terminal."""
+    """Return True if a browser would open a window instead of taking over the terminal."""
     windows = sys.platform in ("win32", "darwin")
     return windows or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""An action that is taken again whenever a file changes."""
+"""Repeating an action whenever a file changes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from archc.library import folder_specs
 from archc.terminal import say
 
 INTERVAL = 0.3
-"""Seconds from one look at the files to the next."""
+"""Seconds between two checks of the files."""
 
 
 def watch(files: Callable[[], Iterable[Path]], action: Callable[[], object]) -> NoReturn:
-    """Take the action, and again after each change of the files, until the process is interrupted.
+    """Run the action, and again after each change of the files, until the process is interrupted.
 
-    Which files they are is asked before each action: a spec may import another one by then. A folder among them
-    changes when a spec comes or goes.
+    `files` is called before each run, because a spec may import another one by then. A folder among them changes when a
+    spec is added or removed.
     """
     while True:
-        # Looked at before the action: what changes while it runs is seen after it.
+        # Checked before the action, so that changes during the action are noticed after it.
         seen = {path: _stamp(path) for path in files()}
         _guarded(action)
         while all(_stamp(path) == stamp for path, stamp in seen.items()):
             time.sleep(INTERVAL)
-        time.sleep(INTERVAL / 10)  # whoever writes the file may be half way through
+        time.sleep(INTERVAL / 10)  # the file may only be half written
 
 
 def _guarded(action: Callable[[], object]) -> None:
-    """Take the action. A fault of archc's own is printed and ends no session; one of the streams does."""
+    """Run the action. An internal error is printed and doesn't end the session, but an error of a stream does."""
     try:
         action()
     except OSError:
@@ -41,7 +41,7 @@ def _guarded(action: Callable[[], object]) -> None:
 
 
 def _stamp(path: Path) -> object:
-    """What differs once the file has changed; None if it is not there."""
+    """A value that changes when the file changes; None if it doesn't exist."""
     try:
         if path.is_dir():
             return folder_specs(path)

@@ -1,4 +1,4 @@
-"""Two architectures held against each other, in meaning: which layers are which, and what became of them."""
+"""Comparison of two architectures by structure: which layers correspond, and how they differ."""
 
 from archc.difference.difference import Difference
 from archc.difference.find import diff

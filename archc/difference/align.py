@@ -1,4 +1,4 @@
-"""Which part of one body is which part of another."""
+"""Alignment of the parts of two bodies."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from archc.difference.tree import Body, Part
 _NAMESAKE: Final = 1000.0
 _EQUAL: Final = 100.0
 _ALIKE: Final = 10.0
-"""How much it is worth to take two parts for one: they share a name, the structure, or the kind."""
+"""The score for treating two parts as one, because they share a name, the structure, or the type."""
 
 _LEAST_OVERLAP: Final = 0.5
-"""Bodies that have another name are one where they share this much of their layers."""
+"""Bodies with different names are the same if they share at least this fraction of their layers."""
 
 _MOST_CELLS: Final = 100_000
-"""Larger tables are cut in pieces where equal parts stand."""
+"""Larger tables are split at equal parts."""
 
 _MOST_EDITS: Final = 1000
-"""So many parts may be in the way of the equal ones."""
+"""The maximum number of parts between equal ones."""
 
 
 class Pair(NamedTuple):
-    """A part's positions in the two bodies; `moved` where it stands elsewhere among the others."""
+    """The positions of a part in the two bodies; `moved` if its order among the others changed."""
 
     one: int
     other: int
@@ -32,10 +32,11 @@ class Pair(NamedTuple):
 
 
 def align(one: Body, other: Body) -> list[Pair]:
-    """The pairs of two bodies' parts, in the first one's order.
+    """Pair the parts of two bodies, in the order of the first.
 
-    Parts of one name are a pair, but for numbers, which only count. The others are paired in their order, so that
-    as much as possible stays the same. Which of several equally good ways is taken does not depend on the direction.
+    Parts with the same name are a pair, except for numbers, which are only positions. The others are paired in order,
+    so that as much as possible stays the same. If several pairings are equally good, the choice doesn't depend on the
+    direction.
     """
     if _key(other) < _key(one):
         return sorted(Pair(b, a, moved) for a, b, moved in _align(other, one))
@@ -57,7 +58,7 @@ def _align(one: Body, other: Body) -> list[Pair]:
 
 
 class _Scores:
-    """How much it is worth to take a part of one body for a part of the other; 0: they are not one."""
+    """The score for pairing a part of one body with a part of the other; 0 if they don't correspond."""
 
     def __init__(self, a: Sequence[Part], b: Sequence[Part], names: dict[str, int]) -> None:
         self.a, self.b = a, b
@@ -69,19 +70,19 @@ class _Scores:
         self.numbered = not names
 
     def equal(self, i: int, j: int) -> bool:
-        """Return True if two parts are certainly one."""
+        """Return True if two parts certainly correspond."""
         return self.named_a[i] == self.named_b[j] and self.digests_a[i] == self.digests_b[j]
 
     def of(self, i: int, j: int) -> float:
-        """For two parts at their positions."""
+        """The score of two parts at their positions."""
         worth = self.structure(i, j)
         if self.named_a[i] is not None or self.named_b[j] is not None:
             return _NAMESAKE + worth if self.named_a[i] == self.named_b[j] else 0.0
-        # Of several that are alike, the one with the same number.
+        # Of several identical parts, prefer the one with the same number.
         return worth + _ALIKE / 2 if worth and self.a[i].name == self.b[j].name else worth
 
     def structure(self, i: int, j: int) -> float:
-        """For two parts, whatever they are called."""
+        """The score of two parts, regardless of their names."""
         one, other = self.a[i], self.b[j]
         if self.digests_a[i] == self.digests_b[j]:
             return _EQUAL
@@ -92,11 +93,11 @@ class _Scores:
         if one.kind == other.kind:
             same = len(set(one.values) & set(other.values))
             return _ALIKE * (1 + same / (1 + len(one.values)))
-        # Another activation at the same place is a change of it; elsewhere only a name would show that.
+        # Another activation at the same place is a change; elsewhere only the name shows that it is the same part.
         return _ALIKE / 4 if self.numbered and _sort(one) == _sort(other) else 0.0
 
     def bodies(self, one: Body, other: Body) -> float:
-        """For two bodies, by their layers."""
+        """The score of two bodies, based on their layers."""
         kinds = _overlap(one.kinds, other.kinds)
         share = _overlap(one.weighty, other.weighty) if one.weighty or other.weighty else kinds
         if one.name and one.name == other.name:
@@ -108,7 +109,7 @@ class _Scores:
 
 
 def _sort(part: Part) -> str:
-    """The file of a layer's kind: what is defined together does similar things."""
+    """The file of a layer's kind: kinds from the same file do similar things."""
     return type(part.layer).__module__
 
 
@@ -117,7 +118,7 @@ def _overlap(one: Counter[Any], other: Counter[Any]) -> float:
 
 
 def _in_order(a: Sequence[Part], b: Sequence[Part], scores: _Scores) -> list[tuple[int, int]]:
-    """The pairs that are worth most together, in the order of both."""
+    """The pairs with the highest total score, in the order of both bodies."""
     start = 0
     while start < min(len(a), len(b)) and scores.equal(start, start):
         start += 1
@@ -133,7 +134,7 @@ def _between(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[
     if (a1 - a0) * (b1 - b0) <= _MOST_CELLS:
         return _table(scores, a0, a1, b0, b1)
     anchors = _common(scores, a0, a1, b0, b1)
-    if anchors is None:  # so long, and so little in common: place by place
+    if anchors is None:  # long, with little in common: pair by position
         both = zip(range(a0, a1), range(b0, b1), strict=False)
         return [(i, j) for i, j in both if scores.of(i, j)]
     pairs: list[tuple[int, int]] = []
@@ -147,7 +148,7 @@ def _between(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[
 
 
 class _Stretch(NamedTuple):
-    """Pairs (x, x - diagonal) for x from `start` to `end`, and those before them."""
+    """Pairs (x, x - diagonal) for x from `start` to `end`, and the stretch before them."""
 
     before: _Stretch | None
     diagonal: int
@@ -156,9 +157,9 @@ class _Stretch(NamedTuple):
 
 
 def _common(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]] | None:
-    """The longest common sequence of certain pairs; None where more than _MOST_EDITS parts are in the way.
+    """The longest common sequence of certain pairs; None if more than _MOST_EDITS parts are in between.
 
-    Myers, 1986, https://doi.org/10.1007/BF01840446: by diagonals, the furthest that so many edits reach.
+    Myers, 1986, https://doi.org/10.1007/BF01840446: the furthest point on each diagonal for a number of edits.
     """
     n, m = a1 - a0, b1 - b0
     reached: dict[int, tuple[int, _Stretch | None]] = {1: (0, None)}
@@ -187,7 +188,7 @@ def _pairs(last: _Stretch | None) -> list[tuple[int, int]]:
 
 
 def _table(scores: _Scores, a0: int, a1: int, b0: int, b1: int) -> list[tuple[int, int]]:
-    """The best pairs of two stretches, by the table of the best for each two rests of them."""
+    """The best pairs of two stretches, by dynamic programming over their suffixes."""
     best = [[0.0] * (b1 - b0 + 1) for _ in range(a1 - a0 + 1)]
     for i in range(a1 - 1, a0 - 1, -1):
         row, below = best[i - a0], best[i - a0 + 1]

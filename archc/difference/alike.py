@@ -1,4 +1,4 @@
-"""Whether two bodies are written alike: then they differ only in what they are given."""
+"""Comparison of two bodies as written. If they are equal, they only differ in their arguments."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from archc.expressions import Expression
 from archc.language.spec import Block
 
 _PLACES = frozenset({"mark", "marks", "path_marks", "ready"})
-"""Fields that say where something stands, and what was made of it."""
+"""Fields with locations and derived data."""
 
 
 class Likeness:
-    """Compares what specs say, whatever it is called and wherever it stands; remembers the blocks it has seen."""
+    """Compares the content of specs, regardless of names and locations; caches the blocks that it has compared."""
 
     def __init__(self) -> None:
         self._blocks: dict[tuple[int, int], bool] = {}
 
     def alike(self, one: Any, other: Any) -> bool:
-        """Return True if two parts of specs say the same."""
+        """Return True if two parts of specs have the same content."""
         if type(one) is not type(other):
             return False
         match one:

@@ -1,4 +1,4 @@
-"""What differs between two architectures, as data."""
+"""The differences between two architectures, as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Sort = Literal["added", "removed", "changed"]
 
 
 class ArgumentChange(NamedTuple):
-    """An argument, before and after."""
+    """An argument before and after."""
 
     name: str
     before: Argument
@@ -20,11 +20,11 @@ class ArgumentChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """One part that came, went, or is another one.
+    """A part that was added, removed or changed.
 
-    `before` and `after` are its paths within its section: unlike where it was renamed, None where it is not there,
-    empty for the section's body itself. `reads` are the names of its inputs, where it reads other values than before;
-    `moved` says that it stands elsewhere among the others.
+    `before` and `after` are its paths within its section. They differ if it was renamed, are None if it doesn't exist,
+    and empty for the section's own body. `reads` are the names of its inputs, if they changed. `moved` means that its
+    order among the others changed.
     """
 
     before: str | None
@@ -37,26 +37,26 @@ class Change:
 
     @property
     def sort(self) -> Sort:
-        """Whether the part came, went, or is another one."""
+        """The sort of the change: added, removed, or changed."""
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
     @property
     def renamed(self) -> bool:
-        """Whether it has another name; a number that only counts is none."""
+        """Return True if the part has another name; numbers are positions, not names."""
         if self.one is None or self.other is None:
             return False
         return self.one.name != self.other.name and not (self.one.name.isdigit() and self.other.name.isdigit())
 
     @property
     def replaced(self) -> bool:
-        """Whether it is a layer of another kind, or a layer instead of a body."""
+        """Return True if the part is a layer of another type, or a layer instead of a body."""
         if self.one is None or self.other is None:
             return False
         return self.one.kind != self.other.kind and (self.one.body is None or self.other.body is None)
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for changes that say the same: reported once, whatever the values of a block's parameters."""
+        """A key that is equal for equal changes, which are reported once for all arguments of a block."""
         parts = tuple(part and part.said for part in (self.one, self.other)) if self.sort != "changed" else None
         kinds = self.replaced and (self.one and self.one.said, self.other and self.other.said)
         arguments = tuple(

@@ -1,4 +1,4 @@
-"""Whether checkpoints of one network load into another: their keys and shapes, without any tensor."""
+"""Compatibility of checkpoints, from keys and shapes alone."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class StateDifference:
-    """The state dicts of two networks, seen from one who loads the first one's into the second.
+    """The differences between two state dicts, for loading the first one into the second network.
 
-    `missing` keys are only in the second, `unexpected` only in the first, `reshaped` in both with unlike shapes.
-    `renamed` leads from the first one's key to the second's where a layer is the same and its path is not.
+    `missing` keys exist only in the second, `unexpected` ones only in the first, and `reshaped` ones in both with
+    different shapes. `renamed` maps keys of the first to keys of the second, if a layer is the same but has another
+    path.
     """
 
     before: dict[str, Shape]
@@ -30,29 +31,29 @@ class StateDifference:
 
     @property
     def loads(self) -> bool:
-        """Whether `load_state_dict` takes it."""
+        """Return True if `load_state_dict` accepts the checkpoint."""
         return not (self.missing or self.unexpected or self.reshaped)
 
     @property
     def misplaced(self) -> dict[str, str]:
-        """Keys that both have for unlike layers: what is loaded by name lands in the wrong one."""
+        """Keys that both have for different layers: loading by name puts these weights into the wrong layer."""
         return {key: right for key, right in self.renamed.items() if key in self.after}
 
     @cached_property
     def counterparts(self) -> dict[str, str]:
-        """The key of the same layer in the second one's, for each of the first one's that has one."""
+        """Maps each key of the first network to the key of the same layer in the second, if there is one."""
         taken = set(self.renamed.values())
         same = {key: key for key in self.before if key in self.after and key not in taken}
         return same | self.renamed
 
     @property
     def fitting(self) -> int:
-        """How many keys have the same name and shape and belong to the same layer in both."""
+        """The number of keys with the same name and shape that belong to the same layer in both."""
         return sum(key == other and self._fits(key, other) for key, other in self.counterparts.items())
 
     @property
     def fitting_renamed(self) -> int:
-        """How many have the same shape and belong to the same layer, whatever they are called."""
+        """The number of keys with the same shape that belong to the same layer, regardless of their names."""
         return sum(self._fits(key, other) for key, other in self.counterparts.items())
 
     def _fits(self, key: str, other: str) -> bool:
@@ -60,12 +61,12 @@ class StateDifference:
 
     @property
     def loads_renamed(self) -> bool:
-        """Whether it loads once its keys are renamed."""
+        """Return True if the checkpoint loads once its keys are renamed."""
         renamed = {self.renamed.get(key, key): shape for key, shape in self.before.items()}
         return len(renamed) == len(self.before) and renamed == self.after
 
     def to_dict(self) -> dict[str, Any]:
-        """As `archc diff --format json` prints it."""
+        """The data that `archc diff --format json` prints."""
         return {
             "loads": self.loads,
             "loads_renamed": self.loads_renamed,
@@ -79,7 +80,7 @@ class StateDifference:
 
 
 def state_difference(one: Body, other: Body, matches: Sequence[Match]) -> StateDifference:
-    """The state dicts of two networks, of whose layers the matches are the same."""
+    """Compare the state dicts of two networks, given the layers that correspond."""
     before, after = _state(one), _state(other)
     return StateDifference(
         before,
@@ -97,7 +98,7 @@ def _state(body: Body) -> dict[str, Shape]:
 
 
 def _key(path: str, name: str) -> str:
-    return f"{path}.{name}" if name else path  # a parameter of a module that has others below it
+    return f"{path}.{name}" if name else path  # a parameter of a module that also has children
 
 
 def _renamed(matches: Sequence[Match]) -> Iterable[tuple[str, str]]:
@@ -109,9 +110,9 @@ def _renamed(matches: Sequence[Match]) -> Iterable[tuple[str, str]]:
 
 
 def together(keys: Iterable[str], all_keys: Iterable[str]) -> list[tuple[str, int]]:
-    """Keys by their common beginnings, with their numbers: those of a whole module are one.
+    """Group keys by common prefixes, with the number of keys; a whole module is one group.
 
-    `all_keys` are those that the module has. Of a layer that has others too, they are in braces.
+    `all_keys` are all keys of the network. If only some keys of a layer are in a group, they are in braces.
     """
     counts = [_counts(keys), _counts(all_keys)]
     whole: dict[str, int] = {}
@@ -141,7 +142,7 @@ def _counts(keys: Iterable[str]) -> dict[str, int]:
 
 
 def gathered(rows: Iterable[tuple[str, int]]) -> list[tuple[list[str], int]]:
-    """Beginnings that end alike (`conv1.bn.*`, `conv2.bn.*`) together, and those of one list, with all their keys."""
+    """Group prefixes with the same suffix (`conv1.bn.*`, `conv2.bn.*`) or in the same list, with all their keys."""
     found: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for name, count in rows:
         found.setdefault((_end(name), count), []).append(name)
@@ -149,7 +150,7 @@ def gathered(rows: Iterable[tuple[str, int]]) -> list[tuple[list[str], int]]:
 
 
 def _end(name: str) -> tuple[str, ...]:
-    """What a group of keys ends in: `bn` for `conv1.bn.*`; of a list's entries, the list."""
+    """The suffix of a group of keys: `bn` for `conv1.bn.*`; for entries of a list, the list."""
     braces = name.find("{")
     if braces >= 0:
         return (name[braces:],)
@@ -158,7 +159,7 @@ def _end(name: str) -> tuple[str, ...]:
 
 
 def renamings(renamed: dict[str, str]) -> list[tuple[str, str, list[str]]]:
-    """Renamed keys by what differs: (`conv1`, `stem`, all keys of the layer that was `conv1`)."""
+    """Group renamed keys by the part that differs: (`conv1`, `stem`, all keys of the layer that was `conv1`)."""
     found: dict[tuple[str, str], list[str]] = {}
     for before, after in renamed.items():
         old, new = before.split("."), after.split(".")

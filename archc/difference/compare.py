@@ -1,4 +1,4 @@
-"""Two trees of parts: which parts are one, and what the report says of those that are not."""
+"""Comparison of two trees: which parts correspond, and what the report says about the others."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from archc.difference.wiring import Inputs, Wiring, own_input
 
 
 class Use(NamedTuple):
-    """Where a block stands, before and after."""
+    """The location of a block, before and after."""
 
     before: str
     after: str
 
 
 class Match(NamedTuple):
-    """A layer that both have, by its paths."""
+    """The paths of a layer that both networks have."""
 
     before: str
     after: str
@@ -31,7 +31,7 @@ class Match(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Section:
-    """Changes of one body: the network's own, or those within a block, reported once for all its uses."""
+    """The changes of one body: the network's own, or a block's, reported once for all its uses."""
 
     blocks: tuple[str, str] | None
     changes: tuple[Change, ...]
@@ -40,7 +40,7 @@ class Section:
 
 @dataclass(slots=True, eq=False)
 class Comparison:
-    """`matches` are the layers that both have; `removed` and `added` those that one has, by their paths."""
+    """The result. `matches` are the layers that both have; `removed` and `added` are the paths of the others."""
 
     sections: list[Section]
     matches: list[Match]
@@ -49,10 +49,10 @@ class Comparison:
 
 
 def compare(one: Body, other: Body, *, written_alike: bool = False) -> Comparison:
-    """Hold two networks against each other.
+    """Compare two networks.
 
-    What follows from something that is reported elsewhere is no change of its own: the value of an expression over
-    parameters, and with `written_alike` (both come from the same text) everything.
+    Consequences of a reported change are not separate changes. This applies to the value of an expression over
+    arguments, and with `written_alike` (both come from the same text) to everything.
     """
     comparer = _Comparer()
     whole = comparer.whole(one, other, told=not written_alike)
@@ -66,7 +66,7 @@ def compare(one: Body, other: Body, *, written_alike: bool = False) -> Compariso
 
 @dataclass(slots=True, eq=False)
 class _Inner:
-    """What was found within one body and the nameless ones in it; paths are relative to it."""
+    """The findings within one body and the nested bodies without a name; paths are relative to it."""
 
     one: Body
     other: Body
@@ -77,7 +77,7 @@ class _Inner:
     blocks: list[tuple[str, str, tuple[Change, ...], _Inner]] = field(default_factory=list)
 
     def take(self, below: _Inner) -> None:
-        """Add what was found of a pair, but for its changes, which have their place."""
+        """Add the findings of a pair, except for its changes, which have an order."""
         self.matches += below.matches
         self.removed += below.removed
         self.added += below.added
@@ -90,7 +90,7 @@ class _Comparer:
         self.known: dict[tuple[int, int, bool], _Inner] = {}
 
     def whole(self, one: Body, other: Body, *, told: bool) -> _Inner:
-        """A network or a block; equal pairs are looked at once."""
+        """Compare a network or a block; equal pairs are compared once."""
         key = (id(one), id(other), told)
         if key not in self.known:
             self.known[key] = found = _Inner(one, other)
@@ -102,7 +102,7 @@ class _Comparer:
     ) -> None:
         pairs = align(one, other)
         wiring = Wiring(one, other, pairs, inputs)
-        changes: list[tuple[float, Change]] = []  # with their places among the parts of the second body
+        changes: list[tuple[float, Change]] = []  # with their positions among the parts of the second body
         both = {pair.one for pair in pairs}, {pair.other for pair in pairs}
         for i, part in enumerate(one.parts):
             if i not in both[0] and not _may_be_a_function(part, other):
@@ -141,7 +141,7 @@ class _Comparer:
         return change if says else None
 
     def below(self, a: Part, b: Part, paths: tuple[str, str], found: _Inner, told: bool, inputs: Inputs) -> None:
-        """The insides of two bodies: of nameless ones within the same section, of blocks in one of their own."""
+        """Compare the content of two bodies: without a name within the same section, blocks in a separate one."""
         assert a.body is not None
         assert b.body is not None
         if not a.body.name or not b.body.name:
@@ -154,7 +154,7 @@ class _Comparer:
         found.blocks.append((*paths, own, self.whole(a.body, b.body, told=told)))
 
     def defaults(self, a: Part, b: Part) -> tuple[ArgumentChange, ...]:
-        """The parameters of a block that neither use gives, and whose defaults differ."""
+        """The arguments of a block that neither use gives, and whose defaults differ."""
         assert a.body is not None
         assert b.body is not None
         one, other = a.body.block, b.body.block
@@ -174,14 +174,14 @@ class _Comparer:
 
 
 def _arguments(a: Part, b: Part) -> tuple[ArgumentChange, ...]:
-    """The arguments that differ, but for those that follow from what is reported elsewhere."""
+    """The arguments that differ, except for consequences of a reported change."""
     found = []
     if (a.body is None) == (b.body is None) and (a.body is not None or a.kind == b.kind):
         for name, before in a.arguments.items():
             after = b.arguments.get(name)
             if after is None or before.value == after.value:
                 continue
-            if before.written != after.written:  # what is written alike follows from what is reported elsewhere
+            if before.written != after.written:  # the same expression: the value follows from a reported change
                 found.append(ArgumentChange(name, before, after))
     if a.auxiliary != b.auxiliary and a.inputs is not None and b.inputs is not None:
         old, new = Argument(a.auxiliary, a.auxiliary), Argument(b.auxiliary, b.auxiliary)
@@ -190,10 +190,10 @@ def _arguments(a: Part, b: Part) -> tuple[ArgumentChange, ...]:
 
 
 def _may_be_a_function(part: Part, there: Body) -> bool:
-    """Return True if it is left to running both to show that a part is missing.
+    """Return True if only running both networks can show whether a part is missing.
 
-    The wiring of a module is not known: its `forward` may call functions, or one ReLU three times. A module's dropouts
-    are told: they do nothing in inference.
+    The wiring of a module is unknown: its `forward` may call functions, or use one ReLU three times. Its dropouts are
+    reported, because they have no effect in inference.
     """
     if part.inputs is not None and there.results is not None:
         return False
@@ -214,7 +214,7 @@ def _unfold(
     result: Comparison,
     sections: dict[tuple[Any, ...], Section],
 ) -> None:
-    """Put the paths of a body's findings together, and equal changes of one block into one section."""
+    """Convert relative paths to full ones, and group equal changes of one block into one section."""
     changes = (*own, *inner.changes)
     if changes:
         blocks = (inner.one.name, inner.other.name) if before else None

@@ -1,4 +1,4 @@
-"""What is compared: an architecture of a spec, or an nn.Module."""
+"""The operands of a comparison: the architecture of a spec, or an nn.Module."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 Figures = Mapping[str, Any]
-"""Totals by name; what is not known is left out."""
+"""Totals by name; unknown ones are omitted."""
 
 
 class LayerFigures(NamedTuple):
-    """A layer's output without the batch dimension, and what it costs; None where it is not known."""
+    """A layer's output shape without the batch dimension, and its costs; None if unknown."""
 
     output: tuple[int, ...] | None
     parameters: int
@@ -28,7 +28,7 @@ class LayerFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """One of the two: what the user calls it, its name, its tree and its figures, and where it comes from."""
+    """One operand: the user's label, its name, its tree, its totals, and its source."""
 
     label: str
     name: str
@@ -41,7 +41,7 @@ class Compared:
 
 
 def compared_architecture(label: str, architecture: Architecture) -> Compared:
-    """An architecture with its figures."""
+    """Prepare an architecture for the comparison."""
     summary = architecture.summary()
     layers = {
         row.path: LayerFigures(row.output, row.parameters, row.macs, row.receptive_field) for row in summary.layers
@@ -65,7 +65,7 @@ def _figures(summary: Summary) -> Figures:
 
 
 def _receptive_field(summary: Summary) -> tuple[int, ...]:
-    """That of the last map that still has places: behind it, everything sees everything."""
+    """The receptive field of the last feature map; after it, every value depends on the whole input."""
     rows = [row for row in summary.layers if not row.training]
     maps = [row for row in rows if any(size > 1 for size in row.output[1:])]
     last = (maps or rows)[-1:]

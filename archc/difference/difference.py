@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 Size = tuple[int, ...]
 
 ABSENT = object()
-"""The value of a parameter that a spec does not have."""
+"""The value of an argument that a spec doesn't have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A parameter of the specs with another value, or only in one of them.
+    """An argument of the specs that differs, or that only one of them has.
 
-    `changed`, `added` and `removed` are the layers that the new value alone changes in the first network; None where
-    it does not take it.
+    `changed`, `added` and `removed` are the layers that the new value alone changes in the first network; None if the
+    first network can't take it.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
-    """A layer whose figures differ, for whatever reason; None where it is not there."""
+    """A layer whose shape or costs differ; a side is None if it doesn't exist there."""
 
     before: str | None
     after: str | None
@@ -85,7 +85,7 @@ class Difference:
 
     @cached_property
     def settings(self) -> list[Setting]:
-        """The parameters that differ, and the layers that each one changes."""
+        """The arguments that differ, and the layers that each one changes."""
         one, other = self.before.architecture, self.after.architecture
         if one is None or other is None:
             return []
@@ -117,7 +117,7 @@ class Difference:
 
     @cached_property
     def formula(self) -> Formula | None:
-        """Both costs in terms of a width that they share, where these are short and differ."""
+        """Both costs as polynomials in a width that they share, if these are short and differ."""
         one, other = self.before.architecture, self.after.architecture
         if one is None or other is None or self.before.figures["parameters"] == self.after.figures["parameters"]:
             return None
@@ -144,14 +144,14 @@ class Difference:
 
     @property
     def equal(self) -> bool:
-        """True if both have the same layers, wiring, parameters, input size and initial weights."""
+        """True if both have the same layers, wiring, arguments, input size and initial weights."""
         if self.settings or self.sections or self.input or self.initialization or not self.state.loads:
             return False
         return self.run is None or self.run.same
 
     @cached_property
     def run(self) -> Run | None:
-        """Where one is a module whose weights fit the other: how far their outputs on one image differ."""
+        """The difference of the outputs on one image, if one operand is a module whose weights fit the other."""
         model, other = (self.after, self.before) if self.after.model is not None else (self.before, self.after)
         if model.model is None or not self.state.loads or self.size is None:
             return None

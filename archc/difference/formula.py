@@ -1,8 +1,8 @@
-"""Counts as polynomials in a width: 49·C² of a 7×7 convolution of C channels.
+"""Costs as polynomials in a width, such as 49·C² for a 7×7 convolution of C channels.
 
-Nothing is derived a second time: the network is counted at several widths. Parameters and multiply-adds are
-polynomials in a width as long as no rounding is in between, and a polynomial of degree 3 through four counts that also
-meets two more is the one.
+The formulas aren't derived: the network is evaluated at several widths. Parameters and multiply-adds are polynomials in
+a width unless something is rounded, so a polynomial of degree 3 through four counts that also matches two more counts
+is the right one.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _MOST_DEGREE: Final = 3
 _MOST_TERMS: Final = 2
 _MOST_LAYERS: Final = 2000
 _LEAST_GROWTH: Final = 1.5
-"""A parameter of twice the size makes the network at least this much larger, or the report omits it."""
+"""An argument is omitted if doubling it makes the network larger by less than this factor."""
 
 _SUPERSCRIPTS: Final = {1: "", 2: "²", 3: "³"}
 
 
 @dataclass(frozen=True, slots=True)
 class Polynomial:
-    """Coefficients by degree, from the constant on."""
+    """Coefficients by degree, starting with the constant."""
 
     coefficients: tuple[int, ...]
 
     @property
     def terms(self) -> int:
-        """How many terms are not 0."""
+        """The number of nonzero terms."""
         return sum(map(bool, self.coefficients))
 
     def text(self, variable: str) -> str:
@@ -53,7 +53,7 @@ class Polynomial:
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """What two networks cost in terms of `variable`, which is `meaning`."""
+    """The costs of two networks in terms of `variable`, whose definition is `meaning`."""
 
     variable: str
     meaning: str
@@ -62,9 +62,9 @@ class Formula:
 
 
 def formula(before: Architecture, after: Architecture) -> Formula | None:
-    """The costs of both as short polynomials in a parameter that they share; None where there are none.
+    """The costs of both networks as short polynomials in an argument that they share; None if there are none.
 
-    A parameter that is as large as the input's channels in both is changed together with them: a stack of C channels.
+    If the argument equals the channels of the input in both, both change together: a stack of C channels.
     """
     if max(len(each.network.graph.nodes) for each in (before, after)) > _MOST_LAYERS:
         return None
@@ -88,7 +88,7 @@ def _polynomials(costs: list[list[Cost]], what: str, step: int) -> tuple[Polynom
 
 
 def _costs(architecture: Architecture, name: str, value: int, tied: bool) -> list[Cost]:
-    """The costs at one to six times the parameter's value; empty where it does not take them, or hardly matters."""
+    """The costs at one to six times the argument's value; empty if a value is invalid, or if they hardly change."""
     costs: list[Cost] = []
     axes = architecture.input[1:]
     for times in range(1, _COUNTS + 1):
@@ -103,7 +103,7 @@ def _costs(architecture: Architecture, name: str, value: int, tied: bool) -> lis
 
 
 def _fitted(counts: Sequence[int], step: int) -> Polynomial:
-    """The polynomial through counts at `step`, 2 `step`, …; one without terms where there is none of low degree."""
+    """The polynomial through the counts at `step`, 2 `step`, …; without terms if there is none of low degree."""
     # Newton's forward differences, then the powers of x from the falling factorials of t - 1, t = x / step.
     leading: list[int] = []
     row = list(counts)

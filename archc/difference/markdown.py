@@ -1,4 +1,4 @@
-"""A difference for a pull request."""
+"""A difference as Markdown, for a pull request."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from archc.difference.difference import Difference
 from archc.text import aligned, markdown
 
 _MARKS: Final = {"+": "+", "-": "-", "~": "!"}
-"""The marks by which a code host colors the lines of a difference."""
+"""The signs by which a code host colors the lines of a diff."""
 
 
 def difference_markdown(difference: Difference) -> str:
-    """A heading, the totals as a table, and the changes and keys to be opened."""
+    """The report as Markdown: a heading, the totals as a table, and the changes and keys in expandable sections."""
     before, after = (markdown(side.label) for side in (difference.before, difference.after))
     if difference.equal:
         return f"### {before} → {after}\n\nStructurally equal; checkpoints load."
@@ -50,7 +50,7 @@ def _lines(heading: str, rows: Sequence[report.Row]) -> str:
 
 
 def _fenced(lines: Sequence[str]) -> str:
-    """Lines as they are; a fence that none of them holds."""
+    """A code block whose fence doesn't occur in the lines."""
     fence = "```"
     while any(fence in line for line in lines):
         fence += "`"

@@ -1,4 +1,4 @@
-"""An nn.Module as a tree of parts, and how two networks are held against each other by running them."""
+"""An nn.Module as a tree of parts, and the comparison of two networks by running them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from archc.kinds import Shape, Stored
 Size = tuple[int, ...]
 
 _TOLERANCE = 1e-5
-"""Outputs that differ by no more than this share of the largest are one: sums were taken in another order."""
+"""Outputs are equal if they differ by at most this fraction of the largest one, because sums may be in another
+order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Two networks with the same weights on one image: the largest difference, as a share of the largest output."""
+    """The largest difference of two networks with the same weights on one image, relative to the largest output."""
 
     difference: float
 
     @property
     def same(self) -> bool:
-        """Whether they compute the same, but for rounding."""
+        """Return True if both compute the same, except for rounding."""
         return self.difference <= _TOLERANCE
 
 
 def compared_module(label: str, model: nn.Module, input: Size | None) -> Compared:
-    """A module, run once on an image of that size for its shapes. Raises SpecError (E0704) where it does not run."""
+    """Run a module once on an image of the given size to get its shapes.
+
+    Raises SpecError (E0704) if it doesn't run.
+    """
     seen = _Seen() if input is None else _run(label, model, input)
     layers: dict[str, LayerFigures] = {}
     body = _body(model, "", seen, layers)
@@ -41,7 +45,7 @@ def compared_module(label: str, model: nn.Module, input: Size | None) -> Compare
     figures: dict[str, Any] = {"parameters": sum(trained.values()), "training_parameters": sum(trained.values())}
     if input is not None:
         leaves = {path for path, module in model.named_modules() if not list(module.children())}
-        idle = leaves - seen.shapes.keys()  # heads that exist for training
+        idle = leaves - seen.shapes.keys()  # heads that only exist in training
         figures["parameters"] = sum(size for name, size in trained.items() if name.rpartition(".")[0] not in idle)
         figures["macs"] = sum(layer.macs or 0 for layer in layers.values())
         figures["outputs"] = seen.outputs
@@ -53,7 +57,7 @@ def compared_module(label: str, model: nn.Module, input: Size | None) -> Compare
 
 @dataclass(slots=True)
 class _Seen:
-    """Input and output shapes of the modules that ran, by their paths, and the outputs' shapes."""
+    """Input and output shapes of the modules that ran, by path, and the shapes of the outputs."""
 
     shapes: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
     outputs: dict[str, Shape] = field(default_factory=dict)
@@ -76,7 +80,7 @@ def _run(label: str, model: nn.Module, input: Size) -> _Seen:
     training = model.training
     try:
         seen.outputs = {name: tuple(y.shape[1:]) for name, y in _tensors(model.eval()(torch.zeros(1, *input))).items()}
-    except Exception as error:  # the class is a program of its author's
+    except Exception as error:  # the class is the user's code
         size = "×".join(map(str, input))
         what = f"{type(model).__name__} does not run on an image of {size}: {type(error).__name__}: {error}"
         raise class_fault(label, what) from None
@@ -88,7 +92,7 @@ def _run(label: str, model: nn.Module, input: Size) -> _Seen:
 
 
 def _tensors(result: Any) -> dict[str, Tensor]:
-    """The outputs of a module by name; of an only one, or of the first, the name is `output`."""
+    """The outputs of a module by name; an only or first output is called `output`."""
     if isinstance(result, Tensor):
         return {"output": result}
     if isinstance(result, tuple | list):
@@ -139,9 +143,9 @@ def _part(module: nn.Module, name: str, path: str, seen: _Seen, layers: dict[str
 
 @torch.no_grad()
 def run_both(copy: nn.Module, model: nn.Module, input: Size) -> Run | None:
-    """The outputs of both on one image, with the model's weights, which `copy` takes over.
+    """Compare the outputs of both on one image; `copy` takes over the weights of the model.
 
-    None where their outputs are not the same tensors.
+    None if their outputs have different names or shapes.
     """
     copy.load_state_dict(model.state_dict())
     image = torch.rand(1, *input, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""What a difference comes to, as rows of text: the same for a terminal and for a pull request."""
+"""The report of a difference, as rows of text for a terminal or a pull request."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Told(NamedTuple):
 
 
 def verdict(difference: Difference) -> str:
-    """One line: equal or not."""
+    """One line that says whether the networks are equal."""
     title = f"{printable(difference.before.label)} → {printable(difference.after.label)}"
     if not difference.equal:
         return f"{title}: different"
@@ -43,7 +43,7 @@ def verdict(difference: Difference) -> str:
 
 
 def settings(difference: Difference) -> list[Row]:
-    """The input and each parameter that differ, with their values, and below what follows."""
+    """The input and each argument that differ, with their values and their effects."""
     rows: list[Row] = []
     if difference.input:
         before, after = (form(side.figures["input"]) for side in (difference.before, difference.after))
@@ -82,7 +82,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def heading(section: Section) -> str:
-    """What a section is about: the layers, or a block with its uses."""
+    """The heading of a section: the layers, or a block with its uses."""
     if section.blocks is None:
         return "layers"
     name = _then(*section.blocks)
@@ -127,7 +127,7 @@ def _told(change: Change, *, once: bool, block: bool) -> Told:
 
 
 def _size(part: Part, *, once: bool) -> str:
-    """How large a part is; of one that is reported for several uses, the sizes differ."""
+    """The size of a part; empty if it differs between several uses."""
     sizes = [counted(part.layers, "layer") if part.body is not None else ""]
     if once and part.parameters:
         sizes.append(f"{part.parameters:,} parameters")
@@ -164,7 +164,7 @@ _COLUMNS: Final = ("output", "parameters", "multiply-adds", "receptive field")
 
 
 def effects(difference: Difference) -> list[Row]:
-    """Blocks and layers of both whose sizes or costs differ, below a heading; an empty cell is the same in both."""
+    """Blocks and layers of both whose sizes or costs differ, below a heading; an empty cell means no difference."""
     one, other = difference.before.summary, difference.after.summary
     if one is None or other is None:
         return []
@@ -181,7 +181,7 @@ def effects(difference: Difference) -> list[Row]:
             _unlike(engineering(line.macs), engineering(there.macs)),
             _unlike(extent(line.receptive_field), extent(there.receptive_field)),
         ]
-        if any(cells[:3]):  # a receptive field alone differs in all that comes behind
+        if any(cells[:3]):  # a receptive field alone differs in all later layers
             found.append((_then(line.path, there.path), cells))
     used = [i for i in range(len(_COLUMNS)) if any(cells[i] for _, cells in found)]
     rows = [(name, *(cells[i] for i in used)) for name, cells in found]
@@ -189,7 +189,7 @@ def effects(difference: Difference) -> list[Row]:
 
 
 def _bodies(difference: Difference) -> dict[str, str]:
-    """Paths of the first network to those of the second, of bodies too, by the layers within them."""
+    """Maps paths of the first network to paths of the second, also for bodies, based on their layers."""
     found: dict[str, str] = {}
     for match in difference.comparison.matches:
         before, after = match.before.split("."), match.after.split(".")
@@ -228,11 +228,11 @@ _TOTALS: Final[tuple[tuple[str, str, Callable[[Any], str]], ...]] = (
 
 
 _ALWAYS: Final = ("parameters", "macs", "receptive_field", "outputs")
-"""Totals that are reported even if they are the same."""
+"""Totals that are reported even if they are equal."""
 
 
 def figures(difference: Difference) -> Iterator[Row]:
-    """Totals, before and after, and how much they differ; names first."""
+    """Totals before and after, and their differences; names come first."""
     old, new = difference.before.figures, difference.after.figures
     yield "", printable(difference.before.name), printable(difference.after.name), ""
     for title, name, text in _TOTALS:
@@ -256,7 +256,7 @@ def _change(before: Any, after: Any) -> str:
 
 
 def _formula(difference: Difference, name: str) -> Iterator[Row]:
-    """The count above in terms of a width."""
+    """The count of the previous row as a polynomial in a width."""
     found = difference.formula
     if found is None or name not in ("parameters", "macs"):
         return
@@ -270,7 +270,7 @@ def _formula(difference: Difference, name: str) -> Iterator[Row]:
 
 
 def run(difference: Difference) -> str:
-    """What running both has shown; nothing where they were not run."""
+    """The result of running both networks; empty if they weren't run."""
     if difference.run is None:
         return ""
     if difference.run.same:
@@ -282,7 +282,7 @@ def run(difference: Difference) -> str:
 
 
 def state(found: StateDifference) -> tuple[str, list[Told]]:
-    """Whether checkpoints load, and the keys that stand against it."""
+    """Whether checkpoints load, and the keys that prevent it."""
     counterparts = found.counterparts
     reached = set(counterparts.values())
     alike = [key for key, other in counterparts.items() if key == other]

@@ -1,4 +1,4 @@
-"""A difference for a terminal."""
+"""A difference as text for a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_KEYS: Final = 15
 
 
 def difference_text(difference: Difference, width: int | None = None) -> str:
-    """The whole report, for a terminal of a width if it has one; one line where both are equal."""
+    """The whole report, wrapped to a terminal's width if given; one line if both are equal."""
 
     def part(heading: str, rows: Sequence[tuple[str, ...]], most: int, right: frozenset[int] = frozenset()) -> str:
         lines = aligned(rows[:most], right, width=width and width - 2).splitlines() if rows else []

@@ -1,4 +1,4 @@
-"""A network as a tree of parts, ready to be held against another one."""
+"""A network as a tree of parts, for a comparison."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from archc.language.spec import Block
 
 
 class Formula(NamedTuple):
-    """An expression as a spec has it: two are equal where they are written alike."""
+    """An expression of a spec; two are equal if they are written in the same way."""
 
     text: str
     names: frozenset[str]
 
     def __str__(self) -> str:
-        """As a spec has it: `$width`, `$(width * 4)`."""
+        """The expression in the spec's syntax: `$width`, `$(width * 4)`."""
         return f"${self.text}" if self.text.isidentifier() else f"$({self.text})"
 
 
 class _Left(NamedTuple):
-    """What stands for an argument that was left out."""
+    """The value of an omitted argument."""
 
 
 LEFT_OUT = _Left()
 
 
 class Argument(NamedTuple):
-    """What an argument amounts to, and how the spec writes it: a value, a Formula, or LEFT_OUT."""
+    """The value of an argument and its form in the spec: a value, a Formula, or LEFT_OUT."""
 
     value: Any
     written: Any
 
     @property
     def said(self) -> object:
-        """Its expression, or its value where there is none."""
+        """The expression, or the value if there is none."""
         return self.written if isinstance(self.written, Formula) else self.value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """An entry: a layer, or a body.
+    """An entry: a layer or a body.
 
-    `kind` is the layer's, or the block's name; `layer` is None for a body, and for a module of no known kind.
-    `inputs` are the values that it reads of its body, None where the wiring is not known. `x` is the shape of its
-    input, `y` that of its output, both () where they are not known.
+    `kind` is the layer type or the block's name. `layer` is None for a body, and for a module of an unknown type.
+    `inputs` are the tensors of the body that it reads, None if the wiring is unknown. `x` and `y` are its input and
+    output shape, () if unknown.
     """
 
     name: str
@@ -67,24 +67,24 @@ class Part:
 
     @property
     def layers(self) -> int:
-        """How many layers it is."""
+        """The number of layers."""
         return 1 if self.body is None else self.body.layers
 
     @property
     def parameters(self) -> int:
-        """How many trained numbers it has."""
+        """The number of parameters."""
         if self.body is not None:
             return self.body.parameters
         return sum(volume(tensor.shape) for tensor in self.tensors.values() if tensor.trained)
 
     @property
     def title(self) -> str:
-        """How people call it."""
+        """The label for people."""
         return self.kind if self.layer is None else self.layer.label((self.x or (0,),))
 
     @property
     def formula(self) -> str:
-        """As `title`, in the words of the spec: with the expressions of its arguments."""
+        """Like `title`, but with the expressions of the spec."""
         if self.layer is None:
             return self.kind
         written = {
@@ -96,28 +96,27 @@ class Part:
 
     @property
     def values(self) -> tuple[tuple[str, Any], ...]:
-        """What its arguments amount to, to compare."""
+        """The values of its arguments, for comparison."""
         return tuple((name, argument.value) for name, argument in self.arguments.items())
 
     @property
     def digest(self) -> int:
-        """A number that parts of one structure share, whatever they and their blocks are called."""
+        """A hash that parts of the same structure share, regardless of names."""
         return hash((self.auxiliary, (self.kind, self.values) if self.body is None else self.body.digest))
 
     @property
     def said(self) -> object:
-        """What a spec says of it: equal for parts that are written alike, whatever values they have."""
+        """The content of the spec for this part: equal for parts that are written in the same way."""
         written = tuple((name, argument.said) for name, argument in self.arguments.items())
         below = self.body.said if self.body is not None and self.body.block is None else None
         return self.kind, written, self.auxiliary, below
 
 
 class Body:
-    """Parts in their order, and which of their values are the results.
+    """Parts in order, and which of their tensors are the results.
 
-    `numbered` says that the names are positions. `name` is that of the block or class that it is the body of, empty
-    where it has none; `block` is the spec's. `scope` are the names whose values a reader finds told elsewhere:
-    parameters, and the channels that come in.
+    `numbered` means that the names are positions. `name` is the name of its block or class, or empty; `block` is the
+    spec's block. `scope` are the names whose values the report shows elsewhere: arguments, and the input channels.
     """
 
     def __init__(
@@ -139,28 +138,28 @@ class Body:
 
     @cached_property
     def layers(self) -> int:
-        """How many layers it has."""
+        """The number of layers."""
         return sum(part.layers for part in self.parts)
 
     @cached_property
     def parameters(self) -> int:
-        """How many trained numbers it has."""
+        """The number of parameters."""
         return sum(part.parameters for part in self.parts)
 
     @cached_property
     def digest(self) -> int:
-        """A number that bodies of one structure share."""
+        """A hash that bodies of the same structure share."""
         parts = tuple((None if self.numbered else part.name, part.digest, part.inputs) for part in self.parts)
         return hash((parts, None if self.results is None else tuple(self.results.items())))
 
     @cached_property
     def said(self) -> object:
-        """What a spec says of it, as `Part.said`."""
+        """The content of the spec for this body, like `Part.said`."""
         return tuple((part.name, part.said) for part in self.parts)
 
     @cached_property
     def kinds(self) -> Counter[str]:
-        """The kinds of its layers."""
+        """The types of its layers."""
         found: Counter[str] = Counter()
         for part in self.parts:
             found.update((part.kind,) if part.body is None else part.body.kinds)
@@ -168,7 +167,7 @@ class Body:
 
     @cached_property
     def weighty(self) -> Counter[tuple[str, Any]]:
-        """Its layers that compute with weights, by which people distinguish bodies."""
+        """Its layers with weights, by which people tell bodies apart."""
         found: Counter[tuple[str, Any]] = Counter()
         for part in self.parts:
             if part.body is not None:
@@ -179,7 +178,7 @@ class Body:
 
 
 def network_body(network: Network) -> Body:
-    """The tree of a checked network; equal instances of a block share their bodies."""
+    """Build the tree of a checked network; equal instances of a block share their bodies."""
     return _Reader().body(network.graph, frozenset(network.declared) | {"in_channels"})
 
 
@@ -236,9 +235,9 @@ class _Reader:
 
 
 def as_written(written: Any, value: Any, scope: frozenset[str]) -> Any:
-    """An argument as the spec has it, to compare: a Formula for an expression over `scope`.
+    """An argument in the spec's form, for comparison: a Formula for an expression over `scope`.
 
-    An expression over anything else (what changes from turn to turn of a loop) stands for its value.
+    An expression over anything else (such as a loop variable) is replaced by its value.
     """
     if isinstance(written, Expression):
         return Formula(written.text, written.names) if written.names <= scope else value

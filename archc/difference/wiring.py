@@ -1,4 +1,4 @@
-"""Whether parts that are one read the same values in both bodies."""
+"""Comparison of wiring: whether corresponding parts read the same tensors."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from archc.difference.tree import Body
 from archc.graph import INPUT, Ref
 
 Token = tuple[Any, ...]
-"""A value that both bodies have: an input, or an output of a pair, counted as the first body does."""
+"""A tensor that both bodies have: an input, or an output of a pair, numbered as in the first body."""
 
 Names = tuple[str, ...]
 
 Inputs = tuple[Callable[[int], Token], Callable[[int], Token]]
-"""For the inputs of either body, counted from 0, the values that they are: equal where they are one."""
+"""For each body, a function from the index of an input (from 0) to its tensor; equal tensors have equal tokens."""
 
 
 def own_input(i: int) -> Token:
-    """The value of an input that is itself in both bodies."""
+    """The token of an input that is itself in both bodies."""
     return ("input", i)
 
 
 class Wiring:
-    """The values of two bodies, as far as they are one.
+    """The tensors of two bodies, as far as they correspond.
 
-    What came, went or moved is looked through: a part that reads a value behind an added one reads the same value as
+    Parts that were added, removed or moved are skipped: a part that reads an added part reads the same tensor as
     before.
     """
 
@@ -36,7 +36,7 @@ class Wiring:
         self.input_a, self.input_b = inputs
         self.known = one.results is not None and other.results is not None
         self.places = {pair.one: pair.other for pair in pairs}
-        self.last = [-1]  # by part of the first body: the place of the last pair before it
+        self.last = [-1]  # for each part of the first body, the position of the last pair before it
         for i in range(len(one.parts)):
             self.last.append(self.places.get(i, self.last[-1]))
         self.names_a = {pair.one: pair.one for pair in pairs}
@@ -47,11 +47,11 @@ class Wiring:
             self.roots_b = self._roots(other, {pair.other: pair.one for pair in still}, self.input_b)
 
     def place(self, gone: int) -> float:
-        """Where, among the parts of the second body, one that is gone would stand."""
+        """The position that a removed part would have among the parts of the second body."""
         return self.last[gone] + 0.5
 
     def reads(self, pair: Pair) -> tuple[Names, Names] | None:
-        """The names of what a pair reads, before and after, where that is not the same."""
+        """The names of a pair's inputs, before and after, if they differ."""
         if not self.known:
             return None
         one, other = self.one.parts[pair.one], self.other.parts[pair.other]
@@ -59,11 +59,11 @@ class Wiring:
         assert other.inputs is not None
         a, b = one.inputs, other.inputs
         if one.body is not None or other.body is not None:
-            a, b = a[:1], b[:1]  # what a nameless body reads beside its input is compared where it is read
+            a, b = a[:1], b[:1]  # further inputs of a nested body without a name are compared where they are read
         return None if self._same(a, b) else (self._shown(self.one, a), self._shown(self.other, b))
 
     def results(self) -> tuple[Names, Names] | None:
-        """The names of the bodies' results, before and after, where they are not the same."""
+        """The names of the bodies' results, before and after, if they differ."""
         if not self.known:
             return None
         assert self.one.results is not None
@@ -74,13 +74,13 @@ class Wiring:
         return _outputs(self.one, a), _outputs(self.other, b)
 
     def inputs(self, pair: Pair) -> Inputs:
-        """The inputs of two nameless bodies: an input may be the same value as another one of its own body too."""
+        """The inputs of two nested bodies without names; two inputs may be the same tensor."""
         one, other = self.one.parts[pair.one].inputs, self.other.parts[pair.other].inputs
         if one is None or other is None or not self.known:
             return own_input, own_input
 
         def same(i: int, j: int) -> bool:
-            # The first is told of the bodies themselves.
+            # The first input belongs to the bodies themselves.
             return i == j if not i or not j else self._same((one[i],), (other[j],))
 
         matches_b = [next((i for i in range(len(one)) if same(i, j)), None) for j in range(len(other))]
@@ -102,7 +102,7 @@ class Wiring:
             return frozenset({(still[ref.node], ref.output)}) if ref.node in still else behind[ref.node]
 
         for part in body.parts:
-            # Of what both have, nobody looks behind it.
+            # Parts that both networks have aren't skipped.
             here = len(behind) not in still
             behind.append(frozenset().union(*map(of, part.inputs or ())) if here else frozenset())
         return of

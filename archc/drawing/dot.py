@@ -1,4 +1,4 @@
-"""Pictures in Graphviz's language, for those who have it installed."""
+"""Pictures as DOT, the language of Graphviz."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archc.drawing.wiring import Cluster, Node, Wiring
 
 
 def render_dot(pictures: list[Picture]) -> str:
-    """The directed graph; several pictures are clusters of one."""
+    """The pictures as one directed graph; several pictures become clusters."""
     wiring = Wiring(pictures)
     ink, muted, line = (INKS[name][0] for name in ("ink", "muted", "line"))
     lines = [
@@ -34,7 +34,7 @@ def render_dot(pictures: list[Picture]) -> str:
 
 
 _Beside = dict[str, list[str]]
-"""The heads of each node, which stand beside it."""
+"""The auxiliary heads of each node, which DOT places next to it."""
 
 
 def _cluster(cluster: Cluster, beside: _Beside, depth: int) -> Iterator[str]:
@@ -62,6 +62,6 @@ def _content(cluster: Cluster, beside: _Beside, depth: int) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """A quoted string; a line feed becomes the escape that centres a line."""
+    """Quote a string; a line feed becomes the escape that centers a line."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{"".join(char for char in escaped if char.isprintable())}"'

@@ -1,4 +1,4 @@
-"""A body's entries in order, and which of them stand in one box."""
+"""The entries of a body in order, grouped into boxes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from archc.language.spec import LayerCall
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What is opened: `depth` - 1 levels of blocks, the blocks and paths in `expand`, or `everything`, down to layers.
+    """What a drawing shows opened.
 
-    With a depth of 0 bodies without a name stay closed, too.
+    `depth` - 1 levels of blocks, the blocks and paths in `expand`, or `everything`, down to single layers.
+
+    With a depth of 0, bodies without a name stay closed, too.
     """
 
     depth: int = 1
@@ -34,7 +36,7 @@ class Level:
         return self.everything or self.depth > 1 or self.names(entry)
 
     def names(self, entry: Entry) -> bool:
-        """Whether an entry was asked for: by its block, by its path, or by a path within it."""
+        """Return True if the caller asked for an entry: by its block, by its path, or by a path within it."""
         if not self.expand:
             return False
         return entry.block in self.expand or any(
@@ -42,13 +44,13 @@ class Level:
         )
 
     def within(self, entry: Entry) -> frozenset[str]:
-        """What is opened below an entry: equal neighbors that are opened differently do not fold."""
+        """The names and paths to open below an entry. Equal neighbors that are opened differently don't fold."""
         inside = f"{entry.paths[0]}."
         return frozenset(name[len(inside) :] for name in self.expand if name.startswith(inside))
 
 
 class Value(NamedTuple):
-    """A value within a body: which entry gives it (or BEGIN), which of its outputs, and the shape."""
+    """A tensor within a body: the entry that produces it (or BEGIN), which of its outputs, and the shape."""
 
     entry: int
     output: str | None
@@ -56,15 +58,16 @@ class Value(NamedTuple):
 
 
 Words = Mapping[str, str]
-"""How the names that a body may use are written, in a block's own picture: its parameters as themselves. A name that
-is missing is shown as its value; without any, everything is a number."""
+"""How to write the names that a body may use. In a block's own picture its arguments are written as themselves, a
+missing name is written as its value, and with an empty mapping everything is a number."""
 
 
 @dataclass(slots=True)
 class Entry:
-    """One entry of a body, those of nested bodies without a name included.
+    """One entry of a body, including the entries of nested bodies without a name.
 
-    `paths` are all that it stands for, if the body stands for several; `words` is how its values are written.
+    `paths` has one path for each instance of the body, if the picture shows several as one. `words` says how to write
+    its values.
     """
 
     node: Node
@@ -75,12 +78,12 @@ class Entry:
 
     @property
     def block(self) -> str | None:
-        """The name of the block that it calls."""
+        """The name of the block that the entry calls, if it calls one."""
         return self.node.element.block.name if isinstance(self.node.element, Instance) else None
 
 
 class Layer(NamedTuple):
-    """A layer, with its arguments as they are written, and the shape that it reads."""
+    """A layer, its arguments as written, and the shape of its input."""
 
     kind: Kind
     x: Size
@@ -88,9 +91,9 @@ class Layer(NamedTuple):
 
 @dataclass(slots=True)
 class Unit:
-    """What becomes one box: an entry, and the layers behind it that stand in the same box.
+    """What becomes one box: an entry, and the layers after it that share the box.
 
-    `layers` is empty where the entry has a body that is a box of its own, or is drawn `opened`.
+    `layers` is empty if the entry has a body that is a separate box or is drawn `opened`.
     """
 
     entries: list[Entry]
@@ -99,7 +102,7 @@ class Unit:
 
     @property
     def lead(self) -> Entry:
-        """The first entry, which gives the name."""
+        """The first entry, which names the box."""
         return self.entries[0]
 
     @property
@@ -114,12 +117,12 @@ class Unit:
 
 
 def own_words(instance: Instance) -> Words:
-    """How the names of a block are written in its own picture: as themselves."""
+    """How a block's own picture writes the names of the block: as themselves."""
     return {name: name for name in instance.arguments}
 
 
 def words_within(node: Node, words: Words) -> Words:
-    """How the names within a node's body are written, in the terms of the body around it."""
+    """How to write the names within a node's body, in terms of the enclosing body."""
     element = node.element
     if not words or not isinstance(element, Instance) or node.call is None:
         return words
@@ -133,7 +136,7 @@ def words_within(node: Node, words: Words) -> Words:
 
 
 def _text(value: Any, words: Words) -> str | None:
-    """An expression in words; None for a value, and where a name would have to be put into a larger expression."""
+    """An expression in terms of `words`; None if it is a plain value, or if a name would need a larger expression."""
     if not isinstance(value, Expression):
         return None
     if value.text.isidentifier():
@@ -142,7 +145,7 @@ def _text(value: Any, words: Words) -> str | None:
 
 
 def _in_words(written: Any, value: Any, words: Words) -> Any:
-    """An argument's value, as it is written where there are words for it."""
+    """An argument's value, written in terms of `words` if they cover it."""
     if isinstance(written, tuple) and isinstance(value, tuple) and len(written) == len(value):
         return tuple(_in_words(one, item, words) for one, item in zip(written, value, strict=True))
     text = None if value is None else _text(written, words)
@@ -164,7 +167,10 @@ _NEXT = {"norm": 1, "activation": 2, "dropout": 3}
 
 
 def follows(before: list[Layer], kind: Kind) -> bool:
-    """Whether a layer stands in the box of those before it: convolution, norm, activation, dropout, in this order."""
+    """Return True if a layer shares the box of the previous ones.
+
+    The order is convolution, norm, activation, dropout.
+    """
     first, last = before[0].kind.role, before[-1].kind.role
     if first not in _STAGE:
         return False
@@ -172,7 +178,10 @@ def follows(before: list[Layer], kind: Kind) -> bool:
 
 
 def single(graph: Graph, words: Words) -> list[Layer]:
-    """The layers of a body that one box can show: a chain of one convolution and what follows it. Empty for others."""
+    """The layers of a body that fits one box, otherwise an empty list.
+
+    Such a body is a chain of one convolution and the layers that follow it.
+    """
     layers: list[Layer] = []
     return layers if _collect(graph, words, layers) else []
 
@@ -195,7 +204,10 @@ def _collect(graph: Graph, words: Words, layers: list[Layer]) -> bool:
 
 
 class Collector:
-    """Collects the entries of one body and joins them to units. `prefixes` lead to all the bodies it stands for."""
+    """Collects the entries of one body and groups them into units.
+
+    `prefixes` are the paths of all bodies that it shows.
+    """
 
     def __init__(self, level: Level, prefixes: tuple[str, ...], fused: bool) -> None:
         self.level = level
@@ -204,7 +216,7 @@ class Collector:
         self.entries: list[Entry] = []
 
     def unfold(self, graph: Graph, given: tuple[Value, ...], words: Words, before: str = "") -> dict[str | None, Value]:
-        """Collect the entries of a body; its results."""
+        """Collect the entries of a body, and return its results by name."""
         values: list[dict[str | None, Value]] = []
 
         def read(ref: Ref) -> Value:
@@ -222,7 +234,7 @@ class Collector:
         return {name: read(ref) for name, ref in graph.results.items()}
 
     def _inlined(self, entry: Entry, graph: Graph) -> bool:
-        """Return True if a body without a name is drawn as a part of the body around it."""
+        """Return True if a body without a name is drawn as a part of the enclosing body."""
         if entry.node.auxiliary:
             return False
         if self.level.everything or self.level.names(entry):
@@ -230,7 +242,7 @@ class Collector:
         return self.level.depth > 0 and not (self.fused and single(graph, entry.words))
 
     def units(self, results: dict[str | None, Value]) -> list[Unit]:
-        """The entries, each with those that follow in its box."""
+        """The units of the collected entries, each with the layers that follow in its box."""
         outside = len(self.entries)
         readers: list[list[int]] = [[] for _ in self.entries]
         for position, entry in enumerate(self.entries):

@@ -1,4 +1,4 @@
-"""Pictures with everything in its place: how large each box is, where it stands, which way each edge runs."""
+"""Pictures with coordinates: the size and place of each box, and the route of each edge."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from archc.drawing.text import text_width
 from archc.drawing.volumes import Volumes
 
 PAGE: Final = 1160.0
-"""Width that a sheet keeps to, if it can: at 1,200 pixels its texts have their own size."""
+"""Preferred width of a sheet. In a window of 1,200 pixels its text then has its natural size."""
 MARGIN: Final = 20.0
 PICTURE_GAP: Final = 64.0
 FRAME_ROOM: Final = 1000.0
-"""Height from which the content of a frame goes on in columns."""
+"""A frame with a higher content gets several columns."""
 ONE_COLUMN: Final = 640.0
-"""Height up to which a picture stays in one column."""
+"""A picture up to this height stays in one column."""
 ASPECT: Final = 1.55
-"""Width by height that is aimed at."""
+"""Preferred width divided by height."""
 TOWER: Final = 6.0
-"""Height by width from which a sheet is rather wider than the page."""
+"""Height divided by width above which a sheet becomes wider than the page."""
 WIDE: Final = 2.6
-"""The same where the data goes to the right."""
+"""The same as `ASPECT`, if the data flows to the right."""
 LEGEND_ROW: Final = 20.0
 
 
@@ -57,10 +57,10 @@ def sheet_of(
     style: Style = "boxes",
     direction: Direction | None = None,
 ) -> Sheet:
-    """The pictures beside each other, in columns that give the sheet a good shape.
+    """Arrange pictures next to each other, in columns that give the sheet a good shape.
 
-    Where the data goes to the `right` they stand below each other, in rows; volumes do so by themselves. `aspect` is
-    the width by height that is aimed at. Without titles (`titled`) and `legend` the boxes stand alone.
+    If the data flows to the `right`, pictures are placed below each other, in rows; volumes always flow to the right.
+    `aspect` is the preferred width divided by height. `titled` and `legend` add headings and the legend.
     """
     title = " and ".join(picture.title for picture in pictures)
     description = " ".join(picture.description for picture in pictures)
@@ -86,9 +86,9 @@ def sheet_of(
 
 
 def _best_plans(laid: list[_Laid], aspect: float | None, *, right: bool) -> list[Plan]:
-    """Of plans with more and more columns, those that come nearest to the shape aimed at and leave the least empty.
+    """The plans that come closest to the preferred shape and leave the least space empty.
 
-    To the `right` it is rows.
+    The candidates have more and more columns. To the `right`, the plans have rows.
     """
     aim = aspect or (WIDE if right else ASPECT)
     plans = [one.plan(inf) for one in laid]
@@ -111,7 +111,7 @@ def _best_plans(laid: list[_Laid], aspect: float | None, *, right: bool) -> list
 
 
 def _legend(figures: list[Figure], width: float, y: float) -> tuple[list[tuple[str, str, Point]], float]:
-    """The roles that occur, in rows no wider than `width`; and where the rows end."""
+    """The roles that occur, in rows no wider than `width`, and the lower end of the rows."""
     roles = {placed.item.role for figure in figures for placed in figure.boxes if isinstance(placed.item, Box)}
     found: list[tuple[str, str, Point]] = []
     left, y = 0.0, y + 30
@@ -127,18 +127,18 @@ def _legend(figures: list[Figure], width: float, y: float) -> tuple[list[tuple[s
 
 
 class _Look(NamedTuple):
-    """The scale of solids, if they stand for boxes, and whether the data goes to the right."""
+    """The scale of solids, if the sheet has solids instead of boxes, and whether the data flows to the right."""
 
     volumes: Volumes | None
     right: bool
 
     def size(self, width: float, height: float, entry: float, exit: float) -> Size2:
-        """A size as the layout takes it, which goes down: to the right, height and width change places."""
+        """Convert a size for the layout, which always flows down: to the right, height and width are swapped."""
         return Size2(height, width, entry, exit) if self.right else Size2(width, height, entry, exit)
 
 
 class _Laid:
-    """A body whose boxes are measured; its frames hold such bodies."""
+    """A body whose boxes are measured; each of its frames holds another such body."""
 
     def __init__(self, body: Body, look: _Look) -> None:
         self.body = body
@@ -147,16 +147,16 @@ class _Laid:
         self.plans = {place: laid.plan(FRAME_ROOM) for place, laid in self.inner.items()}
         self.heads: dict[int, float] = {}
         self.extents: list[tuple[float, float]] = []
-        """Width and height of each item; of boxes in a row, of the first card."""
+        """Width and height of each item; for equal boxes in a row, the size of the first card."""
         common = common_width(body)
         self.sizes = [self._size(place, item, common) for place, item in enumerate(body.items)]
         links = [(edge.source, edge.target) for edge in body.edges]
         self.arrangement = Arrangement(self.sizes, links, _starts(body))
-        whole = bool(body.items) and isinstance(body.items[-1], Terminal)  # a U ends above, where no frame does
+        whole = bool(body.items) and isinstance(body.items[-1], Terminal)  # a U ends above, but a frame ends below
         self.shaped = u_shaped(self.sizes, links) if whole and look == _Look(None, False) else None
 
     def plan(self, room: float) -> Plan:
-        """The body's layout, in columns no higher (in rows no wider) than `room`."""
+        """Lay out the body in columns no higher (in rows no wider) than `room`."""
         plan = self.shaped or self.arrangement.plan(room)
         return plan.turned() if self.look.right else plan
 
@@ -186,7 +186,7 @@ class _Laid:
         return look.size(width + pile, height + pile, middle, middle)
 
     def draw(self, plan: Plan, x: float, y: float, figure: Figure, above: float = 0.0, below: float = 0.0) -> None:
-        """Put everything in its place, for the upper left corner (x, y); lines begin `above` and end `below` it."""
+        """Place everything, with (x, y) as the upper left corner. Lines start at `above` and end at `below`."""
         items = self.body.items
         right = self.look.right
         for place, item in enumerate(items):
@@ -210,7 +210,7 @@ class _Laid:
             source = items[edge.source] if edge.source != BEGIN else None
             target = items[edge.target] if edge.target != END else None
             if (source is None and isinstance(target, Terminal)) or (target is None and isinstance(source, Terminal)):
-                continue  # what comes in and goes out is drawn as a box
+                continue  # inputs and outputs are drawn as boxes
             points = [(x + px, y + py) for px, py in plan.lines[edge.source, edge.target]]
             aside = edge.target in self.arrangement.anchors  # then the line leaves and enters at other sides
             along = (1.0, 0.0) if right else (0.0, 1.0)
@@ -229,14 +229,14 @@ class _Laid:
             figure.lines.append(line)
 
     def _inset(self, item: Item) -> float:
-        """How far from the side of an item its solid is, where words are wider than it."""
+        """The distance from the side of an item to its solid, if its text is wider than the solid."""
         if self.look.volumes is None or not self.look.right or not isinstance(item, Box):
             return 0.0
         return (self.look.volumes.size(item)[0] - self.look.volumes.solid(item.shape).width) / 2
 
 
 def _starts(body: Body) -> frozenset[int]:
-    """Items at which a new column may well begin: the first one of a new height and width."""
+    """The items at which a column may start: the first one of each new height and width."""
     places: set[int] = set()
     before: tuple[int, ...] | None = None
     for place, item in enumerate(body.items):

@@ -1,4 +1,4 @@
-"""Equal neighbors as one: `×3` instead of three boxes, and an end to what nobody can look at."""
+"""Folding of equal neighbors into one box (`×3`), and a limit on the number of boxes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any, Final, NamedTuple
 from archc.drawing.model import BEGIN, Size
 
 MOST_UNITS: Final = 160
-"""Boxes of one body that are drawn; of more, the middle becomes one box."""
+"""A body shows at most this many boxes; one box replaces the middle of a longer body."""
 
 MOST_PERIOD: Final = 12
-"""Longest sequence of boxes whose repetition is looked for."""
+"""The longest sequence of boxes that is searched for repetitions."""
 
 
 class Wire(NamedTuple):
-    """A value that a box reads: from which box (or BEGIN), which of its outputs, the shape, and as which input."""
+    """A tensor that a box reads.
+
+    It has the source box (or BEGIN), the output of the source, the shape, and the input of the reader.
+    """
 
     source: int
     output: str | None
@@ -24,7 +27,10 @@ class Wire(NamedTuple):
 
 
 class Run(NamedTuple):
-    """`times` turns of `period` boxes, from the box `start` on; `hidden` ones are only counted."""
+    """`times` repetitions of `period` boxes, starting at the box `start`.
+
+    The boxes of a `hidden` run are only counted.
+    """
 
     start: int
     period: int
@@ -33,12 +39,15 @@ class Run(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first box behind it."""
+        """The index of the first box after the run."""
         return self.start + self.period * self.times
 
 
 def fold(contents: Sequence[Any], wires: Sequence[Sequence[Wire]], ends: Sequence[Wire]) -> list[Run]:
-    """The boxes as runs, in order. Turns are equal in content, and only their last box is read from outside."""
+    """Group the boxes into runs, in order.
+
+    The repetitions of a run are equal, and only the last box is read from outside.
+    """
     readers: list[list[int]] = [[] for _ in contents]
     for reader, inputs in enumerate(wires):
         for wire in inputs:
@@ -62,7 +71,7 @@ def fold(contents: Sequence[Any], wires: Sequence[Sequence[Wire]], ends: Sequenc
 
 
 def elide(runs: list[Run], most: int) -> list[Run]:
-    """The runs, those in the middle as a single hidden one where there are more than `most`."""
+    """The runs, with one hidden run in place of the middle ones if there are more than `most`."""
     if len(runs) <= most:
         return runs
     head, tail = runs[: most // 2], runs[len(runs) - most // 2 :]
@@ -73,7 +82,7 @@ def elide(runs: list[Run], most: int) -> list[Run]:
 def _turns(
     start: int, period: int, contents: Sequence[Any], wires: Sequence[Sequence[Wire]], readers: Sequence[Sequence[int]]
 ) -> int:
-    """How often the boxes from `start` on repeat."""
+    """The number of times that the boxes from `start` on repeat."""
     if contents[start] != contents[start + period] or not _closed(start, period, wires, readers):
         return 1
     first = [_relative(start + place, start, wires) for place in range(period)]
@@ -97,7 +106,7 @@ def _turns(
 
 
 def _closed(begin: int, period: int, wires: Sequence[Sequence[Wire]], readers: Sequence[Sequence[int]]) -> bool:
-    """Return True if one value enters these boxes, and only the last one's leaves them."""
+    """Return True if one tensor enters these boxes and only the last box is read from outside."""
     end = begin + period
     entering = {wire[:2] for place in range(begin, end) for wire in wires[place] if wire.source < begin}
     leaving = any(reader >= end for place in range(begin, end - 1) for reader in readers[place])
@@ -105,5 +114,5 @@ def _closed(begin: int, period: int, wires: Sequence[Sequence[Wire]], readers: S
 
 
 def _relative(box: int, begin: int, wires: Sequence[Sequence[Wire]]) -> list[tuple[int | None, str | None]]:
-    """What a box reads, seen from the first box of its turn; None is what comes from outside."""
+    """The inputs of a box, relative to the first box of its repetition; None for an input from outside."""
     return [(None, None) if w.source < begin else (w.source - begin, w.output) for w in wires[box]]

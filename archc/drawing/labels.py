@@ -1,4 +1,4 @@
-"""Where the labels of edges stand: beside their lines, where nothing else is."""
+"""Placement of edge labels: next to their lines, in free space."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archc.drawing.sheet import Figure, Line
 from archc.drawing.text import text_width
 
 ASIDE: Final = 6.0
-"""Between a label and its line."""
+"""Distance between a label and its line."""
 ABOVE, BELOW = 0.8 * SMALL, 0.2 * SMALL
-"""How far a text reaches above and below the line that it stands on."""
+"""Extent of a text above and below its baseline."""
 
 Room = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -32,7 +32,7 @@ def place_labels(figure: Figure) -> None:
     for line in figure.lines:
         for (x, y), (to_x, to_y) in pairwise(line.points):
             taken.append((min(x, to_x) - 1, min(y, to_y) - 1, max(x, to_x) + 1, max(y, to_y) + 1))
-    taken += [(frame.x, frame.y, frame.x + frame.width, frame.y + 24) for frame in figure.frames]  # their titles
+    taken += [(frame.x, frame.y, frame.x + frame.width, frame.y + 24) for frame in figure.frames]  # titles of frames
     for line in labelled:
         width = text_width(line.label, SMALL)
         free = (at for at in _places(line, width) if not any(_meet(_room(at, width), other) for other in taken))
@@ -54,7 +54,10 @@ def _meet(one: Room, two: Room) -> bool:
 
 
 def _places(line: Line, width: float) -> Iterator[Point]:
-    """Where a label could begin: right or left of upright parts, above or below level ones, from the target back."""
+    """Candidate positions of a label, starting at the target.
+
+    They are right or left of vertical parts, above or below horizontal ones.
+    """
     for (x, y), (to_x, to_y) in reversed(list(pairwise(line.points))):
         if x == to_x:
             for height in (to_y - 8, (y + to_y) / 2 + BELOW, y + 14):

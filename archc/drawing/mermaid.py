@@ -11,7 +11,7 @@ from archc.drawing.wiring import Cluster, Wiring
 
 
 def render_mermaid(pictures: list[Picture]) -> str:
-    """The flowchart; several pictures are subgraphs of one."""
+    """The pictures as one flowchart; several pictures become subgraphs."""
     wiring = Wiring(pictures)
     lines = ["flowchart TD"]
     for cluster in wiring.clusters:
@@ -50,5 +50,5 @@ def _content(cluster: Cluster, depth: int) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """A text within double quotes: whatever could end it or be read as markup becomes a character's number."""
+    """Quote a text: characters that could end it or be read as markup become character references."""
     return re.sub(r"[^\w ×·–/.,+()-]|`", lambda char: f"#{ord(char[0])};", text)

@@ -1,4 +1,4 @@
-"""What a picture shows, before anything has a place: boxes, opened bodies, and the edges between them."""
+"""The content of a picture without coordinates: boxes, opened bodies, and the edges between them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ END = -2
 
 @dataclass(slots=True)
 class Box:
-    """One box. `paths` are the `state_dict` paths of all entries that it stands for, the first one first.
+    """One box. `paths` are the `state_dict` paths of all entries that it shows, the first one first.
 
-    `x` and `shape` are what it reads and gives; `tags` are layers that follow within the box (`BN`, `ReLU`); `times`
-    counts equal ones in a row, of which the name tells the first and the last. `role` gives the color; `aside` is an
-    auxiliary head. `others` are the shapes of its further outputs.
+    `x` and `shape` are its input and output shape. `tags` are layers that follow within the box (`BN`, `ReLU`). `times`
+    counts equal boxes in a row; the name then shows the first and the last. `role` selects the color, `aside` marks an
+    auxiliary head, and `others` are the shapes of further outputs.
     """
 
     paths: tuple[str, ...]
@@ -46,7 +46,7 @@ class Box:
 
 @dataclass(slots=True)
 class Terminal:
-    """Where the picture's data comes in or goes out."""
+    """An input or output of the picture."""
 
     name: str
     shape: Size
@@ -54,7 +54,7 @@ class Terminal:
 
 @dataclass(slots=True)
 class Group:
-    """A body that is drawn opened, with a frame around it: a block, or `times` turns of a longer repeat."""
+    """An opened body with a frame around it: a block, or `times` repetitions of a longer sequence."""
 
     paths: tuple[str, ...]
     name: str
@@ -70,11 +70,10 @@ Item = Box | Group | Terminal
 
 
 class Edge(NamedTuple):
-    """From an item's position to another's, with the shape of what it carries.
+    """An edge from one item's position to another's, with the shape of its tensor.
 
-    `uses` are the outputs of the source that it carries (None for an only one), each with the input of the target
-    that it is. `label` tells the outputs that have names, each with its shape;
-    a box tells the shape of its only one.
+    `uses` has the outputs of the source that the edge carries (None for an only one), each with the input of the
+    target. `label` lists the named outputs with their shapes; the box shows the shape of an only output.
     """
 
     source: int
@@ -85,16 +84,16 @@ class Edge(NamedTuple):
 
     @property
     def named(self) -> bool:
-        """Whether it carries outputs that have names."""
+        """Return True if the edge carries named outputs."""
         return any(output for output, _ in self.uses)
 
 
 @dataclass(slots=True)
 class Body:
-    """Items in the order of running, and the edges between them; positions may be BEGIN and END.
+    """Items in the order of execution, and the edges between them; positions may be BEGIN and END.
 
-    Edges to END come last, one for each of the `results`. `inputs` are the names of what comes in: None for the
-    body's own input, then what it reads of the bodies around it.
+    Edges to END come last, one for each of the `results`. `inputs` are the names of the inputs: None for the body's own
+    input, then the names that it reads from enclosing bodies.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -115,7 +114,7 @@ class Picture:
 
 
 def boxes_in(body: Body) -> Iterator[Box]:
-    """All boxes of a body, those in its frames included."""
+    """All boxes of a body, including the boxes in its frames."""
     for item in body.items:
         if isinstance(item, Group):
             yield from boxes_in(item.body)

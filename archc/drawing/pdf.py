@@ -1,4 +1,4 @@
-"""A sheet as PDF, by CairoSVG: lines and texts stay what they are, so that they are sharp at any size."""
+"""A sheet as PDF, converted by CairoSVG. Lines and text stay vectors, so they are sharp at any size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def available() -> bool:
 
 
 def render_pdf(sheet: Sheet, theme: Theme = "light") -> bytes:
-    """The document, of one page. Raises ImportError or OSError without CairoSVG."""
+    """The document, of one page. Raises ImportError or OSError if CairoSVG is missing."""
     cairosvg: Any = import_module("cairosvg")
     found: bytes = cairosvg.svg2pdf(bytestring=render(sheet, theme=theme).encode())
     return found

@@ -1,4 +1,4 @@
-"""What is asked for, as pictures: whole architectures, or one of their blocks."""
+"""The pictures that a command asks for: whole architectures, or one of their blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnknownName(LookupError):
-    """A block or path that an architecture does not have; says so in one line."""
+    """A block or path that an architecture doesn't have; the message is one line."""
 
 
 def pictures_of(
@@ -39,7 +39,7 @@ def pictures_of(
 
 
 def _check(networks: list[Network], names: frozenset[str]) -> None:
-    """Raise UnknownName for a name that is nothing to open in any of the networks."""
+    """Raise UnknownName for a name that can't be opened in any of the networks."""
     if not names:
         return
     known: dict[str, None] = {}
@@ -85,7 +85,7 @@ def _whole(network: Network, level: Level) -> Picture:
 
 
 def _block(network: Network, name: str, level: Level) -> Picture:
-    """A block by its name, with its parameters in place of numbers; or what stands at a path, with its numbers."""
+    """The picture of a block by name, with arguments instead of numbers, or of an entry by path, with numbers."""
     nodes = [(path, node) for path, node in _nodes(network.graph) if node.graph is not None]
     calls = [(path, node.element) for path, node in nodes if isinstance(node.element, Instance)]
     named = [(path, call) for path, call in calls if call.block.name == name]
@@ -113,7 +113,7 @@ def _inner(title: str, subtitle: str, figures: str, path: str, graph: Graph, lev
 
 
 def inside(graph: Graph) -> Picture:
-    """What is in a body, for a page that has the heading: without a title, and its paths begin there."""
+    """The content of a body without a title, for a page that has the heading; paths are relative to the body."""
     body = body_of(graph, ("",), Level(), fused=not single(graph, {}))
     return Picture("", "", "", "", _with_terminals(body, graph.in_shapes[0], _outputs(graph)))
 
@@ -123,7 +123,7 @@ def _outputs(graph: Graph) -> dict[str, Size]:
 
 
 def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
-    """The body between what comes in and what goes out."""
+    """The body with boxes for its inputs and outputs."""
     items: list[Item] = [Terminal("input", given), *body.items]
     edges = [Edge(BEGIN, 0, given)]
     names = iter(outputs.items())
@@ -132,7 +132,7 @@ def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
         if edge.target == END:
             items.append(Terminal(*next(names)))
             target = len(items) - 1
-            edge = edge._replace(label="")  # the terminal tells it
+            edge = edge._replace(label="")  # the terminal shows it
             edges.append(Edge(target, END, edge.shape))
         edges.append(edge._replace(source=edge.source + 1, target=target))
     return Body(items, edges, results=body.results)

@@ -1,4 +1,4 @@
-"""A sheet as PNG, by resvg: no browser, no system program, and the fonts that come with matplotlib."""
+"""A sheet as PNG, rendered by resvg, which needs no browser and no system library. The fonts are matplotlib's."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from archc.drawing.svg import render
 from archc.extras import installed
 
 ZOOM: Final = 2.0
-"""Pixels by CSS pixel: sharp on dense screens and on paper."""
+"""Pixels per CSS pixel: sharp on dense screens and in print."""
 MOST_PIXELS: Final = 16_000
-"""Width and height from which the zoom is less."""
+"""Maximum width and height; a larger picture gets a smaller zoom."""
 
 
 def available() -> bool:
@@ -23,7 +23,7 @@ def available() -> bool:
 
 
 def render_png(sheet: Sheet, theme: Theme = "light") -> bytes:
-    """The image. Raises ImportError without resvg."""
+    """The image. Raises ImportError if resvg is missing."""
     import resvg_py
 
     zoom = min(ZOOM, MOST_PIXELS / max(sheet.width, sheet.height))
@@ -40,7 +40,7 @@ def render_png(sheet: Sheet, theme: Theme = "light") -> bytes:
 
 
 def _fonts() -> list[Path]:
-    """DejaVu Sans, regular and bold, found without importing matplotlib."""
+    """The files of DejaVu Sans, regular and bold, found without importing matplotlib."""
     spec = find_spec("matplotlib")
     assert spec is not None
     assert spec.origin is not None

@@ -1,4 +1,4 @@
-"""What a renderer draws: boxes, frames, lines and texts, each with its place. Lengths are CSS pixels."""
+"""The input of a renderer: boxes, frames, lines and texts with their places, in CSS pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.drawing.volumes import Volumes
 
 @dataclass(slots=True)
 class Placed:
-    """A box, a terminal or a frame in its place; of a box the first card."""
+    """A box, a terminal or a frame with its place; for a pile, the place of the first card."""
 
     item: Item
     x: float
@@ -23,7 +23,7 @@ class Placed:
 
 @dataclass(slots=True)
 class Line:
-    """An edge in its place; `at` is where its label begins. Without a target it ends at the edge of a frame."""
+    """An edge with its place; `at` is the start of its label. Without a target it ends at the edge of a frame."""
 
     points: list[Point]
     edge: Edge
@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(slots=True)
 class Figure:
-    """A picture in its place."""
+    """A picture with its place."""
 
     picture: Picture
     x: float
@@ -49,10 +49,10 @@ class Figure:
 
 @dataclass(slots=True)
 class Sheet:
-    """Figures beside or below each other, and the legend: roles with their names and where they stand.
+    """Figures next to or below each other, and the legend: roles with their names and places.
 
-    `volumes` is the scale of the solids where they stand for the boxes. `title` and `description` are for screen
-    readers.
+    `volumes` is the scale of the solids, if the sheet has solids instead of boxes. `title` and `description` are for
+    screen readers.
     """
 
     width: float

@@ -1,4 +1,4 @@
-"""Colors, fonts and the legend's words: the look of a drawing, in one place."""
+"""Colors, fonts and the text of the legend: the look of a drawing, in one place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROLES: Final = {
     "block": (("#eceafc", "#5a4fcf"), ("#252348", "#9d95ff")),
     "head": (("#f7f3ec", "#9a7b4f"), ("#332c22", "#cdb085")),
 }
-"""The paper of a box and its ink (border, solid), in light and in dark."""
+"""The background of a box and the color of its border and solid, in light and in dark."""
 
 INKS: Final = {
     "paper": ("#ffffff", "#14171c"),
@@ -43,22 +43,22 @@ LEGEND: Final = {
     "head": "auxiliary head, in training only",
     "solid": "output: channels × height × width",
 }
-"""The roles in words; `solid` is what is drawn in every box."""
+"""Names of the roles; `solid` is the solid that every box has."""
 
 
 Theme = Literal["light", "dark"]
 Style = Literal["boxes", "volumes"]
-"""Boxes with their texts, or solids as large as the outputs."""
+"""Boxes with text, or solids whose size shows the outputs."""
 Direction = Literal["down", "right"]
-"""Which way the data goes."""
+"""The direction in which the data flows."""
 
 
 def style_sheet(theme: Theme | None = None) -> str:
-    """The rules of a drawing, which hold within an element of the class `archc`.
+    """The CSS rules of a drawing, which apply within an element of the class `archc`.
 
-    The colors are literal, so that programs which know no custom properties (Inkscape, CairoSVG, librsvg) show them.
-    Without a `theme`, viewers that know them take the colors from properties instead (`--archc-conv`,
-    `--archc-conv-fill`): these follow the reader's preference for dark or light, and a page can change them.
+    The colors are literal, so that programs without support for custom properties (Inkscape, CairoSVG, librsvg) show
+    them. Without a `theme`, viewers that support them use properties instead (`--archc-conv`, `--archc-conv-fill`).
+    These follow the reader's preference for dark or light, and a page can change them.
     """
     colors = _colors(int(theme == "dark"))
     text = "".join(
@@ -77,7 +77,7 @@ def style_sheet(theme: Theme | None = None) -> str:
 
 
 def _rules() -> Iterator[tuple[str, list[str], dict[str, str]]]:
-    """Selectors, declarations that no theme changes, and the colors of attributes by name."""
+    """Selectors, declarations that don't depend on the theme, and the colors of attributes by name."""
     yield "", [f"font-family:{FONT}", "font-size:12px"], {}
     yield ".paper", [], {"fill": "paper"}
     yield "text", [], {"fill": "ink"}

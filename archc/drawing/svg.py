@@ -21,21 +21,22 @@ _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def xml(text: str) -> str:
-    """A text for XML's elements and attributes; characters that XML cannot hold are replaced."""
+    """Escape a text for XML elements and attributes; characters that XML doesn't allow are replaced."""
     return escape(_ILLEGAL.sub("\ufffd", text))
 
 
 def num(value: float) -> str:
-    """A coordinate, to a tenth."""
+    """A coordinate, rounded to a tenth."""
     return (
         f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
     )
 
 
 def render(sheet: Sheet, prefix: str = "archc", *, theme: Theme | None = None, styled: bool = True) -> str:
-    """The SVG document. Ids begin with `prefix`, so that several can stand in one page.
+    """The SVG document. Ids start with `prefix`, so that a page can contain several.
 
-    Without a `theme` it follows its reader. Without a style of its own (`styled`) the page has `style_sheet`.
+    Without a `theme` it follows the reader's preference. If it isn't `styled`, the page must have the rules of
+    `style_sheet`.
     """
     width, height = num(sheet.width), num(sheet.height)
     scale = Scale(sheet)
@@ -58,7 +59,7 @@ def render(sheet: Sheet, prefix: str = "archc", *, theme: Theme | None = None, s
 
 
 class Scale:
-    """How large a shape is drawn: one scale for all boxes of a sheet, one for maps and one for vectors."""
+    """The scale of solids: one for all boxes of a sheet, with separate factors for feature maps and vectors."""
 
     def __init__(self, sheet: Sheet) -> None:
         shapes = [placed.item.shape for placed in boxes_of(sheet)]
@@ -68,12 +69,12 @@ class Scale:
         self.features = max((shape[0] for shape in shapes if len(shape) == 1), default=1)
 
     def solid(self, shape: Size) -> tuple[float, float, float]:
-        """Length, height and depth of a map."""
+        """Length, height and depth of a feature map's solid."""
         height, depth = (3 + 25 * sqrt(side / self.side) for side in (1, *shape[1:])[-2:])  # of a volume, one slice
         return (2.5 + 23.5 * sqrt(shape[0] / self.channels), height, 0.36 * depth)
 
     def bar(self, features: int) -> float:
-        """Length of a vector."""
+        """Length of a vector's bar."""
         return 4 + 28 * sqrt(features / self.features)
 
 
@@ -128,7 +129,7 @@ def _text(css: str, x: float, y: float, text: str) -> str:
 
 
 def _data(item: Box | Group) -> str:
-    """What programs read of a box: the paths that it stands for, and its block."""
+    """Attributes of a box for programs: its paths and its block."""
     if not item.paths:
         return ""
     data = f' data-path="{xml(item.paths[0])}" data-paths="{xml(" ".join(item.paths))}"'
@@ -185,7 +186,10 @@ def _volume(placed: Placed, volumes: Volumes) -> Iterable[str]:
 
 
 def _solid(shape: Size, x: float, y: float, scale: Scale) -> str:
-    """The output around (x, y): as long as it has channels, as high and deep as the map; a vector is a bar."""
+    """The output around (x, y).
+
+    A feature map's length shows its channels, its height and depth the spatial size; a vector is a bar.
+    """
     if len(shape) == 1:
         length = scale.bar(shape[0])
         return f'<path class="front" d="M{num(x - length / 2)} {num(y - 2)}h{num(length)}v4h{num(-length)}Z"/>'
@@ -201,7 +205,7 @@ def _prism(length: float, height: float, depth: float, x: float, y: float) -> st
 
 
 def _spoken(box: Box) -> str:
-    """A box in words."""
+    """The label of a box for screen readers."""
     times = f", {box.times} times" if box.times > 1 else ""
     tags = f", {', '.join(box.tags)}" if box.tags else ""
     aside = ", in training only" if box.aside else ""
@@ -218,7 +222,7 @@ def _line(line: Line, prefix: str) -> Iterable[str]:
 
 
 def _path(points: list[Point], radius: float = 7.0) -> str:
-    """A line with round corners."""
+    """A line with rounded corners."""
     (x, y), *rest = points
     path = [f"M{num(x)} {num(y)}"]
     for (cx, cy), (nx, ny) in pairwise(rest):

@@ -1,4 +1,4 @@
-"""How wide a text will be, without a font at hand: no narrower than it will be in any usual sans-serif font."""
+"""Estimated widths of texts, without a font file: no usual sans-serif font has a larger width."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _width(char: str) -> int:
 
 
 def cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
-    """The text, shortened to `…` at its end where it is wider than `width`."""
+    """The text, shortened with `…` if it is wider than `width`."""
     if text_width(text, size, bold=bold) <= width:
         return text
     room = width - text_width("…", size, bold=bold)

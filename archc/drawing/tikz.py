@@ -1,6 +1,6 @@
 """A sheet as TikZ, for papers: a `.tex` file that pdflatex compiles, and whose picture can be copied into another.
 
-The SVG is translated, shape by shape, so that both show the same.
+The SVG is translated shape by shape, so both look the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from archc.drawing.svg import render
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _STEP: Final = re.compile(r"([MLQhvlZ])([^MLQhvlZ]*)")
 _SIZES: Final = {"title": 20.0, "shape": 10.5, "tags": 10.5, "label": 10.5, "terminal": 10.5}
-"""Sizes of the texts that have not 12 pixels."""
+"""Font sizes of the texts that don't have 12 pixels."""
 _SPECIAL: Final = {
     **{char: f"\\{char}" for char in "#$%&_{}"},
     "\\": r"\textbackslash{}",
@@ -36,13 +36,13 @@ _SPECIAL: Final = {
     "…": r"\ldots{}",
 }
 _MOST_SIDE: Final = 14_000.0
-"""In big points: TeX knows no lengths above 16,383."""
+"""In big points, because TeX supports no lengths above 16,383."""
 
 
 def render_tikz(sheet: Sheet, theme: Theme = "light") -> str:
-    """The document, whose page is as large as the picture. It needs no package but TikZ and geometry.
+    """The document, whose page is as large as the picture. It needs only the packages TikZ and geometry.
 
-    Its colors are defined by name, so that they can be changed.
+    Its colors have names, so that you can change them.
     """
     root = ElementTree.fromstring(render(sheet, theme=theme, styled=False))
     mode = int(theme == "dark")
@@ -71,13 +71,13 @@ def render_tikz(sheet: Sheet, theme: Theme = "light") -> str:
 
 
 class _Translation:
-    """From SVG's elements to TikZ's commands; a pixel is `unit` big points."""
+    """Translates SVG elements to TikZ commands; a pixel has `unit` big points."""
 
     def __init__(self, unit: float) -> None:
         self.unit = unit
 
     def shapes(self, element: ElementTree.Element, classes: tuple[str, ...]) -> Iterator[str]:
-        """The commands of what is in an element; `classes` are those of the elements around it."""
+        """The commands for the content of an element; `classes` are the classes of the enclosing elements."""
         for child in element:
             own = (*classes, *child.get("class", "").split())
             match child.tag.removeprefix(_SVG):
@@ -91,7 +91,7 @@ class _Translation:
                     yield self.text(child, own)
 
     def rectangle(self, rect: ElementTree.Element, classes: tuple[str, ...]) -> str:
-        """A card, a frame or the paper."""
+        """A card, a frame or the background."""
         x, y, width, height, radius = (float(rect.get(key, "0")) for key in ("x", "y", "width", "height", "rx"))
         corners = f"{_point((x, y))} rectangle {_point((x + width, y + height))};"
         if "paper" in classes:
@@ -103,7 +103,7 @@ class _Translation:
         return rf"\filldraw[fill=archc-{fill}, draw=archc-{draw}, {rounded}{dashed}] {corners}"
 
     def path(self, path: ElementTree.Element, classes: tuple[str, ...]) -> str:
-        """A line with its tip, or a side of a solid."""
+        """A line with its arrowhead, or a side of a solid."""
         points = _points(path.get("d", ""))
         if "edge" in classes:
             options = ["archc-line", f"rounded corners={_number(7 * self.unit)}bp"]
@@ -114,7 +114,7 @@ class _Translation:
         return rf"\fill[archc-{_role(classes) or 'line'}{paler}] {' -- '.join(map(_point, points))} -- cycle;"
 
     def text(self, text: ElementTree.Element, classes: tuple[str, ...]) -> str:
-        """A line of text, at its base line."""
+        """A line of text, at its baseline."""
         css = text.get("class", "")
         anchor = "base east" if css in ("times", "tags") else "base west"
         if "volume" in classes:
@@ -133,7 +133,7 @@ class _Translation:
 
 
 def escape(text: str) -> str:
-    """A text that TeX prints as it is; what its fonts do not have is printed without accents, or as `?`."""
+    """Escape a text for TeX; characters that its fonts lack are printed without accents, or as `?`."""
     return "".join(_SPECIAL.get(char) or _letter(char) for char in text)
 
 
@@ -149,7 +149,7 @@ def _role(classes: tuple[str, ...]) -> str:
 
 
 def _points(data: str) -> list[Point]:
-    """The corners of a path; round corners are those that they round off."""
+    """The corners of a path, before rounding."""
     points: list[Point] = []
     for command, written in _STEP.findall(data):
         numbers = [float(number) for number in written.split()]

@@ -1,8 +1,8 @@
-"""From the checked graph to boxes and edges, at the level that was asked for.
+"""Conversion of the checked graph to boxes and edges, at the requested level.
 
-Bodies without a name are no boxes: their entries stand in the body around them, under their full names. A block is a
-box, unless it is opened. Layers that follow a convolution (its norm, its activation) stand in its box, and so does a
-block that is no more than that. Equal neighbors fold into one box.
+Bodies without a name don't become boxes: their entries appear in the enclosing body, under their full names. A block is
+a box, unless it is opened. Layers that follow a convolution (its norm, its activation) share its box, and so does a
+block that has nothing else. Equal neighbors fold into one box.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from archc.text import form
 def body_of(
     graph: Graph, prefixes: tuple[str, ...], level: Level, words: Words | None = None, *, fused: bool = True
 ) -> Body:
-    """The boxes of a body, which may stand for several equal ones: `prefixes` lead to each.
+    """The boxes of a body, which may represent several equal ones: `prefixes` are their paths.
 
-    `fused`: layers may share a box. `words` is how values are written.
+    `fused`: layers may share a box. `words` says how to write values.
     """
     collector = Collector(level, prefixes, fused and not level.everything)
     inputs = (None, *graph.captures)
@@ -44,7 +44,7 @@ def body_of(
 
 
 class _Assembly:
-    """The items and edges of a body, from its units and what each of them reads."""
+    """Builds the items and edges of a body from its units and their inputs."""
 
     def __init__(self, units: list[Unit], wires: list[list[Wire]], ends: list[Wire], level: Level) -> None:
         self.units = units
@@ -73,7 +73,7 @@ class _Assembly:
         return body
 
     def content(self, unit: Unit) -> tuple[Any, ...]:
-        """What makes a unit equal to its neighbor."""
+        """The key by which equal neighbors are recognized."""
         lead = unit.lead
         below = None if unit.layers else (id(lead.node.graph), unit.opened, self.level.within(lead))
         layers = [(layer.kind.kind, layer.kind.__dict__) for layer in unit.layers]
@@ -101,7 +101,7 @@ class _Assembly:
         return Group((), name, "", body, last, run.times)
 
     def item(self, units: Sequence[Unit], *, turns: bool = False) -> Item:
-        """The box or the opened body of equal units in a row, or of those at one place of all turns of a repeat."""
+        """The box or opened body of equal units: neighbors, or units at the same position of all repetitions."""
         first = units[0]
         lead, node, x, shape = first.lead, first.lead.node, first.x, first.shape
         paths = tuple(path for unit in units for entry in unit.entries for path in entry.paths)
@@ -128,14 +128,14 @@ class _Assembly:
 
 
 def _edge(source: int, target: int, wires: list[Wire]) -> Edge:
-    """An edge for all values that one item takes of another; it shows the outputs that have names, and their shapes."""
+    """An edge for all tensors that one item takes from another; it shows the named outputs and their shapes."""
     named = {wire.output: wire.shape for wire in wires if wire.output}
     told = (name if source == BEGIN else f"{name} · {form(shape)}" for name, shape in named.items())
     return Edge(source, target, wires[0].shape, ", ".join(told), tuple((wire.output, wire.slot) for wire in wires))
 
 
 def _called(name: str, x: Size, shape: Size) -> str:
-    """What a closed block does: `Inception, 256`, `Bottleneck, 512, /2`."""
+    """The label of a closed block: `Inception, 256`, `Bottleneck, 512, /2`."""
     what = f"{name}, {shape[0]}"
     if len(x) != 3 or len(shape) != 3 or x[1:] == shape[1:]:
         return what
@@ -147,7 +147,7 @@ def _called(name: str, x: Size, shape: Size) -> str:
 
 
 def _hidden(units: Sequence[Unit]) -> Box:
-    """The box that stands for those that are too many to look at."""
+    """The box that replaces units of which there are too many."""
     paths = tuple(path for unit in units for entry in unit.entries for path in entry.paths)
     name = _span(units[0].lead.name, units[-1].lead.name)
     return Box(paths, name, f"{len(units):,} more", "block", units[0].x, units[-1].shape)
@@ -159,5 +159,5 @@ def _span(first: str, last: str) -> str:
         return first
     common = next(place for place, pair in enumerate(zip_longest(first, last)) if pair[0] != pair[1])
     while common and first[common - 1].isdigit():
-        common -= 1  # a number is told whole
+        common -= 1  # numbers aren't split
     return f"{first}–{last[common:]}"

@@ -1,4 +1,4 @@
-"""A picture as nodes within clusters and edges between nodes, as text formats write it."""
+"""A picture as nodes within clusters and edges between nodes, for text formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.text import form
 
 @dataclass(slots=True)
 class Node:
-    """A box or a terminal: its id, its lines of text, its role and the paths that it stands for."""
+    """A box or a terminal: its id, its lines of text, its role and its paths."""
 
     id: str
     lines: list[str]
@@ -40,7 +40,7 @@ class Arrow(NamedTuple):
 
 
 _Ends = dict[str, str]
-"""Nodes by their ids, each with the label of what it gives."""
+"""Node ids, each with the label of its output."""
 _Values = dict[str | None, _Ends]
 
 
@@ -63,7 +63,7 @@ class Wiring:
         return f"{letter}{self.counts[letter]}"
 
     def _body(self, body: Body, cluster: Cluster, given: _Values) -> _Values:
-        """Add a body that reads what is `given` by the names of its inputs; its results by their names."""
+        """Add a body whose inputs are `given` by name, and return its results by name."""
         into: dict[int, list[Edge]] = {}
         for edge in body.edges:
             into.setdefault(edge.target, []).append(edge)
@@ -71,7 +71,7 @@ class Wiring:
 
         def sources(edge: Edge, output: str | None) -> _Ends:
             values = gives[edge.source]
-            found = values.get(output, values.get(None, {}))  # only a frame's outputs are nodes of their own
+            found = values.get(output, values.get(None, {}))  # only outputs of a frame are separate nodes
             return {node: label if edge.source == BEGIN else edge.label for node, label in found.items()}
 
         for place, item in enumerate(body.items):

@@ -1,4 +1,4 @@
-"""The explorer: one page that shows an architecture from every side, as a file or served while a spec is edited."""
+"""The explorer: a page that shows an architecture interactively, as a file or served while a spec is edited."""
 
 from archc.explorer.data import explorer_data
 from archc.explorer.state import html

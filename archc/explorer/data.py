@@ -1,4 +1,4 @@
-"""What the page knows of an architecture, as one JSON object: columns with an entry for each layer and block."""
+"""The page's data about an architecture, as one JSON object: columns with one value per layer and block."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archc.problems import Mark, Source
 
 
 class Entry(NamedTuple):
-    """A layer, block or nested body in its place; `parent` is the number of the entry around it, or -1."""
+    """A layer, block or nested body in its place; `parent` is the index of the enclosing entry, or -1."""
 
     path: str
     parent: int
@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 
 
 def entries(network: Network) -> Iterator[Entry]:
-    """Every entry, those around before those inside, in the order in which they run."""
+    """Every entry in execution order, with enclosing entries before the entries inside."""
     number = 0
     stack: list[tuple[Iterator[Node], str, int, bool]] = [(iter(network.graph.nodes), "", -1, False)]
     while stack:
@@ -45,30 +45,30 @@ def entries(network: Network) -> Iterator[Entry]:
 
 
 class Table:
-    """Values by number, each once."""
+    """A list of distinct values."""
 
     def __init__(self) -> None:
         self._numbers: dict[Any, int] = {}
 
     def number(self, value: Any) -> int:
-        """The number of a value."""
+        """The index of a value, which is added if it is new."""
         return self._numbers.setdefault(value, len(self._numbers))
 
     @property
     def values(self) -> list[Any]:
-        """The values in the order of their numbers."""
+        """The values in the order of their indices."""
         return list(self._numbers)
 
 
 class Calls(Table):
-    """What entries are, by number. Equal layers share their kind, so each is put into words once."""
+    """Descriptions of entries by index; equal layers share their kind, so each is described once."""
 
     def __init__(self) -> None:
         super().__init__()
         self._known: dict[Any, int] = {}
 
     def of(self, node: Node) -> int:
-        """The number of what an entry is."""
+        """The index of an entry's description."""
         key = (id(node.element), node.in_shapes, node.auxiliary)
         if key not in self._known:
             self._known[key] = self.number(_call(node))
@@ -90,7 +90,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
     series, stops = SeriesTable(), Table()
     calls, fields, files = Calls(), Table(), _Files(network.spec.source)
     source, places = _source(network)
-    # The page shows height and width: the last two axes, of which a sequence has one.
+    # The page shows the last two axes as height and width; a sequence has only one.
     seen = {row.path: (*(1, 1, *row.receptive_field)[-2:], *(1.0, 1.0, *row.jump)[-2:]) for row in summary.layers}
 
     def stop_numbers(found: list[Stop | None]) -> list[int]:
@@ -152,15 +152,16 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
 
 
 def _stop(stop: Stop, numbers: dict[str, int]) -> tuple[int, str, str, str, str]:
-    """The note on a layer that refuses its input."""
+    """The note on a layer that can't take its input."""
     fault = stop.fault
     return numbers[stop.path], fault.code, fault.message, fault.label, fault.help
 
 
 def _call(node: Node) -> tuple[str, str, str, str, str, bool]:
-    """What an entry is: kind or block, the sort of thing that is, its short form and role, the call with arguments.
+    """The description of an entry.
 
-    And whether its output shares its input's memory.
+    It has the kind or block, the category, the short label, the role, the call with its arguments, and whether the
+    output shares the input's memory.
     """
     element = node.element
     if isinstance(element, Kind):
@@ -179,14 +180,14 @@ def _call(node: Node) -> tuple[str, str, str, str, str, bool]:
 
 
 def _literal(value: Any) -> str:
-    """A value as Python writes it, texts in double quotes."""
+    """A value as Python literal, with double quotes."""
     if isinstance(value, tuple):
         return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
     return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _result(entry: Entry, numbers: dict[str, int]) -> int:
-    """The layer whose output a block's (first) output is; -1 for a layer, and for a block that hands its input on."""
+    """The layer that produces a block's first output; -1 for a layer, and for a block that returns its input."""
     graph, path = entry.node.graph, entry.path
     while graph is not None:
         at = next(iter(graph.results.values())).node
@@ -197,19 +198,19 @@ def _result(entry: Entry, numbers: dict[str, int]) -> int:
 
 
 def _parameters(node: Node) -> int:
-    """The trained numbers of a layer; 0 for a block: those of its layers add up."""
+    """The parameters of a layer; 0 for a block, because the page adds up its layers."""
     return layer_cost(node, node.element)[0] if isinstance(node.element, Kind) else 0
 
 
 def _source(network: Network) -> tuple[str, dict[str, list[int]]]:
-    """The emitted source, and by path the lines: [made, to, run, to]."""
+    """The emitted source, and by path the lines [first, last] of the constructor and of the call."""
     text, places = source_places(network)
     nowhere = (0, 0)
     return text, {path: [*(place.made or nowhere), *(place.run or nowhere)] for path, place in places.items()}
 
 
 class _Files:
-    """The files that a spec is made of, the spec's own first."""
+    """The files of a spec, its own file first."""
 
     def __init__(self, spec: Source) -> None:
         self._files = {spec.name: spec}
@@ -222,5 +223,5 @@ class _Files:
         return [number, mark.line, mark.end_line]
 
     def told(self) -> list[dict[str, str]]:
-        """Name and text of each."""
+        """The name and text of each file."""
         return [{"name": name, "text": source.text} for name, source in self._files.items()]

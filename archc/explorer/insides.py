@@ -1,4 +1,4 @@
-"""A picture of the network and of the inside of every block: equal instances share one."""
+"""Pictures of the network and of the inside of every block; equal instances share one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from archc.drawing.svg import render
 from archc.graph import Graph, Instance, Network, Node
 
 ASPECT: Final = 1.0
-"""Width by height that is aimed at: the page shows it beside the figures."""
+"""Preferred width divided by height, because the page shows the picture next to the numbers."""
 
 MOST: Final = 400
-"""So many pictures at most; the blocks behind them are shown within the block around them."""
+"""The maximum number of pictures; further blocks are shown within the enclosing block."""
 
 
 def draw_insides(network: Network, nodes: Sequence[Node]) -> tuple[list[str], list[int]]:
-    """The pictures as SVG, the network's own first, and the number of each node's, or -1.
+    """The pictures as SVG, the network's own first, and the index of each node's picture, or -1.
 
-    Paths in them begin at the block whose inside they show, so that they hold for each of its instances.
+    Paths in them are relative to the block, so that all its instances can share the picture.
     """
     pictures = [_inside(network.graph)]
     numbers: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""The page as one file: nothing in it is loaded from elsewhere, and a policy forbids it to try."""
+"""The page as one file. It loads nothing from elsewhere, and a content security policy forbids it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SCRIPTS: Final = (
     "editor.js",
     "app.js",
 )
-"""The page's style and script, in parts: one concept a file."""
+"""The parts of the page's style and script, one concept per file."""
 
 
 def page(state: str, title: str, *, live: bool = False) -> str:
-    """The HTML for a state, as `json_for_script` writes it.
+    """The HTML for a state, as written by `json_for_script`.
 
-    A live page may ask the server that it came from for changes; any other may connect to nothing.
+    A live page may connect to its server for changes; any other page may not connect to anything.
     """
     script = '"use strict";\n' + "\n".join(_part(name) for name in SCRIPTS)
     style = "\n".join(_part(name) for name in STYLES) + _drawing_style()
@@ -63,7 +63,7 @@ def page(state: str, title: str, *, live: bool = False) -> str:
 
 
 def _drawing_style() -> str:
-    """The drawings' own style, with the page's choice of dark or light, and the roles' colors for the page."""
+    """The style of drawings, with the page's choice of dark or light, and the colors of roles for the page."""
     roles = "".join(f".{role}{{--role:var(--archc-{role})}}" for role in ROLES)
     return (
         f"{style_sheet()}\n"
@@ -74,7 +74,7 @@ def _drawing_style() -> str:
 
 
 def json_for_script(value: Any) -> str:
-    """JSON that cannot end the script element around it, nor open a comment in it."""
+    """JSON that can't end the enclosing script element or open a comment in it."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -83,6 +83,6 @@ def _part(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """How a policy names an inline script or style, which begins behind the tag with a line feed."""
+    """The hash of an inline script or style for the policy; its text starts with a line feed after the tag."""
     text = f"\n{text}"
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

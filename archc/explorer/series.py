@@ -1,8 +1,8 @@
-"""Figures over many input sizes, small enough to travel: equal stretches are kept once.
+"""Numbers for many input sizes, compressed with run lengths.
 
-A figure that depends on the input's size is a list of integers, one a size. Divided by what all of them have in
-common, the lists of a whole network are few: its 28×28 maps of 32 and of 192 channels grow alike. So a figure
-travels as [factor, curve], and a curve as `value, how often, value, how often, …`.
+A number that depends on the input size is a list of integers, one per size. Divided by their common factor, the lists
+of a whole network have few different values: its 28×28 feature maps of 32 and of 192 channels grow in the same way. So
+a number is stored as [factor, curve], and a curve as `value, count, value, count, …`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from math import gcd
 from archc.inference.scan import Scanned, Series
 
 Figure = list[int]
-"""[factor, number of the curve]."""
+"""[factor, index of the curve]."""
 
 
 class SeriesTable:
-    """The curves of a page and the shapes made of them, each once."""
+    """The distinct curves of a page, and the distinct shapes made of them."""
 
     def __init__(self) -> None:
         self.curves: list[list[int]] = []
@@ -28,7 +28,7 @@ class SeriesTable:
         self._macs: dict[int, tuple[Figure | int, Scanned]] = {}
 
     def figure(self, values: Iterable[int]) -> Figure:
-        """A figure, 0 where it does not come to be."""
+        """A compressed number; its value is 0 at sizes where it doesn't exist."""
         known = tuple(values)
         factor = gcd(*known) or 1
         curve = known if factor == 1 else tuple(value // factor for value in known)
@@ -38,23 +38,23 @@ class SeriesTable:
         return [factor, number]
 
     def macs(self, found: Scanned) -> Figure | int:
-        """The multiply-adds of a layer over the sizes; 0 where it never has any."""
+        """The multiply-adds of a layer over the sizes; 0 if it never has any."""
         seen = self._macs.get(id(found))
         if seen is None:
             seen = self._macs[id(found)] = (self.figure(found.macs) if any(found.macs) else 0, found)
         return seen[0]
 
     def shape(self, series: Series) -> int:
-        """The number of a shape over the sizes; [] is one that never comes to be."""
+        """The index of a shape over the sizes; [] if it never exists."""
         seen = self._shapes.get(id(series))
         if seen is None:
             rank = max((len(shape) for shape in series if shape is not None), default=0)
             axes = (tuple(0 if shape is None else int(shape[axis]) for shape in series) for axis in range(rank))
-            seen = self._shapes[id(series)] = (len(self.shapes), series)  # held: its id stays its own
+            seen = self._shapes[id(series)] = (len(self.shapes), series)  # the reference keeps the id unique
             self.shapes.append([self.figure(axis) for axis in axes])
         return seen[0]
 
 
 def run_lengths(values: Iterable[int]) -> list[int]:
-    """`value, how often, value, how often, …`."""
+    """Run-length encoding: `value, count, value, count, …`."""
     return [part for value, run in groupby(values) for part in (value, sum(1 for _ in run))]

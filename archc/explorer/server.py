@@ -1,4 +1,4 @@
-"""The explorer, served only to browsers on this machine, which hear of each change."""
+"""A server for the explorer, only for browsers on this machine, which receive each change."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from archc.explorer.state import Live
 
 ADDRESS: Final = "127.0.0.1"
 HEARTBEAT: Final = 15.0
-"""Seconds after which a silent line is used, to find out whether anybody is still there."""
+"""Seconds of silence after which a message checks whether the browser is still connected."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "frame-ancestors 'none'",  # the page has its own policy, which cannot say this
+    "Content-Security-Policy": "frame-ancestors 'none'",  # the page's own policy can't contain this
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -23,7 +23,7 @@ _HEADERS: Final = {
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `live` on the loopback address. Raises OSError for a port that is taken; 0 is any free one."""
+    """Serves `live` on the loopback address. Raises OSError if the port is taken; 0 means any free port."""
 
     daemon_threads = True
 
@@ -33,16 +33,16 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return f"http://{ADDRESS}:{self.server_port}/"
 
     def hosts(self) -> set[str]:
-        """What a browser that was led here knowingly calls this server."""
+        """The legitimate values of the Host header."""
         names = (ADDRESS, "localhost")
         return {f"{name}:{self.server_port}" for name in names} | (set(names) if self.server_port == 80 else set())
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that has gone is no error."""
+        """Ignore errors of a browser that has disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -51,8 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """The page, its state, or the events that announce a new one."""
-        # Another site's name can be made to lead here (DNS rebinding): it would then read the spec.
+        """Send the page, its state, or the events that announce a new one."""
+        # Another site's name can resolve to this address (DNS rebinding), and its page could then read the spec.
         if self.headers.get("Host", "").lower() not in self.server.hosts():
             self._answer(
                 HTTPStatus.MISDIRECTED_REQUEST, "text/plain", "This server only answers requests to 127.0.0.1.\n"
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
 
     def _events(self) -> None:
-        """Server-sent events: the number of each new version, until the browser goes."""
+        """Server-sent events: the number of each new version, until the browser disconnects."""
         self._head(HTTPStatus.OK, "text/event-stream")
         self.end_headers()
         version = 0
@@ -92,4 +92,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"data: {version}\n\n".encode() if newer else b":\n\n")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are nobody's business."""
+        """Don't log requests."""

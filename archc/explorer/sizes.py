@@ -1,4 +1,4 @@
-"""Which input sizes the explorer's slider offers."""
+"""The input sizes of the explorer's slider."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Final
 from archc.graph import Network, walk
 
 LEAST_RANGE: Final = 256
-"""The slider reaches at least so far, and to twice the declared height."""
+"""The slider reaches at least this size, and twice the declared height."""
 
 MAX_COMPUTED: Final = 150_000
-"""So many shapes are computed at most: a network with more different layers gets fewer sizes, further apart."""
+"""The maximum number of shapes to compute: a network with more different layers gets fewer sizes, further apart."""
 
 
 def offered_sizes(network: Network, smallest: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Sizes such as (height, width) from one row on, in the declared proportions, with the declared size among them.
+    """Sizes such as (height, width) in the declared proportions, starting with one row and including the declared size.
 
-    A network that takes vectors has no sizes. The smallest legal size and the one below it are among them too, where it
-    has these proportions.
+    A network that takes vectors has no sizes. The smallest valid size and the one below it are included if they have
+    these proportions.
     """
     _, *axes = network.input
     if not axes:

@@ -1,4 +1,4 @@
-"""What a page is given: the architecture, and what is wrong with its spec."""
+"""The state of a page: the architecture, and the errors of its spec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def html(architecture: Architecture) -> str:
 def _state(
     data: dict[str, Any] | None, problems: Iterable[Problem] = (), *, stale: bool = False, version: int = 0
 ) -> str:
-    """What the page's script reads: the last sound version's data, whether it is stale, and what is wrong now."""
+    """The input of the page's script.
+
+    It has the data of the last valid version, whether it is outdated, and the current errors.
+    """
     problems = list(problems)
     rows = zip(json_report(problems), problems, strict=True)
     told = [{**row, "label": problem.label, "excerpt": excerpt(problem)} for row, problem in rows]
@@ -28,9 +31,9 @@ def _state(
 
 
 class Live:
-    """A spec that is being edited: its last sound version, and the problems of the newest one.
+    """A spec that is being edited: its last valid version, and the problems of the newest one.
 
-    `load` gives a sound architecture, and what it claims of itself that does not hold, or raises SpecError.
+    `load` returns a valid architecture and the wrong claims in its `expect`, or raises SpecError.
     """
 
     def __init__(self, load: Callable[[], tuple[Architecture, list[Problem]]], name: str) -> None:
@@ -43,7 +46,7 @@ class Live:
         self._page = ""
 
     def look(self) -> None:
-        """Read the spec, and notify those who wait."""
+        """Read the spec, and notify waiting browsers."""
         stale = False
         try:
             architecture, problems = self._load()
@@ -58,13 +61,13 @@ class Live:
             self._changed.notify_all()
 
     def newer(self, version: int, seconds: float) -> int | None:
-        """The first version above `version`, as soon as there is one; None after so many seconds."""
+        """Wait for the first version above `version`; None after a timeout in seconds."""
         with self._changed:
             found = self._changed.wait_for(lambda: self._version > version, seconds)
             return self._version if found else None
 
     def json(self) -> str:
-        """The newest state."""
+        """The newest state as JSON."""
         self.newer(0, _PATIENCE)
         return self._json
 
@@ -75,4 +78,4 @@ class Live:
 
 
 _PATIENCE = 60.0
-"""Seconds that a browser waits for the first look at a large spec."""
+"""Seconds that a browser waits while a large spec is read for the first time."""

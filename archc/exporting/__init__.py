@@ -1,4 +1,4 @@
-"""Checked networks to files of other programs, through PyTorch's exporters. Importing it imports torch."""
+"""Export of checked networks to other file formats, with PyTorch's exporters. Importing it imports torch."""
 
 from archc.exporting.export import export
 from archc.exporting.exported import Comparison, Exported

@@ -1,4 +1,4 @@
-"""The axes of the input that may have any length in an exported file, and the inputs that are tried."""
+"""The dynamic axes of an exported file, and the inputs for tracing and comparing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = "batch"
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """The names of the dynamic axes by their positions, and shapes with the batch: for tracing and for comparing."""
+    """The names of the dynamic axes by position, and the input shapes (with the batch) for tracing and comparing."""
 
     positions: Mapping[int, str]
     sample: tuple[int, ...]
@@ -41,7 +41,7 @@ def dynamic_axes(network: Network, names: Sequence[str]) -> Axes:
             )
     positions = {known.index(name): name for name in names}
     lengths = [position - 1 for position in sorted(positions) if position]
-    batch = 2 if 0 in positions else 1  # PyTorch takes an axis of length 1 for one that never changes
+    batch = 2 if 0 in positions else 1  # PyTorch treats an axis of length 1 as constant
     checks = [(batch, *size), (3, *size)] if 0 in positions else [(1, *size)]
     if lengths:
         checks.append((batch, *_other_size(network, lengths)))

@@ -1,4 +1,4 @@
-"""A spec to an .onnx or .pt2 file: built, exported by PyTorch, compared with the module, and only then written."""
+"""Export to .onnx or .pt2: build, export with PyTorch, compare with the module, then write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from archc.problems import Problem, SpecError, did_you_mean
 from archc.text import first_line, form
 
 TOLERANCE = 1e-5
-"""Largest difference to PyTorch's outputs, relative to the largest output, if rounding alone is not larger."""
+"""Maximum difference from PyTorch's outputs, relative to the largest output, unless rounding errors are larger."""
 
 _SUFFIXES = (".onnx", ".pt2")
 
@@ -72,7 +72,7 @@ def export(
     if path.suffix.lower() == ".onnx":
         require_onnx(path)
     axes = dynamic_axes(network, dynamic)
-    with writing(path) as file:  # opened first: exporting takes a while
+    with writing(path) as file:  # opened first, because exporting takes a while
         try:
             model = _inference_module(network, None if weights is None else Path(weights))
             made = _exported(network, model, axes, path)
@@ -93,7 +93,7 @@ def require_onnx(path: Path) -> None:
 
 
 def _inference_module(network: Network, weights: Path | None) -> nn.Module:
-    """The module in eval mode, without the auxiliary heads, which a file of weights may or may not have."""
+    """The module in eval mode without auxiliary heads, for which a file of weights may or may not have tensors."""
     model = build(network).eval()
     heads = [node.name for node in network.graph.nodes if node.auxiliary]
     for name in heads:
@@ -137,7 +137,7 @@ def _refused(what: str, axes: Axes, path: Path, error: Exception) -> SpecError:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep PyTorch's exporters from printing and warning: what matters becomes an error."""
+    """Keep PyTorch's exporters from printing and warning; relevant messages become errors."""
     loggers = [logging.getLogger(name) for name in ("torch", "torch.onnx", "torch.fx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -156,7 +156,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _compared(network: Network, model: nn.Module, made: Format, axes: Axes, path: Path) -> tuple[Comparison, ...]:
-    """The file's outputs against the module's, for every shape in `axes.checks`. Raises SpecError (E0506)."""
+    """Compare the file's outputs with the module's for every shape in `axes.checks`. Raises SpecError (E0506)."""
     own = {key: value.clone() for key, value in model.state_dict().items()}
     generator = torch.Generator().manual_seed(0)
     found = []
@@ -188,7 +188,7 @@ def outputs_of(model: nn.Module, x: Tensor, names: Sequence[str | None]) -> list
 
 
 def relative_difference(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> float:
-    """The largest difference, in units of the largest output; infinite where shapes or infinities differ."""
+    """The largest difference relative to the largest output; infinite if shapes or infinities differ."""
     if [tensor.shape for tensor in found] != [tensor.shape for tensor in wanted]:
         return float("inf")
     largest = 0.0
@@ -202,6 +202,6 @@ def relative_difference(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> fl
 
 
 def _rounding(network: Network, model: nn.Module, x: Tensor, single: Sequence[Tensor]) -> float:
-    """How far PyTorch's outputs are from those in double precision: other orders of summing differ by as much."""
+    """The difference between PyTorch's outputs and the same in double precision, an estimate of rounding errors."""
     double = outputs_of(deepcopy(model).double(), x.double(), tuple(network.graph.results))
     return relative_difference(single, double)

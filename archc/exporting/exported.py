@@ -1,4 +1,4 @@
-"""What an export wrote, and what it was compared with."""
+"""The result of an export, and its comparisons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The file's outputs held against PyTorch's: for which weights and inputs, and how far apart they are at most.
+    """A comparison of the file's outputs with PyTorch's: the weights, the inputs, and the largest difference.
 
     `difference` is relative to the largest output; 0.0 means bit-equal.
     """
@@ -20,7 +20,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A written file: `reference` is the program that ran it, `dynamic` are the axes that may have any length."""
+    """A written file. `reference` is the program that ran it, and `dynamic` are the axes that can have any length."""
 
     path: Path
     reference: str

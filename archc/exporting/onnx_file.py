@@ -1,4 +1,4 @@
-"""An .onnx file by PyTorch's exporter: one node for each layer, weights under the module's keys."""
+"""An .onnx file by PyTorch's exporter, with one node per layer, and weights under the module's keys."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 from archc.exporting.axes import Axes
 
 _MOST_BYTES = 2**31 - 1
-"""What a file of protocol buffers can hold."""
+"""The maximum size of a protocol buffer file."""
 
 
 class OnnxFile:
-    """The file's content; `run` computes from it with onnxruntime. `titles` are the blocks' names by their paths."""
+    """The content of the file; `run` executes it with onnxruntime. `titles` are the names of blocks by path."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class OnnxFile:
         self._session = _session(self.content)
 
     def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
-        """The outputs for a batch, with other weights if they are given."""
+        """The outputs for a batch, optionally with other weights."""
         if state is not self._weights:
             self._weights, self._session = state, _session(self._with(state))
         return [torch.from_numpy(found) for found in self._session.run(None, {"input": x.numpy()})]
@@ -59,14 +59,14 @@ def _session(content: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it can't run, it raises
+    options.log_severity_level = 4  # errors are raised anyway
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _converted(program: torch.export.ExportedProgram, outputs: list[str]) -> Any:
-    """The model as PyTorch converts it, without its optimizer, which merges batch norms into convolutions.
+    """Convert the model with PyTorch, but without its optimizer, which merges batch norms into convolutions.
 
-    Only what computes shapes and constants is folded: every layer remains a node, and every weight keeps its key.
+    Only shape computations and constants are folded: every layer stays a node, and every weight keeps its key.
     """
     from onnxscript.optimizer import fold_constants, remove_unused_nodes
 
@@ -87,7 +87,7 @@ def _converted(program: torch.export.ExportedProgram, outputs: list[str]) -> Any
 
 
 def _named(model: Any, axes: Axes) -> Any:
-    """The same model with archc's names for the axes whose lengths are symbols."""
+    """Rename the symbolic dimensions of the model to archc's names of the axes."""
     dimensions = model.graph.input[0].type.tensor_type.shape.dim
     symbols = {dimensions[position].dim_param: name for position, name in axes.positions.items()}
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -98,9 +98,9 @@ def _named(model: Any, axes: Axes) -> Any:
 
 
 def _noted(model: Any, titles: Mapping[str, str]) -> Any:
-    """The same model with the blocks' names in the notes on its nodes, and without paths of this machine.
+    """Put the names of blocks into the metadata of nodes, and remove paths of this machine.
 
-    PyTorch's exporter notes the modules around each node with their classes, but every block has the same class.
+    PyTorch's exporter records the classes of the modules around each node, but every block has the same class.
     """
     model.graph.name = titles[""]
     for node in model.graph.node:

@@ -12,7 +12,7 @@ from archc.exporting.export import outputs_of
 
 
 class Pt2:
-    """The file's content; `run` computes from what torch.export loads of it."""
+    """The content of the file; `run` executes the program that torch.export loads from it."""
 
     def __init__(self, program: torch.export.ExportedProgram, names: Sequence[str | None]) -> None:
         file = io.BytesIO()
@@ -24,6 +24,6 @@ class Pt2:
         self._names = tuple(names)
 
     def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
-        """The outputs for a batch, with other weights if they are given."""
+        """The outputs for a batch, optionally with other weights."""
         self._module.load_state_dict(self._own if state is None else state)
         return outputs_of(self._module, x, self._names)

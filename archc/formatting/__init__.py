@@ -1,4 +1,4 @@
-"""The canonical form of a spec's text: comments stay, the meaning stays."""
+"""The formatter of specs: it keeps comments and the meaning."""
 
 from archc.formatting.printer import format_text
 

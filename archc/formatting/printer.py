@@ -1,10 +1,9 @@
-"""One layout for every spec.
+"""The layout of formatted specs.
 
-Two spaces a level, lists indented below their key, `{a: 1, b: }` and `[1, 2]` on one line where they fit and
-filled to the width where they do not, at most one blank line in a row, comments two spaces behind the text and in
-one column on neighboring lines. What is written in `{…}` and what is not, the order and the quotes are the author's.
-Line breaks that only YAML 1.1 knows (U+0085, U+2028, U+2029) are written as escapes in quotes, because most readers
-and editors do not break lines there.
+The indentation is two spaces, and lists are indented below their key. `{a: 1, b: }` and `[1, 2]` are on one line if
+they fit, and otherwise filled to the width. There is at most one blank line in a row. Comments come two spaces after
+the text, aligned on neighboring lines. The author chooses brackets, order and quotes. Line breaks that only YAML 1.1
+knows (U+0085, U+2028, U+2029) become escapes in quotes, because most readers and editors don't break lines there.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ STEP = 2
 
 
 def format_text(text: str, name: str) -> str:
-    """The text in canonical form; `name` is what messages call it.
+    """Format a text; messages call it `name`.
 
-    Raises SpecError if the text cannot be read, and E0603 if its form cannot be changed without changing its meaning:
-    the result is read again and compared before anyone gets it.
+    Raises SpecError if the text can't be read, and E0603 if formatting would change its meaning: the result is parsed
+    and compared before it is returned.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    meaning = _meaning(text, name)  # refuses what is not a spec
+    meaning = _meaning(text, name)  # rejects a text that isn't a spec
     printer = _Printer(Source(name, text))
     comments = sorted(comment.text for comment in printer.comments)
     formatted = printer.run()
@@ -43,7 +42,7 @@ def format_text(text: str, name: str) -> str:
 
 
 def _meaning(text: str, name: str) -> str:
-    """The values of a text with their keys and order, without places. Raises SpecError."""
+    """The values of a text with their keys and order, without locations. Raises SpecError."""
     return json.dumps(read_text(text, name))
 
 
@@ -54,8 +53,8 @@ def _comments(text: str, name: str) -> list[str]:
 class _Printer:
     def __init__(self, source: Source) -> None:
         self.root, self.comments, self.source = read_syntax(source)
-        self.lines: list[tuple[str, str]] = []  # each with the comment behind it
-        self.opened = True  # whether a body has just begun: no blank line follows
+        self.lines: list[tuple[str, str]] = []  # each with the comment after it
+        self.opened = True  # whether a body has just started: then no blank line follows
 
     def run(self) -> str:
         if self.root.flow:
@@ -78,19 +77,19 @@ class _Printer:
     # Comments and blank lines
 
     def blank_above(self, line: int) -> None:
-        """One blank line, where the author left some above this line."""
+        """Keep one blank line above this line, if the author left any."""
         if line and self.source.is_blank(line - 1) and not self.opened:
             self.add("")
 
     def above(self, line: int, indent: int, column: int = 0) -> None:
-        """The comments above a line that stand at `column` or farther right."""
+        """The comments above a line, at `column` or farther right."""
         while self.comments and self.comments[0].line < line and self.comments[0].column >= column:
             comment = self.comments.popleft()
             self.blank_above(comment.line)
             self.add(" " * indent + comment.text)
 
     def behind(self, line: int) -> str:
-        """The comment behind what ends in a line."""
+        """The comment after the text that ends on a line."""
         if self.comments and self.comments[0].line == line and not self.comments[0].alone:
             return self.comments.popleft().text
         return ""
@@ -98,7 +97,7 @@ class _Printer:
     # Without brackets
 
     def block(self, node: Collection, indent: int, until: int) -> None:
-        """The entries of a collection without brackets; `until` is the line of what follows it."""
+        """The entries of a collection without brackets; `until` is the line after it."""
         self.opened = True
         for position, entry in enumerate(node.entries):
             following = node.entries[position + 1].first if position + 1 < len(node.entries) else until
@@ -125,12 +124,12 @@ class _Printer:
                 if line and not line.lstrip().startswith("#"):
                     self.lines[at] = (f"{start}- {line[indent + STEP :]}", comment)
                     break
-                self.lines[at] = (line[STEP:], comment)  # comments stand above the dash
+                self.lines[at] = (line[STEP:], comment)  # comments are above the dash
         else:
             self.inline(f"{start}-", value, indent)
 
     def inline(self, head: str, value: Value, indent: int) -> None:
-        """A value behind its key or dash."""
+        """A value after its key or dash."""
         if isinstance(value, Collection):
             head = f"{head} " if head else ""
             if self.comments and self.comments[0].line < value.last:
@@ -190,14 +189,14 @@ def flat(value: Value) -> str:
 
 
 def brackets(node: Collection) -> tuple[str, str]:
-    """What stands around the entries."""
+    """The brackets around the entries."""
     return ("", "") if node.bare else ("{", "}") if node.mapping else ("[", "]")
 
 
 def filled(node: Collection, head: str, tail: int) -> list[str]:
-    """Lines that begin with `head`: the entries as many to a line as fit, each line below the first entry.
+    """Lines that start with `head` and contain as many entries as fit, aligned below the first entry.
 
-    `tail` is how many characters will stand behind the last line.
+    `tail` is the number of characters that follow on the last line.
     """
     text = flat(node)
     if len(head) + len(text) + tail <= WIDTH or not node.entries:

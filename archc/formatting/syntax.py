@@ -1,4 +1,4 @@
-"""A spec's text as it is written, to be laid out anew: collections, scalars and comments."""
+"""The syntax of a spec's text, for formatting: collections, scalars and comments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archc.problems.mark import BREAKS
 from archc.reading import events
 
 BLANKS = " \t"
-"""The white space that surrounds YAML text; any other, such as a no-break space, is part of it."""
+"""The white space around YAML text; any other, such as a no-break space, is part of the text."""
 
 BLOCK = ("|", ">")
 """The styles of block scalars."""
@@ -22,7 +22,7 @@ BLOCK = ("|", ">")
 
 @dataclass(slots=True)
 class Scalar:
-    """A scalar as it stands in the text, by lines; `value` is its text without quotes and folding.
+    """A scalar as written, by lines; `value` is its text without quotes and folding.
 
     The lines of a block scalar are its header, without a comment, and its content without the indentation. The other
     lines have no white space around them.
@@ -37,7 +37,7 @@ class Scalar:
 
 @dataclass(slots=True)
 class Lines:
-    """The lines of a text as YAML breaks them, with their breaks, and what scalars cover of them.
+    """The lines of a text with YAML's line breaks, and the parts that scalars cover.
 
     `taken` has the covered columns of each line. `kept` are the blank lines that belong to a block scalar's value.
     """
@@ -48,7 +48,7 @@ class Lines:
     kept: set[int] = field(default_factory=set)
 
     def take(self, first: int, start: int, last: int, end: int) -> list[str]:
-        """The pieces of the lines from one place to another, which a scalar covers from now on."""
+        """The text from one place to another, by line, which a scalar covers from now on."""
         found = []
         for number in range(first, last + 1):
             line = self.texts[number]
@@ -64,9 +64,10 @@ class Lines:
 
 @dataclass(slots=True)
 class Collection:
-    """A mapping or a list. A list's entries have no keys; `column` is where it begins.
+    """A mapping or a list; the entries of a list have no keys.
 
-    `bare` is a mapping of one key within `[…]` that has no brackets of its own: `[dropout: 0.5, relu]`.
+    `column` is where it starts. `bare` is a mapping with one key within `[…]` and without braces: `[dropout: 0.5,
+    relu]`.
     """
 
     mapping: bool
@@ -83,7 +84,7 @@ Value = Scalar | Collection
 
 @dataclass(slots=True)
 class Entry:
-    """A key (of a mapping) and its value; `first` and `column` are the place of the key, or of the dash."""
+    """A key (of a mapping) and its value; `first` and `column` are the location of the key or dash."""
 
     key: Scalar | None
     value: Value
@@ -92,7 +93,7 @@ class Entry:
 
 
 class Comment(NamedTuple):
-    """`# …` with its place; `alone` on its line or behind something."""
+    """A comment `# …` with its location, either `alone` on its line or after other text."""
 
     line: int
     column: int
@@ -101,7 +102,7 @@ class Comment(NamedTuple):
 
 
 def read_syntax(source: Source) -> tuple[Collection, deque[Comment], Lines]:
-    """The root mapping, the comments in their order, and the lines, of a text that reads as a spec."""
+    """The root mapping, the comments in order, and the lines of a text that is a valid spec."""
     lines = Lines(BREAKS.split(source.text), BREAKS.findall(source.text))
     root: Collection | None = None
     stack: list[tuple[Collection, Scalar | None]] = []
@@ -122,7 +123,7 @@ def read_syntax(source: Source) -> tuple[Collection, deque[Comment], Lines]:
         else:
             line = value.first
             while not parent.flow and lines.texts[line][parent.column : parent.column + 1] != "-":
-                line -= 1  # the dash stands alone, above its value
+                line -= 1  # the dash is alone, above its value
             parent.entries.append(Entry(None, value, line, parent.column))
         stack[-1] = (parent, None)
 
@@ -149,11 +150,11 @@ def read_syntax(source: Source) -> tuple[Collection, deque[Comment], Lines]:
 
 
 def _scalar(event: Any, lines: Lines, indent: int) -> Scalar:
-    """A scalar within a collection that begins at the column `indent`."""
+    """A scalar within a collection that starts at the column `indent`."""
     if event.style in BLOCK:
         return _block_scalar(event, lines, indent)
     first, last = event.start_mark, event.end_mark
-    if (first.line, first.column) == (last.line, last.column):  # left out, so that its place may be behind the text
+    if (first.line, first.column) == (last.line, last.column):  # omitted, so its location may be after the text
         line = min(first.line, len(lines.texts) - 1)
         return Scalar([""], event.value, "", line, line)
     found = lines.take(first.line, first.column, last.line, last.column)
@@ -164,7 +165,7 @@ def _scalar(event: Any, lines: Lines, indent: int) -> Scalar:
         if number + 1 < len(found):
             trimmed = line.rstrip(BLANKS)
             backslashes = len(trimmed) - len(trimmed.rstrip("\\"))
-            # A backslash escapes the blank behind it: without that blank, it would escape the line break.
+            # A backslash escapes the blank after it; without that blank, it would escape the line break.
             line = line[: len(trimmed) + 1] if event.style == '"' and backslashes % 2 else trimmed
         found[number] = line
     return Scalar(found, event.value, event.style or "", first.line, last.line)
@@ -175,7 +176,7 @@ _HEADER = re.compile(r"[|>](?P<indicators>[-+0-9]*)")
 
 def _block_scalar(event: Any, lines: Lines, indent: int) -> Scalar:
     first, last, value = event.start_mark.line, event.end_mark.line, event.value
-    if event.end_mark.column == 0:  # the place behind its last line break
+    if event.end_mark.column == 0:  # the location is after its last line break
         last -= 1
     header = _HEADER.match(lines.texts[first], event.start_mark.column)
     assert header is not None
@@ -188,7 +189,7 @@ def _block_scalar(event: Any, lines: Lines, indent: int) -> Scalar:
     content = [line[min(columns, len(line) - len(line.lstrip(" "))) :] for line in content]
     chomping = re.sub("[0-9]", "", header["indicators"])
     if value and not value.endswith("\n"):
-        chomping = "-"  # a text that ends with the file has no last line break, and the formatted file has one
+        chomping = "-"  # a text at the end of the file has no last line break, but the formatted file has one
     if chomping == "+":
         lines.kept.update(range(first + 1, last + 1))
     else:
@@ -201,7 +202,7 @@ def _block_scalar(event: Any, lines: Lines, indent: int) -> Scalar:
 
 
 def _indentation(content: list[str]) -> int:
-    """The columns before the text of a block scalar that does not state them."""
+    """The indentation of a block scalar that doesn't declare it."""
     columns = 0
     for line in content:
         text = line.lstrip(" ")
@@ -212,7 +213,7 @@ def _indentation(content: list[str]) -> int:
 
 
 def _escaped(event: Any, last: int) -> Scalar:
-    """A scalar with line breaks that other programs do not take for such: on one line, in which they are escaped."""
+    """A scalar with line breaks that other programs don't recognize: on one line, with escapes."""
     return Scalar([quoted(event.value)], event.value, '"', event.start_mark.line, last)
 
 
@@ -220,13 +221,13 @@ _UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def quoted(value: str) -> str:
-    """A text in double quotes, on one line, with escapes for what cannot be seen."""
+    """A text in double quotes on one line, with escapes for invisible characters."""
     text = json.dumps(value, ensure_ascii=False)
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def one_line(scalar: Scalar) -> str:
-    """A scalar within `{…}` or `[…]`: on one line."""
+    """A scalar on one line, for use within `{…}` or `[…]`."""
     if scalar.style in BLOCK:
         return quoted(scalar.value)
     if len(scalar.lines) == 1:
@@ -237,7 +238,7 @@ def one_line(scalar: Scalar) -> str:
 
 
 def key_text(scalar: Scalar) -> str:
-    """A key on one line; one that is left out is written, since the parser does not find it everywhere."""
+    """A key on one line; an omitted one is written, because the parser doesn't accept it everywhere."""
     return one_line(scalar) or '""'
 
 

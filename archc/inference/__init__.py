@@ -1,4 +1,4 @@
-"""Phase 4: what follows from the graph: costs, receptive fields, other input sizes."""
+"""Phase 4, derived from the graph: costs, receptive fields, other input sizes."""
 
 from archc.inference.cost import Cost, graph_cost
 from archc.inference.expect import expectation_problems

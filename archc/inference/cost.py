@@ -1,4 +1,4 @@
-"""How many numbers are trained and how many multiply-adds one image costs."""
+"""Numbers of parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Cost(NamedTuple):
 
 
 _LAYERS: Final[dict[Any, tuple[Kind, int, int]]] = {}
-"""By kind and input."""
+"""Cached by kind and input shape."""
 
 
 def layer_cost(node: Node, kind: Kind) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""`expect`: what a spec claims of itself is held against what was inferred."""
+"""Verification of `expect`: the numbers that a spec claims are compared with the inferred ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.problems import Fix, Problem
 
 
 def expectation_problems(network: Network) -> list[Problem]:
-    """A problem for every claim of the spec that does not hold at its declared input and parameters."""
+    """A problem for every wrong claim of the spec at its declared input and arguments."""
     claims, marks = network.spec.expect.claims, network.spec.expect.marks
     if not claims:
         return []

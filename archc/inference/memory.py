@@ -1,8 +1,8 @@
-"""The memory that a network needs: what it stores, what it computes, what it keeps for the backward pass.
+"""The memory of a network: weights, outputs, and tensors saved for the backward pass.
 
-Tensors in float32, counted as PyTorch holds them: one memory for a value and its views, none for what works in
-place. What an operation needs while it runs (a convolution's workspace), optimizer state and what an allocator
-keeps in reserve are not counted.
+Tensors are float32, and counted as PyTorch stores them: a tensor and its views share memory, and in-place layers need
+none. Temporary memory of operations (such as a convolution's workspace), optimizer state and an allocator's reserve are
+not counted.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from archc.kinds import Kind, Shape, volume
 from archc.kinds.base import FLOAT
 
 _COUNTER = 8
-"""Bytes of the counters of batch norms, which are int64."""
+"""Bytes of a batch norm's counter, an int64."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes for a batch of `images`.
 
-    `weights` is the whole state dict, auxiliary heads and running statistics among it; `gradients` are those of the
-    trained part of it. `kept` is what a training step keeps from the forward pass for the backward pass, the input
-    among it. `peak` is the most that the values of a forward pass in inference take at once, if each is freed after
-    its last reader; it is reached at the layer `peak_at`.
+    `weights` is the whole state dict, including auxiliary heads and running statistics, and `gradients` are those of
+    its trained part. `kept` is what a training step saves from the forward pass for the backward pass, including the
+    input. `peak` is the maximum of all tensors that exist at once during inference, if each is freed after its last
+    use; it is reached at the layer `peak_at`.
     """
 
     images: int
@@ -37,16 +37,16 @@ class Memory:
 
     @property
     def training(self) -> int:
-        """Weights, their gradients and what is kept; a plain SGD has no more. Momentum adds `gradients`, Adam twice."""
+        """Weights, gradients and saved tensors, as for plain SGD. Momentum adds `gradients`, and Adam twice that."""
         return self.weights + self.gradients + self.kept
 
     @property
     def inference(self) -> int:
-        """Weights and the largest set of values."""
+        """Weights and the peak of the tensors."""
         return self.weights + self.peak
 
     def to_dict(self) -> dict[str, Any]:
-        """As `archc summary --format json` prints it."""
+        """The data that `archc summary --format json` prints."""
         return {**asdict(self), "training": self.training, "inference": self.inference}
 
 
@@ -64,7 +64,7 @@ def network_memory(network: Network, images: int = 1) -> Memory:
 
 
 class _Own(NamedTuple):
-    """Bytes of a layer: weights, gradients, what it keeps and needs besides values, and its output's."""
+    """Bytes of a layer: weights, gradients, saved tensors other than outputs, and its output."""
 
     weights: int
     gradients: int
@@ -81,7 +81,7 @@ class _Layers:
         self._known: dict[Any, _Own] = {}
 
     def size(self, shape: Shape) -> int:
-        """Bytes of a value."""
+        """Bytes of a tensor."""
         return FLOAT * self.images * volume(shape)
 
     def of(self, node: Node, kind: Kind) -> _Own:
@@ -105,7 +105,7 @@ class _Layers:
 
 @dataclass(slots=True, eq=False)
 class _Value:
-    """A tensor's memory; `trained` if a gradient flows through it, `kept` once the backward pass reads it."""
+    """A tensor's memory. `trained` means that a gradient flows through it, `kept` that the backward pass reads it."""
 
     size: int
     trained: bool
@@ -124,7 +124,7 @@ def _kept(network: Network, layers: _Layers) -> int:
         nonlocal beside
         own = layers.of(node, kind)
         trained = own.gradients > 0 or any(one.trained for one in given)
-        # A dropout that draws makes a new tensor; one that does not hands its input on.
+        # In training, a dropout creates a new tensor; in inference, it returns its input.
         if kind.overwrites or (kind.keeps_storage and not own.kept):
             given[0].trained |= trained
             made = dict.fromkeys(node.shapes, given[0])
@@ -133,7 +133,7 @@ def _kept(network: Network, layers: _Layers) -> int:
         if trained:
             beside += own.kept
             for place, one in enumerate(given):
-                # A product's gradient for one factor reads the others; the larger of two reads both.
+                # The gradient of a product for one factor needs the others; the larger of two needs both.
                 read = not kind.many or any(
                     other.trained for i, other in enumerate(given) if i != place or kind.reads_itself
                 )
@@ -152,7 +152,7 @@ def _kept(network: Network, layers: _Layers) -> int:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A tensor's memory, and how many values are in it that are still to be read."""
+    """A tensor's memory, and the number of its values that are still to be read."""
 
     size: int
     holders: int = 0
@@ -162,7 +162,7 @@ _Results = dict[str | None, _Held]
 
 
 class _Peak:
-    """Runs a network value by value, as its module does, and remembers the most that was held at once."""
+    """Runs a network step by step like its module, and records the peak of the memory in use."""
 
     def __init__(self, layers: _Layers) -> None:
         self.layers = layers
@@ -181,7 +181,7 @@ class _Peak:
             self.now -= memory.size
 
     def run(self, graph: Graph, inputs: tuple[_Held, ...], prefix: str) -> _Results:
-        """The results of a body, held for the caller, who holds the inputs."""
+        """The results of a body, which the caller holds; the caller also holds the inputs."""
         end = len(graph.nodes)
         last = {ref: position for position, node in enumerate(graph.nodes) for ref in node.inputs}
         last |= dict.fromkeys(graph.results.values(), end)
@@ -202,7 +202,7 @@ class _Peak:
         return results
 
     def made(self, node: Node, given: tuple[_Held, ...], prefix: str) -> _Results:
-        """What an entry gives, held."""
+        """The results of an entry, which are held."""
         path = prefix + node.name
         if node.graph is not None:
             return self.run(node.graph, given, f"{path}.")

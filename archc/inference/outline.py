@@ -1,4 +1,4 @@
-"""A network's layers as a reader wants them: blocks as one line each, equal neighbors as one."""
+"""The rows of a summary: blocks as one row each, and equal neighbors as one row."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from archc.inference.rows import Row
 
 Depth = int | Literal["blocks", "all"]
-"""How far bodies are opened: `blocks` opens all but the blocks that have a name, a number counts levels of names."""
+"""How far to open bodies: `blocks` opens all except named blocks, and a number counts levels of names."""
 
 _MOST_EQUAL: Final = 2
-"""More equal neighbors than these are one line."""
+"""More equal neighbors than this are one row."""
 
 _MOST_MARKED: Final = 3
 _LEAST_SHARE: Final = 0.1
-"""The lines that are marked as the largest: so many and their equals, of at least this share of the whole."""
+"""The rows marked as the largest: this many and their equals, each with at least this share of the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A layer, or all layers of a body together; `count` of them in a row where they are equal, up to `last`.
+    """A layer, or all layers of a body together; `count` equal ones in a row, up to `last`.
 
-    `kind` is the layer's, or the block's name; `node` is the (first) entry of the graph.
-    `output` and `receptive_field` are those of the last layer, or of the first of several outputs.
-    `parameter_share` and `mac_share` are given for the few lines that have most of the network's.
+    `kind` is the layer type or the block's name, and `node` the (first) entry of the graph. `output` and
+    `receptive_field` are those of the last layer, or of the first of several outputs. `parameter_share` and `mac_share`
+    are set for the few rows that have most of the network's.
     """
 
     path: str
@@ -50,9 +50,9 @@ class Line:
 
 
 def outline(network: Network, rows: Sequence[Row], depth: Depth = "blocks") -> list[Line]:
-    """The lines of a network whose layers are `rows`, in the order of running.
+    """The rows of a network whose layers are `rows`, in execution order.
 
-    A network that is a single block shows the inside of it.
+    A network that is a single block shows its content.
     """
     start, prefix = network.graph, ""
     while depth == "blocks" and len(start.nodes) == 1 and start.nodes[0].graph is not None:
@@ -76,7 +76,7 @@ def _lines(
 
 
 def _content(node: Node) -> Any:
-    """What makes neighbors equal: the layer or block, what goes in and what comes out."""
+    """The key by which neighbors are equal: the layer or block, its inputs and its outputs."""
     element = node.element if isinstance(node.element, Kind) else id(node.graph)
     return type(element), element, node.in_shapes, tuple(node.shapes.values()), node.auxiliary
 
@@ -107,7 +107,7 @@ def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Li
 
 
 def _giving(node: Node, path: str, layers: list[Row]) -> Row:
-    """Of the layers of an entry the one that gives its first output."""
+    """The layer that produces the first output of an entry."""
     if node.graph is None or len(node.shapes) == 1:
         return layers[-1]
 
@@ -120,7 +120,7 @@ def _giving(node: Node, path: str, layers: list[Row]) -> Row:
 
 
 def kind_name(node: Node) -> str:
-    """A layer's kind, a block's name, or the form of a body that has none."""
+    """A layer's type, a block's name, or the form of a body without a name."""
     match node.element:
         case Kind() as kind:
             return kind.kind
@@ -143,7 +143,7 @@ def _together(lines: list[Line]) -> Line:
 
 
 def _marked(lines: list[Line]) -> list[Line]:
-    """The lines, the largest of those that run in inference with their shares."""
+    """The rows, with shares for the largest of those that run in inference."""
     shares: tuple[dict[int, float], dict[int, float]] = ({}, {})
     for share, sizes in zip(shares, ([line.parameters for line in lines], [line.macs for line in lines]), strict=True):
         sizes = [0 if line.training else size for line, size in zip(lines, sizes, strict=True)]

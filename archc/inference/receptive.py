@@ -1,13 +1,12 @@
-"""Receptive fields on graphs: which stretch of the input an output position looks at.
+"""Receptive fields on graphs: the range of the input that an output position depends on.
 
-Along each axis, a value at position i sees the input positions from `i * jump + first` to
-`i * jump + last` (Araujo et al., 2019, https://distill.pub/2019/computing-receptive-fields/, carried from
-chains to graphs). Where branches meet, each keeps its own view, for their jumps can differ: a 1×1 gate shows all
-positions of the map that it scales the same stretch. The stretch covers all views: the largest over all paths.
+Along each axis, a value at position i depends on the input positions from `i * jump + first` to `i * jump + last`
+(Araujo et al., 2019, https://distill.pub/2019/computing-receptive-fields/, extended from chains to graphs). Where
+branches meet, each keeps its own view, because their jumps can differ: a 1×1 gate gives all positions of the feature
+map that it scales the same range. The result covers all views, and is the largest over all paths.
 
-Zero padding counts as seen, so a stretch may exceed the input. Where a layer has no such padding (a transposed
-convolution, an edge that is repeated), what its windows reach beyond its input's edge is the edge or nothing: a view
-has bounds for that.
+Zero padding counts, so a range may exceed the input. A layer without such padding (a transposed convolution, a
+replicated edge) has bounds instead, because its windows reach the edge or nothing beyond it.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ _FREE: Bounds = (-inf, inf)
 
 
 class View(NamedTuple):
-    """What is seen over some of the paths: `jump` input positions from one output position to the next.
+    """The range along some of the paths; `jump` is the input distance between neighboring output positions.
 
-    `firsts` and `lasts` bound the two ends, whatever the output position. Some positions see a stretch as long that
-    begins up to `early` before: it matters where views meet.
+    `firsts` and `lasts` bound the two ends for all output positions. Some positions have a range of the same length
+    that starts up to `early` positions before, which matters where views meet.
     """
 
     jump: float = 1.0
@@ -41,26 +40,26 @@ class View(NamedTuple):
     early: float = 0.0
 
     def at(self, position: float) -> tuple[float, float]:
-        """The first and the last input position that an output position sees."""
+        """The first and last input position for an output position."""
         return (
             _within(self.first + position * self.jump, self.firsts),
             _within(self.last + position * self.jump, self.lasts),
         )
 
     def through(self, window: Window, extent: int, length: int) -> View:
-        """The view behind a window over `extent` of the `length` positions of this one."""
+        """The view after a window over `extent` of the `length` positions of this one."""
         firsts, lasts = self.firsts, self.lasts
         if window.inside:
             ends = (self.at(0), self.at(length - 1))
             firsts, lasts = (ends[0][0], ends[1][0]), (ends[0][1], ends[1][1])
-        spread = self.early if extent > 1 else 0.0  # the first of the positions may begin early, the last need not
+        spread = self.early if extent > 1 else 0.0  # the first position may start early, but not the last
         first = self.first - spread - window.before * self.jump
         last = self.last + (extent - 1 - window.before) * self.jump
         early = self.early - spread + window.early * self.jump
         return View(self.jump * window.step, first, last, firsts, lasts, early)
 
     def covers(self, other: View) -> bool:
-        """Return True if no position sees less than it does in another view."""
+        """Return True if no position has a smaller range than in another view."""
         return (
             self.jump == other.jump
             and self.early >= other.early
@@ -71,7 +70,7 @@ class View(NamedTuple):
         )
 
     def turns(self) -> Iterator[float]:
-        """The positions at which a bound begins or ends to hold."""
+        """The positions at which a bound starts or stops to apply."""
         if self.jump:
             for start, bounds in ((self.first, self.firsts), (self.last, self.lasts)):
                 yield from ((bound - start) / self.jump for bound in bounds if isfinite(bound))
@@ -83,13 +82,13 @@ def _within(value: float, bounds: Bounds) -> float:
 
 @dataclass(frozen=True)
 class Field:
-    """The view of one axis, of a value that has `length` positions there; a learned tensor has no view of the input."""
+    """The views of one axis, for a tensor with `length` positions there; a learned tensor has none."""
 
     length: int
     views: tuple[View, ...] = (View(),)
 
     def at(self, position: int) -> tuple[float, float]:
-        """The first and the last input position that an output position sees (zero padding included)."""
+        """The first and last input position for an output position, including zero padding."""
         ends = [view.at(position) for view in self.views]
         if len(ends) > 1:
             ends = [(first - view.early, last) for view, (first, last) in zip(self.views, ends, strict=True)]
@@ -97,30 +96,30 @@ class Field:
 
     @cached_property
     def size(self) -> int:
-        """How many input positions are seen, by the position that sees most (zero padding included)."""
+        """The size of the largest range of any position, including zero padding."""
         if not self.views:
             return 0
         if len(self.views) == 1 and self.views[0].firsts is _FREE and self.views[0].lasts is _FREE:
             return round(self.views[0].last - self.views[0].first) + 1  # the same at every position
-        # Between the turns the last position seen less the first is convex in the position: it is largest at an end.
+        # Between the turns, last - first is convex in the position, so it is largest at an end.
         turns = {near for view in self.views for turn in view.turns() for near in (floor(turn), ceil(turn))}
         ends = (self.at(position) for position in {0, self.length - 1, *turns} if 0 <= position < self.length)
         return round(max(last - first for first, last in ends)) + 1
 
     @cached_property
     def jump(self) -> float:
-        """How far apart two neighbors look, in input positions."""
+        """The distance of two neighbors in input positions."""
         return max((view.jump for view in self.views), default=0.0)
 
     def through(self, window: Window, length: int) -> Field:
-        """The view after a layer whose output has `length` positions on this axis."""
+        """The field after a layer whose output has `length` positions on this axis."""
         if window.extent is None and self.views:
             return Field(length, (View(self.jump * self.length, self.at(0)[0], self.at(self.length - 1)[1]),))
         extent = window.extent or 1
         return Field(length, tuple(view.through(window, extent, self.length) for view in self.views))
 
     def union(self, other: Field) -> Field:
-        """The view of two branches together; one of length 1 is spread over the other."""
+        """The field of two branches together; one of length 1 is broadcast."""
         if not self.views or not other.views:
             return self if self.views else other
         length = max(self.length, other.length)
@@ -142,9 +141,9 @@ Fields = tuple[Field, ...]
 
 
 def receptive_fields(graph: Graph) -> dict[str, Fields]:
-    """The view of every layer's output by its path, along each axis of the network's input behind its channels."""
+    """The field of every layer's output by path, along each axis of the network's input after its channels."""
     found: dict[str, Fields] = {}
-    known: dict[tuple[Any, ...], Field] = {}  # many layers look alike
+    known: dict[tuple[Any, ...], Field] = {}  # many layers are equal
     steps: dict[tuple[int, tuple[Shape, ...]], list[_Step]] = {}
 
     def union(one: Field, other: Field) -> Field:
@@ -192,14 +191,14 @@ def receptive_fields(graph: Graph) -> dict[str, Fields]:
 
 
 class _Seen(NamedTuple):
-    """What a value sees of each axis of the network's input, and which axis of its own that became, if it is one."""
+    """The fields of a tensor for each axis of the network's input, and which axis of the tensor that became, if any."""
 
     fields: Fields
     places: tuple[int | None, ...]
 
 
 class _Step(NamedTuple):
-    """What a layer does along an axis: its window, the length of the output's axis, and which axis that is."""
+    """The effect of a layer along an axis: its window, the length of the output's axis, and the index of that axis."""
 
     window: Window
     length: int
@@ -207,7 +206,7 @@ class _Step(NamedTuple):
 
 
 def _whole_where_apart(fields: Fields, own: tuple[int | None, ...], other: tuple[int | None, ...]) -> Fields:
-    """Fields that cover all that a value sees, where another value has the same axis in another place."""
+    """Fields that cover the whole range of a tensor, if another tensor has the same axis at another index."""
     apart = [a != b and a is not None and b is not None for a, b in zip(own, other, strict=True)]
     return tuple(
         field.through(Window(None), 1) if differs else field for field, differs in zip(fields, apart, strict=True)
@@ -215,7 +214,7 @@ def _whole_where_apart(fields: Fields, own: tuple[int | None, ...], other: tuple
 
 
 def _steps(node: Node, kind: Kind) -> list[_Step]:
-    """What a layer does along each axis of its input; nothing for a layer that looks at its own position."""
+    """The effect of a layer along each axis of its input; empty for a pointwise layer."""
     x, y = node.in_shapes[0], next(iter(node.shapes.values()))
     stays = type(kind).windows is Kind.windows and type(kind).moves is Kind.moves
     if (kind.many and kind.seen is None) or (stays and x[1:] == y[1:]):

@@ -1,4 +1,4 @@
-"""The layers of a network as a table of pandas'."""
+"""The layers of a network as a pandas table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def data_frame(summary: Summary) -> DataFrame:
-    """A row a layer, by its path: the columns of `archc summary --format csv`. Raises ImportError without pandas."""
+    """One row per layer, with its path and the columns of `archc summary --format csv`.
+
+    Raises ImportError without pandas.
+    """
     with needed_by("to_pandas"):
         import pandas
     rows = [

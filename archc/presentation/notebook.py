@@ -1,4 +1,4 @@
-"""How an architecture shows itself in a notebook."""
+"""The display of an architecture in a notebook."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def picture(architecture: Architecture) -> str:
-    """The drawing as SVG, under ids of its own: a notebook shows several."""
+    """The drawing as SVG with unique ids, because a notebook can show several."""
     return draw_svg(architecture, prefix=f"archc-{sha256(repr(architecture).encode()).hexdigest()[:8]}")
 
 
 def page(architecture: Architecture) -> str:
-    """The drawing, and the summary to be opened below it."""
+    """The drawing, and an expandable summary below it."""
     table = summary_html(architecture.summary())
     return f"<div>{picture(architecture)}<details><summary>Summary</summary>{table}</details></div>"

@@ -12,7 +12,7 @@ from archc.inference import outline as outline_of
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A network in figures; `parameters` and `macs` are those of inference."""
+    """The costs and shapes of a network; `parameters` and `macs` are for inference."""
 
     name: str
     input: tuple[int, ...]
@@ -25,7 +25,7 @@ class Summary:
     network: Network = field(repr=False, compare=False)
 
     def outline(self, depth: Depth = "blocks") -> list[Line]:
-        """The layers as a reader wants them: a line a block, or a level of names, or (`all`) a line a layer."""
+        """The rows of the summary: one per block, one per name down to a depth, or (`all`) one per layer."""
         return outline_of(self.network, self.layers, depth)
 
     def memory(self, images: int = 1) -> Memory:
@@ -33,13 +33,13 @@ class Summary:
         return network_memory(self.network, images)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The summary as HTML, for a notebook."""
         from archc.presentation.tables import summary_html
 
         return summary_html(self)
 
     def to_dict(self, images: int = 1) -> dict[str, Any]:
-        """The object that `archc summary --format json` prints; its memory is that of a batch of `images`."""
+        """The object that `archc summary --format json` prints; its memory is for a batch of `images`."""
         return {
             "name": self.name,
             "input": list(self.input),
@@ -74,7 +74,7 @@ def _number(value: float) -> int | float:
 
 
 def summarize(network: Network) -> Summary:
-    """The figures of a checked network."""
+    """Summarize a checked network."""
     cost = graph_cost(network.graph)
     return Summary(
         network.spec.name,

@@ -1,4 +1,4 @@
-"""A summary as people read it: for a terminal, in markdown, in a notebook."""
+"""A summary as text, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _HEADER = ("name", "layer or block", "output", "parameters", "share", "multiply-
 _RIGHT = frozenset({3, 4, 5, 6, 7})
 """The columns of numbers."""
 _SPARE = (6, 4, 7)
-"""The columns that a narrow terminal does without, the first one first."""
+"""The columns that are omitted on a narrow terminal, the first one first."""
 
 
 def figures(network: Network) -> str:
-    """One line of what matters: input, outputs, parameters, multiply-adds."""
+    """One line with the input, outputs, parameters and multiply-adds."""
     cost = graph_cost(network.graph)
     outputs = ", ".join(form(shape) for shape in network_outputs(network).values())
     training = ""
@@ -29,7 +29,7 @@ def figures(network: Network) -> str:
 
 
 def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1, width: int | None = None) -> str:
-    """For a terminal of a width, if it has one; the memory is that of a batch of `images`."""
+    """The summary as text, wrapped to a terminal's width if given; memory is for a batch of `images`."""
     rows = [_HEADER, *map(_cells, summary.outline(depth))]
     totals = _totals(summary, images)
     longest = max(len(name) for name, _ in totals) + 2
@@ -38,7 +38,7 @@ def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1, wid
 
 
 def summary_markdown(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
-    """For a pull request or a page."""
+    """The summary as Markdown, for a pull request or a page."""
     rules = ("---:" if i in _RIGHT else "---" for i in range(len(_HEADER)))
     rows = [_HEADER, rules, *map(_cells, summary.outline(depth))]
     table = [f"| {' | '.join(row)} |" for row in rows]
@@ -47,7 +47,7 @@ def summary_markdown(summary: Summary, depth: Depth = "blocks", images: int = 1)
 
 
 def summary_html(summary: Summary, depth: Depth = "blocks", images: int = 1) -> str:
-    """For a notebook: the table, the totals below it. What a spec says is escaped."""
+    """The summary as HTML, for a notebook: the table with the totals below it. Text of the spec is escaped."""
     head = "".join(_cell("th", text, i) for i, text in enumerate(_HEADER))
     body = "".join(
         f"<tr>{''.join(_cell('td', text, i) for i, text in enumerate(_cells(line)))}</tr>"
@@ -68,7 +68,7 @@ def _cell(tag: str, text: str, column: int) -> str:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    """A line of the table."""
+    """The cells of a row."""
     return (
         (line.path if line.count == 1 else f"{line.path} … {line.last}") + (" (training)" if line.training else ""),
         _what(line) if line.count == 1 else f"{line.count} × {_what(line)}",
@@ -82,7 +82,7 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _what(line: Line) -> str:
-    """A layer as papers write it, or the block's name."""
+    """A layer as papers write it, or the name of a block."""
     element = line.node.element
     if not isinstance(element, Kind):
         return line.kind
@@ -94,7 +94,7 @@ def _share(share: float | None) -> str:
 
 
 def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
-    """Names and values that stand below the table."""
+    """The names and values of the totals below the table."""
     counted = f"{summary.parameters:,}"
     if summary.training_parameters != summary.parameters:
         counted += f"; {summary.training_parameters:,} in training, with the auxiliary heads"
@@ -119,6 +119,6 @@ def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
 
 
 def _title(summary: Summary) -> str:
-    """The network's name, and what its spec says of it."""
+    """The name and the description of the network."""
     description = summary.network.spec.description.strip().partition("\n")[0]
     return f"{summary.name}: {description}" if description else summary.name

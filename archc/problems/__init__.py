@@ -1,4 +1,4 @@
-"""Faults of a spec: records, codes and reports."""
+"""Errors and warnings in specs: records, codes and reports."""
 
 from archc.problems.fix import Fix, applied
 from archc.problems.mark import Mark, Source

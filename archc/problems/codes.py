@@ -27,7 +27,7 @@ PAGES: Final = Path(__file__).parent / "pages"
 
 
 def severity(code: str) -> str:
-    """`error`, or `warning` for what is legal and surely not meant."""
+    """`error`, or `warning` for valid specs that are probably not intended."""
     return "warning" if code.startswith("W") else "error"
 
 
@@ -63,7 +63,7 @@ def _heading(code: str) -> tuple[str, str]:
 
 
 def plain_page(code: str, width: int | None = None) -> str:
-    """The page of a code as plain text for a terminal, with indented examples; its text as wide as that, if wanted."""
+    """The page of a code as plain text for a terminal, wrapped to `width` if given, with indented examples."""
     lines: list[str] = []
     example = continued = False
     for line in page(code).splitlines():

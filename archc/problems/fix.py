@@ -1,4 +1,4 @@
-"""Mends that an editor can make: a text in the place of a stretch of the file."""
+"""Quick fixes that an editor can apply: replacements of a stretch of a file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from archc.problems.mark import BREAKS, Mark
 
 
 class Fix(NamedTuple):
-    """`text` in the place of `mark`, which is empty where text is put in between."""
+    """Replace the text at `mark` by `text`; an empty mark means an insertion."""
 
     mark: Mark
     text: str
 
     @property
     def title(self) -> str:
-        """What it does, as editors list it."""
+        """The label of the fix in an editor."""
         text = self.text.strip(", \n")
         return f"write `{text}`" if text else "remove it"
 
@@ -30,7 +30,7 @@ def applied(text: str, fix: Fix) -> str:
 
 
 def correction(mark: Mark, wrong: str, right: str) -> Fix | None:
-    """`right` in the place of the word `wrong` within a place; None where the word is not written there as it is."""
+    """Replace the word `wrong` at a place by `right`; None if the word doesn't appear there."""
     line = mark.source.line(mark.line) or ""
     end = mark.end_column - 1 if mark.end_line == mark.line else len(line)
     found = re.compile(rf"(?<!\w){re.escape(wrong)}(?!\w)").search(line, mark.column - 1, end)
@@ -38,9 +38,9 @@ def correction(mark: Mark, wrong: str, right: str) -> Fix | None:
 
 
 def addition(mark: Mark, key: str, pair: str) -> Fix | None:
-    """`pair` (such as `padding: same`) as a further entry of the mapping that has the value at `mark` under `key`.
+    """Add `pair` (such as `padding: same`) to the mapping whose key `key` has the value at `mark`.
 
-    None where the value is no entry of a mapping, or stands on another line than its key.
+    None if the value isn't in a mapping, or isn't on the same line as its key.
     """
     line = mark.source.line(mark.end_line) or ""
     named = re.search(rf"(?:^|[\s{{,]){re.escape(key)}\s*:\s+$", line[: mark.column - 1])
@@ -56,7 +56,7 @@ def addition(mark: Mark, key: str, pair: str) -> Fix | None:
 
 
 def quotation(mark: Mark) -> Fix | None:
-    """Quotes around the parenthesis that begins at a place; None if its end is not on the line."""
+    """Quote the parenthesis that starts at a place; None if it doesn't end on the same line."""
     line, depth = mark.source.line(mark.line) or "", 0
     for at in range(mark.column - 1, len(line)):
         depth += (line[at] == "(") - (line[at] == ")")
@@ -71,7 +71,7 @@ def _within(mark: Mark, start: int, end: int) -> Mark:
 
 
 def _next(mark: Mark) -> str:
-    """The first character behind a place that is neither space nor comment."""
+    """The first character after a place that is neither a space nor part of a comment."""
     number, rest = mark.end_line, (mark.source.line(mark.end_line) or "")[mark.end_column - 1 :]
     while True:
         rest = re.sub(r"(^|\s)#.*", "", rest).strip()

@@ -1,4 +1,4 @@
-"""Characters that look like those of YAML, such as a no-break space or a full-width colon."""
+"""Characters that look like YAML's own, such as a no-break space or a full-width colon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MEANT = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": 
 
 _ANY = re.compile(f"[{_SPACES}{_INVISIBLE}{_WIDE}{''.join(_MEANT)}]")
 _TEXT = re.compile(r'"[^"]*"|\'[^\']*\'|(?:^|(?<=\s))#.*')
-"""Quoted text and comments, in which every character is itself."""
+"""Quoted text and comments, in which every character is allowed."""
 _STRUCTURE = re.compile(
     rf"""
     ^[ ]*(?P<indent>[{_SPACES}{_INVISIBLE}])
@@ -24,13 +24,13 @@ _STRUCTURE = re.compile(
 
 
 def lookalike(text: str) -> str:
-    """The help for a text that has such a character: which one, and what to write instead. Empty if it has none."""
+    """The help for a text with such a character: which one, and what to write instead. Empty if it has none."""
     found = _ANY.search(text)
     return f"there is {_advice(found[0])}" if found else ""
 
 
 def misplaced(line: str) -> tuple[int, str] | None:
-    """The column (from 1) and the help for such a character where a line has its structure; None if it has none."""
+    """The column (from 1) of such a character in a line's structure, and the help; None if there is none."""
     found = _STRUCTURE.search(_TEXT.sub(lambda text: "x" * len(text[0]), line))
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Places: a stretch of a file that was read."""
+"""Locations in the files that archc reads."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from typing import Final, NamedTuple
 
 BREAKS: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-"""What the YAML parser counts as the end of a line."""
+"""The line breaks of the YAML parser."""
 
 
 class Source:
-    """One file (or text) that was read: its name as the user wrote it, and its lines."""
+    """A file or text: its name as the user wrote it, and its lines."""
 
     __slots__ = ("_lines", "name", "text")
 
@@ -20,12 +20,12 @@ class Source:
         self._lines: list[str] = []
 
     def renew(self, text: str) -> None:
-        """The file has another text now: the marks of what did not change stay."""
+        """Replace the text after an edit; the marks of unchanged parts stay valid."""
         self.text = text
         self._lines = []
 
     def line(self, number: int) -> str | None:
-        """The text of line `number`, counted from 1; None beyond the end."""
+        """The text of line `number`, counted from 1; None after the last line."""
         if not self._lines:
             self._lines = BREAKS.split(self.text)
         lines = self._lines
@@ -33,7 +33,7 @@ class Source:
 
 
 class Mark(NamedTuple):
-    """A stretch of a source; lines and columns count from 1, the end is exclusive."""
+    """A stretch of a source. Lines and columns count from 1, and the end is exclusive."""
 
     source: Source
     line: int
@@ -43,6 +43,6 @@ class Mark(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What stands there, on its first line."""
+        """The text at this place, on its first line."""
         line = self.source.line(self.line) or ""
         return line[self.column - 1 : self.end_column - 1 if self.end_line == self.line else None]

@@ -15,9 +15,9 @@ from archc.problems.suggest import nearest, suggest
 
 
 class Proposal(NamedTuple):
-    """A fix that is printed only once it has been tried: its help, and where the problem is shown then.
+    """A fix that is only shown if it works: its help, and the location of the problem then.
 
-    Those with a `lead` are alternatives: the help is the lead with the texts of all that have it.
+    Fixes with a `lead` are alternatives, and the help joins the lead with the texts of all of them.
     """
 
     text: str
@@ -31,11 +31,11 @@ class Proposal(NamedTuple):
 class Problem:
     """An error, with everything its author needs to fix it.
 
-    `label` is next to the caret, `where` leads from the network to the place through the blocks, and `calls` are
-    the places where these are used; `note` tells what led to it; `help` says what to write instead, `fix` the same to
-    an editor. `repeats` counts further places where the same line has the same fault (a block used nine times),
-    `waiting` the uses of the block that get nothing to work with because of it. `proposals` are fixes that are still to
-    be tried, the likeliest first; `help` tells why there is none if all fail. `subject` names the place in the network.
+    `label` is next to the caret. `where` is the path from the network through the blocks to the place, and `calls` are
+    the places where these blocks are used. `note` is the cause, `help` says what to write instead, and `fix` does the
+    same in an editor. `repeats` counts further places where the same line has the same error (a block used nine times),
+    and `waiting` the uses of the block that can't be checked because of it. `proposals` are fixes to try, the likeliest
+    first; if all fail, `help` says why. `subject` is the path in the network.
     """
 
     code: str
@@ -74,7 +74,7 @@ class Problem:
 
     @property
     def told(self) -> str:
-        """The text of the report without the location, for tools that show it next to the line."""
+        """The report without the location, for tools that show it next to the line."""
         parts = [f"{self.message}: {self.label}" if self.label else self.message]
         parts += [f"in: {' → '.join(self.where)}"] if self.where else []
         parts += self.notes
@@ -96,7 +96,7 @@ class SpecError(Exception):
 
 
 _SUGGESTIONS = 50
-"""After so many errors, no more suggestions are made."""
+"""After this many errors, no more suggestions are made."""
 
 
 def _key(code: str, file: str, mark: Mark | None, message: str) -> tuple[object, ...]:
@@ -115,23 +115,23 @@ class Problems:
         if seen is not problem:
             seen.repeats += 1
         elif problem.mark is not None and problem.code.startswith("E02"):
-            # What looks right and is not a word of the language may only look right.
+            # a lookalike character has one help, not a suggestion for the whole word
             problem.help = lookalike(problem.mark.text) or problem.help
 
     def has(self, problem: Problem) -> bool:
-        """Return True if this fault was found at its place."""
+        """Return True if this error was already found at its place."""
         return _key(problem.code, problem.file, problem.mark, problem.message) in self._found
 
     def told(self, code: str, mark: Mark) -> bool:
-        """Return True if this error was found at this place."""
+        """Return True if an error with this code was found at this place."""
         return _key(code, mark.source.name, mark, "") in self._found
 
     def suggest(self, word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[str, Fix | None]:
-        """Like `suggest`, but without a result after many errors, because finding a similar word takes time."""
+        """Like `suggest`, but without a result after many errors, because searching takes time."""
         return suggest(word, known, mark) if len(self._found) < _SUGGESTIONS else ("", None)
 
     def nearest(self, word: str, known: list[str]) -> str:
-        """What `nearest` says; nothing behind many problems."""
+        """Like `nearest`, but empty after many errors."""
         return nearest(word, known) if len(self._found) < _SUGGESTIONS else ""
 
     def __bool__(self) -> bool:

@@ -1,4 +1,4 @@
-"""Problems as people and programs read them."""
+"""Reports of problems, for people and programs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from archc.styled import Part, Styled, joined
 from archc.text import in_columns, printable
 
 _NAMES = ("E0204", "E0212")
-"""What is unknown under its name is one mistake, however often the name is used."""
+"""An unknown name is one mistake, no matter how often it is used."""
 
 _LINES_SHOWN = 8
 
 
 def text_report(problems: Iterable[Problem]) -> str:
-    """Return the report for people as plain text: message, place, the line with a caret, the way there, the fix."""
+    """The report as plain text: message, place, the line with a caret, the path, the fix."""
     return str(styled_report(problems))
 
 
 def styled_report(problems: Iterable[Problem]) -> Styled:
-    """Return the report of `text_report` with colors."""
+    """The report of `text_report` with colors."""
     shown: dict[object, list[Problem]] = {}
     for problem in problems:
         once = problem.code in _NAMES and problem.mark is not None
@@ -73,7 +73,7 @@ def _report(problem: Problem, again: list[Problem]) -> Styled:
 
 
 def excerpt(problem: Problem) -> tuple[str, str, str] | None:
-    """The problem's line: what stands before the fault, the fault, what stands behind; None where there is no line."""
+    """The line of a problem, split into the text before, at and after the place; None if there is no line."""
     mark = problem.mark
     source = mark.source.line(mark.line) if mark else None
     if mark is None or source is None or not source.strip():
@@ -87,7 +87,7 @@ def excerpt(problem: Problem) -> tuple[str, str, str] | None:
 
 
 def json_report(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """The report for programs: one object a problem."""
+    """The report for programs: one object per problem."""
     return [
         {
             "code": problem.code,

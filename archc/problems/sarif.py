@@ -1,4 +1,4 @@
-"""Problems as code hosts read them: SARIF 2.1.0, https://docs.oasis-open.org/sarif/sarif/v2.1.0/."""
+"""Problems in SARIF 2.1.0, for code hosts: https://docs.oasis-open.org/sarif/sarif/v2.1.0/."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "ruleId": problem.code,
         "ruleIndex": index,
         "level": problem.severity,
-        "message": {"text": problem.told},  # an annotation shows this text alone
+        "message": {"text": problem.told},  # an annotation shows only this text
         "locations": [{"physicalLocation": physical}],
     }
     return result | ({"fixes": [_fix(problem.fix)]} if problem.fix else {})

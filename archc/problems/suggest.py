@@ -1,4 +1,4 @@
-"""Suggestions: the word that was meant."""
+"""Suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "units": ("out_features",),
     "x": ("input",),
 }
-"""What papers and other libraries call it; the layer kinds add their own names."""
+"""The names that papers and other libraries use; layer types add their own."""
 
 
 def also_called(name: str, words: Iterable[str]) -> None:
-    """Let words, in lower case without underscores, suggest a name where it is known and they are not."""
+    """Register words, in lower case without underscores, that suggest a name if it is known and they aren't."""
     _nearest.cache_clear()
     for word in words:
         _SYNONYMS[word] = (*_SYNONYMS.get(word, ()), name)
 
 
 def suggest(word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[str, Fix | None]:
-    """The help for an unknown word, and the fix where it is written at `mark`.
+    """The help for an unknown word, and the fix at `mark`.
 
     The help names the nearest known word, or lists the known ones if they are few.
     """
@@ -59,16 +59,16 @@ def suggest(word: str, known: Iterable[str], mark: Mark | None = None) -> tuple[
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The help for an unknown word that stands in no file."""
+    """The help for an unknown word that isn't in a file."""
     return suggest(word, known)[0]
 
 
 def nearest(word: str, names: list[str]) -> str:
-    """The name that is meant by an unknown word; empty if none is likely."""
+    """The known name that is most similar to an unknown word; empty if none is likely."""
     return _nearest(word, tuple(names))
 
 
-@lru_cache(maxsize=256)  # what reads a faulty entry again asks again
+@lru_cache(maxsize=256)  # the same word is often looked up again
 def _nearest(word: str, names: tuple[str, ...]) -> str:
     from difflib import get_close_matches
 

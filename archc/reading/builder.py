@@ -1,7 +1,7 @@
-"""YAML events to the located tree.
+"""Conversion of YAML events to the located tree.
 
-Events are read, not nodes composed: the composers recurse (the C one dies of a stack overflow on
-deep nesting), and an event carries its place for nothing.
+This reads events instead of composing nodes, because the composers are recursive (the C one overflows the stack on deep
+nesting), and events have locations.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from archc.problems.fix import quotation
 from archc.reading.scalars import plain_scalar
 from archc.reading.tree import Map, Seq
 
-_MARK: Final[Any] = tuple.__new__  # as Mark itself makes one, with less ado: a place for each of many events
+_MARK: Final[Any] = tuple.__new__  # like Mark's own constructor, but faster: many events need one
 _ITEM: Final = ("", Mark(Source("", ""), 0, 0, 0, 0))
-"""In place of a key: the open collection is a list."""
+"""The key of an item in a list, which has none."""
 
 MISSING: Final = object()
-"""The root of a text that holds nothing."""
+"""The root of an empty text."""
 
 
 class Builder:
-    """Stacks the collections as their events come; the innermost open one is on top.
+    """Builds a tree from events with a stack of open collections; the innermost one is on top.
 
-    `root` is the tree so far, `problems` are the faults after which reading goes on. `depth` are the collections around
-    the text.
+    `root` is the tree so far, and `problems` are errors after which reading continues. `depth` is the number of
+    collections around the text.
     """
 
     def __init__(self, source: Source, depth: int = 0) -> None:
@@ -40,7 +40,7 @@ class Builder:
         self._documents = 0
 
     def take(self, event: Any) -> None:
-        """Let the tree grow by an event. Raises SpecError where nothing after it could be understood."""
+        """Add an event to the tree. Raises SpecError if nothing after it could be understood."""
         kind = type(event).__name__
         start, end = event.start_mark, event.end_mark
         mark = _MARK(Mark, (self.source, start.line + 1, start.column + 1, end.line + 1, end.column + 1))
@@ -68,7 +68,7 @@ class Builder:
                 _refuse("E0106", "a spec is a single YAML document, but this is a second one", mark, "use two files")
 
     def end(self) -> None:
-        """No event follows, though collections are open: keys that wait for a value get none."""
+        """Close all collections that are still open; keys without a value get none."""
         for node, pending in zip(self._stack, self._keys, strict=True):
             if isinstance(node, Map) and pending is not None and pending[0] not in node:
                 key, mark = pending
@@ -126,7 +126,7 @@ class Builder:
             parent.items_at[-1] = closed.mark
         elif parent:
             last = next(reversed(parent))
-            if parent[last] is closed:  # not so where its key stood there before
+            if parent[last] is closed:  # unless the key existed before
                 parent.values_at[last] = closed.mark
 
 
@@ -140,7 +140,7 @@ def _refuse(code: str, message: str, mark: Mark, help: str = "") -> NoReturn:
 
 
 def cut_short(text: str, mark: Mark) -> Problem:
-    """The problem of an expression without quotes in brackets, of which YAML reads a part alone."""
+    """The problem of an unquoted expression in brackets, of which YAML only reads a part."""
     fix = quotation(mark)
     help = f"quote it: `{fix.text if fix else _QUOTED}`"
     return Problem("E0211", f"a comma or bracket ends this expression, so quote it: `{text}`", mark, help=help, fix=fix)

@@ -1,4 +1,4 @@
-"""Bytes to text: UTF-8, and what else a file may be."""
+"""Decoding of files, and errors for other encodings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import re
 from archc.problems import Mark, Problem, Source, SpecError
 
 _UTF_16 = re.compile(rb"(?:[\t\n\r -~]\0){2}|(?:\0[\t\n\r -~]){2}")
-"""Text in UTF-16 without a byte order mark: the Latin letters of a spec have a NUL byte each."""
+"""UTF-16 without a byte order mark: each Latin letter of a spec comes with a NUL byte."""
 
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")
-"""What no text has."""
+"""Control characters that never occur in text."""
 
 
 def decode(data: bytes, name: str) -> str:
-    """The text of a file in UTF-8, without a byte order mark; `name` is what messages call the file.
+    """Decode a file in UTF-8, with or without a byte order mark; messages call it `name`.
 
     Raises SpecError (E0102) that names the encoding, if the file seems to have another one.
     """
@@ -25,7 +25,7 @@ def decode(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        start = error.start + len(data) - len(data.removeprefix(codecs.BOM_UTF8))  # it does not count the mark
+        start = error.start + len(data) - len(data.removeprefix(codecs.BOM_UTF8))  # without the mark
     line = data.count(b"\n", 0, start) + 1
     column = start - data.rfind(b"\n", 0, start)
     byte = data[start : start + 1]

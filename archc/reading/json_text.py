@@ -1,7 +1,7 @@
-"""JSON as other programs write it, in the words of the YAML parser.
+r"""JSON files, adapted for the YAML parser.
 
-YAML 1.2 includes JSON, but libyaml does not read an escaped surrogate pair (`"\\ud83d\\ude00"`, as Python's `json`
-writes a character beyond U+FFFF), a line break between a key and its colon, and some characters that nobody can see.
+YAML 1.2 includes JSON, but libyaml can't read an escaped surrogate pair (`"\ud83d\ude00"`, as Python's `json` writes a
+character above U+FFFF), a line break between a key and its colon, and some invisible characters.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _LATE_COLON = re.compile(r'"[ \t]*[\r\n]\s*:')
 _STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")(?P<colon>\s*:)?')
 _UNSEEN = re.compile("[\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 _BREAK = re.compile("[\x85\u2028\u2029]")
-"""What YAML 1.1 takes for a line break, so that spaces around it are lost."""
+"""The line breaks of YAML 1.1, around which spaces are lost."""
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def adapted(text: str) -> str | None:
-    """A JSON text as libyaml can read it, with everything in its place; None for any other text.
+    """A JSON text that libyaml can read, with the same locations; None for any other text.
 
-    Letters stand in place of what it cannot read in a string, so the value of a string is that of the JSON.
+    Letters replace the characters that it can't read in a string; the value of a string comes from the JSON.
     """
     if not text.lstrip().startswith("{"):
         return None
@@ -39,13 +39,13 @@ def _readable(found: re.Match[str]) -> str:
     string = _UNSEEN.sub("A", string)
     if colon is None:
         return string
-    # The colon moves to its key, and if it stood on another line, a space keeps the columns there.
+    # The colon moves to its key. If it was on another line, a space keeps the columns there.
     moved = any(end in colon for end in "\r\n")
     return f"{string}:{colon[:-1]}{' ' * moved}"
 
 
 def string_value(text: str) -> str:
-    """The value of a JSON string that stands in a text, with its quotes."""
+    """The value of a quoted JSON string in a text."""
     value = _DECODER.decode(text)
     assert isinstance(value, str)
     return value

@@ -1,4 +1,4 @@
-"""YAML files and texts to located trees."""
+"""Parsing of YAML files and texts into located trees."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from archc.text import first_line
 
 
 def read_file(path: Path, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
-    """The located tree of a spec file, or another of the sort `what`; `name` is what messages call it.
+    """Read a spec file, or another file described by `what`, into a located tree; messages call it `name`.
 
-    Raises SpecError if the file cannot be read or is not a YAML mapping. A key that stands twice is put to `faults`,
-    if they are given, and the first one holds.
+    Raises SpecError if the file can't be read or isn't a YAML mapping. With `faults`, a duplicate key is added to them
+    and the first one counts.
     """
     try:
         data = read_bytes(path, MAX_FILE_BYTES + 1)
@@ -42,7 +42,7 @@ def read_file(path: Path, name: str, what: str = "spec", *, faults: Problems | N
 
 
 def read_data(data: bytes, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
-    """The located tree of a file's content. Raises SpecError, as `read_file` does."""
+    """Parse the content of a file. Raises SpecError, like `read_file`."""
     if len(data) > MAX_FILE_BYTES:
         help = how_to_raise("MAX_FILE_BYTES")
         raise _error("E0108", f"the file is larger than {MAX_FILE_BYTES:,} bytes", file=name, help=help)
@@ -50,7 +50,7 @@ def read_data(data: bytes, name: str, what: str = "spec", *, faults: Problems | 
 
 
 def read_text(text: str, name: str, what: str = "spec", *, faults: Problems | None = None) -> Map:
-    """The located tree of a text. Raises SpecError, as `read_file` does."""
+    """Parse a text. Raises SpecError, like `read_file`."""
     builder, problems = _read(text, name, what)
     if problems and (faults is None or any(problem.code != "E0105" for problem in problems)):
         raise SpecError(problems)
@@ -70,7 +70,7 @@ def read_text(text: str, name: str, what: str = "spec", *, faults: Problems | No
 
 
 def read_beginning(text: str, name: str) -> Map | None:
-    """The located tree of a text up to where it is not well-formed; None if there is no mapping before that."""
+    """Parse a text up to its first syntax error; None if there is no mapping before it."""
     root = _read(text, name)[0].root
     return root if isinstance(root, Map) else None
 
@@ -93,7 +93,7 @@ def _read(text: str, name: str, what: str = "spec") -> tuple[Builder, list[Probl
     except SpecError as error:
         builder.end()
         cut = [problem for problem in builder.problems if problem.code == "E0211"]
-        return builder, cut or error.problems  # an expression that was cut short is what makes the rest unreadable
+        return builder, cut or error.problems  # a truncated expression is why the rest can't be read
     return builder, builder.problems
 
 
@@ -102,7 +102,7 @@ def _error(code: str, message: str, mark: Mark | None = None, *, file: str = "",
 
 
 def events(source: Source) -> Iterator[Any]:
-    """The YAML events of a text, with their places (lines and columns from 0). Raises SpecError."""
+    """The YAML events of a text with their locations (from 0). Raises SpecError."""
     from _ruamel_yaml import CParser
     from ruamel.yaml.error import YAMLError
 
@@ -120,7 +120,7 @@ def events(source: Source) -> Iterator[Any]:
 
 
 _GLUED = re.compile(r"\s*((?:- )?[\w$()]+):([\[{].*)")
-"""`conv:{…}`, which is one word to YAML."""
+"""`conv:{…}`, which is one scalar in YAML."""
 
 
 def _lines(source: Source, last: int, count: int) -> Iterator[str]:
@@ -160,11 +160,11 @@ def _syntax(error: Exception, source: Source) -> Problem:
 
 
 _FAR = 2_000
-"""An expression starts so many characters before the place where YAML stumbles over it, at most."""
+"""The maximum distance in characters between the start of an expression and the place where YAML fails."""
 
 
 def _cut_expression(mark: Mark, line: str) -> Problem | None:
-    """The fault of an unquoted expression in brackets, if YAML stumbles over a bracket within it."""
+    """The error of an unquoted expression in brackets, if YAML fails at a bracket within it."""
     far = max(0, mark.column - _FAR)
     for found in re.finditer(r"(?<=[\s,\[{])\$\(", line[far : mark.column - 1]):
         start = far + found.start()

@@ -1,8 +1,8 @@
-"""A text that is read again after each change of it: what did not change keeps its nodes and its marks.
+"""Incremental parsing of a text that changes: unchanged parts keep their nodes and marks.
 
-An edit lies within a few entries of a block mapping or a list. They are read alone and take the place of the old ones;
-what is above stays as it is, and what is below moves if lines were added. YAML allows that between two lines that each
-begin an entry of the same collection: there its parser is in the same state, whatever the entries before hold.
+An edit usually affects a few entries of a block mapping or a list. Only these are parsed again and replaced. Entries
+above stay as they are, and entries below move if lines were added. This is possible between two lines that each start
+an entry of the same collection, because the YAML parser is in the same state there, regardless of the previous entries.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from archc.reading.reader import events, read_text
 from archc.reading.tree import Map, Seq
 
 _BEYOND: Final = re.compile(r"(?:\A|(?<=[\r\n\x85\u2028\u2029]))(?:---|\.\.\.|%)|[\0\ufeff]|\?\s")
-"""What has a meaning beyond its entry: document marks, directives, byte order marks, keys that wait for a value."""
+"""Syntax that affects more than its entry: document marks, directives, byte order marks, keys that wait for a value."""
 
-_MARK: Final[Any] = tuple.__new__  # as Mark itself makes one, with less ado: an edit may move 100,000
+_MARK: Final[Any] = tuple.__new__  # like Mark's own constructor, but faster: an edit may move 100,000
 
 _NO_ENTRY: Final = " \t\r\n\x85\u2028\u2029#{["
-"""What no entry of a block collection begins with."""
+"""Characters that can't start an entry of a block collection."""
 
 
 class Rereader:
-    """Reads the texts that one document has, one after the other; the marks of a tree always show the newest text."""
+    """Parses successive versions of one document; the marks of a tree always show the newest text."""
 
     def __init__(self) -> None:
         self._root: Map | None = None
 
     def read(self, text: str, name: str, faults: Problems | None = None) -> Map:
-        """The located tree of a text, as of `read_text`. Raises SpecError."""
+        """Parse a text, like `read_text`. Raises SpecError."""
         root = None if self._root is None else _reread(self._root, text)
         if root is None:
             root = read_text(text, name, faults=faults)
             if faults:
-                return root  # a key may stand twice: the tree lacks a part of the text then
+                return root  # with duplicate keys, the tree lacks a part of the text
         self._root = root
         return root
 
 
 class _Change(NamedTuple):
-    """An edit of a text: its lines' beginnings, and the offsets between which it is another."""
+    """An edit of a text: the offsets of its lines, and the offsets between which it changed."""
 
     text: str
     starts: list[int]
@@ -59,9 +59,9 @@ class _Change(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Entries of a collection to be read again: from one to before another, on a stretch of the old text.
+    """Entries of a collection to parse again: an index range, and the stretch of the old text.
 
-    It begins with the line of the first entry, and ends where the next one is: what is open there closes at that place.
+    It starts with the line of the first entry and ends at the next one, where all inner collections close.
     """
 
     holder: Map | Seq
@@ -81,7 +81,7 @@ class _Entry(NamedTuple):
 
 
 def _reread(root: Map, text: str) -> Map | None:
-    """The tree of a text from that of the text before; None if the edit is not within entries of a collection."""
+    """The new tree, from the previous tree and its text; None if the edit isn't within entries of a collection."""
     source = root.mark.source
     old = source.text
     if _open_end(old) or _open_end(text):
@@ -113,13 +113,16 @@ def _reread(root: Map, text: str) -> Map | None:
 
 
 def _open_end(text: str) -> bool:
-    """Whether the last line has no entry and no end: not all collections that are open end at the same place there."""
+    """Return True if the last line neither starts nor ends an entry.
+
+    Then the open collections don't all close there.
+    """
     last = text[max(text.rfind(end) for end in "\n\r\x85\u2028\u2029") + 1 :]
     return last != "" and last.lstrip(" ")[:1] in ("", "#")
 
 
 def _common(a: str, b: str) -> int:
-    """The length of the beginning that two texts have in common."""
+    """The length of the common prefix of two texts."""
     low, high = 0, min(len(a), len(b))
     while low < high:
         middle = (low + high + 1) // 2
@@ -134,7 +137,7 @@ def _common(a: str, b: str) -> int:
 
 
 def _way(root: Map, change: _Change) -> list[_Part]:
-    """The parts of collections that an edit lies within, each in the only entry of the one before it."""
+    """The parts of collections that contain an edit, from the outermost to the innermost."""
     way: list[_Part] = []
     node: Any = root
     while isinstance(node, Map | Seq):
@@ -149,14 +152,14 @@ def _way(root: Map, change: _Change) -> list[_Part]:
 
 
 def _part(node: Map | Seq, change: _Change) -> _Part | None:
-    """The entries of a collection that an edit lies within; None if it is beyond them."""
+    """The entries of a collection that contain an edit; None if it isn't within them."""
     starts = _starts(node, change)
     first = bisect_right(starts, change.first) - 1
     if first < 0:
         return None
     if first and starts[first] == change.first:
-        first -= 1  # of lines that went nothing is left to read
-    # The break before an entry's line must have stayed, too.
+        first -= 1  # removed lines don't have to be read
+    # The line break before an entry must be unchanged, too.
     last = max(first + 1, bisect_left(starts, change.last + 1))
     if last < len(starts):
         return _Part(node, first, last, starts[first], starts[last] + node.mark.column - 1)
@@ -167,7 +170,7 @@ def _part(node: Map | Seq, change: _Change) -> _Part | None:
 
 
 def _starts(node: Map | Seq, change: _Change) -> list[int]:
-    """The beginning of the line of each entry; none in brackets, and where an entry does not begin its line."""
+    """The offset of the line of each entry; empty in brackets, or if an entry isn't the first thing on its line."""
     column, found = node.mark.column, []
     for number, (mark, sign) in enumerate(_signs(node)):
         start = change.start(mark.line)
@@ -181,7 +184,7 @@ def _starts(node: Map | Seq, change: _Change) -> list[int]:
 
 
 def _signs(node: Map | Seq) -> Iterator[tuple[Mark, str]]:
-    """The place of each entry, and what is before it in the collection's columns."""
+    """The location of each entry, and the text before it in the collection's columns."""
     if isinstance(node, Map):
         yield from ((mark, "") for mark in node.keys_at.values())
     else:
@@ -192,7 +195,7 @@ def _signs(node: Map | Seq) -> Iterator[tuple[Mark, str]]:
 
 
 def _read(piece: str, part: _Part, source: Source, line: int, depth: int) -> Map | Seq | None:
-    """The entries of a stretch of the new text, which begins at a line; None if they are no such entries."""
+    """Parse the entries in a stretch of the new text, from a line on; None if they aren't such entries."""
     column = part.holder.mark.column
     if piece[: column - 1].strip(" ") or piece[column - 1 : column] in _NO_ENTRY or _BEYOND.search(piece):
         return None
@@ -218,7 +221,7 @@ def _entries(node: Map | Seq) -> Iterator[_Entry]:
 
 
 def _with(part: _Part, entries: list[_Entry], end: tuple[int, int] | None, added: int) -> Map | Seq | None:
-    """A collection with other entries in a part, and what is below moved; None if a key would stand twice."""
+    """A collection with the entries of a part replaced and later ones moved; None if a key would be duplicated."""
     old = part.holder
     if end is None:
         end = (old.mark.end_line + added, old.mark.end_column)
@@ -243,12 +246,12 @@ def _collection(like: Map | Seq, mark: Mark, entries: Iterable[_Entry]) -> Map |
 
 
 def _moved(entry: _Entry, added: int) -> _Entry:
-    """An entry with all that is in it, some lines further down."""
+    """An entry with its content, moved by some lines."""
     return _Entry(entry.key, _down(entry.key_mark, added), _lower(entry.value, added), _down(entry.mark, added))
 
 
 def _lower(value: Any, added: int) -> Any:
-    """A value some lines further down: often most of a document, so without an `_Entry` for each of its entries."""
+    """A value, moved by some lines. It often is most of a document, so this avoids an `_Entry` for each entry."""
     if isinstance(value, Map):
         table = Map(_down(value.mark, added))
         for key, inner in value.items():

@@ -1,4 +1,4 @@
-"""Plain scalars as YAML 1.2's core schema reads them (https://yaml.org/spec/1.2.2/, section 10.3.2)."""
+"""Plain scalars of the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/, section 10.3.2)."""
 
 import re
 
@@ -15,7 +15,7 @@ _RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 def plain_scalar(text: str) -> Scalar:
     """The value of an unquoted scalar: `no` is a string, `1e-3` a number, `0755` is 755.
 
-    Raises ValueError for an integer of more digits than Python converts.
+    Raises ValueError for an integer with more digits than Python converts.
     """
     if not text or text[0] not in "0123456789-+.nNtTfF~":
         return text or None
@@ -27,7 +27,7 @@ def plain_scalar(text: str) -> Scalar:
         return int(text)
     if _RADIX.fullmatch(text):
         number = int(text[2:], 8 if text[1] == "o" else 16)
-        str(number)  # it may have too many decimal digits, which no message could show
+        str(number)  # it may have too many decimal digits for a message
         return number
     if _FLOAT.fullmatch(text):
         return float(text)

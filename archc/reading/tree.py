@@ -1,4 +1,4 @@
-"""The located tree: plain Python data in which every key and value knows its place."""
+"""The located tree: plain Python data with the location of every key and value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from archc.problems import Fix, Mark
 
 
 class Map(dict[str, Any]):
-    """A YAML mapping; `keys_at` and `values_at` hold the place of each key and each value."""
+    """A YAML mapping; `keys_at` and `values_at` have the location of each key and value."""
 
     __slots__ = ("keys_at", "mark", "values_at")
 
@@ -20,7 +20,7 @@ class Map(dict[str, Any]):
 
 
 class Seq(list[Any]):
-    """A YAML sequence; `items_at` holds the place of each item."""
+    """A YAML sequence; `items_at` has the location of each item."""
 
     __slots__ = ("items_at", "mark")
 
@@ -31,7 +31,7 @@ class Seq(list[Any]):
 
 
 def mark_at(root: Any, path: tuple[int | str, ...], fallback: Mark, *, key: bool = False) -> Mark:
-    """The place of what `path` leads to below `root`: of its value, or of its key."""
+    """The location of the value at `path` below `root`, or of its key."""
     mark, node = fallback, root
     for step in path:
         if isinstance(node, Map) and step in node:
@@ -45,7 +45,7 @@ def mark_at(root: Any, path: tuple[int | str, ...], fallback: Mark, *, key: bool
 
 
 def node_at(root: Any, path: tuple[int | str, ...]) -> Any:
-    """What `path` leads to below `root`; None where it leads nowhere."""
+    """The value at `path` below `root`; None if it doesn't exist."""
     node = root
     for step in path:
         if isinstance(node, Map):
@@ -58,7 +58,7 @@ def node_at(root: Any, path: tuple[int | str, ...]) -> Any:
 
 
 def removal(node: Map, key: str) -> Fix | None:
-    """The fix that takes an entry out of a mapping, whatever its style; None if it is the only one."""
+    """The fix that removes an entry of a mapping in any style; None if it is the only one."""
     keys = list(node)
     at = keys.index(key)
     here = node.keys_at[key]

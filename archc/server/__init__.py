@@ -1,5 +1,5 @@
-"""The language server: what editors show of a spec while it is typed.
+"""The language server: support for editors while a spec is edited.
 
-`analyse` makes of a document's text all that the features need: the located tree, the problems, the blocks, and the
-layers with their shapes, as far as each can be had. The features are plain functions of it.
+`analyse` converts the text of a document to everything that the features need: the located tree, the problems, the
+blocks, and the layers with their shapes, as far as each is available. The features are plain functions of it.
 """

@@ -1,4 +1,4 @@
-"""What is known of a document: its tree, its problems, its blocks and its layers, as far as each can be had."""
+"""The analysis of a document: its tree, its problems, its blocks and its layers, as far as each is available."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Scope = dict[str, Any]
 
 
 class Layer(NamedTuple):
-    """An entry at work: its node and, in a sound network, its path and what it sees of the input."""
+    """An entry of the network: its node and, if the network is valid, its path and receptive field."""
 
     node: Node
     path: str = ""
@@ -32,10 +32,10 @@ class Layer(NamedTuple):
 
 @dataclass
 class Analysis:
-    """A document's text and what it means; `path` is None for one that has no file. Only a spec is `ours`.
+    """A document's text and its meaning; `path` is None if it has no file. Only a spec is `ours`.
 
-    `made` are the entries of its network that could be made: where each begins, its node (None if its `when` leaves it
-    out), and the values of the names that it may use. `files` are those that it names, or those name.
+    `made` are the entries of its network that could be evaluated: the start of each, its node (None if its `when` omits
+    it), and the values of the names that it may use. `files` are the files that it names, directly or indirectly.
     """
 
     uri: str
@@ -52,22 +52,25 @@ class Analysis:
 
     @property
     def name(self) -> str:
-        """What marks call the document."""
+        """The name of the document in marks."""
         return self.uri if self.path is None else self.path.as_posix()
 
     def layers(self, mark: Mark) -> list[Layer]:
-        """What the entry at a place has become: several layers where it is repeated, or its block is used again."""
+        """The layers of the entry at a place.
+
+        There are several if it is repeated, or if its block is used more than once.
+        """
         return self._layers.get(_begin(mark), [])
 
     @cached_property
     def extended(self) -> dict[str, Mark]:
-        """The parameters of a network that extends another, as far as it is known."""
+        """The arguments of the extended network, as far as they are known."""
         if self.network is None or self.root is None or "extends" not in self.root:
             return {}
         return {name: parameter.mark for name, parameter in self.network.spec.parameters.items()}
 
     def leaves_out(self, mark: Mark) -> bool:
-        """Whether the entry at a place is left out, somewhere at least."""
+        """Return True if at least one instance of the entry at a place is omitted."""
         return any(node is None and _begin(at) == _begin(mark) for at, node, _ in self.made)
 
     @cached_property
@@ -83,7 +86,7 @@ class Analysis:
         return found
 
     def scopes(self, mark: Mark) -> list[Scope]:
-        """The values of names in each entry that begins within a place."""
+        """The values of names in each entry that starts within a place."""
         return [
             scope
             for at, _, scope in self.made
@@ -96,7 +99,7 @@ def _begin(mark: Mark) -> tuple[str, int, int]:
 
 
 def _everything(graph: Graph, prefix: str = "") -> Iterator[tuple[Node, str]]:
-    """Every node, bodies too, with its path."""
+    """Every node, including bodies, with its path."""
     for node in graph.nodes:
         path = f"{prefix}{node.name}"
         yield node, path
@@ -105,7 +108,7 @@ def _everything(graph: Graph, prefix: str = "") -> Iterator[tuple[Node, str]]:
 
 
 def _field(node: Node, path: str, fields: dict[str, Fields]) -> Fields | None:
-    """What the only output of a node sees: of a body, what the layer behind its result does."""
+    """The receptive field of a node's only output; for a body, of the layer that produces its result."""
     below, at = node.graph, path
     while below is not None:
         ref = below.results.get(None)
@@ -126,10 +129,10 @@ def analyse(
     rereader: Rereader | None = None,
     ours: bool = False,
 ) -> Analysis:
-    """What is known of a document; nothing of one that is no spec, unless it is `ours`, since it was one before.
+    """Analyze a document; empty if it is not a spec, unless it is `ours` because it was one before.
 
-    `read` reads the files that it names, `rereader` has read the document's texts before this one. Raises Outdated once
-    it is not wanted any more.
+    `read` reads the files that it names, and `rereader` has parsed earlier texts of the document. Raises Outdated once
+    the result is no longer wanted.
     """
     found = Analysis(uri, path, text, read, ours=ours or is_spec(text.text))
     if not found.ours:
@@ -143,7 +146,7 @@ def analyse(
     try:
         found.root = read_open(text.text, found.name, faults=loader.problems, rereader=rereader)
     except SpecError as error:
-        found.problems = error.problems  # what follows from a part is not told
+        found.problems = error.problems  # consequences of a missing part aren't shown
         small = error.problems[0].code != "E0108"
         found.root = read_beginning(text.text, found.name) if small else None
         if found.root is not None:
@@ -154,7 +157,7 @@ def analyse(
 
 
 def read_open(text: str, name: str, *, faults: Problems | None = None, rereader: Rereader | None = None) -> Map:
-    """The located tree of a document's text, as `read_file` gives that of a file. Raises SpecError."""
+    """Parse a document's text, like `read_file`. Raises SpecError."""
     if len(text) > MAX_FILE_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         what = f"the file is larger than {MAX_FILE_BYTES:,} bytes"
         raise SpecError([Problem("E0108", what, file=name, help=how_to_raise("MAX_FILE_BYTES"))])
@@ -162,11 +165,11 @@ def read_open(text: str, name: str, *, faults: Problems | None = None, rereader:
 
 
 class Outdated(Exception):
-    """The document has changed meanwhile."""
+    """Raised if the document has changed in the meantime."""
 
 
 def _understand(found: Analysis, loader: Loader, still_wanted: Callable[[], bool]) -> list[Problem]:
-    """Fill in what the document's tree means; its problems, in order."""
+    """Fill in the meaning of the document's tree, and return its problems in order."""
 
     def observe(mark: Mark, node: Node | None, scope: Scope) -> None:
         if not still_wanted():

@@ -1,7 +1,7 @@
-"""What could stand at the cursor: kinds, blocks, arguments, references, parameters, keys, files.
+"""Completions at the cursor: layer types, blocks, arguments, references, keys, files.
 
-The text before the cursor is read up to the first fault, with a letter put in at the cursor that no spec has. So the
-place is known while the document is still half a spec.
+The text up to the cursor is parsed up to its first error, with a marker at the cursor that doesn't occur in specs. So
+the place is known even while the document is incomplete.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from archc.server.slots import Role, Slot, slot_at
 from archc.server.text import Text
 
 TRIGGERS: Final = [" ", "$", "{", "[", "."]
-"""Characters after which an editor asks by itself."""
+"""Characters after which an editor requests completions automatically."""
 
 _TRUTH: Final = ("true", "false")
 _CURSOR: Final = "\ue000"
@@ -44,7 +44,7 @@ Item = types.CompletionItemKind
 
 
 class Candidate(NamedTuple):
-    """What could be written: `text` may hold `${1}`, places to fill in."""
+    """A completion; `text` may contain `${1}`, places to fill in."""
 
     label: str
     text: str
@@ -54,13 +54,13 @@ class Candidate(NamedTuple):
 
 
 class _Cursor(NamedTuple):
-    """Where the cursor is: the key or value that is begun there, and how it stands on its line."""
+    """The context of the cursor: the key or value that starts there, and its surroundings on the line."""
 
     root: Map
     place: Place
     alone: bool
     named: bool
-    """Whether a colon follows already."""
+    """Whether a colon follows."""
 
     def key(self, label: str, value: str = "") -> str:
         """The text of a key."""
@@ -70,9 +70,9 @@ class _Cursor(NamedTuple):
 def completions(
     text: Text, offset: int, analysis: Analysis, *, snippets: bool = True, markdown: bool = True
 ) -> list[types.CompletionItem]:
-    """What could stand at a place, most likely first; the analysis may be of the text before the last keystrokes."""
+    """The completions at a place, the likeliest first; the analysis may be of the text before the last keystrokes."""
     if not analysis.ours and not is_spec(text.text) and not set(_TOP.findall(text.text)) <= KEYS[Role.SPEC].keys():
-        return []  # another YAML file; one that has yet to become anything is welcome
+        return []  # another YAML file; an empty document can become a spec
     before = text.text[:offset]
     expression = _in_expression(before[before.rfind("\n") + 1 :])
     letters = r"\w*" if expression else r"[\w.$-]*"
@@ -93,7 +93,7 @@ def completions(
 
 
 def cursor_at(name: str, text: Text, offset: int) -> _Cursor | None:
-    """The place of the cursor in what stands before it; None in a comment, and where nothing can be read."""
+    """The context of the cursor, from the text before it; None in a comment, or if nothing can be parsed."""
     begun = re.search(r"[\w.$-]*\Z", text.text[:offset])
     assert begun is not None
     return _cursor(name, text.text[:offset], begun.start(), text.text[offset:])
@@ -106,10 +106,10 @@ def _in_expression(line: str) -> bool:
 
 
 def _cursor(name: str, before: str, begun: int, after: str) -> _Cursor | None:
-    """The place of the cursor in what stands before it; None in a comment, and where nothing can be read."""
+    """The context of the cursor, from the text before it; None in a comment, or if nothing can be parsed."""
     line = before[before.rfind("\n", 0, begun) + 1 : begun]
     alone = not line.strip(" -")
-    # A word alone on its line is a key that begins; so it must be where keys stand above it.
+    # A word alone on its line starts a key, so keys must precede it.
     for end in (":", "") if alone else ("", ":", "'", '"'):
         root = read_beginning(f"{before}{_CURSOR}{end}", name)
         place = None if root is None else _last(root)
@@ -150,7 +150,7 @@ def _item(
 
 
 def _names(analysis: Analysis, cursor: _Cursor, sign: str, others: Iterable[str] = ()) -> Iterator[Candidate]:
-    """The names of an expression."""
+    """The names that an expression can use."""
     for name in reversed(variables(cursor.root, cursor.place, analysis.extended)):
         if _CURSOR not in name:
             yield Candidate(f"{sign}{name}", f"{sign}{name}", Item.Variable)
@@ -197,7 +197,7 @@ def _keys(known: dict[str, str], given: set[str], cursor: _Cursor) -> Iterator[C
 
 
 def _calls(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
-    """The blocks and kinds that an entry may call, with what they cannot do without."""
+    """The blocks and layer types that an entry can call, with their required arguments."""
     only = cursor.alone and len(cursor.place.holders[-1]) == 1
     for name in (*analysis.blocks, *KINDS):
         if name in KINDS and KINDS[name].many:
@@ -254,7 +254,7 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
 
 
 def _references(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
-    """The entries before this one, the nearest first, and the body's own input."""
+    """The entries above this one, the nearest first, and the body's own input."""
     for name, entry in reversed(references(cursor.place).items()):
         layers = layers_of(analysis, *entry)
         yield Candidate(name, name, Item.Field, detail=common_output(layers))

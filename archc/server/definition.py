@@ -1,4 +1,4 @@
-"""Where the name under the cursor is declared: a block, a parameter, a variable, an entry or a file."""
+"""Go to definition: the declaration of a block, an argument, a variable, an entry or a file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from archc.server.slots import Role, slot_at
 
 
 def definition(analysis: Analysis, offset: int) -> types.Location | None:
-    """The declaration of the name at a place; None where nothing is named."""
+    """The declaration of the name at a place; None if there is no name."""
     place = place_at(analysis.root, *analysis.text.place(offset)) if analysis.root is not None else None
     mark = None if place is None else declaration(analysis, place, word_at(analysis.text.text, offset))
     return None if mark is None else location(mark, analysis)
 
 
 def declaration(analysis: Analysis, place: Place, word: str) -> Mark | None:
-    """Where the name at a place is declared: the word of an expression, or else all that stands there."""
+    """The declaration of the name at a place: of a word in an expression, or of the whole value."""
     root, step, blocks = analysis.root, place.steps[-1], analysis.blocks
     assert root is not None
     written = step if place.on_key else place.value
@@ -57,7 +57,7 @@ def declaration(analysis: Analysis, place: Place, word: str) -> Mark | None:
 
 
 def _extended(analysis: Analysis, root: Map, name: str) -> Mark | None:
-    """Where a parameter is declared that a spec gives another value."""
+    """The declaration of an argument that the spec gives another value."""
     seen: set[str] = set()
     found: Mark | None = None
     folder = None if analysis.path is None else analysis.path.parent
@@ -75,6 +75,6 @@ def _extended(analysis: Analysis, root: Map, name: str) -> Mark | None:
 
 
 def _top(analysis: Analysis, file: str) -> Mark | None:
-    """The beginning of a file that the document names."""
+    """The start of a file that the document names."""
     path = named_file(file, None if analysis.path is None else analysis.path.parent)
     return Mark(Source(path.as_posix(), ""), 1, 1, 1, 1) if path and path in analysis.files else None

@@ -1,4 +1,4 @@
-"""Problems as editors show them, and the fixes that they offer."""
+"""Problems as diagnostics, with their quick fixes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _diagnostic(analysis: Analysis, problem: Problem) -> types.Diagnostic:
 
 
 def _here(analysis: Analysis, problem: Problem) -> Mark | None:
-    """Where to show a problem in the document: of one in another file, where that is used."""
+    """The place of a problem in the document; for a problem in another file, the place where that file is used."""
     places = [problem.mark, *reversed(problem.calls)]
     own = [mark for mark in places if mark is not None and mark.source.name == analysis.name]
     if own or analysis.root is None or problem.mark is None:
@@ -48,7 +48,7 @@ def _here(analysis: Analysis, problem: Problem) -> Mark | None:
 
 
 def _naming(analysis: Analysis, file: str) -> Mark | None:
-    """Where the document names a file; what that names in its turn is put to the first one named."""
+    """The place where the document names a file; an indirect file is shown at the file through which it is used."""
     assert analysis.root is not None
     root = analysis.root
     imported = root.get("import")
@@ -63,7 +63,7 @@ def _line(mark: Mark) -> str:
 
 
 def location(mark: Mark, analysis: Analysis) -> types.Location:
-    """A mark's file and its range there."""
+    """The file and range of a mark."""
     if mark.source.name == analysis.name:
         return types.Location(analysis.uri, analysis.text.range(mark))
     text = Text(mark.source.text, analysis.text.encoding)
@@ -71,7 +71,7 @@ def location(mark: Mark, analysis: Analysis) -> types.Location:
 
 
 def fixes(analysis: Analysis, start: int, end: int) -> list[types.CodeAction]:
-    """The quick fixes of the problems that a stretch of the text touches."""
+    """The quick fixes of the problems in a stretch of the text."""
     found = []
     for problem, diagnostic in zip(analysis.problems, diagnostics(analysis), strict=True):
         first, last = (analysis.text.offset(at) for at in (diagnostic.range.start, diagnostic.range.end))

@@ -1,4 +1,4 @@
-"""What kinds, blocks, initializers, arguments and keys mean, in markdown, from where each is defined."""
+"""Documentation of layer types, blocks, initializers, arguments and keys as Markdown, from their definitions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ KEYS: Final[dict[Role, dict[str, str]]] = {
     Role.EXPECT: meanings_of(ExpectKeys),
     Role.INIT: meanings_of(InitKeys),
 }
-"""The keys of the language by what they stand in, with their meanings."""
+"""The keys of the language by context, with their meanings."""
 
 
 def call_doc(name: str, blocks: Blocks) -> str:
-    """A block or a layer kind: its arguments, and what it does; empty for another name."""
+    """The arguments and description of a block or layer type; empty for another name."""
     if name in blocks:
         return f"block {_signature(name, defaults(name, blocks))}\n\n{escaped(blocks[name].description)}".strip()
     if name in KINDS:
@@ -43,7 +43,7 @@ def call_doc(name: str, blocks: Blocks) -> str:
 
 
 def initializer_doc(name: str) -> str:
-    """A function of torch.nn.init; empty for another name."""
+    """The description of a function of torch.nn.init; empty for another name."""
     if name not in INITIALIZERS:
         return ""
     model = INITIALIZERS[name]
@@ -51,7 +51,7 @@ def initializer_doc(name: str) -> str:
 
 
 def key_doc(slot: Slot, key: str, blocks: Blocks) -> str:
-    """What a key means in a mapping of a slot; empty where its author made it up."""
+    """The meaning of a key in a mapping; empty if the author chose the key."""
     if slot.role is Role.CALL:
         return _argument_doc(key, defaults(slot.target, blocks), _meanings(slot.target))
     if slot.role is Role.FUNCTION:
@@ -64,7 +64,7 @@ def key_doc(slot: Slot, key: str, blocks: Blocks) -> str:
 
 
 def defaults(target: str, blocks: Blocks) -> dict[str, str | None]:
-    """The arguments of a kind or a block, each with its default as a spec writes it; None where it has none."""
+    """The arguments of a layer type or block with their defaults as written; None for a required one."""
     if target in blocks:
         parameters = [blocks[target].parameters[name] for name in blocks[target].own]
         return {each.name: None if each.required else _written(each.default) for each in parameters}
@@ -74,7 +74,7 @@ def defaults(target: str, blocks: Blocks) -> dict[str, str | None]:
 
 
 def words(target: str, argument: str) -> list[str]:
-    """The words that an argument of a kind may be."""
+    """The strings that an argument of a layer type can be."""
     if target not in KINDS or argument not in KINDS[target].model_fields:
         return []
     schema = KINDS[target].model_json_schema()["properties"][argument]
@@ -85,7 +85,7 @@ def words(target: str, argument: str) -> list[str]:
 
 
 def argument_name(slot: Slot, blocks: Blocks) -> str:
-    """The argument that a value is given to by its name or its position, or as the only one; empty if there is none."""
+    """The argument that a value belongs to, by name, by position or as the only one; empty if there is none."""
     names = list(defaults(slot.target, blocks))
     at = slot.argument or 0
     return at if isinstance(at, str) else names[at] if at < len(names) else ""

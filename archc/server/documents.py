@@ -1,4 +1,4 @@
-"""The open documents: each is analyzed soon after its last change, in a thread, and given up when it changes again."""
+"""The open documents. Each is analyzed in a thread soon after a change, and the analysis stops at the next change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from archc.server.diagnostics import diagnostics
 from archc.server.text import Text
 
 DELAY = 0.01
-"""Seconds of quiet after a change before the document is analyzed: a burst of changes is analyzed once."""
+"""Seconds without a change before a document is analyzed, so that a burst of changes is analyzed once."""
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Document:
-    """An open document: its text as it is now, and the newest analysis, of this text or of one before it."""
+    """An open document: its current text, and the newest analysis, of this text or an earlier one."""
 
     uri: str
     path: Path | None
@@ -43,9 +43,9 @@ class Document:
 
 
 class Documents:
-    """The open documents by their URIs. `publish` is told of each that has a new analysis, with its diagnostics.
+    """The open documents by URI. `publish` receives each new analysis with its diagnostics.
 
-    Whatever takes longer for a longer text runs in threads: the server answers about other documents meanwhile.
+    Everything that takes longer for a longer text runs in threads, so that the server can answer about other documents.
     """
 
     def __init__(self, publish: Callable[[Document, list[Diagnostic]], None]) -> None:
@@ -55,26 +55,26 @@ class Documents:
         self._answering = ThreadPoolExecutor(2, "answers")
 
     def change(self, uri: str, path: Path | None, text: Text, version: int) -> None:
-        """A document was opened or has another text."""
+        """A document was opened or changed."""
         document = self._open.setdefault(uri, Document(uri, path, text, version, Analysis(uri, path, text)))
         document.text, document.version = text, version
         self._begin(document)
         self._begin_dependents(document.path)
 
     def close(self, uri: str) -> None:
-        """A document is shown no more; those that name its file see the file on the disk again."""
+        """A document was closed; documents that name its file read it from the disk again."""
         document = self._open.pop(uri, None)
         if document is not None:
             self._give_up(document)
             self._begin_dependents(document.path)
 
     def refresh(self) -> None:
-        """Files have changed on the disk."""
+        """Files on the disk have changed."""
         for document in self._open.values():
             self._begin(document)
 
     async def ask(self, uri: str, question: Callable[[Analysis], Answer]) -> Answer | None:
-        """The answer for the analysis of a document's text as it is now; None for one that is not open."""
+        """An answer based on the analysis of the current text; None if the document isn't open."""
         document = self._open.get(uri)
         if document is None:
             return None
@@ -84,7 +84,7 @@ class Documents:
         return await self._answer(lambda: question(analysis))
 
     async def ask_at_once(self, uri: str, question: Callable[[Text, Analysis], Answer]) -> Answer | None:
-        """As `ask`, for the text as it is now and the newest analysis, which may be of a text before it."""
+        """Like `ask`, but with the current text and the newest analysis, which may be of an earlier text."""
         document = self._open.get(uri)
         if document is None:
             return None
@@ -93,11 +93,11 @@ class Documents:
 
     def texts(self) -> dict[Path, str]:
         """The texts of the open documents that have files."""
-        everything = list(self._open.values())  # at once: threads ask, too
+        everything = list(self._open.values())  # at once, because threads call this, too
         return {other.path: other.text.text for other in everything if other.path is not None}
 
     def other(self, path: Path, word: str, encoding: str) -> Analysis | None:
-        """The analysis of a file that holds a word, as it is in the editor or on the disk; None of any other."""
+        """The analysis of a file that contains a word, from the editor or the disk; None if it doesn't."""
         texts = self.texts()
         try:
             text = texts[path] if path in texts else read_bytes(path, MAX_FILE_BYTES).decode()
@@ -106,13 +106,13 @@ class Documents:
         return analyse(path.as_uri(), path, Text(text, encoding), _reading(texts)) if word in text else None
 
     def again(self, analysis: Analysis, texts: dict[str, str]) -> Analysis:
-        """The analysis of a document if files had other texts, which are given by the names of their sources."""
+        """The analysis of a document with other texts for files, by the names of their sources."""
         text = Text(texts[analysis.name], analysis.text.encoding)
         others = self.texts() | {Path(name): other for name, other in texts.items()}
         return analyse(analysis.uri, analysis.path, text, _reading(others), ours=analysis.ours)
 
     async def answer(self, question: Callable[[], Answer]) -> Answer:
-        """The answer to a question about no document, in a thread."""
+        """The answer to a question that isn't about a document, computed in a thread."""
         return await self._answer(question)
 
     async def _answer(self, question: Callable[[], Answer]) -> Answer:
@@ -133,7 +133,10 @@ class Documents:
             document.task.cancel()
 
     async def _refresh(self, document: Document, turn: int) -> None:
-        """Analyse a document and tell of it. The task may be canceled, the thread sees the turn and ends by itself."""
+        """Analyze a document and publish the result.
+
+        The task may be canceled; the thread notices that it is outdated and ends.
+        """
         await asyncio.sleep(DELAY)
         read = _reading(self.texts())
         text, ours = document.text, document.analysis.ours  # once a spec, it stays one, however broken
@@ -162,7 +165,7 @@ class Documents:
 
 
 def _reading(texts: dict[Path, str]) -> Read:
-    """How files are read: those that are open as they are in the editor."""
+    """A function that reads files, preferring the texts of open documents."""
 
     def read(path: Path, shown: str) -> Map:
         return read_open(texts[path], shown) if path in texts else read_file(path, shown)

@@ -1,4 +1,4 @@
-"""The figures of layers, as hovers and hints show them."""
+"""Shapes and costs of layers, for hovers and hints."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from archc.server.places import key_mark, value_mark
 from archc.text import engineering, extent, form
 
 _ROWS = 8
-"""Layers of one entry that are listed; of the others, their number."""
+"""The maximum number of layers that a hover lists; for the rest, it shows their number."""
 
 
 def called(entry: Any) -> str | None:
-    """The layer or block that an entry calls; None for a body, or nothing yet."""
+    """The layer or block that an entry calls; None for a body or an incomplete entry."""
     if isinstance(entry, str):
         return entry
     calls = [key for key in entry if key not in (*MODIFIERS, *TURNS, *BODY)] if isinstance(entry, Map) else []
@@ -28,24 +28,24 @@ def called(entry: Any) -> str | None:
 
 
 def layers_of(analysis: Analysis, holder: Map | Seq, step: Any) -> list[Layer]:
-    """What an entry has become."""
+    """The layers that an entry creates."""
     return next(filter(None, map(analysis.layers, _marks(holder, step))), [])
 
 
 def figures_of(analysis: Analysis, holder: Map | Seq, step: Any) -> str:
-    """The figures of an entry in markdown; empty if nothing is known."""
+    """Shapes and costs of an entry as Markdown; empty if nothing is known."""
     return next(filter(None, (figures_at(analysis, mark) for mark in _marks(holder, step))), "")
 
 
 def figures_at(analysis: Analysis, mark: Mark) -> str:
-    """The figures of the entry that begins at a place, in markdown; empty if nothing is known."""
+    """Shapes and costs of the entry that starts at a place, as Markdown; empty if nothing is known."""
     if layers := analysis.layers(mark):
         return describe(layers)
     return "omitted: its `when` is false" if analysis.leaves_out(mark) else ""
 
 
 def _marks(holder: Map | Seq, step: Any) -> list[Mark]:
-    """Where an entry may begin: at the layer that it calls, or at its value, or at its name."""
+    """The possible starts of an entry: its layer, its value, or its name."""
     node: Any = holder[step]
     call = called(node)
     if isinstance(node, Map) and call is not None:
@@ -54,18 +54,18 @@ def _marks(holder: Map | Seq, step: Any) -> list[Mark]:
 
 
 def outputs(node: Node) -> str:
-    """The shape of a node's output, or those of its outputs."""
+    """The shapes of a node's outputs."""
     return ", ".join(form(shape) if name is None else f"{name}: {form(shape)}" for name, shape in node.shapes.items())
 
 
 def common_output(layers: list[Layer]) -> str:
-    """The shape of the output, if it is the same wherever the entry stands; empty if not."""
+    """The shape of the output if it is the same for every instance of the entry; otherwise empty."""
     shapes = {outputs(layer.node) for layer in layers}
     return shapes.pop() if len(shapes) == 1 else ""
 
 
 def cost(node: Node) -> tuple[int, int]:
-    """Parameters and multiply-adds of a layer or a body, as it runs in inference."""
+    """Parameters and multiply-adds of a layer or body in inference."""
     if isinstance(node.element, Kind):
         return layer_cost(node, node.element)
     assert node.graph is not None
@@ -74,7 +74,7 @@ def cost(node: Node) -> tuple[int, int]:
 
 
 def describe(layers: list[Layer]) -> str:
-    """Shapes and figures in markdown: a line for one layer, a table for several."""
+    """Shapes and costs as Markdown: a line for one layer, a table for several."""
     if len(layers) == 1:
         node, field = layers[0].node, layers[0].field
         inputs = " + ".join(form(shape) for shape in node.in_shapes)

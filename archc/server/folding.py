@@ -1,4 +1,4 @@
-"""What can be folded: each mapping and list on lines of its own, and runs of comments."""
+"""Folding ranges: mappings and lists that span several lines, and runs of comments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMMENTS = re.compile(r"(?m)^[ \t]*#.*(?:\r?\n[ \t]*#.*)+")
 
 
 def folding(analysis: Analysis) -> list[types.FoldingRange]:
-    """The ranges of whole lines that can be folded, from the line that stays to the last one that goes."""
+    """The ranges that can be folded, from the line that stays visible to the last hidden one."""
     text = analysis.text
     found = [] if analysis.root is None else list(_below(analysis, analysis.root))
     if analysis.ours:
@@ -39,7 +39,7 @@ def _below(analysis: Analysis, node: Map | Seq) -> Iterator[types.FoldingRange]:
 
 
 def _last_line(analysis: Analysis, holder: Map | Seq, step: Any) -> int:
-    """The line of the last character of a value: a collection on lines ends only where the next one begins."""
+    """The line of the last character of a value; a block collection has no end until the next one starts."""
     node: Any = holder[step]
     mark = value_mark(holder, step)
     text = analysis.text

@@ -1,4 +1,4 @@
-"""The shapes behind the entries, as an editor shows them in the text."""
+"""Inlay hints: the output shape of each entry."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from archc.server.slots import Role, slot_at
 
 
 def hints(analysis: Analysis, start: int, end: int) -> list[types.InlayHint]:
-    """The output's shape behind each entry in a stretch of the text, where it is the same wherever the entry stands."""
+    """The output shape after each entry in a stretch of the text, if all instances of the entry have the same one."""
     found = []
     for holder, step in _entries(analysis.root, ()):
         last = value_mark(holder, step)
         if last.end_line != key_mark(holder, step).line:
-            continue  # what goes on below has its shapes there
+            continue  # its own entries have hints
         at = analysis.text.mark_offset(last.end_line, last.end_column)
         shape = common_output(layers_of(analysis, holder, step)) if start <= at <= end else ""
         if shape:

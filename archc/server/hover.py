@@ -1,4 +1,4 @@
-"""What the cursor rests on: a layer with its figures, a name with its values, a key with its meaning."""
+"""Hovers: a layer with its costs, a name with its values, a key with its meaning."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from archc.server.places import Place, place_at, value_mark
 from archc.server.slots import Role, Slot, slot_at
 
 _VALUES = 8
-"""Different values of a name that are listed."""
+"""The maximum number of different values that are listed for a name."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def hover(analysis: Analysis, offset: int, *, markdown: bool = True) -> types.Hover | None:
-    """What is known of the place; in plain text if not in `markdown`."""
+    """The hover at a place, as plain text unless `markdown`."""
     place = place_at(analysis.root, *analysis.text.place(offset)) if analysis.root is not None else None
     if place is None:
         return None
@@ -38,7 +38,7 @@ def hover(analysis: Analysis, offset: int, *, markdown: bool = True) -> types.Ho
 
 
 def word_at(text: str, offset: int) -> str:
-    """The name that a character is in."""
+    """The name around a character."""
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
     line = text[start : end if end >= 0 else None]
@@ -46,7 +46,7 @@ def word_at(text: str, offset: int) -> str:
 
 
 def _said(analysis: Analysis, place: Place, word: str) -> list[str]:
-    """The parts of what is said of a place."""
+    """The parts of the hover at a place."""
     root, holder, step = analysis.root, place.holders[-1], place.steps[-1]
     assert root is not None
     written = step if place.on_key else place.value
@@ -83,14 +83,14 @@ def _said(analysis: Analysis, place: Place, word: str) -> list[str]:
 
 
 def _entry(analysis: Analysis, holder: Any, step: Any) -> list[str]:
-    """An entry by its name: what it calls, with its figures."""
+    """The hover on an entry's name: the call, and shapes and costs."""
     call = called(holder[step])
     title = f"**{step}**" if call is None else f"**{step}**: {code(call)}"
     return [title, figures_of(analysis, holder, step)]
 
 
 def _values(analysis: Analysis, place: Place, text: str) -> str:
-    """An expression with the values that it has, wherever the entry around it stands."""
+    """An expression with its values in all instances of the entry around it."""
     try:
         expression = parse_expression(text, place.mark)
     except ExpressionError:
@@ -110,7 +110,7 @@ def _values(analysis: Analysis, place: Place, text: str) -> str:
 
 
 def _scopes(analysis: Analysis, place: Place) -> list[Scope]:
-    """The values of names in the entry that a place is in; for a parameter, in the body that it belongs to."""
+    """The values of names in the entry around a place; for an argument, in the body that it belongs to."""
     for count in range(len(place.steps), 0, -1):
         if slot_at(place.steps[:count]).role is Role.ENTRY:
             return analysis.scopes(value_mark(place.holders[count - 1], place.steps[count - 1]))

@@ -1,4 +1,4 @@
-"""The files that a document names, as links."""
+"""Links to the files that a document names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archc.server.walk import places, written
 
 
 def links(analysis: Analysis) -> list[types.DocumentLink]:
-    """A link for each file behind `extends` and `import` that is there."""
+    """A link for each existing file in `extends` and `import`."""
     found = []
     for place in places(analysis.root) if analysis.root is not None else ():
         above, slot = slot_at(place.steps[:-1]), slot_at(place.steps)

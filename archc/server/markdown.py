@@ -1,4 +1,4 @@
-"""Texts of a spec within markdown: they are their author's, who may be anybody."""
+"""Escaping of a spec's text within Markdown, because anyone may have written it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from lsprotocol import types
 
 
 def escaped(text: str) -> str:
-    """A text that shows as it is, on one line."""
+    """A text on one line that is shown literally."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$-])", r"\\\1", " ".join(text.split()))
 
 
 def code(text: object) -> str:
-    """A text as code, on one line."""
+    """A text as inline code, on one line."""
     return f"`{' '.join(str(text).replace('`', 'ˋ').split())}`"
 
 
@@ -22,12 +22,12 @@ _MARKS = re.compile(r"`([^`]*)`|\\([\W_])|\*\*|^\|[ |:-]+\|\n", re.MULTILINE)
 
 
 def plain(text: str) -> str:
-    """A text in our markdown as it reads without the marks."""
+    """Our Markdown as plain text."""
     return _MARKS.sub(lambda mark: mark[1] or mark[2] or "", text)
 
 
 def content(text: str, *, markdown: bool) -> types.MarkupContent:
-    """A text in markdown for an editor that shows it, or does not."""
+    """Markdown for an editor, as plain text if it doesn't support Markdown."""
     if markdown:
         return types.MarkupContent(types.MarkupKind.Markdown, text)
     return types.MarkupContent(types.MarkupKind.PlainText, plain(text))

@@ -1,4 +1,4 @@
-"""The names that a place can use, and where each is declared."""
+"""The names that can be used at a place, and their declarations."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from archc.server.places import Place
 from archc.server.slots import Role, slot_at
 
 Entry = tuple[Map, str]
-"""An entry of a body: the mapping that it stands in, and its name there."""
+"""An entry of a body: the mapping that contains it, and its name there."""
 
 INDEX = re.compile(r"\$(\([^()]*\)|[A-Za-z][A-Za-z0-9]*)")
 """An expression within a name."""
 
 
 def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str, Mark | None]:
-    """The names that an expression may use: parameters, loops' variables and `in_channels`, which stands nowhere.
+    """The names that an expression can use: arguments, loop variables and `in_channels`, which isn't declared.
 
-    `extended` are the parameters of the network that the spec extends.
+    `extended` are the arguments of the network that the spec extends.
     """
     found: dict[str, Mark | None] = {**extended}
-    for declared in (root.get("arguments"), parameters_of(root, place)):  # a block may read those of the network
+    for declared in (root.get("arguments"), parameters_of(root, place)):  # a block may read the network's
         if isinstance(declared, Map):
             found |= declared.keys_at
     for count in range(1, len(place.steps) + 1):
@@ -41,7 +41,7 @@ def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str
 
 
 def parameters_of(root: Map, place: Place) -> Map | None:
-    """The parameters of the block that a place is in, or of the network."""
+    """The arguments of the block that contains a place, or of the network."""
     owner: Any = root
     if place.steps[:1] == ("blocks",) and len(place.steps) > 1:
         owner = place.up(2).value
@@ -50,7 +50,7 @@ def parameters_of(root: Map, place: Place) -> Map | None:
 
 
 def references(place: Place) -> dict[str, Entry]:
-    """The entries whose results a place may read, by their names as they are written; the innermost come last."""
+    """The entries that a place can refer to, by name; the innermost come last."""
     found: dict[str, Entry] = {}
     for count, (holder, step) in enumerate(zip(place.holders, place.steps, strict=True)):
         if isinstance(holder, Map) and slot_at(place.steps[:count]).role is Role.ENTRIES:
@@ -72,7 +72,7 @@ def _entries(holder: Map, before: Any = None) -> Iterator[Entry]:
 
 
 def referred(place: Place, name: str) -> Entry | None:
-    """The entry that a reference at a place means, be its output named, its name made of an index, or both."""
+    """The entry that a reference means, with or without an output and loop variables in its name."""
     known = references(place)
     owner = name.partition(".")[0]
     if owner in known:

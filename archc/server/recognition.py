@@ -1,4 +1,4 @@
-"""Which YAML documents are specs: an editor may send any."""
+"""Recognition of specs among the YAML documents of an editor."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ _OURS = re.compile(
     rf"(?m)^(?:[\"']?(?:{'|'.join(_DEFINING)})[\"']?\s*:|[\"']?input[\"']?\s*:\s*\[|# yaml-language-server:.*archc)"
 )
 _FLOW = re.compile(rf"[\"']?(?:{'|'.join(_DEFINING)})[\"']?\s*:")
-"""What only a spec has, in a document that is one mapping in braces."""
+"""A key that only specs have, in a document that is a flow mapping."""
 
 _TOP = re.compile(r"(?m)^([A-Za-z_][\w-]*)[ \t]*:")
 _KEYS: Final = [*meanings_of(SpecKeys), *meanings_of(ExtendKeys)]
 _NEAR = 0.75
-"""How alike a mistyped key and the one that was meant are, at least."""
+"""The minimum similarity between a misspelled key and the intended one."""
 
 
 def is_spec(text: str) -> bool:
-    """Whether a YAML document is meant to be a spec: by a key that others do not have, which may be mistyped."""
+    """Return True if a YAML document is intended as a spec.
+
+    It has a key that other files don't have, perhaps misspelled.
+    """
     if _OURS.search(text) is not None:
         return True
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
@@ -31,7 +34,7 @@ def is_spec(text: str) -> bool:
 
 
 def _is_mistyped(text: str) -> bool:
-    """Whether a document's top-level keys, two or more, are all those of a spec or near to one."""
+    """Return True if a document has at least two top-level keys, all of them similar to keys of a spec."""
     meant: set[str] = set()
     for found in _TOP.finditer(text):
         near = get_close_matches(found[1].lower(), _KEYS, n=1, cutoff=_NEAR)

@@ -1,7 +1,7 @@
-"""Where a name is used, and what has to change for it to have another one.
+"""References to a name, and the edits that rename it.
 
-A name belongs to the place where it is declared, so its uses are the places that lead to that declaration: in the
-document, and in the other specs of its folder, which may import or extend it.
+A name belongs to its declaration, so its references are the places that lead to this declaration: in the document, and
+in other specs of its folder, which may import or extend it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from archc.server.text import Text
 from archc.server.walk import Word, places, words, written
 
 Analyzed = Callable[[Path, str], Analysis | None]
-"""The analysis of another file, as it is in the editor or on the disk; None if a word does not occur there."""
+"""Returns the analysis of another file, from the editor or the disk; None if a word doesn't occur there."""
 Again = Callable[[Analysis, dict[str, str]], Analysis]
-"""The analysis of a file with the texts that files would have, by their names."""
+"""Returns the analysis of a file with other texts for files, by name."""
 
 
 class CannotRename(Exception):
-    """A name that cannot become another one; the message says why."""
+    """Raised if a name can't be changed; the message has the reason."""
 
 
 class _Name(NamedTuple):
-    """A name under the cursor: how it is written there, and where it is declared and how."""
+    """A name under the cursor: its text at the cursor, and its declaration."""
 
     word: Word
     declared: Mark
@@ -46,7 +46,10 @@ class _Name(NamedTuple):
 def references(
     analysis: Analysis, offset: int, analyzed: Analyzed, *, declared: bool = True
 ) -> list[types.Location] | None:
-    """The uses of the name at a place in its folder's specs, with its declaration if wanted; None without a name."""
+    """The references to the name at a place, in the specs of its folder; None if there is no name.
+
+    The declaration is included on request.
+    """
     name = _name_at(analysis, offset)
     if name is None:
         return None
@@ -59,15 +62,15 @@ def references(
 
 
 def renamable(analysis: Analysis, offset: int) -> types.Range | None:
-    """The range of the name at a place; None if nothing there has a name of its author's."""
+    """The range of the name at a place; None if there is no name that the author chose."""
     name = _name_at(analysis, offset)
     return None if name is None else analysis.text.range_of(name.word.start, name.word.end)
 
 
 def rename(analysis: Analysis, offset: int, new: str, analyzed: Analyzed, again: Again) -> types.WorkspaceEdit | None:
-    """The edits that give the name at a place another one; None if nothing is named there.
+    """The edits that rename the name at a place; None if there is no name.
 
-    `again` analyzes a file with other texts. Raises CannotRename where the specs would not mean the same.
+    `again` analyzes a file with other texts. Raises CannotRename if the specs would have another meaning.
     """
     name = _name_at(analysis, offset)
     if name is None:
@@ -92,7 +95,7 @@ def rename(analysis: Analysis, offset: int, new: str, analyzed: Analyzed, again:
 
 
 def _check(before: Analysis, after: Analysis) -> None:
-    """Raise CannotRename where a file has another problem or another network than before."""
+    """Raise CannotRename if a file has another problem or another network than before."""
     known = [problem.code for problem in before.problems]
     for problem in after.problems:
         if problem.code not in known:
@@ -123,7 +126,7 @@ def _name_at(analysis: Analysis, offset: int) -> _Name | None:
 
 
 def _declared(analysis: Analysis, place: Place, word: Word) -> Mark | None:
-    """Where a word is declared, which may be here; None for one of the language or a value."""
+    """The declaration of a word; None for a keyword or a value."""
     root = analysis.root
     assert root is not None
     slot, above = slot_at(place.steps), slot_at(place.steps[:-1])
@@ -143,7 +146,7 @@ def _declared(analysis: Analysis, place: Place, word: Word) -> Mark | None:
 
 
 def _names_turns(place: Place) -> bool:
-    """Whether a value names a loop's variable."""
+    """Return True if a value names a loop's variable."""
     key = next((step for step in reversed(place.steps) if isinstance(step, str)), "")
     return key in ("for", "index") and len(place.steps) - place.steps.index(key) <= 2
 
@@ -166,7 +169,7 @@ def _along(root: Map, place: Place, word: Word, text: Text) -> Mark | None:
 
 
 def _uses(analysis: Analysis, name: _Name) -> Iterator[tuple[Word, bool]]:
-    """The places of a document that lead to a declaration, in the order of the text, and whether each is it."""
+    """The places of a document that lead to a declaration, in order, and whether each is the declaration."""
     if analysis.root is None:
         return
     target = _key(name.declared)
@@ -181,7 +184,7 @@ def _uses(analysis: Analysis, name: _Name) -> Iterator[tuple[Word, bool]]:
 
 
 def _text_of(mark: Mark, analysis: Analysis) -> str:
-    """What stands at a place, in the document as it was analyzed: its source may have the next text already."""
+    """The text at a place in the document as analyzed; its source may already have the next text."""
     if mark.source.name != analysis.name:
         return mark.text
     text = analysis.text
@@ -189,7 +192,7 @@ def _text_of(mark: Mark, analysis: Analysis) -> str:
 
 
 def _needle(name: _Name) -> str:
-    """What every use of a name has in it: the name, or its longest part that is the same for each index."""
+    """A text that every use of a name contains: the name, or its longest part without expressions."""
     return max(INDEX.split(name.text)[::2], key=len)
 
 
@@ -198,7 +201,7 @@ def _key(mark: Mark) -> tuple[str, int, int]:
 
 
 def _concerned(analysis: Analysis, name: _Name, analyzed: Analyzed) -> Iterator[Analysis]:
-    """The document, and the specs of its folder that read the file with the declaration, itself among them."""
+    """The document, and the specs of its folder that read the file with the declaration."""
     yield analysis
     if analysis.path is None:
         return

@@ -1,4 +1,4 @@
-"""The server: what the protocol asks for, and which function answers."""
+"""The protocol of the language server: requests, notifications, and the functions that answer them."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ WATCHED = "**/*.{yaml,yml}"
 
 
 def make_server() -> LanguageServer:
-    """A server that has yet to be started on a stream."""
-    # Whole texts: a spec is small, and pygls applies partial changes by other line ends than the protocol's.
+    """Create a server; the caller starts it on a stream."""
+    # Full sync: specs are small, and pygls splits lines differently from the protocol in partial changes.
     server = LanguageServer("archc", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
 
     def publish(document: Document, found: list[types.Diagnostic]) -> None:
@@ -54,7 +54,7 @@ def make_server() -> LanguageServer:
 
 
 def _changes(server: LanguageServer, documents: Documents) -> None:
-    """What the editor tells."""
+    """Register the editor's notifications."""
 
     def changed(uri: str, version: int) -> None:
         path = to_fs_path(uri) if uri.startswith("file:") else None
@@ -88,7 +88,7 @@ def _changes(server: LanguageServer, documents: Documents) -> None:
 
 
 def _questions(server: LanguageServer, documents: Documents) -> None:
-    """What the editor asks. The answer about a document that is not open is empty."""
+    """Register requests about a document; the answer is empty if it isn't open."""
 
     def can(name: str) -> Any:
         return get_capability(server.client_capabilities, f"text_document.{name}", None)
@@ -150,7 +150,7 @@ def _questions(server: LanguageServer, documents: Documents) -> None:
 
 
 def _navigation(server: LanguageServer, documents: Documents) -> None:
-    """What the editor asks about names, and about the form of the text."""
+    """Register requests about names and formatting."""
 
     def elsewhere(analysis: Analysis) -> Analyzed:
         return lambda path, word: documents.other(path, word, analysis.text.encoding)
@@ -220,7 +220,7 @@ def _navigation(server: LanguageServer, documents: Documents) -> None:
 
 
 def _wants_fixes(only: Sequence[types.CodeActionKind | str] | None) -> bool:
-    """Whether quick fixes are among the kinds of actions that an editor asks for: a kind stands for those below it."""
+    """Return True if an editor requests quick fixes; a kind includes the kinds below it."""
     kind = types.CodeActionKind.QuickFix.value
     return not only or any(wanted in ("", kind) for wanted in only)
 
@@ -231,5 +231,5 @@ def _formatting(text: Text, uri: str) -> list[types.TextEdit] | None:
     try:
         after = format_text(text.text, uri)
     except SpecError:
-        return None  # the diagnostics say what is wrong
+        return None  # the diagnostics show the errors
     return [types.TextEdit(text.whole, after)] if after != text.text else None

@@ -1,4 +1,4 @@
-"""The arguments of the layer or block that is being called at the cursor."""
+"""Signature help: the arguments of the layer or block at the cursor."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from archc.server.slots import Role, Slot, slot_at
 from archc.server.text import Text
 
 TRIGGERS = ["{", "[", ",", ":"]
-"""Characters after which an editor asks by itself."""
+"""Characters after which an editor requests the signature automatically."""
 
 
 def signature(text: Text, offset: int, analysis: Analysis, *, markdown: bool = True) -> types.SignatureHelp | None:
-    """The call around a place with the argument that is written there; None outside of calls."""
+    """The signature of the call around a place, with the active argument; None outside of calls."""
     if not analysis.ours:
         return None
     cursor = cursor_at(analysis.name, text, offset)

@@ -1,4 +1,4 @@
-"""What belongs where in a spec: the slot of a place follows from the keys that lead to it."""
+"""The roles of places in a spec, which follow from the keys on the path to them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archc.kinds import KINDS
 
 
 class Role(Enum):
-    """What a value of the located tree is in the language."""
+    """The role of a value of the located tree."""
 
     SPEC = auto()
     BLOCKS = auto()
@@ -18,11 +18,11 @@ class Role(Enum):
     ENTRIES = auto()
     ENTRY = auto()
     CALL = auto()
-    """The arguments of a layer or block, which is the slot's `target`."""
+    """The arguments of a layer or block; the slot's `target` is its name."""
     ARGUMENT = auto()
-    """An argument of `target`, by its name or its position."""
+    """An argument of `target`, by name or position."""
     VALUE = auto()
-    """A value that may be an expression."""
+    """A value that can be an expression."""
     REFERENCES = auto()
     REFERENCE = auto()
     JOIN = auto()
@@ -30,20 +30,20 @@ class Role(Enum):
     FILE = auto()
     IMPORTS = auto()
     IMPORT = auto()
-    """The blocks that are taken from a file, the slot's `target`."""
+    """The blocks to import from a file; the slot's `target` is the file."""
     IMPORTED = auto()
     INITS = auto()
     INIT = auto()
     INITIALIZED = auto()
     INITIALIZER = auto()
     FUNCTION = auto()
-    """The arguments of an initializer, which is the slot's `target`."""
+    """The arguments of an initializer; the slot's `target` is its name."""
     EXPECT = auto()
     OTHER = auto()
 
 
 class Slot(NamedTuple):
-    """A role, and what the value belongs to."""
+    """A role, and the object that the value belongs to."""
 
     role: Role
     target: str = ""
@@ -75,7 +75,7 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
     },
     Role.INIT: {"match": Role.INITIALIZED, "weight": Role.INITIALIZER, "bias": Role.INITIALIZER},
 }
-"""The roles of the values under keys of the language; `_EACH` are those under keys and in lists of the author."""
+"""The roles of the values under keywords; `_EACH` has the roles under other keys and in lists."""
 
 _EACH: Final[dict[Role, Role]] = {
     Role.BLOCKS: Role.BLOCK,
@@ -89,7 +89,7 @@ _EACH: Final[dict[Role, Role]] = {
 
 
 def slot_at(steps: tuple[int | str, ...]) -> Slot:
-    """The slot of the value that the steps lead to from the root."""
+    """The slot of the value at a path from the root."""
     slot = Slot(Role.SPEC)
     for step in steps:
         slot = _within(slot, step)

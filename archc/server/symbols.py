@@ -1,4 +1,4 @@
-"""The outline of a document: blocks with their parameters and entries, and the network's own entries."""
+"""The outline of a document: blocks with their arguments and entries, and the network's own entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archc.server.slots import Role, slot_at
 
 
 def symbols(analysis: Analysis) -> list[types.DocumentSymbol]:
-    """The outline; empty where nothing can be read."""
+    """The outline; empty if nothing can be parsed."""
     return [] if analysis.root is None else list(_below(analysis, analysis.root, ()))
 
 
@@ -50,5 +50,5 @@ def _symbol(
     name = f"[{step}]" if isinstance(step, int) else step or "''"
     chosen = key if isinstance(holder, Map) else key._replace(end_line=key.line, end_column=key.column)
     place, named = analysis.text.range(whole), analysis.text.range(chosen)
-    place.end = max([place.end, *(child.range.end for child in children)])  # what is not closed yet has no end
+    place.end = max([place.end, *(child.range.end for child in children)])  # an incomplete entry has no end
     return types.DocumentSymbol(name, kind, place, named, detail=detail, children=children)

@@ -1,4 +1,4 @@
-"""Places as editors count them: lines and columns from 0, columns in units of an encoding, mostly UTF-16."""
+"""Conversion between archc's places and the editor's, which start at 0 and count columns in units of an encoding."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from archc.problems import Mark
 from archc.problems.mark import BREAKS
 
 _ENDS = re.compile("\r\n|[\n\r]")
-"""What the protocol counts as the end of a line: less than YAML does."""
+"""The line breaks of the protocol, which are fewer than YAML's."""
 
 _WIDTH = {"utf-8": 1, "utf-16": 2, "utf-32": 4}
 
 
 class Text:
-    """A document's text, with the way between archc's places and the editor's."""
+    """A document's text, with conversions between archc's places and the editor's."""
 
     def __init__(self, text: str, encoding: str = "utf-16") -> None:
         self.text = text
@@ -38,12 +38,12 @@ class Text:
         return len(self.text[start:end].encode(self._encoding, "surrogatepass")) // self._width
 
     def position(self, offset: int) -> types.Position:
-        """The editor's place of a character."""
+        """The editor's position of a character."""
         line = bisect_right(self._lines, offset) - 1
         return types.Position(line, self._units(self._lines[line], offset))
 
     def offset(self, position: types.Position) -> int:
-        """The character at an editor's place; the nearest one where there is none."""
+        """The index of the character at an editor's position, or of the nearest one."""
         if position.line >= len(self._lines):
             return len(self.text)
         start = self._lines[position.line]
@@ -56,13 +56,13 @@ class Text:
         return at
 
     def mark_offset(self, line: int, column: int) -> int:
-        """The character at a place of a mark."""
+        """The index of the character at a line and column of a mark."""
         if line > len(self._marked_lines):
             return len(self.text)
         return min(self._marked_lines[line - 1] + column - 1, len(self.text))
 
     def place(self, offset: int) -> tuple[int, int]:
-        """The line and column of a character, as marks count them."""
+        """The line and column of a character, as in marks."""
         line = bisect_right(self._marked_lines, offset)
         return line, offset - self._marked_lines[line - 1] + 1
 
@@ -78,5 +78,5 @@ class Text:
 
     @property
     def whole(self) -> types.Range:
-        """The range of all of it."""
+        """The range of the whole document."""
         return self.range_of(0, len(self.text))

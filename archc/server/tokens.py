@@ -1,4 +1,4 @@
-"""The meaning of each word for the colors of an editor: what a layer is, a block, an argument, a name."""
+"""Semantic tokens: the meaning of each word for the colors of an editor."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ _VALUES: Final = {Role.REFERENCE: "variable", Role.IMPORTED: "class", Role.JOIN:
 
 
 def tokens(analysis: Analysis, start: int = 0, end: int | None = None) -> types.SemanticTokens:
-    """The tokens of a stretch of the text, as the protocol numbers them: each from the one before it."""
+    """The tokens of a stretch of the text, in the protocol's relative encoding."""
     data: list[int] = []
     line = column = 0
     for first, last, kind in _stretches(analysis, start, len(analysis.text.text) if end is None else end):
         place, stop = analysis.text.position(first), analysis.text.position(last)
         if place.line != stop.line or (place.line, place.character) < (line, column) or first == last:
-            continue  # of several lines, which not every editor takes
+            continue  # tokens of several lines, which some editors don't support
         column = column if place.line == line else 0
         data += (place.line - line, place.character - column, stop.character - place.character, _NUMBERS[kind], 0)
         line, column = place.line, place.character
@@ -70,7 +70,7 @@ def _stretches(analysis: Analysis, start: int, end: int) -> Iterator[tuple[int, 
 
 
 def _kind(analysis: Analysis, place: Place) -> str:
-    """The type of a key or a value as a whole; empty if it has none."""
+    """The token type of a key or value; empty if it has none."""
     what, above, slot = str(written(place)), slot_at(place.steps[:-1]), slot_at(place.steps)
     if place.on_key:
         if above.role is Role.ENTRY:

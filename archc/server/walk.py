@@ -1,4 +1,4 @@
-"""Every key and every plain value of a document, and the names that are written there."""
+"""Iteration over the keys and plain values of a document, and the names in them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from archc.server.places import Place
 from archc.server.text import Text
 
 _TOKENS: Final = re.compile(r"''.*?''|\\\".*?\\\"|'[^']*'|\"[^\"]*\"|[A-Za-z_][A-Za-z0-9_]*")
-"""The names of an expression, and its strings, whatever quotes YAML has around it."""
+"""The names and strings of an expression, with or without YAML quotes around it."""
 _EXPRESSION: Final = re.compile(r"\$(?:\(.*\)|[A-Za-z][A-Za-z0-9_]*)", re.DOTALL)
 _SEGMENT: Final = re.compile(r"[^.\s]+")
 
 
 class Word(NamedTuple):
-    """A name that is written, and where it begins and ends in the document's text."""
+    """A name, and its start and end in the document's text."""
 
     text: str
     start: int
@@ -42,12 +42,12 @@ def _below(node: Map | Seq, steps: tuple[Any, ...], holders: tuple[Any, ...]) ->
 
 
 def written(place: Place) -> Any:
-    """What stands at a place."""
+    """The key or value at a place."""
     return place.steps[-1] if place.on_key else place.value
 
 
 def words(place: Place, text: Text) -> Iterator[Word]:
-    """The names at a place: those of its expressions, and of any other text its parts between dots."""
+    """The names at a place: in an expression its names, otherwise the parts between dots."""
     what = written(place)
     if not isinstance(what, str):
         return

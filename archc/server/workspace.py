@@ -1,4 +1,4 @@
-"""The networks and blocks of all specs in the folders that are open."""
+"""Workspace symbols: the networks and blocks of all specs in open folders."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from archc.server.recognition import is_spec
 from archc.server.text import Text
 
 _MOST_FILES: Final = 2_000
-"""Files that are looked into; a larger workspace is not searched to its end."""
+"""The maximum number of files to search; the rest of a larger workspace is ignored."""
 
 
 def workspace_symbols(
     folders: Iterable[Path], texts: dict[Path, str], query: str, encoding: str
 ) -> list[types.WorkspaceSymbol]:
-    """The networks and blocks whose name has the letters of a query, in their order; `texts` are those being edited."""
+    """The networks and blocks whose names contain the letters of a query in order; `texts` are the open documents."""
     found: list[types.WorkspaceSymbol] = []
     for path in _specs(folders):
         text = texts.get(path) or _text(path)
@@ -59,7 +59,7 @@ def _matches(query: str, name: str) -> bool:
 
 
 def _specs(folders: Iterable[Path]) -> Iterator[Path]:
-    """The YAML files below folders, but for hidden folders and those of installed packages."""
+    """The YAML files below folders, except in hidden folders and installed packages."""
     count = 0
     for folder in folders:
         for where, inner, files in os.walk(folder):

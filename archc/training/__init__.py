@@ -1,4 +1,4 @@
-"""The shared trainer: one loop for any spec, emitted file or nn.Module. Its names import torch when they are used."""
+"""The trainer: one loop for specs, emitted files and nn.Modules. Its names import torch when they are used."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,8 @@
-"""Images as the network receives them: batched tensor operations on the device, one draw an image.
+"""Augmentation as batched tensor operations on the device, with one row of random numbers per image.
 
-Every random choice is a number of a table drawn once an epoch from (seed, epoch), one row an image. So what happens
-to an image in an epoch depends on neither the batch, the device, the process nor the step in which a run is resumed.
+Every random choice comes from a table that is drawn once per epoch from (seed, epoch), with one row per image. So the
+augmentation of an image in an epoch doesn't depend on the batch, the device, the process, or the step at which a run is
+resumed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from archc.training.task import IGNORED
 
 
 class Draw(IntEnum):
-    """The columns of the table of draws: uniform in [0, 1)."""
+    """The columns of the table of draws, uniform in [0, 1)."""
 
     FLIP = 0
     SHIFT_X = 1
@@ -35,7 +36,7 @@ def generator(seed: int, epoch: int, purpose: int) -> torch.Generator:
     """A generator for one purpose of one epoch: a pure function of its arguments."""
     mixed = 0
     for number in (seed, epoch, purpose):
-        # splitmix64's finaliser: seeds that differ in one bit give streams that have nothing in common.
+        # The finalizer of splitmix64: seeds that differ in one bit give independent streams.
         mixed = (mixed + number + 0x9E3779B97F4A7C15) & (2**64 - 1)
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
@@ -49,13 +50,13 @@ def epoch_order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 def epoch_draws(seed: int, epoch: int, count: int) -> Tensor:
-    """The table of draws of an epoch: float32 (count, columns), a row an image."""
+    """The table of draws of an epoch: float32 (count, columns), one row per image."""
     return torch.rand(count, len(Draw), generator=generator(seed, epoch, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """How uint8 images become the network's input, in training and in validation."""
+    """The conversion of uint8 images to the network's input, in training and in validation."""
 
     channels: int
     height: int
@@ -75,7 +76,7 @@ class Preparation:
         return self._normalised(self._resized(self._middle(pixels)))
 
     def training(self, pixels: Tensor, draws: Tensor, here: Tensor | None = None) -> Tensor:
-        """The same, each image changed as its row of `draws` says; `here` are the same rows on the CPU."""
+        """The same with augmentation by the rows of `draws`; `here` are the same rows on the CPU."""
         images = self._part(pixels, draws) if self.random_crop else self._resized(pixels)
         if self.flip or self.pad:
             images = self._moved(images, draws)
@@ -89,7 +90,10 @@ class Preparation:
         return result
 
     def masks(self, masks: Tensor, draws: Tensor) -> Tensor:
-        """uint8 masks (batch, height, width), moved as the images are; IGNORED where an image has no pixel."""
+        """Transform uint8 masks (batch, height, width) like the images.
+
+        A place without a pixel of the image becomes IGNORED.
+        """
         images = masks[:, None] if len(draws) else self._middle(masks[:, None])
         if len(draws) and self.random_crop:
             images = self._sampled(images.float(), draws, "nearest").to(torch.uint8)
@@ -113,21 +117,21 @@ class Preparation:
         return resize(pixels, self.height, self.width)
 
     def _part(self, pixels: Tensor, draws: Tensor) -> Tensor:
-        """A random part of each image at the network's size, sampled bilinearly."""
+        """A random crop of each image at the network's size, sampled bilinearly."""
         images = with_channels(pixels, self.channels).float()
         return self._sampled(images, draws, "bilinear").round_().to(torch.uint8)
 
     def _sampled(self, images: Tensor, draws: Tensor, mode: str) -> Tensor:
         height, width, top, left = random_part(draws)
         zero = torch.zeros_like(top)
-        # affine_grid counts from the middle: -1 … 1 over the image.
+        # affine_grid has the origin in the middle: -1 … 1 over the image.
         x = torch.stack([width, zero, 2 * left + width - 1], 1)
         y = torch.stack([zero, height, 2 * top + height - 1], 1)
         grid = F.affine_grid(torch.stack([x, y], 1), [len(images), 1, self.height, self.width], align_corners=False)
         return F.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)
 
     def _moved(self, images: Tensor, draws: Tensor, border: int = 0) -> Tensor:
-        """Shift by up to `pad` pixels over a border, and mirror: one gather for both."""
+        """Shift by up to `pad` pixels, with a border, and flip: one gather for both."""
         count, _, height, width = images.shape
         device, pad = images.device, self.pad
         rows = torch.arange(height, device=device).expand(count, -1)
@@ -139,7 +143,7 @@ class Preparation:
             rows = rows + _integer(draws[:, Draw.SHIFT_Y, None], 2 * pad + 1)
             columns = columns + _integer(draws[:, Draw.SHIFT_X, None], 2 * pad + 1)
             images = F.pad(images, (pad, pad, pad, pad), value=border)
-        # Whole pixels are gathered, by their number among those of all images: channels last in memory.
+        # Gather whole pixels by their index among those of all images: channels last in memory.
         pixels = images.permute(0, 2, 3, 1)
         first = torch.arange(count, device=device)[:, None, None] * pixels.shape[1]
         number = (first + rows[:, :, None]) * pixels.shape[2] + columns[:, None, :]
@@ -152,14 +156,14 @@ class Preparation:
             levels = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
             return levels.sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
         levels = images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-        # Whole rows at once: an inner loop over three channels is ten times slower.
+        # Whole rows at once, because an inner loop over three channels is ten times slower.
         count, _, height, width = images.shape
         rows = levels.permute(0, 2, 3, 1).view(count, height, -1)
         rows.sub_(mean.repeat(width)).div_(std.repeat(width))
         return levels
 
     def _cut(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Blank a square with the mean color; its centre lies anywhere in the image."""
+        """Fill a square with the mean color (Cutout); its center is anywhere in the image."""
 
         def near(length: int, column: Draw) -> Tensor:
             centre = _integer(draws[:, column, None], length)
@@ -172,15 +176,15 @@ class Preparation:
 
 @cache
 def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Numbers on a device: to copy them there waits for it."""
+    """Numbers on a device, cached, because copying them waits for the device."""
     return torch.tensor(values, device=device)
 
 
 def random_part(draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Height, width, top and left of a random part of each image, as fractions of the image's sides.
+    """Height, width, top and left of a random crop of each image, as fractions of the image's sides.
 
-    8 to 100 % of the area, sides of 3:4 to 4:3 (https://arxiv.org/abs/1409.4842, section 6); a side that would be
-    longer than the image's is the image's.
+    The area is 8 to 100 % and the aspect ratio 3:4 to 4:3 (https://arxiv.org/abs/1409.4842, section 6); a side is at
+    most the image's.
     """
     area = 0.08 + 0.92 * draws[:, Draw.AREA]
     ratio = (3 / 4) * (16 / 9) ** draws[:, Draw.RATIO]
@@ -189,12 +193,12 @@ def random_part(draws: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _integer(draw: Tensor, count: int) -> Tensor:
-    """A uniform draw as one of 0 … count - 1."""
+    """Convert a uniform draw to an integer in 0 … count - 1."""
     return (draw * count).long().clamp_(max=count - 1)
 
 
 def with_channels(pixels: Tensor, channels: int) -> Tensor:
-    """Images with 1 or 3 channels: gray is repeated, color is weighted to gray as ITU-R BT.601 does."""
+    """Convert images to 1 or 3 channels: gray is repeated, color is weighted to gray as in ITU-R BT.601."""
     if pixels.shape[1] == channels:
         return pixels
     if channels == 3:
@@ -204,9 +208,9 @@ def with_channels(pixels: Tensor, channels: int) -> Tensor:
 
 
 def resize(pixels: Tensor, height: int, width: int) -> Tensor:
-    """uint8 images at another size, bilinear with antialiasing, rounded to whole levels.
+    """Resize uint8 images, bilinear with antialiasing, rounded to integers.
 
-    On the CPU the pixels are those of Pillow (and so of torchvision's `Resize` of a Pillow image).
+    On the CPU the pixels are equal to Pillow's (and so to torchvision's `Resize` of a Pillow image).
     """
     if pixels.device.type == "cpu":
         return F.interpolate(pixels, (height, width), mode="bilinear", antialias=True)
@@ -215,7 +219,7 @@ def resize(pixels: Tensor, height: int, width: int) -> Tensor:
 
 
 def statistics(pixels: Tensor, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel over uint8 images, in 0 … 1, to four decimals."""
+    """Mean and standard deviation of each channel of uint8 images, scaled to 0 … 1, to four decimals."""
     total = torch.zeros(2, channels, dtype=torch.float64)
     for part in torch.split(pixels, 4096):
         levels = with_channels(part, channels).double().div_(255)

@@ -1,4 +1,4 @@
-"""Batches of images on the device: gathered there for small sets, read ahead by worker processes for folders."""
+"""Batches of images on the device: gathered there for small datasets, prefetched by worker processes for folders."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Batch(NamedTuple):
 
 
 class Batches(Protocol):
-    """Where batches come from; `unreadable` are the files that were left out so far."""
+    """A source of batches; `unreadable` are the files that were skipped so far."""
 
     unreadable: dict[Path, str]
 
     def __len__(self) -> int: ...
 
     def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
-        """A batch for each tensor of row numbers, in their order; `draws` has a row an image."""
+        """A batch for each tensor of row numbers, in order; `draws` has one row per image."""
         ...
 
 
 class ResidentBatches:
-    """Images that live on the device as uint8."""
+    """Images stored on the device as uint8."""
 
     def __init__(self, images: Images, device: torch.device) -> None:
         self.pixels = images.pixels.to(device)
@@ -54,7 +54,7 @@ class ResidentBatches:
         return len(self.labels)
 
     def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
-        """Gather on the device; the whole epoch's row numbers and draws go there at once."""
+        """Gather on the device; the row numbers and draws of the whole epoch are copied there at once."""
         device = self.labels.device
         there = draws.to(device)
         moved = torch.cat(rows).to(device) if rows else torch.empty(0, dtype=torch.int64)
@@ -65,7 +65,7 @@ class ResidentBatches:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files become images of one size."""
+    """The conversion of image files to images of one size."""
 
     channels: int
     height: int
@@ -77,7 +77,7 @@ class Reading:
 
 
 class FolderBatches:
-    """Images read from files by worker processes, ahead of the device."""
+    """Images that worker processes read from files, ahead of the device."""
 
     def __init__(self, images: FolderImages, reading: Reading, device: torch.device, workers: int) -> None:
         self.images = images
@@ -90,10 +90,10 @@ class FolderBatches:
         return len(self.images)
 
     def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
-        """Read the files of each batch; what the workers have read ahead waits in pinned memory for a GPU."""
+        """Read the files of each batch; prefetched batches for a GPU are in pinned memory."""
         from torch.utils.data import DataLoader
 
-        # The part of each image travels with its number: workers draw nothing.
+        # The crop of each image is sent with its number, so workers draw nothing.
         random = self.reading.random_crop and len(draws)
         parts = torch.stack(random_part(draws), 1).tolist() if random else [None] * len(self)
         wanted = [[(i, parts[i]) for i in part.tolist()] for part in rows]
@@ -105,7 +105,7 @@ class FolderBatches:
             pin_memory=self.device.type == "cuda",
             worker_init_fn=start_worker if self.workers else None,
             prefetch_factor=4 if self.workers else None,
-            generator=torch.Generator().manual_seed(0),  # or each epoch would draw from the global one
+            generator=torch.Generator().manual_seed(0),  # otherwise each epoch would draw from the global one
         )
         with signals_held():
             batches = iter(loader)
@@ -121,7 +121,7 @@ class FolderBatches:
                 there = [each.to(self.device, non_blocking=True) for each in (pixels, labels, own)]
                 yield Batch(there[0], there[1], there[2], own)
         finally:
-            del batches  # ends the workers, even if a traceback holds this frame
+            del batches  # ends the workers, even if a traceback references this frame
 
 
 Read = tuple[Tensor, int, tuple[Path, str] | None]
@@ -144,9 +144,9 @@ class _Files(torch.utils.data.Dataset[Read]):
 
 
 def read_image(path: Path, reading: Reading, part: list[float] | None = None) -> Tensor:
-    """The image of a file, cropped and resized: uint8 (channels, height, width). Raises UnreadableImage.
+    """Read an image file, crop and resize it: uint8 (channels, height, width). Raises UnreadableImage.
 
-    `part` is a random part as `random_part` gives it: height, width, top and left as fractions. None is the middle.
+    `part` is a random crop from `random_part`: height, width, top and left as fractions. None means the center crop.
     """
     view = _middle(reading) if part is None else _random_part(reading, *part)
     stored = read_pixels(path, 1 if reading.channels == 1 else 3, reading.background, view)
@@ -155,7 +155,7 @@ def read_image(path: Path, reading: Reading, part: list[float] | None = None) ->
 
 
 _FINER = 2.0
-"""How much larger than the network's input a part of a JPEG is at the least, so that resizing it loses nothing."""
+"""A JPEG is decoded at a size at least this much larger than the network's input, so that resizing loses nothing."""
 
 
 def _random_part(reading: Reading, height: float, width: float, top: float, left: float) -> View:
@@ -167,7 +167,7 @@ def _random_part(reading: Reading, height: float, width: float, top: float, left
 
 
 def _middle(reading: Reading) -> View:
-    """The largest central part of the network's proportions, times `center_crop`."""
+    """The largest central crop with the network's aspect ratio, times `center_crop`."""
 
     def box(rows: int, columns: int) -> tuple[int, int, int, int]:
         if reading.center_crop == 1 and rows == columns:
@@ -186,15 +186,15 @@ def _collate(parts: list[Read]) -> _Collated:
 
 
 def epoch_rows(order: Tensor, batch_size: int, rank: int, world: int) -> list[tuple[Tensor, int]]:
-    """What one process of `world` sees of each batch of an epoch: every world-th image; and the batch's size.
+    """The images of each batch that one process of `world` gets (every world-th), and the size of the whole batch.
 
-    The last batch holds what is left; with several processes, less than one image for each is left out.
+    The last batch has the remaining images; with several processes, it omits less than one image for each.
     """
     return [(batch[rank::world], len(batch)) for batch in torch.split(order, batch_size) if len(batch) >= world]
 
 
 def smallest_part(count: int, batch_size: int, accumulate: int, world: int) -> int:
-    """The fewest images that pass a network at once in an epoch of `count`."""
+    """The smallest number of images that pass the network at once in an epoch of `count`."""
     steps = epoch_rows(torch.arange(count), batch_size, world - 1, world)
     return min((len(part) for rows, _ in steps[:1] + steps[-1:] for part in rows.chunk(accumulate)), default=0)
 

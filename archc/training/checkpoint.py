@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, two kept, each with its checksum in its name."""
+"""Checkpoints: written completely or not at all, the newest two are kept, and each has its checksum in its name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _NAME = re.compile(r"epoch-(?P<epoch>\d{6})-step-(?P<step>\d{9})-(?P<digest>[0-9
 
 
 def save_checkpoint(folder: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
-    """Write the state after so many epochs and steps; then remove all but the newest two.
+    """Write the state after a number of epochs and steps, then remove all but the newest two checkpoints.
 
-    The file appears under its name, which holds the SHA-256 of its content (half of it), when all of it is on the
-    disk. Raises SpecError (E0601) if it cannot be written: what was saved before stays.
+    The file only appears under its name, which contains half of the SHA-256 of its content, once it is completely on
+    the disk. Raises SpecError (E0601) if it can't be written; earlier checkpoints are kept.
     """
     name = f"epoch-{epoch:06}-step-{step:09}"
     temporary = folder / f".{name}.{os.getpid()}"
@@ -45,12 +45,12 @@ def save_checkpoint(folder: Path, epoch: int, step: int, state: dict[str, Any]) 
     for old in checkpoints(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     for leftover in folder.glob(".epoch-*"):
-        leftover.unlink(missing_ok=True)  # of a process that was killed while it wrote
+        leftover.unlink(missing_ok=True)  # of a process that was killed while writing
     return path
 
 
 class _Hashing:
-    """A file that is written, and the SHA-256 of what was."""
+    """A file that is written, and the SHA-256 of its content so far."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -68,7 +68,7 @@ class _Hashing:
 
 
 def _sync(folder: Path) -> None:
-    """A new name is on the disk when its folder is."""
+    """Flush a folder, because a new name is only on the disk once its folder is."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -82,9 +82,9 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest sound state, and a sentence for each damaged one that was passed over.
+    """The newest intact state, and a sentence for each damaged one that was skipped.
 
-    None where the folder has no checkpoint. Raises SpecError (E0706) where all of them are damaged.
+    None if the folder has no checkpoint. Raises SpecError (E0706) if all of them are damaged.
     """
     found = checkpoints(folder)
     notes: list[str] = []
@@ -101,7 +101,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
 
 
 def _state_in(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint. Raises Unusable."""
+    """Read the state in a checkpoint. Raises Unusable."""
     match = _NAME.fullmatch(path.name)
     assert match is not None
     try:
@@ -133,11 +133,11 @@ _KEYS = {
     "rows": list,
     "losses": list,
 }
-"""What a checkpoint holds, of which type."""
+"""The entries of a checkpoint, and their types."""
 
 
 def _fault(state: Any, epoch: int, step: int) -> str:
-    """Why a state is not one of a training after so many epochs and steps; empty if it is."""
+    """The reason why a state can't belong to a run after this many epochs and steps; empty if it can."""
     if not isinstance(state, dict):
         return "it does not contain a training state"
     wrong = [key for key, kind in _KEYS.items() if not isinstance(state.get(key), kind)]
@@ -158,7 +158,7 @@ def _fault(state: Any, epoch: int, step: int) -> str:
 
 
 def _numbers(row: dict[Any, Any], first: dict[Any, Any]) -> bool:
-    from archc.training.run_folder import COLUMNS  # which reads the names of checkpoints
+    from archc.training.run_folder import COLUMNS  # it imports this module, too
 
     named = row.keys() == first.keys() and all(isinstance(name, str) for name in row)
     return named and row.keys() >= set(COLUMNS) and all(isinstance(value, int | float) for value in row.values())

@@ -1,4 +1,4 @@
-"""Several runs side by side: their results, and how their recipes differ."""
+"""Comparison of several runs: their results, and the differences between their recipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESULTS = ("run", "model", "data", "epochs", "best_epoch", "val_accuracy", "val_
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's folder without its weights."""
+    """The folder of a run, without its weights."""
 
     folder: Path
     facts: dict[str, Any]
@@ -28,12 +28,12 @@ class Run:
 
     @property
     def name(self) -> str:
-        """How a table calls it."""
+        """The name in a table."""
         return str(self.folder)
 
 
 def read_run(folder: Path) -> Run:
-    """A run's folder. Raises SpecError (E0705) if it is not one, or no epoch has ended yet."""
+    """Read the folder of a run. Raises SpecError (E0705) if it isn't one, or if no epoch has finished yet."""
     facts, history = read_facts(folder), read_history(folder)
     if not history:
         what = f"no epoch of the run `{folder}` has ended yet"
@@ -46,7 +46,10 @@ def read_run(folder: Path) -> Run:
 
 
 def differing(runs: Sequence[Run]) -> list[str]:
-    """The fields of the recipes that are not the same in all runs. Normalization follows from the data."""
+    """The fields of the recipes that differ between the runs.
+
+    Normalization is excluded, because it follows from the data.
+    """
     return [
         name
         for name in Recipe.model_fields
@@ -56,7 +59,7 @@ def differing(runs: Sequence[Run]) -> list[str]:
 
 
 def compared(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """A row per run: RESULTS, then the fields of the recipes that differ."""
+    """One row per run: RESULTS, then the fields of the recipes that differ."""
     fields = [name for name in differing(runs) if name != "epochs"]
     rows = []
     for run in runs:
@@ -77,7 +80,7 @@ def compared(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def draw_comparison(runs: Sequence[Run]) -> bytes:
-    """A PNG with the validation loss and accuracy of every run by epoch; the dot is each run's best epoch."""
+    """A PNG with the validation loss and accuracy of every run by epoch; a dot marks each run's best epoch."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -89,7 +92,7 @@ def draw_comparison(runs: Sequence[Run]) -> bytes:
         for run in runs:
             best = best_of(run.history, run.recipe.best_by)
             if f"val_{kind}" not in best:
-                continue  # as of numbers to predict
+                continue  # for example, a task that predicts numbers
             epochs, values = ([row[key] for row in run.history] for key in ("epoch", f"val_{kind}"))
             (line,) = axis.plot(epochs, values, label=run.name, linewidth=1.4)
             axis.plot(best["epoch"], best[f"val_{kind}"], "o", color=line.get_color(), markersize=5)

@@ -9,11 +9,11 @@ from typing import Any
 from archc.training.evaluation import Evaluation
 
 _NUMBERED = 25
-"""Up to so many classes each cell shows its number and each row its name."""
+"""Up to this many classes, each cell shows its number and each row its name."""
 
 
 def draw_confusion(evaluation: Evaluation) -> bytes:
-    """A PNG: a row per class, a column per answer, colored by the part of the row."""
+    """A PNG with one row per class and one column per prediction, colored by the fraction of the row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter

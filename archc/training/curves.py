@@ -17,10 +17,10 @@ TRAINING, VALIDATION = "#4269d0", "#e8730c"
 def draw_curves(
     title: str, rows: list[dict[str, float]], best: dict[str, float], losses: list[Tensor], smoothed: bool
 ) -> bytes:
-    """A PNG with the loss and the first figure, such as the accuracy, by epoch.
+    """A PNG with the loss and the first metric, such as the accuracy, by epoch.
 
-    The loss of each step stands faintly behind. `smoothed` says that the training loss is one of smoothed labels, and
-    so larger than the validation's.
+    The loss of each step is in the background. `smoothed` means that the training loss is of smoothed labels, and so
+    larger than the validation loss.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -55,7 +55,7 @@ def draw_curves(
     axes[1].set_title(f"best validation {figure_name} {value} (epoch {best['epoch']:.0f})", fontsize=10)
     axes[0].legend(frameon=False)
     axes[1].legend(frameon=False, loc="lower right")
-    figure.suptitle(title, parse_math=False)  # a folder's name may have dollar signs
+    figure.suptitle(title, parse_math=False)  # a folder's name may contain dollar signs
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box instead

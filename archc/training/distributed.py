@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One process among the others."""
+    """One process among all processes of the training."""
 
     rank: int
     size: int
@@ -28,11 +28,11 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files and speaks to the user."""
+        """True if this process writes files and prints."""
         return self.rank == 0
 
     def on_first(self, action: Callable[[], Value]) -> Value:
-        """What an action of the first process gives, in every process; so is a SpecError that it raises."""
+        """Run an action in the first process, and return its result, or raise its SpecError, in every process."""
         if self.size == 1:
             return action()
         box: list[Any] = [None, None]
@@ -62,7 +62,7 @@ class World:
 
 
 def pick_device(device: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:N` means here. Raises SpecError (E0709) if it is not there."""
+    """The device that `auto`, `cpu`, `cuda` or `cuda:N` selects. Raises SpecError (E0709) if it doesn't exist."""
     kind, colon, number = device.partition(":")
     numbered = kind == "cuda" and number.isascii() and number.isdigit()
     if (colon and not numbered) or kind not in ("auto", "cpu", "cuda"):
@@ -81,9 +81,9 @@ def pick_device(device: str) -> torch.device:
 
 @contextmanager
 def world(device: str) -> Iterator[World]:
-    """The world of this process, with `device` as `pick_device` takes it; joined on entry and left at the end.
+    """Join the process group on entry and leave it at the end; `device` is passed to `pick_device`.
 
-    Raises SpecError (E0709) where the device is not there.
+    Raises SpecError (E0709) if the device doesn't exist.
     """
     place = pick_device(device)
     cuda = place.type == "cuda"
@@ -103,11 +103,11 @@ def world(device: str) -> Iterator[World]:
             what = f"process {local} of this machine has no GPU to use: there are only {torch.cuda.device_count()}"
             raise SpecError([Problem("E0709", what, file="torchrun", help="lower --nproc-per-node")])
         torch.cuda.set_device(here)
-    # After a restart torchrun's store still holds the addresses of processes that died, and gloo would wait for
-    # them: each attempt has keys of its own.
+    # After a restart torchrun's store still has the addresses of dead processes, and gloo would wait for
+    # them, so each attempt has a different prefix.
     store, rank, size = next(iter(rendezvous("env://")))
     store = PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
-    # Objects and requests travel by gloo, gradients on a GPU by NCCL.
+    # Objects and requests use gloo, gradients on a GPU use NCCL.
     backends = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     torch.distributed.init_process_group(backends, store=store, rank=rank, world_size=size)
     try:

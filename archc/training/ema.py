@@ -12,7 +12,7 @@ from torch import nn
 class Ema:
     """An exponential moving average of a model's weights; buffers are copied.
 
-    The decay grows with the steps up to `decay`, so that the first steps are soon forgotten.
+    The decay increases with the steps up to `decay`, so that the first steps quickly lose their influence.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -21,7 +21,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Move towards the weights after `step` steps."""
+        """Update the average with the weights after `step` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - decay)
         for own, other in zip(self.model.buffers(), model.buffers(), strict=True):
@@ -32,5 +32,5 @@ class Ema:
         return self.model.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over averaged weights."""
+        """Load averaged weights."""
         self.model.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""What an evaluation found: accuracy by class, confusions, and the mistakes that a network is surest of."""
+"""The result of an evaluation: accuracy by class, confusions, and the most confident mistakes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archc.training.task import MISSING
 
 
 class ClassScore(NamedTuple):
-    """One class: how many images it has, the part of them that was recognized, and of what was taken for it.
+    """The scores of a class: its number of images, recall and precision.
 
     `accuracy` is the recall. `accuracy` and `precision` are NaN if there is nothing to count.
     """
@@ -26,7 +26,7 @@ class ClassScore(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """An image that was taken for another class: its row, both class names, and the probability of the wrong one."""
+    """A misclassified image: its row, both class names, and the probability of the wrong one."""
 
     row: int
     label: str
@@ -36,10 +36,10 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The answers of a network for each image of a dataset.
+    """The predictions of a network for each image of a dataset.
 
-    `labels` (images) are the classes, `predicted` (images) the answers, `probability` (images) that of each answer.
-    Images that can't be read have the label MISSING and are in `unreadable` with the reason.
+    `labels` (images) are the classes, `predicted` (images) the predictions, and `probability` (images) their
+    probabilities. Images that can't be read have the label MISSING, and are in `unreadable` with the reason.
     """
 
     data: str
@@ -52,7 +52,7 @@ class Evaluation:
 
     @property
     def confusion(self) -> Tensor:
-        """int64 (classes, classes): how many images of the row's class were taken for the column's."""
+        """int64 (classes, classes): how many images of the row's class were predicted as the column's."""
         count = len(self.classes)
         known = self.labels != MISSING
         pairs = self.labels[known] * count + self.predicted[known]
@@ -60,7 +60,7 @@ class Evaluation:
 
     @property
     def by_class(self) -> list[ClassScore]:
-        """A score for each class, in their order."""
+        """The scores of each class, in order."""
         confusion = self.confusion.double()
         hits = confusion.diagonal()
         recall, precision = hits / confusion.sum(1), hits / confusion.sum(0)
@@ -70,12 +70,12 @@ class Evaluation:
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean accuracy of the classes that have images."""
+        """The mean accuracy over the classes that have images."""
         found = [row.accuracy for row in self.by_class if row.images]
         return sum(found) / max(1, len(found))
 
     def mistakes(self, count: int) -> list[Mistake]:
-        """The `count` mistakes with the highest probability, the surest first."""
+        """The `count` mistakes with the highest probability, the most confident first."""
         wrong = ((self.labels != MISSING) & (self.labels != self.predicted)).nonzero().flatten()
         order = wrong[self.probability[wrong].argsort(descending=True, stable=True)][:count]
         labels, predicted = self.labels[order].tolist(), self.predicted[order].tolist()

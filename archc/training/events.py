@@ -1,6 +1,7 @@
-"""What interrupts the steps: signals, a checkpoint that is due, a loss that is no number.
+"""Interruptions of the steps: signals, a due checkpoint, a loss that isn't finite.
 
-Each process may want something else at a moment; all act upon the strongest request of any, after the same step.
+Processes may have different requests at one time. All of them follow the strongest request of any process, after the
+same step.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from archc.training.distributed import World
 
 
 class Request(IntEnum):
-    """What to do after a step; the greatest of all processes' requests holds."""
+    """A request for the time after a step; the largest one of all processes wins."""
 
     GO_ON = 0
     CHECKPOINT = 1
@@ -30,7 +31,7 @@ class Request(IntEnum):
 
 
 class Interrupted(Exception):
-    """The run was stopped by a signal, after a step and its checkpoint."""
+    """Raised after a signal stopped the run, once the step and its checkpoint are complete."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -38,7 +39,7 @@ class Interrupted(Exception):
 
 
 class Events:
-    """The requests of this process, and what all agree upon."""
+    """The requests of this process, and the agreement of all processes."""
 
     def __init__(self, world: World, checkpoint_steps: int, checkpoint_minutes: float) -> None:
         self._world = world
@@ -51,7 +52,7 @@ class Events:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """SIGINT and SIGTERM become requests. A second Ctrl-C stops at once."""
+        """Turn SIGINT and SIGTERM into requests. A second Ctrl-C stops at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -69,9 +70,10 @@ class Events:
                 signal.signal(number, handler)
 
     def after_step(self, finite: bool) -> Request:
-        """What all processes do now; `finite` is False once a loss was seen that is no number.
+        """The request that all processes follow now; `finite` is False once a loss is not finite.
 
-        With several processes it is what they wanted a step ago: the answer travels while they compute.
+        With several processes, it is the request after the previous step, because processes exchange requests while
+        they compute.
         """
         self._since += 1
         own = self._signal
@@ -88,12 +90,12 @@ class Events:
         return agreed
 
     def at_rest(self) -> Request:
-        """The strongest signal of all processes, at a moment at which none is in a step."""
+        """The strongest signal of all processes, when none of them is in a step."""
         self._answer()
         return Request(max(self._world.gathered(self._signal)))
 
     def _answer(self) -> Request:
-        """What all wanted when they last told each other."""
+        """The result of the last exchange."""
         if self._pending is None:
             return Request.GO_ON
         work, tensor = self._pending
@@ -102,7 +104,7 @@ class Events:
         return Request(int(tensor.item()))
 
     def saved(self) -> None:
-        """A checkpoint was written."""
+        """Reset the time of the last checkpoint."""
         self._saved = time.monotonic()
         self._since = 0
 

@@ -12,8 +12,8 @@ from archc.training.data import Data, FolderImages, Images
 def fingerprint(data: Data) -> dict[str, Any]:
     """The number of images of each part, and a SHA-256.
 
-    Of images in memory it covers pixels and labels; of files the labels, the names below their common folder and the
-    sizes, so that nothing has to be read.
+    For images in memory, the hash covers pixels and labels. For files, it covers labels, sizes, and names relative to
+    the common folder, so that no file has to be read.
     """
     parts = {"train": data.train, "validation": data.validation, "test": data.test}
     return {name: {"count": len(part), "sha256": _digest(part)} for name, part in parts.items() if part is not None}
@@ -30,13 +30,13 @@ def _digest(images: Images | FolderImages) -> str:
         try:
             size = path.stat().st_size
         except OSError:
-            size = -1  # it is reported when it is read
+            size = -1  # reported when it is read
         found.update(f"{label} {size} ".encode() + os.fsencode(os.path.relpath(path, common)) + b"\0")
     return found.hexdigest()
 
 
 def changed(known: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """A sentence per part that is not the same."""
+    """A sentence for each part that differs."""
     sentences = []
     for name in dict.fromkeys([*known, *found]):
         one, other = known.get(name), found.get(name)

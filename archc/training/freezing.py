@@ -1,4 +1,4 @@
-"""Frozen parts of a network: their parameters get no gradient, their statistics stay as they are."""
+"""Freezing of parts of a network: parameters get no gradient, and running statistics don't change."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def freeze(model: nn.Module, patterns: Sequence[str], network: str) -> list[nn.M
     """Freeze the parameters and buffers that patterns select; `network` is the name for messages.
 
     Returns the modules that are frozen as a whole. `rest` must put them into inference mode after every
-    `model.train()`, because batch norm would otherwise change its statistics. Raises SpecError (E0701) if a pattern
-    fits nothing.
+    `model.train()`, because batch norm would otherwise update its statistics. Raises SpecError (E0701) if a pattern
+    matches nothing.
     """
     parameters = dict(model.named_parameters())
     buffers = dict(model.named_buffers())

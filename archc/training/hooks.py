@@ -1,4 +1,4 @@
-"""What a program adds to a training: a loss, figures, and what happens after each epoch."""
+"""A program's own functions in a training: loss, metrics, and a callback after each epoch."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from archc.problems import Problem, SpecError
 from archc.training.task import Task
 
 PerImage = Callable[[Tensor, Tensor], Tensor]
-"""A function of the scores (batch, …) and the labels (batch, …): a number for each image (batch), or one for all."""
+"""A function of the scores (batch, …) and the labels (batch, …) that returns a number for each image (batch), or one
+for all."""
 
 Callback = Callable[[dict[str, float], nn.Module], Any]
-"""A function of the row of metrics.csv and the network that was validated. If it returns True, the run ends."""
+"""A function of the row of metrics.csv and the validated network. If it returns True, the run ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Functions of the program that trains."""
+    """The functions of a program."""
 
     loss: PerImage | None = None
     metrics: Mapping[str, PerImage] = field(default_factory=dict)
     callback: Callback | None = None
 
     def check(self, task: Task) -> None:
-        """Raise SpecError (E0701) if one is not a function, or a metric has a name that is taken."""
+        """Raise SpecError (E0701) if one isn't callable, or a metric's name is already used."""
         for name, hook in {"loss": self.loss, "callback": self.callback, **self.metrics}.items():
             if hook is not None and not callable(hook):
                 raise _fault(f"`{name}` must be a function, not {type(hook).__name__}", "")
@@ -38,14 +39,14 @@ class Hooks:
                 raise _fault(f"a metric cannot have the name `{name}`", help)
 
     def facts(self) -> list[str]:
-        """The names of those that decide the results."""
+        """The names of the functions that affect the results."""
         return [*(["loss"] if self.loss else []), *sorted(self.metrics)]
 
 
 def each(function: PerImage, name: str, scores: Tensor, labels: Tensor) -> Tensor:
-    """What a function of the program gives for a batch, as a number for each image: float (batch).
+    """Call a program's function for a batch, and return a number for each image: float (batch).
 
-    Raises SpecError (E0701) if it is something else. Labels that are missing are the caller's concern.
+    Raises SpecError (E0701) if the result has another form. The caller handles missing labels.
     """
     found = function(scores, labels)
     if not isinstance(found, Tensor) or found.shape not in ((), (len(scores),)):
@@ -55,7 +56,7 @@ def each(function: PerImage, name: str, scores: Tensor, labels: Tensor) -> Tenso
 
 
 def measured(task: Task, metrics: Mapping[str, PerImage], scores: Tensor, labels: Tensor) -> Tensor:
-    """The figures of a task and of a program for each image: float64 (batch, figures)."""
+    """The metrics of the task and the program for each image: float64 (batch, metrics)."""
     own = task.measured(scores, labels).double()
     if not metrics:
         return own

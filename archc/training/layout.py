@@ -1,4 +1,4 @@
-"""How weights and images lie in memory: channels last, but for a layer that is slow so."""
+"""The memory layout of weights and images: channels last, except for a layer that would be slower."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from archc.training.recipe import Recipe
 
 
 def lay_out(model: nn.Module, recipe: Recipe, device: torch.device) -> nn.Module:
-    """The model on the device, in the recipe's layout."""
-    # fully_shard splits contiguous weights only; channels last is then the images' layout alone.
+    """Move the model to the device, in the recipe's layout."""
+    # fully_shard only splits contiguous weights, so then only the images are channels last.
     last = recipe.channels_last and not recipe.shard
     layout = torch.channels_last if last else torch.contiguous_format
     return model.to(device, memory_format=layout)  # type: ignore[no-any-return, call-overload]
@@ -22,10 +22,10 @@ def lay_out(model: nn.Module, recipe: Recipe, device: torch.device) -> nn.Module
 
 @contextmanager
 def planes(model: nn.Module, recipe: Recipe, device: torch.device) -> Iterator[None]:
-    """Within the block, color images pass the first convolution plane by plane where that is faster.
+    """Use contiguous images for the first convolution within the block if that is faster.
 
-    oneDNN takes up to ten times as long for the gradient of such a layer (3 channels, a kernel of 5 and more, bf16)
-    with channels last. Nothing changes on a GPU.
+    With channels last, oneDNN takes up to ten times as long for the gradient of such a layer (3 channels, a kernel of 5
+    or more, bf16). Nothing changes on a GPU.
     """
     slow = [module for module in model.modules() if isinstance(module, nn.Conv2d) and _slow(module)]
     if device.type != "cpu" or recipe.precision != "bf16" or not recipe.channels_last or recipe.shard:

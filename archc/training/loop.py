@@ -36,16 +36,16 @@ from archc.training.validation import autocast, evaluation_rows
 from archc.training.writer import snapshot
 
 _LOOK = 0.5
-"""Seconds between two looks at the losses while an epoch runs: looking waits for the device."""
+"""Seconds between two checks of the losses during an epoch, because a check waits for the device."""
 
 _DRAW = 30.0
-"""Seconds between two drawings of the curves while a run goes on."""
+"""Seconds between two updates of the curves during a run."""
 
 _SIGNALS = {Request.INTERRUPT: signal.SIGINT, Request.TERMINATE: signal.SIGTERM}
 
 
 class Loop:
-    """A network in training. `step` counts all steps, `at` those of the running epoch; both start from 0."""
+    """The training of a network. `step` counts all steps, `at` the steps of the current epoch; both start at 0."""
 
     def __init__(
         self,
@@ -74,29 +74,29 @@ class Loop:
         partial = isinstance(train, FolderBatches)
         criterion = make_criterion(task, hooks.loss, recipe.label_smoothing, partial, class_weights)
         self.loss = Loss(criterion, recipe.auxiliary_weight, outputs)
-        self.plain = make_criterion(task, hooks.loss, 0.0, True, None)  # of a validation: of the labels as they are
+        self.plain = make_criterion(task, hooks.loss, 0.0, True, None)  # for validation: without smoothing and weights
         self.steps = len(self._rows(0))
         self.optimizer = make_optimizer(self.model, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, self.steps)
-        self.highest = list(self.schedule.base_lrs)  # the learning rates that the schedule multiplies, one a group
+        self.highest = list(self.schedule.base_lrs)  # the learning rates that the schedule multiplies, one per group
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.precision == "fp16")
         self.events = Events(world, recipe.checkpoint_steps, recipe.checkpoint_minutes)
         self.title = title
         self.drawn = time.monotonic()
         self.epoch, self.step, self.at = 0, 0, 0
         self.meter = Meter(world.device, self.steps, self.figures)
-        self.seconds = 0.0  # of the running epoch, before it was resumed
+        self.seconds = 0.0  # of the current epoch, before it was resumed
         self.since = time.perf_counter()  # the end of the last row
         self.saving = 0.0  # seconds since then for checkpoints and reports
         self.stopped = False  # by the callback
-        self.best: dict[str, Any] | None = None  # the best weights, if they are not written yet
+        self.best: dict[str, Any] | None = None  # the best weights, if they aren't written yet
         self.rows: list[dict[str, float]] = []
-        self.losses: list[Tensor] = []  # a tensor an epoch, the loss of each of its steps
+        self.losses: list[Tensor] = []  # one tensor per epoch, with the loss of each step
 
     def run(self) -> None:
-        """Train to the last epoch. Raises Interrupted, or SpecError if the loss is not finite."""
+        """Train to the last epoch. Raises Interrupted, or SpecError if the loss isn't finite."""
         if self.rows and self._done():
-            self._report(curves=True)  # the process before this one may have been killed between checkpoint and report
+            self._report(curves=True)  # the previous process may have been killed between checkpoint and report
         with self.events.listening(), planes(self.model, self.recipe, self.world.device):
             self.since = time.perf_counter() - self.seconds
             while not self._done():
@@ -108,7 +108,7 @@ class Loop:
         self.world.on_first(self.folder.settle)
 
     def _train(self) -> None:
-        """The steps of an epoch that are left."""
+        """Run the remaining steps of an epoch."""
         left = self._rows(self.epoch)[self.at :]
         draws = epoch_draws(self.recipe.seed, self.epoch, len(self.train))
         if self.mixes:
@@ -132,7 +132,7 @@ class Loop:
             self._act(self.events.after_step(finite))
 
     def _step(self, batch: Batch, size: int) -> None:
-        """One step of the optimizer; `size` is the number of images of the batch in all processes."""
+        """Run one step of the optimizer; `size` is the number of images of the batch in all processes."""
         parts = list(zip(*(tensor.chunk(self.recipe.accumulate) for tensor in batch), strict=True))
         total = torch.zeros((), device=self.world.device)
         for number, (pixels, labels, draws, here) in enumerate(parts):
@@ -144,7 +144,7 @@ class Loop:
             with self._synchronised(number == len(parts) - 1):
                 with autocast(self.recipe, self.world.device):
                     loss, scores = self.loss(self.forward(images), labels, mixture)
-                # Every process's gradients are averaged: a part counts by its images.
+                # Gradients are averaged over processes, so a part is weighted by its number of images.
                 share = len(labels) * self.world.size / size
                 torch.autograd.backward(self.scaler.scale(loss if share == 1 else loss * share))
             self.meter.add(loss, self._measured(scores, labels), self.task.known(labels))
@@ -161,21 +161,21 @@ class Loop:
         self.meter.step(total)
 
     def test(self, images: Batches) -> Score:
-        """Loss and accuracy of the best weights over test images. Called by every process after `take_best`."""
+        """The loss and metrics of the best weights on test images. Every process must call it, after `take_best`."""
         with self.events.listening():
             return self._evaluate(images, self.model).read(self.world)
 
     def take_best(self, state: dict[str, Tensor]) -> None:
-        """Put the best weights into the model, in inference mode."""
+        """Load the best weights into the model, in inference mode."""
         take_state(self.model, state, self.recipe.shard)
         self.model.eval()
 
     @torch.no_grad()
     def _evaluate(self, images: Batches, model: nn.Module) -> Meter:
-        """Loss and accuracy of a model over all images."""
+        """The loss and metrics of a model over all images."""
         model.eval()
         batches = evaluation_rows(len(images), self.recipe)
-        # Each process sees some of each batch, and at least one image: those that are not its own do not count.
+        # Each process gets at least one image of each batch; an image that isn't its own doesn't count.
         rows = [batch[self.world.rank :: self.world.size] for batch in batches]
         meter = Meter(self.world.device, len(rows), self.figures)
         read = images.of([own if len(own) else batches[0][:1] for own in rows], torch.empty(0))
@@ -190,7 +190,7 @@ class Loop:
         return meter
 
     def _close_epoch(self, validation: Meter, trained: float) -> None:
-        """Write the epoch down, and save."""
+        """Record the epoch, and save a checkpoint."""
         self._refuse_not_finite()
         train, val = self.meter.read(self.world), validation.read(self.world)
         unreadable = [of_all_processes(part.unreadable, self.world) for part in (self.train, self.validation)]
@@ -238,7 +238,7 @@ class Loop:
         self._stop_if(request)
 
     def _done(self) -> bool:
-        """Return True after the last epoch, or after as many without a better one as the recipe's patience allows."""
+        """Return True after the last epoch, or if the recipe's patience is exhausted."""
         if self.epoch >= self.recipe.epochs or self.stopped:
             return True
         patience = self.recipe.patience
@@ -252,7 +252,7 @@ class Loop:
             return measured(self.task, self.hooks.metrics, scores.detach(), labels)
 
     def _report(self, curves: bool) -> None:
-        """Write the figures so far for people."""
+        """Write the metrics so far, and optionally the curves."""
         if not self.world.first:
             return
         with self._counted():
@@ -270,7 +270,7 @@ class Loop:
             return
         self.seconds = time.perf_counter() - self.since
         self._refuse_not_finite()
-        if not self._done():  # a test after the last epoch is of other weights
+        if not self._done():  # a test after the last epoch uses the best weights
             self.save()
         self._stop_if(request)
 
@@ -280,7 +280,7 @@ class Loop:
             raise Interrupted(_SIGNALS[request])
 
     def _refuse_not_finite(self) -> None:
-        """Weights that a loss without a value has spoilt are never saved."""
+        """Raise if a loss isn't finite, so that corrupted weights are never saved."""
         found = [at for at in self.world.gathered(self.meter.first_not_finite()) if at is not None]
         if not found:
             return
@@ -289,7 +289,7 @@ class Loop:
         raise self._not_finite(f"the loss became NaN or infinite at {at}")
 
     def _not_finite(self, what: str) -> SpecError:
-        """The error (E0707) with what to try against it."""
+        """The error (E0707) with suggestions."""
         tries = [f"--lr {self.recipe.lr / 10:.1g}"]
         tries += ["--warmup-epochs 1"] if not self.recipe.warmup_epochs else []
         tries += ["--clip-norm 1"] if not self.recipe.clip_norm else []
@@ -297,7 +297,10 @@ class Loop:
         return SpecError([Problem("E0707", what, file=str(self.folder.path), help=f"try {', or '.join(tries)}")])
 
     def save(self) -> None:
-        """Save all that the next step depends on, and the best weights if they are new; it is written meanwhile."""
+        """Save everything that the next step depends on, and the best weights if they are new.
+
+        A thread writes the files.
+        """
         with self._counted():
             state = self.state_dict()
             if self.world.first:
@@ -307,7 +310,7 @@ class Loop:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """The seconds of the block are those of checkpoints and reports."""
+        """Count the duration of the block as time for checkpoints and reports."""
         start = time.perf_counter()
         try:
             yield
@@ -315,7 +318,7 @@ class Loop:
             self.saving += time.perf_counter() - start
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on: tensors and plain values. Called by every process."""
+        """Everything that the next step depends on: tensors and plain values. Every process must call it."""
         generators = {"cpu": torch.get_rng_state()}
         if self.world.device.type == "cuda":
             generators["cuda"] = torch.cuda.get_rng_state(self.world.device)
@@ -336,7 +339,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was saved; with as many processes as then, exactly."""
+        """Continue from a saved state, bit for bit with the same number of processes."""
         self.epoch, self.step, self.at, self.seconds = state["epoch"], state["step"], state["at"], state["seconds"]
         take_state(self.model, state["model"], self.recipe.shard)
         take_state(self.model, state["optimizer"], self.recipe.shard, self.optimizer)
@@ -365,7 +368,7 @@ class Loop:
     # Small parts
 
     def _rows(self, epoch: int) -> list[tuple[Tensor, int]]:
-        """Own images of each step of an epoch, and the images of each step in all processes."""
+        """The row numbers of this process for each step of an epoch, and the number of images of the whole step."""
         order = epoch_order(self.recipe.seed, epoch, len(self.train))
         return epoch_rows(order, self.recipe.batch_size, self.world.rank, self.world.size)
 
@@ -374,7 +377,7 @@ class Loop:
         return float(self.recipe.lr * self.schedule.lr_lambdas[0](step))
 
     def _synchronised(self, last: bool) -> AbstractContextManager[Any]:
-        """Processes exchange gradients with the last part of a batch only."""
+        """Synchronize gradients between processes only with the last part of a batch."""
         if last or not hasattr(self.forward, "no_sync"):
             return nullcontext()
         context: AbstractContextManager[Any] = self.forward.no_sync()

@@ -1,4 +1,4 @@
-"""The loss of whatever a classifier returns: a tensor, or the outputs of several heads."""
+"""The loss for the output of a classifier: a tensor, or the outputs of several heads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from archc.training.task import CLASSES, MISSING, Task
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What a network returns in inference: the names of a dict's entries, or how many more values follow the scores.
+    """The output of a network in inference mode.
 
-    Auxiliary heads are what it returns beyond that in training: more entries of the dict, or more values of the tuple,
-    as torchvision's GoogLeNet and Inception v3 have them.
+    It has the names of a dict's entries, or the number of values after the scores. In training mode, additional entries
+    of the dict or values of the tuple are auxiliary heads, as in torchvision's GoogLeNet and Inception v3.
     """
 
     names: tuple[str, ...] = ("output",)
@@ -28,23 +28,23 @@ class Outputs:
 
 
 class Criterion(Protocol):
-    """A mean loss over the images of a batch, whose labels may be mixed with those of others."""
+    """A mean loss over the images of a batch, whose labels may be mixed."""
 
     def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
-        """The mean, from the scores (batch, …)."""
+        """The mean loss for the scores (batch, …)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The criterion of the scores, and of auxiliary heads with the weight `auxiliary`."""
+    """The criterion of the scores, plus that of auxiliary heads weighted by `auxiliary`."""
 
     criterion: Criterion
     auxiliary: float
     outputs: Outputs = Outputs()
 
     def __call__(self, result: Any, labels: Tensor, mixture: Mixed | None = None) -> tuple[Tensor, Tensor]:
-        """The loss, a mean over the batch, and the scores (batch, classes)."""
+        """The loss, averaged over the batch, and the scores (batch, classes)."""
         main, heads = heads_of(result, self.outputs)
         loss = self.criterion(main[0], labels, mixture)
         for scores in main[1:]:
@@ -56,30 +56,30 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class CrossEntropy:
-    """Cross-entropy for one class per image; images without a label do not count."""
+    """Cross-entropy for one class per image; images without a label are ignored."""
 
     smoothing: float
     partial: bool = False
-    """Whether images may lack a label: all of a batch then count as nothing, not as no number."""
+    """Whether images may have no label; the loss of a batch without any label is 0, not NaN."""
     weights: Tensor | None = None
-    """The weight of each class, with a mean of 1 over the images; None weighs none."""
+    """The weight of each class, with a mean of 1 over the images; None for equal weights."""
 
     def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
-        """The mean over the images that have a label."""
+        """The mean over the images with a label."""
         if mixture is not None or self.weights is not None:
             own = self._each(scores, labels)
             if mixture is not None:
                 own = own * mixture.share + self._each(scores, mixture.others) * (1 - mixture.share)
-            # A mean over the images, not over their weights: parts of a batch add up to the whole.
+            # Divide by the number of images, not by their weights, so that parts of a batch add up to the whole.
             return own.sum() / (labels != MISSING).sum().clamp(min=1)
         if not self.partial:
             return F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
         some = (labels != MISSING).any()
-        labels = labels.where(some, 0)  # a mean over no image would be 0/0
+        labels = labels.where(some, 0)  # avoids 0/0 for a batch without a label
         return some * F.cross_entropy(scores, labels, ignore_index=MISSING, label_smoothing=self.smoothing)
 
     def _each(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The loss of each image: 0 without a label."""
+        """The loss of each image; 0 without a label."""
         smoothing = self.smoothing
         return F.cross_entropy(
             scores, labels, self.weights, ignore_index=MISSING, reduction="none", label_smoothing=smoothing
@@ -88,15 +88,15 @@ class CrossEntropy:
 
 @dataclass(frozen=True, slots=True)
 class EachImage:
-    """A mean over what a function gives for each image: a task's own loss, or one of the program that trains."""
+    """The mean of a function's values per image: of a task's loss, or of a program's own."""
 
     function: PerImage
     task: Task
     partial: bool = False
-    """Whether images may lack a label: the function does not get these."""
+    """Whether images may have no label; the function doesn't get these."""
 
     def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
-        """The mean over the images that have a label."""
+        """The mean over the images with a label."""
         others = labels if mixture is None else mixture.others
         share = None if mixture is None else mixture.share
         if self.partial:
@@ -114,14 +114,14 @@ class EachImage:
 def make_criterion(
     task: Task, own: PerImage | None, smoothing: float, partial: bool, weights: Tensor | None
 ) -> Criterion:
-    """The criterion of a training: the program's own function, or that of the task."""
+    """The criterion of a training: the program's own function, or the task's."""
     if own is None and task is CLASSES:
         return CrossEntropy(smoothing, partial, weights)
     return EachImage(own or task.losses, task, partial)
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
-    """A weight for each class, in inverse proportion to its images: their mean over all images is 1."""
+    """A weight for each class, inversely proportional to its number of images, with a mean of 1 over all images."""
     counts = torch.bincount(labels, minlength=classes)
     present = int((counts > 0).sum())
     return torch.where(counts > 0, len(labels) / (present * counts.clamp(min=1)), 0.0)

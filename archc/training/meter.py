@@ -1,4 +1,4 @@
-"""Loss and figures of an epoch, summed on the device: reading them is the only wait for it."""
+"""Loss and metrics of an epoch, summed on the device, so that only reading them waits for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archc.training.distributed import World
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Means over the images seen so far: the loss, and figures by their names, as `accuracy` in 0 … 1."""
+    """Means over the images seen so far: the loss, and metrics by name, such as `accuracy` in 0 … 1."""
 
     loss: float
     figures: dict[str, float]
@@ -23,16 +23,16 @@ class Score:
 
     @property
     def accuracy(self) -> float:
-        """The share of images, labels or pixels that are right. Raises KeyError if there is none."""
+        """The fraction of images, labels or pixels that are correct. Raises KeyError if there is none."""
         return self.figures["accuracy"]
 
     def facts(self) -> dict[str, float]:
-        """As JSON shows it."""
+        """The data for JSON."""
         return {"loss": self.loss, **self.figures, "images": self.images}
 
 
 class Meter:
-    """Sums over the images of one process: loss, figures, images. `losses` keeps the loss of each step of the epoch."""
+    """Sums over the images of one process: loss, metrics, images. `losses` has the loss of each step of the epoch."""
 
     def __init__(self, device: torch.device, steps: int, figures: Sequence[str]) -> None:
         self._figures = tuple(figures)
@@ -43,14 +43,14 @@ class Meter:
 
     @torch.no_grad()
     def add(self, loss: Tensor, figures: Tensor, known: Tensor) -> None:
-        """Count a batch: its mean loss, figures (batch, figures), and which images have a label: bool (batch)."""
+        """Add a batch: its mean loss, metrics (batch, metrics), and which images have a label: bool (batch)."""
         count = known.sum()
-        whole = (loss.detach().double() * count).where(count > 0, 0)  # the mean over no image is no number
+        whole = (loss.detach().double() * count).where(count > 0, 0)  # the mean over no image is NaN
         sums = figures.double().where(known[:, None], 0).sum(0)
         self._sums += torch.cat([whole[None], sums, count[None]])
 
     def step(self, loss: Tensor) -> None:
-        """Keep the loss of a step: this process's share of the mean over the whole batch."""
+        """Add the loss of a step: this process's part of the mean over the whole batch."""
         self._losses[self._steps] = loss.detach()
         self._steps += 1
 
@@ -69,22 +69,22 @@ class Meter:
         return world.sum(self._losses[: self._steps].clone()).cpu()
 
     def first_not_finite(self) -> int | None:
-        """The first step of the epoch, from 0, whose loss is no finite number; the same again when asked again."""
+        """The first step of the epoch (from 0) whose loss is not finite; calling it again returns the same step."""
         start = self._checked
         bad = (~self._losses[start : self._steps].isfinite()).nonzero()
-        self._checked = start + int(bad[0]) if len(bad) else self._steps  # what was found finite is not read again
+        self._checked = start + int(bad[0]) if len(bad) else self._steps  # finite losses aren't checked again
         return self._checked if len(bad) else None
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The data for a checkpoint."""
         return {"sums": self._sums.clone(), "losses": self._losses[: self._steps].clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self._sums.copy_(state["sums"])
         self._steps = len(state["losses"])
         self._losses[: self._steps] = state["losses"].to(self._losses.device)
 
     def skip(self, steps: int) -> None:
-        """Begin within an epoch without what was counted before."""
+        """Start within an epoch, without the sums of the steps before."""
         self._steps = self._checked = steps

@@ -1,4 +1,4 @@
-"""The mistakes of a network as an HTML page with their images."""
+"""The misclassified images of a network as an HTML page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ small {{ overflow-wrap: anywhere; opacity: .7 }}
 
 
 def mistakes_page(evaluation: Evaluation, pictures: list[tuple[Mistake, Tensor, Path | None]], model: str) -> str:
-    """A page that needs no other file.
+    """A self-contained page.
 
     `pictures` are mistakes with their images, uint8 (channels, height, width), and their files if they have any.
     """

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: each image becomes a mixture with its neighbor in the batch, and its loss one of both labels.
+"""Mixup and CutMix: each image is mixed with its neighbor in the batch, and so are the losses for both labels.
 
 https://arxiv.org/abs/1710.09412 and https://arxiv.org/abs/1905.04899
 """
@@ -15,9 +15,10 @@ from archc.training.recipe import Recipe
 
 
 def mix_draws(recipe: Recipe, epoch: int, count: int) -> Tensor:
-    """Columns that follow those of Draw: float32 (count, 4), a row per image.
+    """Columns that follow those of Draw: float32 (count, 4), one row per image.
 
-    They are the share of the image itself (0.5 … 1), whether it is cut instead of blended, and the place of the cut.
+    They are the weight of the image itself (0.5 … 1), whether it is cut instead of blended, and the position of the
+    cut.
     """
     source = generator(recipe.seed, epoch, 2)
     table = torch.rand(count, 4, generator=source)
@@ -29,10 +30,10 @@ def mix_draws(recipe: Recipe, epoch: int, count: int) -> Tensor:
 
 
 def _beta(alpha: float, count: int, source: torch.Generator) -> Tensor:
-    """Draws of the distribution Beta(alpha, alpha); 1 for an alpha of 0."""
+    """Samples of the distribution Beta(alpha, alpha); 1 for an alpha of 0."""
     if not alpha:
         return torch.ones(count)
-    # numpy's generator is seeded from torch's, which has no gamma distribution that takes a generator.
+    # torch has no gamma distribution that takes a generator, so numpy's is seeded from torch's.
     import numpy
 
     seed = int(torch.randint(2**62, (), generator=source))
@@ -41,7 +42,7 @@ def _beta(alpha: float, count: int, source: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """Mixed images (batch, channels, height, width), the labels of the neighbors, and the share of each own label."""
+    """Mixed images (batch, channels, height, width), the labels of the neighbors, and the weight of each own label."""
 
     images: Tensor
     others: Tensor
@@ -49,7 +50,7 @@ class Mixed:
 
 
 def mixed(images: Tensor, labels: Tensor, draws: Tensor) -> Mixed:
-    """Mix each image with the one before it in the batch, as its row of draws says."""
+    """Mix each image with the previous one in the batch, by its row of draws."""
     share, cut, x, y = draws[:, len(Draw) : len(Draw) + 4].unbind(1)
     height, width = images.shape[2:]
     side = (1 - share).sqrt()
@@ -63,7 +64,7 @@ def mixed(images: Tensor, labels: Tensor, draws: Tensor) -> Mixed:
 
 
 def _span(middle: Tensor, side: Tensor, length: int) -> Tensor:
-    """The places of a window around a point, cut off at the borders: bool (batch, length)."""
+    """The positions in a window around a point, clipped at the borders: bool (batch, length)."""
     start, end = (middle - side / 2) * length, (middle + side / 2) * length
     places = torch.arange(length, device=middle.device) + 0.5
     return (places >= start[:, None]) & (places < end[:, None])

@@ -1,4 +1,4 @@
-"""What is trained: a spec, a class of a Python file or module, or a module that Python code hands over."""
+"""The network to train: a spec, a class of a Python file or module, or a module from Python code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Size = tuple[int, int, int]
 
 
 def no_files(_size: Size, _classes: int) -> dict[str, str]:
-    """A network that a run's folder cannot keep."""
+    """The files of a network that can't be saved in a run's folder: none."""
     return {}
 
 
@@ -37,9 +37,9 @@ def no_files(_size: Size, _classes: int) -> dict[str, str]:
 class Subject:
     """A network before it is fitted to data.
 
-    `make` builds it for an input size and a number of classes. `declared` is the input it was designed for, if that
-    is known. `files` are texts, by file name, that the run's folder keeps, so that the network can be built from there
-    again; `reference` says how. `settings` are the parameters or arguments that were given.
+    `make` builds it for an input size and a number of classes. `declared` is its declared input, if known. `files` are
+    texts, by file name, that are saved in the run's folder, so that the network can be built from there; `reference`
+    says how. `settings` are the arguments that were given.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Subject:
 
 
 def find_subject(model: Any, settings: dict[str, Any] | None = None) -> Subject:
-    """The network behind a spec (path or bundled name), `file.py`, `file.py:Class`, `module:Class` or an nn.Module.
+    """Find the network of a spec (path or bundled name), `file.py`, `file.py:Class`, `module:Class` or an nn.Module.
 
-    `settings` are parameters of the spec, or arguments of the class. Raises SpecError: E0704 where there is no such
-    network, and a spec's own faults.
+    `settings` are arguments of the spec or the class. Raises SpecError: E0704 if there is no such network, and the
+    errors of a spec.
     """
     settings = settings or {}
     if isinstance(model, nn.Module):
@@ -94,7 +94,10 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
 
 
 def spec_files(architecture: Architecture) -> dict[str, str]:
-    """A spec as it was resolved: `spec.yaml`, which extends a copy of the original, and what that one reads."""
+    """A spec with its settings as files.
+
+    `spec.yaml`, which extends a copy of the original, and the files that this reads.
+    """
     path = architecture.path
     if path is None:
         return {"spec.yaml": architecture.network.spec.source.text}
@@ -120,7 +123,7 @@ def spec_files(architecture: Architecture) -> dict[str, str]:
 
 
 def _with_dependencies(path: Path) -> dict[str, str]:
-    """The texts of a spec and of all that it extends or imports, by file name; bundled specs are named as files."""
+    """The texts of a spec and of everything that it extends or imports, by file name; bundled specs become files."""
     names = {path: path.name}
     found: dict[str, str] = {}
     waiting = [path]
@@ -132,7 +135,7 @@ def _with_dependencies(path: Path) -> dict[str, str]:
         text = root.mark.source.text
         for name, mark in sorted(places.items(), key=lambda place: place[1][1:3], reverse=True):
             other = named_file(name, file.parent)
-            assert other is not None  # it was loaded
+            assert other is not None  # it was loaded before
             if other not in names:
                 own = name if name == other.name else f"{name}.yaml"
                 names[other] = f"{name}_bundled.yaml" if own in names.values() else own
@@ -169,9 +172,9 @@ def _class(found: Found, settings: dict[str, Any]) -> Subject:
 
 @torch.no_grad()
 def output_shapes(model: nn.Module, size: Size) -> tuple[dict[str, tuple[int, ...]], Outputs]:
-    """The shapes of the outputs in inference for images of a size, without the batch. Raises what torch raises.
+    """The shapes of the outputs in inference mode for a given input size, without the batch. Raises torch's exceptions.
 
-    Weights, statistics and the random generators stay as they are.
+    Weights, statistics and the random generators don't change.
     """
     training = model.training
     parameter = next(model.parameters(), torch.empty(0))
@@ -189,9 +192,9 @@ def output_shapes(model: nn.Module, size: Size) -> tuple[dict[str, tuple[int, ..
 def fit(
     subject: Subject, sizes: list[Size], classes: int, seed: int, task: Task = CLASSES
 ) -> tuple[nn.Module, Size, Outputs]:
-    """The network, initialized under a seed, for the first input size that it takes; and what it returns.
+    """Build the network for the first input size that it can take, initialized under a seed; return its outputs, too.
 
-    Raises SpecError (E0703) where it takes none of them, or gives other scores than the task asks for.
+    Raises SpecError (E0703) if it can take none of them, or if its scores don't fit the task.
     """
     problems: list[Problem] = []
     for size in sizes:
@@ -216,10 +219,9 @@ def fit(
 
 @torch.no_grad()
 def runs_alone(model: nn.Module, size: Size, frozen: list[nn.Module]) -> str:
-    """Why a network cannot take a single image in training, as batch norm of a 1×1 map; empty if it can.
+    """The reason why a network can't take a single image in training mode (such as batch norm on 1×1); empty if it can.
 
-    `frozen` modules are in inference mode as they are in training.
-    Weights, statistics and the random generators stay as they are.
+    `frozen` modules are in inference mode, as in training. Weights, statistics and the random generators don't change.
     """
     training = model.training
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -238,9 +240,9 @@ def runs_alone(model: nn.Module, size: Size, frozen: list[nn.Module]) -> str:
 
 @contextmanager
 def _channels(subject: Subject, model: nn.Module, channels: int) -> Iterator[None]:
-    """An error within the block is one of channels if the first convolution that runs takes others than the images'.
+    """Turn an error within the block into one about channels, if the first convolution needs other channels.
 
-    Which one is first shows when the network runs: a module may register its layers in any order.
+    Only running the network shows which convolution is first, because a module can register its layers in any order.
     """
     ran: list[nn.Conv2d] = []
     hooks = [

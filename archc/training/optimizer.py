@@ -1,4 +1,4 @@
-"""Optimizer and learning rate of a recipe."""
+"""The optimizer and the learning rate of a recipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archc.training.selection import require_match
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimizer, fused into one kernel; biases and normalisation are decayed only if the recipe says so."""
+    """The optimizer, fused into one kernel; biases and normalization are only decayed if the recipe says so."""
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     scales = lr_scales(list(trained), recipe.lr_scale, type(model).__name__)
     groups: list[dict[str, Any]] = []
@@ -50,9 +50,9 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def lr_scales(names: list[str], patterns: dict[str, float], network: str) -> dict[str, float]:
-    """The factor of each parameter's learning rate: that of the last pattern that fits its name, else 1.
+    """The factor of each parameter's learning rate: that of the last matching pattern, or 1.
 
-    Raises SpecError (E0701) if a pattern fits no trained parameter.
+    Raises SpecError (E0701) if a pattern matches no trained parameter.
     """
     for pattern in patterns:
         require_match(names, pattern, "lr_scale", network)
@@ -60,12 +60,12 @@ def lr_scales(names: list[str], patterns: dict[str, float], network: str) -> dic
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> LambdaLR:
-    """The learning rate of every step, where an epoch has `steps` of them."""
+    """The learning rate of every step, for epochs of `steps` steps."""
     return LambdaLR(optimizer, rate(recipe, steps))
 
 
 def rate(recipe: Recipe, steps: int) -> Callable[[int], float]:
-    """What the learning rate is multiplied by at a step counted from 0: a pure function."""
+    """The factor of the learning rate at a step counted from 0: a pure function."""
     warmup = round(recipe.warmup_epochs * steps)
     total = recipe.epochs * steps
 

@@ -1,4 +1,4 @@
-"""One model in several processes: torch's own DistributedDataParallel and fully_shard."""
+"""One model in several processes, with torch's DistributedDataParallel and fully_shard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.training.recipe import Recipe
 
 
 def parallel(model: nn.Module, recipe: Recipe, world: World) -> Any:
-    """What computes the model in training: itself, compiled or not, or its part of several processes."""
+    """The callable for training: the model, compiled or not, or its part in several processes."""
     if recipe.shard and world.size > 1:
         from torch.distributed.fsdp import fully_shard
 
@@ -29,7 +29,7 @@ def parallel(model: nn.Module, recipe: Recipe, world: World) -> Any:
 
 
 def state_of(model: nn.Module, sharded: bool, optimizer: torch.optim.Optimizer | None = None) -> dict[str, Any]:
-    """The state of a model, or of its optimizer, whole and on the CPU where it is sharded."""
+    """The state of a model or its optimizer, complete and on the CPU if it is sharded."""
     if not sharded:
         return (optimizer or model).state_dict()
     from torch.distributed.checkpoint import state_dict
@@ -43,7 +43,7 @@ def state_of(model: nn.Module, sharded: bool, optimizer: torch.optim.Optimizer |
 def take_state(
     model: nn.Module, state: dict[str, Any], sharded: bool, optimizer: torch.optim.Optimizer | None = None
 ) -> None:
-    """Put a state back, in parts where the model is sharded."""
+    """Load a state, in parts if the model is sharded."""
     if not sharded:
         (optimizer or model).load_state_dict(state)
         return

@@ -1,4 +1,4 @@
-"""Weights to start from: those of a file or of a finished run, with a new head for other classes."""
+"""Initial weights from a file or a finished run, with a new head for other classes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ IMAGENET: tuple[Levels, Levels] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colors, which torchvision's models expect."""
 
 _HALF: tuple[Levels, Levels] = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-"""What torchvision's `transform_input` turns ImageNet's normalization into."""
+"""The result of applying torchvision's `transform_input` to ImageNet's normalization."""
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """A state dict to start from, and what is known of it.
+    """A state dict to start from, and its metadata.
 
-    `levels` are the mean and standard deviation that its images were normalized with, `classes` the classes of its
-    head; both are None if nothing tells them.
+    `levels` are the mean and standard deviation for its images, and `classes` the classes of its head; both are None if
+    unknown.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Pretrained:
         return {"path": str(self.path), "sha256": self.digest}
 
     def normalization(self, model: nn.Module, channels: int) -> tuple[Levels, Levels] | None:
-        """The mean and standard deviation that a model with these weights expects; None if nothing tells them."""
+        """The mean and standard deviation that a model with these weights expects; None if unknown."""
         levels = self.levels
         if self.transformed and not getattr(model, "transform_input", False):
             levels = _HALF
@@ -57,9 +57,9 @@ class Pretrained:
 
 
 def read_pretrained(path: Path) -> Pretrained:
-    """The weights of a file, or the best weights of a run if `path` is its folder or its best.safetensors.
+    """Read the weights of a file, or the best weights of a run if `path` is its folder or its best.safetensors.
 
-    Raises SpecError: E0501 if the file cannot be read as weights, E0705 if a folder does not hold a run.
+    Raises SpecError: E0501 if the file can't be read as weights, E0705 if a folder isn't a run.
     """
     folder = path if path.is_dir() else path.parent
     if path.is_dir() or (path.suffix == ".safetensors" and (folder / "run.json").is_file()):
@@ -87,9 +87,9 @@ def _digest(path: Path) -> str:
 
 
 def _transformed() -> list[str]:
-    """How the SHA-256 begins of torchvision's published weights for networks that transform their input.
+    """The first digits of the SHA-256 of torchvision's published weights for networks that transform their input.
 
-    torchvision puts these digits into the names of the files.
+    torchvision puts these digits into the file names.
     """
     from torchvision.models import GoogLeNet_Weights, Inception_V3_Weights
 
@@ -98,11 +98,11 @@ def _transformed() -> list[str]:
 
 
 def transfer(pretrained: Pretrained, subject: Subject, model: nn.Module, size: Size, classes: tuple[str, ...]) -> str:
-    """Load weights into a model for `classes`; a sentence says which, and which layers begin anew.
+    """Load weights into a model for `classes`; return a sentence that says which ones, and which layers are new.
 
-    A tensor is loaded if the name and the shape fit. A head begins anew if it differs in the number of classes alone,
-    or if the weights come from a run with other classes. Auxiliary heads of the file that the model does not have are
-    ignored. Raises SpecError (E0502) with the differing names for anything else.
+    A tensor is loaded if its name and shape match. A head is new if it only differs in the number of classes, or if the
+    weights are of a run with other classes. Auxiliary heads that the model doesn't have are ignored. Raises SpecError
+    (E0502) with the different names for anything else.
     """
     own, state = model.state_dict(), dict(pretrained.state)
     ignored = {key for key in state if key not in own and _auxiliary(key)}
@@ -139,10 +139,10 @@ def _auxiliary(key: str) -> bool:
 
 
 def _class_dimensions(subject: Subject, own: dict[str, Tensor], size: Size, classes: int) -> dict[str, set[int]]:
-    """The dimensions of each tensor that follow the number of classes.
+    """The dimensions of each tensor that depend on the number of classes.
 
-    The network is built for one class more, without memory, and the shapes are compared. If it can't be built again,
-    as a module that a program hands over, these are the first dimensions that are the number of classes.
+    To find them, the network is built with one more class, on the meta device, and the shapes are compared. If it can't
+    be built again (such as a module from a program), these are the first dimensions that equal the number of classes.
     """
     found: dict[str, set[int]] = {}
     if subject.reference.get("kind") != "module":
@@ -152,7 +152,7 @@ def _class_dimensions(subject: Subject, own: dict[str, Tensor], size: Size, clas
             for key, tensor in own.items():
                 pairs = enumerate(zip(tensor.shape, other[key].shape, strict=True))
                 found[key] = {i for i, (a, b) in pairs if a != b}
-        except Exception:  # the class is a program of its author's, and may not run without memory
+        except Exception:  # the class is the user's code, and may not support the meta device
             found = {}
     found = {key: dims for key, dims in found.items() if dims}
     return found or {key: {0} for key, tensor in own.items() if tensor.ndim and tensor.shape[0] == classes}

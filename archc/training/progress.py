@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, a line an epoch everywhere."""
+"""The output of a run: a progress bar on a terminal, and one line per epoch everywhere."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from archc.training.run_folder import figures_of
 
 
 def shown(name: str, value: float) -> str:
-    """A figure as text."""
+    """A number as text."""
     return f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
 
 
 class Progress:
-    """Tells of a run: epochs on stdout, the bar and notes on stderr. A `quiet` one tells nothing."""
+    """Prints the progress of a run: epochs on stdout, the bar and notes on stderr; a `quiet` one prints nothing."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
@@ -33,7 +33,7 @@ class Progress:
     def start(
         self, model: str, data: Data, size: tuple[int, ...], recipe: Recipe, here: World, folder: Path, step: int
     ) -> None:
-        """A run starts, or resumes after `step` steps."""
+        """Print the start of a run, or its resumption after `step` steps."""
         images = f"{len(data.train):,} training images and {len(data.validation):,} validation images"
         processes = f" in {here.size} processes" if here.size > 1 else ""
         self.note(f"{model} on {data.name}: {images}, input {'×'.join(map(str, size))}, {len(data.classes)} classes")
@@ -44,20 +44,20 @@ class Progress:
             self.note(f"resumed after step {step:,}")
 
     def end(self, best: dict[str, float], folder: Path) -> None:
-        """A run is done; `best` is its best epoch."""
+        """Print the end of a run; `best` is its best epoch."""
         if not self._quiet:
             name = figures_of(best)[0]
             reached = f"{shown(name, best[f'val_{name}'])} validation {name}"
             say(f"best: epoch {best['epoch']}, {reached}; weights saved to {folder / 'best.safetensors'}")
 
     def test(self, score: Score) -> None:
-        """What the best weights reach on the test images."""
+        """Print the results of the best weights on the test images."""
         if not self._quiet:
             figures = ", ".join(f"{name} {shown(name, value)}" for name, value in [*score.figures.items()][:1])
             say(f"test: loss {score.loss:.4f}, {figures} of {score.images:,} images")
 
     def begin(self, epoch: int, at: int, steps: int) -> None:
-        """An epoch begins, at step `at` of `steps`."""
+        """Start an epoch at step `at` of `steps`."""
         self._since, self._began_at = time.monotonic(), at
         if self._quiet or not sys.stderr.isatty():
             return
@@ -69,7 +69,7 @@ class Progress:
         )
 
     def look(self, at: int, score: Score, batch_size: int) -> None:
-        """How far the epoch is."""
+        """Update the bar."""
         if self._bar is None:
             return
         speed = (at - self._began_at) * batch_size / (time.monotonic() - self._since)
@@ -79,13 +79,13 @@ class Progress:
         self._bar.update(at - self._bar.n)
 
     def validate(self) -> None:
-        """The steps are done, the validation begins."""
+        """Show that the validation starts."""
         if self._bar is not None:
             self._bar.set_postfix_str("validation")
             self._bar.update(self._bar.total - self._bar.n)
 
     def epoch(self, row: dict[str, float], epochs: int, unreadable: dict[Path, str]) -> None:
-        """An epoch is done."""
+        """Print the row of an epoch."""
         self.close()
         if self._quiet:
             return
@@ -102,12 +102,12 @@ class Progress:
                 self.note(f"  {path}: {fault}")
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Print a note."""
         if not self._quiet:
             say(text, error=True, flush=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

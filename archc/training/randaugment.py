@@ -1,8 +1,8 @@
-"""RandAugment (https://arxiv.org/abs/1909.13719): two random operations on each image, of one common magnitude.
+"""RandAugment (https://arxiv.org/abs/1909.13719): two random operations per image, with one common magnitude.
 
 The operations and their ranges are those of torchvision's `v2.RandAugment`, whose functions do the work. That class
-draws once a batch, from the global generator. Here each image has operations of its own, which follow from the table
-of draws, and all images of a batch with the same operation pass through it together.
+draws once per batch, from the global generator. Here each image has its own operations from the table of draws, and all
+images of a batch with the same operation are transformed together.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from torch import Tensor
 from archc.training.augment import generator
 
 OPERATIONS = 2
-"""How many operations an image gets, as in the paper and in torchvision."""
+"""The number of operations per image, as in the paper and in torchvision."""
 
 MOST = 30
-"""The largest magnitude."""
+"""The maximum magnitude."""
 
 Operation = Callable[[Tensor, float], Tensor]
 
 
 def operation_draws(seed: int, epoch: int, count: int) -> Tensor:
-    """The last columns of a table of draws: float32 (count, 2 * OPERATIONS), an operation and a sign each."""
+    """The last columns of a table of draws: float32 (count, 2 * OPERATIONS), one operation and one sign each."""
     return torch.rand(count, 2 * OPERATIONS, generator=generator(seed, epoch, 3))
 
 
 def randaugment(images: Tensor, draws: Tensor, magnitude: int) -> Tensor:
-    """uint8 images (batch, 1 or 3 channels, height, width), changed as their rows of `draws` say.
+    """Transform uint8 images (batch, 1 or 3 channels, height, width) by their rows of `draws`.
 
-    `draws` lie on the CPU, where the choice of the images for an operation does not wait for the device.
+    `draws` must be on the CPU, so that selecting the images for an operation doesn't wait for the device.
     """
     strength = magnitude / MOST
     for pair in torch.split(draws[:, -2 * OPERATIONS :], 2, 1):
@@ -50,7 +50,7 @@ def randaugment(images: Tensor, draws: Tensor, magnitude: int) -> Tensor:
 def _shear(images: Tensor, x: float, y: float) -> Tensor:
     from torchvision.transforms.v2 import functional as F
 
-    # About the upper left corner, by the tangent, as in the code of AutoAugment's authors.
+    # About the upper left corner, by the tangent, as in AutoAugment's code.
     sheared: Tensor = F.affine(
         images, 0.0, [0, 0], 1.0, [math.degrees(math.atan(part)) for part in (x, y)], center=[0.0, 0.0]
     )

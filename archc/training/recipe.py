@@ -1,4 +1,4 @@
-"""Recipes: how a network is trained, as data. Every field is also an option of `archc train`."""
+"""Recipes: the hyperparameters of a training as data. Every field is also an option of `archc train`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SCHEDULES = {
     "multisteplr": "multistep",
     "exponentiallr": "exponential",
 }
-"""What torch calls the schedules, in lower case."""
+"""torch's names of the schedules, in lower case."""
 
 
 def _optimizer(name: Any) -> Any:
@@ -151,11 +151,11 @@ class Recipe(BaseModel):
 
 
 _ALSO_CALLED = {"learning_rate": "lr", "batch": "batch_size", "decay": "weight_decay", "image_size": "resize"}
-"""What fields are called elsewhere."""
+"""Other names of fields."""
 
 
 def _meant(name: str) -> str:
-    """What a field that recipes have not may have been meant for."""
+    """The field that an unknown name is likely to mean."""
     own = "" if name in _ALSO_CALLED else did_you_mean(name, Recipe.model_fields)
     elsewhere = [f"did you mean `{_ALSO_CALLED[near]}`?" for near in get_close_matches(name, _ALSO_CALLED, 1)]
     return own or "".join(elsewhere) or "`archc train --help` lists the fields"
@@ -188,7 +188,7 @@ def load_recipe(recipe: str | Path | Recipe = "default", **changes: Any) -> Reci
 
 
 def field_fault(name: str, value: Any) -> str:
-    """Why a field cannot have a value; empty if it can."""
+    """The reason why a field can't have a value; empty if it can."""
     if name not in Recipe.model_fields:
         return f"there is no such field; {_meant(name)}"
     try:
@@ -225,7 +225,7 @@ def _read(recipe: str | Path) -> Recipe:
 
 
 def parse_recipe(root: Map) -> Recipe:
-    """The recipe of a located tree. Raises SpecError with every fault at its place."""
+    """Convert a located tree to a recipe. Raises SpecError with every error at its place."""
     problems = Problems()
     for name, value in root.items():
         fault = field_fault(name, value)

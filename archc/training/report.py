@@ -16,11 +16,14 @@ from archc.training.mistakes import mistakes_page
 from archc.training.trained import Part, Trained
 
 _MISTAKES = 60
-"""How many mistakes the page shows."""
+"""The number of mistakes on the page."""
 
 
 def write_report(folder: Path, trained: Trained, data: Data, part: Part, evaluation: Evaluation) -> list[Path]:
-    """Write classes.csv, confusion.csv, confusion.png and mistakes.html; their paths. Raises SpecError (E0601)."""
+    """Write classes.csv, confusion.csv, confusion.png and mistakes.html; return their paths.
+
+    Raises SpecError (E0601).
+    """
     make_folder(folder)
     rows = [row._asdict() for row in evaluation.by_class]
     _write_csv(folder / "classes.csv", [[*rows[0]], *([*row.values()] for row in rows)])

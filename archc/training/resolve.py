@@ -17,14 +17,14 @@ from archc.training.pretrained import IMAGENET, Levels
 from archc.training.recipe import Recipe
 
 GREY: tuple[Levels, Levels] = (0.449,), (0.226,)
-"""The means of IMAGENET's."""
+"""The means of IMAGENET's values."""
 
 USUAL = (224, 299)
-"""Input sizes to try where a network does not say its own."""
+"""Input sizes to try if a network doesn't declare one."""
 
 
 def input_sizes(subject: Subject, data: Data, recipe: Recipe) -> list[Size]:
-    """The input sizes to try, in their order: the recipe's, or the images' own and those that networks are made for."""
+    """The input sizes to try in order: the recipe's, or the images' own and the usual ones."""
     own = data.shape
     declared = subject.declared
     channels = recipe.channels if recipe.channels != "auto" else own[0] if own else declared[0] if declared else 3
@@ -38,10 +38,10 @@ def input_sizes(subject: Subject, data: Data, recipe: Recipe) -> list[Size]:
 def resolved(
     recipe: Recipe, data: Data, size: Size, here: World, levels: tuple[Levels, Levels] | None = None
 ) -> Recipe:
-    """The recipe with a value for everything that decides the result.
+    """The recipe with a value for everything that affects the result.
 
-    `levels` are the mean and standard deviation that pretrained weights expect. Without them those of the images are
-    taken if they are in memory, and else ImageNet's.
+    `levels` are the mean and standard deviation that pretrained weights expect. Without them, those of the images are
+    used if they are in memory, otherwise ImageNet's.
     """
     if recipe.shard and recipe.ema:
         raise SpecError(
@@ -83,15 +83,15 @@ def _each(value: Any, own: tuple[float, ...], name: str) -> list[float]:
 
 
 def _precision(device: torch.device) -> str:
-    """bf16 where the device multiplies it itself, which is then the fastest; fp32 elsewhere."""
+    """bf16 if the device supports it natively, because it is the fastest then; otherwise fp32."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch tells it in no public way
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public function for this
     return "bf16" if native is not None and native() else "fp32"
 
 
 def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparation, Reading]:
-    """How images become input, and how files become images, which are cropped where they are read."""
+    """The conversion of images to input, and of files to images, which are cropped when they are read."""
     channels, height, width = size
     assert isinstance(recipe.mean, list)
     assert isinstance(recipe.std, list)
@@ -121,7 +121,7 @@ def preparations(recipe: Recipe, size: Size, *, files: bool) -> tuple[Preparatio
 
 
 def worker_count(recipe: Recipe) -> int:
-    """Processes that read images: as many as there are processor cores for this one."""
+    """The number of processes that read images: the processor cores of this process."""
     if recipe.workers != "auto":
         return recipe.workers
     processes = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

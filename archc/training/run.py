@@ -41,13 +41,13 @@ class Result:
     """A finished run: the trained network, its folder, and a row of numbers per epoch (as metrics.csv)."""
 
     model: nn.Module
-    """The network with the best weights, those of best.safetensors, in inference mode."""
+    """The network with the best weights (those of best.safetensors), in inference mode."""
     folder: Path
     history: list[dict[str, float]]
     losses: list[float]
     """The training loss of each step."""
     best: dict[str, float]
-    """The row of the best epoch: that with the best validation accuracy, if the recipe does not say otherwise."""
+    """The row of the best epoch: the one with the best validation accuracy, unless the recipe's `best_by` differs."""
     test: Score | None
     """Loss and accuracy on the test images, if there are any."""
 
@@ -77,20 +77,23 @@ def train(
     """Train a network on images and save the run in a folder.
 
     `model` is a spec (a path or a bundled name), an architecture, `file.py`, `file.py:Class`, `module:Class`, or an
-    nn.Module; `settings` are parameters of the spec or arguments of the class. `data` is a name (`digits`,
-    `folder:PATH`, …) or images in memory: a Data, or what `archc.training.data.as_data` takes, such as
-    `(images, labels)`. `recipe` is a name, a path or a Recipe; further keywords change its fields.
-    `out` is the run's folder, a new one below runs/ if None; with `resume` the run in it is continued if there is one,
-    to a larger number of epochs if `epochs` asks for it. `weights` is a file or the folder of a run to start from:
-    what fits by name and shape is loaded, and the head begins anew if it is for other classes. `test` names another
-    dataset, on whose images the best weights are evaluated at the end; no choice depends on it. `split` chooses the
-    validation images, drawn under `split_seed`: a share of each class (0.2), a fold ("1/5"), or a file that lists them.
-    `loss` replaces the loss: a function of the scores (batch, …) and the labels, which gives a number for each image
-    (batch). `metrics` are such functions by name, and become columns of metrics.csv. `callback` gets the row and the
-    validated network after each epoch, and ends the run if it returns True.
+    nn.Module. `settings` are arguments of the spec or the class. `data` is the name of a dataset (`digits`,
+    `folder:PATH`, …) or images in memory: a Data, or anything that `archc.training.data.as_data` takes, such as
+    `(images, labels)`. `recipe` is a name, a path or a Recipe, and further keywords override its fields.
 
-    Raises SpecError if any of these does not fit, the loss is not finite, or memory or disk is full; Interrupted after
-    SIGINT and SIGTERM, when the step that was running has been saved.
+    `out` is the run's folder (default: a new one in runs/). With `resume`, an existing run in it is continued, to a
+    larger number of `epochs` if given. `weights` is a file or the folder of a run to start from: tensors with the same
+    name and shape are loaded, and the head is new if it is for other classes.
+
+    `split` chooses the validation images, drawn under `split_seed`: a share of each class (0.2), a fold ("1/5"), or a
+    file that lists them. `test` names another dataset, on which the best weights are evaluated at the end.
+
+    `loss` replaces the loss: a function of the scores (batch, …) and the labels that returns a number for each image
+    (batch). `metrics` are such functions by name, which become columns of metrics.csv. `callback` is called after each
+    epoch with the row and the validated network, and ends the run if it returns True.
+
+    Raises SpecError if any of these is invalid, the loss is not finite, or memory or disk is full; Interrupted after
+    SIGINT and SIGTERM, when the current step has been saved.
     """
     split = str(split)
     given = data if isinstance(data, str) else as_data(data, read_division(split, split_seed) if split else None)
@@ -105,7 +108,7 @@ def train(
 def resume_run(
     path: str | Path, *, epochs: int | None = None, device: str = "auto", data_dir: str | Path | None = None
 ) -> Result:
-    """Continue the run of a folder with what it was begun with, to a larger number of epochs if `epochs` says so.
+    """Continue the run of a folder with its original settings, to a larger number of epochs if `epochs` says so.
 
     Raises SpecError as `train` does, and E0706 if the network or the data came from Python.
     """
@@ -125,7 +128,7 @@ def resume_run(
 
 
 def kept_subject(folder: Path, facts: dict[str, Any]) -> Subject:
-    """The network of a run, from the run's folder (or from the module that it was imported from)."""
+    """The network of a run, from the run's folder or from the module that it was imported from."""
     reference, settings = facts["reference"], facts["settings"]
     match reference["kind"]:
         case "spec":
@@ -139,7 +142,7 @@ def kept_subject(folder: Path, facts: dict[str, Any]) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where images come from: a dataset by its name, or one that Python code hands over."""
+    """The source of images: a named dataset, or one from Python code."""
 
     data: str | Data
     test: str
@@ -150,7 +153,7 @@ class Source:
     split_seed: int
 
     def load(self, here: World) -> Data:
-        """The images. The first process fetches them, the others wait. Raises SpecError (E0702)."""
+        """Load the images. The first process downloads them while the others wait. Raises SpecError (E0702)."""
         if isinstance(self.data, Data):
             data = self.data
         else:
@@ -162,7 +165,7 @@ class Source:
         return load_test(self.test, self.folder, data, limit=self.limit) if self.test else data
 
     def facts(self) -> dict[str, Any]:
-        """What a run's folder keeps of it."""
+        """The entries of run.json."""
         name = "" if isinstance(self.data, Data) else self.data
         split = {"split": self.split, "split_seed": self.split_seed}
         return {"data": name, "test": self.test, "data_dir": str(self.folder), "limit": self.limit} | split
@@ -229,7 +232,7 @@ def _run(
     files = {"recipe.yaml": recipe_text(recipe), **subject.files(size, len(data.classes))}
     preparation, reading = preparations(recipe, size, files=isinstance(data.train, FolderImages))
     workers = worker_count(recipe)
-    # Nothing is written before all of it is known to fit.
+    # Check everything before writing anything.
     stem = f"{_stem(subject.name)}-{_stem(data.name)}"
     folder = RunFolder(here.on_first(lambda: Path(out) if out else fresh_folder(stem)))
     try:
@@ -237,7 +240,7 @@ def _run(
         for note in notes:
             progress.note(note)
         with _determinism(recipe), _memory(recipe, size, here), worker_deaths():
-            torch.manual_seed(recipe.seed + here.rank)  # dropout: what building drew does not matter
+            torch.manual_seed(recipe.seed + here.rank)  # for dropout, independent of the draws while building
             loop = Loop(
                 model,
                 frozen,
@@ -276,7 +279,7 @@ def _run(
 
 
 def _check_task(name: str, hooks: Hooks, recipe: Recipe) -> None:
-    """Refuse fields that have no meaning for the labels, or beside a loss of the program's own."""
+    """Reject fields that have no effect for these labels, or with a program's own loss."""
     task = TASKS[name]
     if recipe.class_weights != "none" and (name != "classes" or hooks.loss):
         why = "a custom loss weights the images itself" if hooks.loss else f"the data has {task.name}"
@@ -312,7 +315,7 @@ def _check_weights(name: str, model: nn.Module, recipe: Recipe) -> None:
 def _check_parts(
     name: str, model: nn.Module, frozen: list[nn.Module], size: Size, count: int, recipe: Recipe, here: World
 ) -> None:
-    """Refuse a single image where the network needs several: at the end of an epoch it would be too late."""
+    """Reject a single remaining image if the network needs several, instead of failing at the end of an epoch."""
 
     def least(batch_size: int) -> int:
         return smallest_part(count, batch_size, recipe.accumulate, here.size)
@@ -334,7 +337,7 @@ def _restore(loop: Loop, state: dict[str, Any], folder: RunFolder) -> None:
     try:
         loop.load_state_dict(state)
         fault = _misfit(loop.optimizer)
-    except Exception as error:  # torch raises anything on a state of another network
+    except Exception as error:  # torch raises anything for a state of another network
         lines = str(error).splitlines() or [type(error).__name__]
         fault = lines[min(1, len(lines) - 1)].strip()
     if fault:
@@ -343,7 +346,10 @@ def _restore(loop: Loop, state: dict[str, Any], folder: RunFolder) -> None:
 
 
 def _misfit(optimizer: torch.optim.Optimizer) -> str:
-    """Why the optimizer's state can't be that of its weights; torch finds out in the next step. Empty if it can."""
+    """The reason why the optimizer's state doesn't fit its weights; empty if it does.
+
+    torch would only notice in the next step.
+    """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             for name, value in optimizer.state.get(parameter, {}).items():
@@ -353,7 +359,7 @@ def _misfit(optimizer: torch.optim.Optimizer) -> str:
 
 
 def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resume: bool) -> tuple[Any, list[str]]:
-    """Take the folder; the state to go on from, if there is one, and what to tell of it."""
+    """Open the folder; return the state to continue from, if there is one, and notes about it."""
     folder.open()
     if not folder.begun:
         folder.write_description(files, facts)
@@ -372,7 +378,7 @@ def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resu
 
 @contextmanager
 def _determinism(recipe: Recipe) -> Iterator[None]:
-    """The same bits on every run where asked for; otherwise cuDNN may choose the fastest algorithm."""
+    """Use deterministic algorithms if requested; otherwise cuDNN can choose the fastest ones."""
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     if recipe.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -387,7 +393,7 @@ def _determinism(recipe: Recipe) -> Iterator[None]:
 
 @contextmanager
 def _memory(recipe: Recipe, size: Size, here: World) -> Iterator[None]:
-    """Out of memory is answered with what would fit."""
+    """Turn out-of-memory errors into advice about what would fit."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:

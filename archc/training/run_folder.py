@@ -1,4 +1,4 @@
-"""A run's folder: what it holds, and that one process works in it."""
+"""The folder of a run: its files, and a lock, so that only one process uses it."""
 
 from __future__ import annotations
 
@@ -32,20 +32,18 @@ if TYPE_CHECKING:
 COLUMNS = (
     "epoch", "lr", "train_loss", "val_loss", "seconds", "val_seconds", "checkpoint_seconds", "images_per_second",
 )  # fmt: skip
-"""Of metrics.csv, a row an epoch. Each loss is followed by the figures, as `train_accuracy` in 0 … 1.
-
-`seconds` count from the end of the row before: they add up to the time of the run. `val_seconds` of them were spent in
-validation, `checkpoint_seconds` on checkpoints and reports, and the others in training.
-"""
+"""The columns of metrics.csv, which has one row per epoch. Each loss is followed by the metrics, such as
+`train_accuracy` in 0 … 1. `seconds` count from the end of the previous row, so they add up to the time of the run.
+`val_seconds` of them are for validation, `checkpoint_seconds` for checkpoints and reports, and the rest is training."""
 
 Row = dict[str, float]
 
 
 def best_of(rows: list[Row], best_by: str = "auto") -> Row:
-    """The epoch with the highest validation figure; of equal ones, that with the lowest loss.
+    """The epoch with the best validation metric; of equal ones, the one with the lowest loss.
 
-    `best_by` is a recipe's: the name of a figure, or `loss`, of which the lowest is the best, as of a figure with `-`
-    before its name; `auto` is the accuracy, or the loss if there is none.
+    `best_by` is the name of a metric, or `loss`. For `loss`, and for a metric with `-` before its name, the lowest is
+    best. `auto` is the accuracy, or the loss if there is none.
     """
     if best_by == "auto":
         best_by = "accuracy" if "val_accuracy" in rows[0] else "loss"
@@ -54,7 +52,7 @@ def best_of(rows: list[Row], best_by: str = "auto") -> Row:
 
 
 def figures_of(row: Row) -> list[str]:
-    """The names of the figures in a row."""
+    """The names of the metrics in a row."""
     return [name.removeprefix("val_") for name in row if name.startswith("val_") and name not in COLUMNS]
 
 
@@ -69,7 +67,7 @@ class RunFolder:
         self._writer = Writer(self._write)
 
     def open(self) -> None:
-        """Make the folder and keep other processes out until this one ends. Raises SpecError (E0705)."""
+        """Create and lock the folder until this process ends. Raises SpecError (E0705)."""
         make_folder(self.last)
         try:
             self._lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
@@ -85,7 +83,7 @@ class RunFolder:
             raise SpecError([Problem("E0705", what, file=str(self.path), help=help)]) from None
 
     def close(self) -> None:
-        """Let other processes in, when all is written."""
+        """Unlock the folder once everything is written."""
         self._writer.wait()
         if self._board is not None:
             self._board.close()
@@ -96,25 +94,26 @@ class RunFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether a run stands in it."""
+        """True if the folder contains a run."""
         return (self.path / "run.json").is_file() or bool(checkpoints(self.last))
 
     def write_description(self, files: dict[str, str], facts: dict[str, Any]) -> None:
-        """The recipe, the network and the facts of the run."""
+        """Write the recipe, the network and the facts of the run."""
         for name, text in files.items():
             write_text(self.path / name, text)
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-        # A path that is not UTF-8 is escaped as JSON can read it.
+        # A path that isn't UTF-8 is escaped, so that JSON can represent it.
         write_bytes(self.path / "run.json", text.encode("utf-8", "backslashreplace"))
 
     def write_recipe(self, text: str) -> None:
-        """recipe.yaml."""
+        """Write recipe.yaml."""
         write_text(self.path / "recipe.yaml", text)
 
     def refuse_another(self, files: dict[str, str], facts: dict[str, Any]) -> str:
-        """Compare the request with what the run was started with. Raises SpecError (E0706) if they differ.
+        """Compare the request with the settings of the run. Raises SpecError (E0706) if they differ.
 
-        More epochs are no difference; a sentence says what they change. It is empty if the epochs are the same.
+        A larger number of epochs is allowed; then a sentence describes its effect. It is empty if the number is the
+        same.
         """
         longer = ""
         known = read_facts(self.path)
@@ -167,7 +166,7 @@ class RunFolder:
         )
 
     def write_metrics(self, rows: list[Row]) -> None:
-        """metrics.csv."""
+        """Write metrics.csv."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -175,7 +174,7 @@ class RunFolder:
         write_text(self.path / "metrics.csv", text.getvalue())
 
     def write_curves(self, title: str, rows: list[Row], best: Row, losses: list[Tensor], smoothed: bool) -> None:
-        """curves.png, and the numbers of its finest line, losses.csv."""
+        """Write curves.png, and losses.csv with the loss of each step."""
         from archc.training.curves import draw_curves
 
         write_bytes(self.path / "curves.png", draw_curves(title, rows, best, losses, smoothed))
@@ -183,35 +182,35 @@ class RunFolder:
         write_text(self.path / "losses.csv", "step,loss\n" + "".join(f"{step},{loss:.6g}\n" for step, loss in steps))
 
     def open_board(self, rows: list[Row], losses: list[Tensor]) -> None:
-        """Put the figures so far into tensorboard/, and from now on those of every epoch."""
+        """Start TensorBoard logging with the epochs so far."""
         from archc.training.tensorboard import Board
 
         self._board = Board(self.path / "tensorboard")
         self._board.write(rows, losses)
 
     def write_board(self, rows: list[Row], losses: list[Tensor]) -> None:
-        """tensorboard/, if it is open."""
+        """Update tensorboard/, if logging is on."""
         if self._board is not None:
             self._board.write(rows, losses)
 
     def write_test(self, data: str, score: Score) -> None:
-        """test.json: the best weights on the test images."""
+        """Write test.json: the results of the best weights on the test images."""
         text = json.dumps({"data": data, **score.facts()}, indent=2, ensure_ascii=False)
         write_text(self.path / "test.json", text + "\n")
 
     def read_best(self) -> dict[str, Tensor]:
-        """The weights of best.safetensors. Raises SpecError (E0501) if they are not there."""
+        """Read the weights of best.safetensors. Raises SpecError (E0501) if the file doesn't exist."""
         return read_weights(self.path / "best.safetensors")
 
     def save(self, epoch: int, step: int, state: dict[str, Any], best: dict[str, Tensor] | None) -> None:
-        """Write best.safetensors, if there are new best weights, and then a checkpoint, beside the next steps.
+        """Write best.safetensors, if there are new best weights, and then a checkpoint, in a thread.
 
-        The states must not change any more. Raises SpecError (E0601) if an earlier one could not be written.
+        The states must not change afterwards. Raises SpecError (E0601) if an earlier one couldn't be written.
         """
         self._writer.submit(Request(epoch, step, state, best))
 
     def settle(self) -> None:
-        """Wait until all is written. Raises SpecError (E0601) if it could not be."""
+        """Wait until everything is written. Raises SpecError (E0601) if that failed."""
         self._writer.finish()
 
     def _write(self, request: Request) -> None:
@@ -240,7 +239,7 @@ def _first_change(old: str, new: str) -> str:
 
 
 def _longer(changes: list[tuple[str, str]], recipe: str) -> str:
-    """What a larger number of epochs means; empty if the changes are of another sort."""
+    """The effect of a larger number of epochs; empty if there are other changes."""
     for old, new in changes:
         (name, _, before), (_, _, after) = old.partition(":"), new.partition(":")
         if name == "epochs" and before.strip().isdigit() and after.strip().isdigit() and int(after) > int(before):
@@ -267,11 +266,11 @@ _FACTS = {
     "weights": dict,
     "images": dict,
 }
-"""What run.json must say for the run to be used again."""
+"""The entries that run.json needs."""
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What a run's run.json says. Raises SpecError (E0705) if it is no run, or was changed to something else."""
+    """Read a run's run.json. Raises SpecError (E0705) if it isn't from a run, or was changed."""
     fault = ""
     facts: Any = None
     try:
@@ -289,7 +288,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def read_history(path: Path) -> list[Row]:
-    """The rows of a run's metrics.csv: none if no epoch has ended. Raises SpecError (E0705) if it is damaged."""
+    """The rows of a run's metrics.csv; empty if no epoch has finished. Raises SpecError (E0705) if it is damaged."""
     try:
         text = read_bytes(path / "metrics.csv").decode("utf-8")
         return [
@@ -304,7 +303,7 @@ def read_history(path: Path) -> list[Row]:
 
 
 def _wrong_fact(facts: Any) -> str:
-    """What in run.json can't have been written by a training; empty if nothing."""
+    """The first entry of run.json that a training can't have written; empty if there is none."""
     if not isinstance(facts, dict):
         return "run.json does not contain a mapping"
     for name, kind in _FACTS.items():
@@ -324,7 +323,7 @@ def _wrong_fact(facts: Any) -> str:
 
 
 def fresh_folder(stem: str) -> Path:
-    """A new folder below runs/, numbered where the name is taken."""
+    """A new folder in runs/, with a number if the name is taken."""
     make_folder(Path("runs"))
     number = 1
     while True:
@@ -340,7 +339,7 @@ def fresh_folder(stem: str) -> Path:
 
 
 def versions(device: torch.device) -> dict[str, Any]:
-    """What a result depends on beside recipe, network and data."""
+    """Versions that affect the result, besides recipe, network and data."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return {
         "archc": __version__,

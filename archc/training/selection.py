@@ -1,4 +1,4 @@
-"""Patterns that select parts of a network by name, as `--freeze` and `--lr-scale` take them."""
+"""Patterns that select parts of a network by name, for `--freeze` and `--lr-scale`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from archc.problems import Problem, SpecError, did_you_mean
 
 
 def select(names: Iterable[str], patterns: Sequence[str], option: str, network: str) -> set[str]:
-    """The names that the patterns select. The last pattern that fits decides, and `!` before one deselects.
+    """The names that patterns select. The last matching pattern decides, and a pattern with `!` deselects.
 
-    Raises SpecError (E0701) if a pattern fits no name.
+    Raises SpecError (E0701) if a pattern matches no name.
     """
     names = list(names)
     for pattern in patterns:
@@ -25,7 +25,7 @@ def select(names: Iterable[str], patterns: Sequence[str], option: str, network: 
 
 
 def require_match(names: Sequence[str], pattern: str, option: str, network: str) -> None:
-    """Raise SpecError (E0701) if a pattern fits none of the names."""
+    """Raise SpecError (E0701) if a pattern matches none of the names."""
     if any(matches(name, pattern) for name in names):
         return
     parts = [name.split(".") for name in names]

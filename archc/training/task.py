@@ -1,6 +1,6 @@
-"""What a network answers for an image: one class, several labels, numbers, or a class for each pixel.
+"""The output of a network for an image: one class, several labels, numbers, or a class for each pixel.
 
-The type of the labels decides which of them it is. A task knows what scores the network must have, and measures them.
+The type of the labels decides. A task defines the shape of the scores, the loss, and the metrics.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ MISSING = -100
 """The label of an image that could not be read: torch's `ignore_index`."""
 
 IGNORED = 255
-"""The label of pixels that do not count."""
+"""The label of ignored pixels."""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One kind of labels, of which a tensor has the type `kind` and `rank` dimensions, the first of them the images'.
+    """A type of labels: a tensor of the type `kind` with `rank` dimensions, the first of them the images.
 
-    `figures` are measured beside the loss; the first one is shown and drawn. `losses` gives the loss of each image
-    (batch), and `measured` its figures (batch, figures), both from the scores and the labels of a batch.
+    `figures` are the metrics besides the loss; the first one is printed and plotted. `losses` returns the loss of each
+    image (batch), and `measured` its metrics (batch, metrics), both from the scores and the labels of a batch.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Task:
     measured: Callable[[Tensor, Tensor], Tensor]
 
     def shape(self, classes: int, size: Shape) -> Shape:
-        """The scores that a network must have for an image of (channels, height, width)."""
+        """The shape of the scores for an image of (channels, height, width)."""
         return (classes, *size[1:]) if self.rank == 3 else (classes,)
 
     def known(self, labels: Tensor) -> Tensor:
@@ -52,8 +52,8 @@ def _class_losses(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def _class_figures(scores: Tensor, labels: Tensor) -> Tensor:
-    """Whether the label has the highest score, and whether it is among the best five."""
-    hit = scores.argmax(1) == labels  # ties go to the lower class, as torch.max resolves them
+    """Whether the label has the highest score, and whether it is among the top five."""
+    hit = scores.argmax(1) == labels  # ties go to the lower class, as in torch.max
     best = scores.topk(min(5, scores.shape[1])).indices
     return torch.stack([hit, (best == labels[:, None]).any(1)], 1)
 
@@ -63,7 +63,7 @@ def _label_losses(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def _label_figures(scores: Tensor, labels: Tensor) -> Tensor:
-    """The share of labels that are right, and whether all are."""
+    """The fraction of correct labels, and whether all are correct."""
     right = (scores > 0) == labels
     return torch.stack([right.double().mean(1), right.all(1).double()], 1)
 
@@ -82,7 +82,7 @@ def _mask_losses(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def _mask_figures(scores: Tensor, labels: Tensor) -> Tensor:
-    """The share of pixels that are right, and the mean over the classes of an image of intersection over union."""
+    """The fraction of correct pixels, and the mean intersection over union of the classes in an image."""
     counted = (labels != IGNORED).flatten(1)
     found, right = scores.argmax(1).flatten(1), labels.long().flatten(1)
     accuracy = ((found == right) & counted).sum(1) / counted.sum(1).clamp(min=1)
@@ -96,23 +96,23 @@ def _mask_figures(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 CLASSES = Task("one class per image", torch.int64, 1, ("accuracy", "top5"), _class_losses, _class_figures)
-"""Cross-entropy. The trainer's own criterion for them also smooths and weighs labels."""
+"""Cross-entropy. The trainer's own criterion also supports label smoothing and class weights."""
 
 LABELS = Task("several labels per image", torch.bool, 2, ("accuracy", "exact"), _label_losses, _label_figures)
-"""Binary cross-entropy, a mean over the labels."""
+"""Binary cross-entropy, averaged over the labels."""
 
 NUMBERS = Task("numbers per image", torch.float32, 2, ("error",), _number_losses, _number_figures)
-"""The mean squared error over the numbers. The figure is the mean absolute error."""
+"""The mean squared error over the numbers. The metric is the mean absolute error."""
 
 MASKS = Task("one class per pixel", torch.uint8, 3, ("accuracy", "iou"), _mask_losses, _mask_figures)
-"""Cross-entropy, a mean over the pixels of an image that count."""
+"""Cross-entropy, averaged over the pixels of an image that aren't ignored."""
 
 TASKS = {"classes": CLASSES, "labels": LABELS, "numbers": NUMBERS, "masks": MASKS}
-"""By the names that run.json has for them."""
+"""By their names in run.json."""
 
 
 def task_of(labels: Tensor | tuple[int, ...]) -> str:
-    """The name of the task of some labels. Raises SpecError (E0702) if there is none for their type."""
+    """The name of the task for labels. Raises SpecError (E0702) if there is none for their type."""
     if not isinstance(labels, Tensor):
         return "classes"
     for name, task in TASKS.items():

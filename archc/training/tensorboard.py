@@ -1,4 +1,4 @@
-"""The figures of a run for TensorBoard, beside metrics.csv and losses.csv."""
+"""TensorBoard logging of a run, in addition to metrics.csv and losses.csv."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ FIGURES = {
     "learning rate": "lr",
     "images per second": "images_per_second",
 }
-"""Of each epoch, and their columns in metrics.csv; a training may have other figures than these, and some of them."""
+"""The values of each epoch, and their columns in metrics.csv; a training may lack some and have others."""
 
 _PARTS = (("train", "training"), ("val", "validation"))
 
 
 def require_board() -> None:
-    """Raises SpecError (E0701) where TensorBoard is not installed."""
+    """Raise SpecError (E0701) if TensorBoard isn't installed."""
     if not installed("tensorboard"):
         help = f"{how_to_install('tensorboard')}, or remove --tensorboard"
         raise SpecError([Problem("E0701", "TensorBoard is not installed", file="recipe", help=help)])
 
 
 class Board:
-    """Writes to a folder what TensorBoard reads: the figures of each epoch, the loss of each step.
+    """Writes the metrics of each epoch and the loss of each step for TensorBoard.
 
-    A run that is resumed writes all of it anew, so that no step is there twice or missing. All methods raise SpecError
-    (E0601) if the folder can't be written.
+    A resumed run writes everything again, so that no step is duplicated or missing. All methods raise SpecError (E0601)
+    if the folder can't be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Board:
             self._writer: Any = SummaryWriter(str(folder))
 
     def write(self, rows: list[dict[str, float]], losses: list[Tensor]) -> None:
-        """Add the epochs that are new: a row and a tensor of losses each."""
+        """Add the new epochs: one row and one tensor of losses each."""
         with self._reporting():
             for row, part in list(zip(rows, losses, strict=True))[self._epochs :]:
                 self._epochs += 1
@@ -68,13 +68,13 @@ class Board:
             self._writer.flush()
 
     def close(self) -> None:
-        """No more is written. What went wrong before was reported then."""
+        """Close the writer. Earlier errors were reported when they happened."""
         with suppress(OSError):
             self._writer.close()
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        """A full disk is reported once: TensorBoard's thread, which writes, hands its error over and prints it, too."""
+        """Report a full disk once, because TensorBoard's writer thread passes its error on and also prints it."""
         hook = threading.excepthook
         threading.excepthook = lambda failed: None if isinstance(failed.exc_value, OSError) else hook(failed)
         try:

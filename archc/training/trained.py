@@ -1,4 +1,4 @@
-"""A trained network with all that it takes to use it: evaluation on a dataset, predictions for images."""
+"""A trained network, ready to use: evaluation on a dataset, and predictions for images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ Part = Literal["train", "validation", "test"]
 
 
 class Prediction(NamedTuple):
-    """The most probable classes of an image with their probabilities, best first; or why it cannot be read."""
+    """The most probable classes of an image with their probabilities, best first.
+
+    If the image can't be read, it has the reason instead.
+    """
 
     path: Path
     classes: list[tuple[str, float]]
@@ -62,7 +65,10 @@ class Trained:
     device: torch.device
 
     def data(self, name: str | None = None, data_dir: str | Path | None = None, limit: int = 0) -> Data:
-        """The run's own data with the run's own limit, or that of a name. Raises SpecError (E0702) if it is missing."""
+        """The run's own data with the run's own limit, or a named dataset.
+
+        Raises SpecError (E0702) if it is missing.
+        """
         if name is None:
             limit = limit or self.facts["limit"]
         if name is None and not self.facts["data"]:
@@ -78,10 +84,10 @@ class Trained:
         return load_test(self.facts["test"], place, data, limit=limit) if own else data
 
     def evaluate(self, data: Data | None = None, part: Part = "validation") -> Evaluation:
-        """The network's answers for the images of a part, by default of the run's own data.
+        """Evaluate the network on the images of a part, by default of the run's own data.
 
-        The batches and the precision are those of the training, so the numbers are, too. Raises SpecError: E0703 if
-        the data has other classes, E0702 if the part is not there or no image can be read.
+        Batches and precision are the same as in training, so the numbers are, too. Raises SpecError: E0703 if the data
+        has other classes, E0702 if the part doesn't exist or no image can be read.
         """
         data = self.data() if data is None else data
         if self.task is not CLASSES:
@@ -98,9 +104,9 @@ class Trained:
         return Evaluation(data.name, self.classes, score, labels, predicted, probability, unreadable)
 
     def score(self, data: Data | None = None, part: Part = "validation") -> Score:
-        """The loss and the figures for the images of a part, by default of the run's own data, for labels of any kind.
+        """The loss and the metrics for the images of a part, by default of the run's own data, for labels of any type.
 
-        The loss is that of the task, not one of the program that trained. Raises SpecError as `evaluate` does.
+        The loss is the task's, not a program's own. Raises SpecError as `evaluate` does.
         """
         return self._measure(self.data() if data is None else data, part, lambda _scores, _labels: None)[0]
 
@@ -126,7 +132,7 @@ class Trained:
         return score, dict(batches.unreadable)
 
     def pixels(self, data: Data, part: Part, rows: list[int]) -> list[Tensor]:
-        """Images of a part as the network sees them, before normalization: uint8 (channels, height, width) each."""
+        """The images of a part as the network gets them, before normalization: uint8 (channels, height, width) each."""
         _, batches = self._batches(data, part)
         wanted = [torch.tensor([row]) for row in rows]
         return [batch.pixels[0].cpu() for batch in batches.of(wanted, torch.empty(0))]
@@ -134,9 +140,9 @@ class Trained:
     def predict(self, images: Iterable[str | Path], count: int = 5) -> Iterator[Prediction]:
         """The `count` most probable classes of each image: files, folders with images, or patterns.
 
-        Images are read ahead and pass the network in batches. One that cannot be read is a prediction without classes.
-        For several labels per image each has a probability of its own, and for numbers these stand in its place.
-        Raises SpecError (E0703) for masks.
+        Images are prefetched, and pass the network in batches. An image that can't be read gives a prediction without
+        classes. For several labels per image, each has its own probability; for numbers, the values replace the
+        probabilities. Raises SpecError (E0703) for masks.
         """
         if self.task is MASKS:
             what = f"the network of the run `{self.folder}` gives a class for each pixel"
@@ -149,7 +155,7 @@ class Trained:
         preparation, reading = preparations(
             self.recipe.model_copy(update={"strict_images": False}), self.size, files=True
         )
-        workers = worker_count(self.recipe) if len(rows) > 1 else 0  # to start them takes longer than a batch
+        workers = worker_count(self.recipe) if len(rows) > 1 else 0  # starting them takes longer than a batch
         batches = FolderBatches(FolderImages(tuple(files), (0,) * len(files)), reading, self.device, workers)
         with worker_deaths():
             for row, (pixels, *_) in zip(rows, batches.of(rows, torch.empty(0)), strict=True):
@@ -184,11 +190,11 @@ class Trained:
 
 
 def load_run(path: str | Path, *, model: nn.Module | None = None, device: str = "auto") -> Trained:
-    """The network of a run with its best weights; `path` is its folder, or a weights file in it.
+    """Load the network of a run with its best weights; `path` is its folder, or a weights file in it.
 
-    `model` is needed if the network came from Python: one of the same layers, which takes the weights. `device` is
-    auto, cpu, cuda or cuda:N. Raises SpecError: E0705 if it is not a run, E0704 if `model` is missing, E0501 if no
-    epoch has ended yet, E0709 if the device is not there.
+    `model` is required if the network came from Python: a module with the same layers, into which the weights are
+    loaded. `device` is auto, cpu, cuda or cuda:N. Raises SpecError: E0705 if it isn't a run, E0704 if `model` is
+    missing, E0501 if no epoch has finished yet, E0709 if the device doesn't exist.
     """
     path = Path(path)
     folder = path.parent if path.suffix == ".safetensors" else path

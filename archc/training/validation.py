@@ -1,4 +1,4 @@
-"""How a network is evaluated: the same batches and the same precision in training and afterwards."""
+"""The settings of evaluation: the same batches and precision during training and afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes that read images: signals are not for them, and their death is explained."""
+"""The processes that read images: they ignore signals, and their death is explained."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Processes that are started within the block never receive SIGINT and SIGTERM; this one does after the block.
+    """Processes started within the block never receive SIGINT and SIGTERM; this one receives them after the block.
 
-    A group of processes gets a signal as a whole (Ctrl-C, timeout, Slurm, systemd). The main process finishes its step,
-    saves, and ends the workers. A worker that obeyed by itself would break that step.
+    A process group receives signals as a whole (Ctrl-C, timeout, Slurm, systemd). The main process finishes its step,
+    saves, and ends the workers. A worker that ended by itself would break that step.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -32,14 +32,14 @@ def signals_held() -> Iterator[None]:
 
 
 def start_worker(_number: int) -> None:
-    """What a worker does first."""
+    """Initialize a worker."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 
 def _end_all() -> None:
-    """Kill the workers that are left: one may wait forever for a lock of the dead one, and they ignore SIGTERM."""
+    """Kill the remaining workers: one may wait forever for a lock of the dead one, and they ignore SIGTERM."""
     main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if main else None  # torch raises for each child that dies
     for process in active_children():
@@ -51,11 +51,11 @@ def _end_all() -> None:
 
 @contextmanager
 def worker_deaths() -> Iterator[None]:
-    """A worker that was killed is an error with its process and its signal (E0708)."""
+    """Turn the death of a worker into an error with its process and its signal (E0708)."""
     try:
         yield
     except RuntimeError as error:
-        first: BaseException = error  # torch replaces the reason by "exited unexpectedly" if it waits for the worker
+        first: BaseException = error  # torch reports "exited unexpectedly" if it waits for the worker
         while isinstance(first.__context__, RuntimeError) and _DIED.match(str(first.__context__)):
             first = first.__context__
         died = _DIED.match(str(first))

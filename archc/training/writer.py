@@ -1,4 +1,4 @@
-"""Checkpoints and best weights, written by a thread while the next steps run."""
+"""Checkpoints and best weights, written by a thread during the next steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = dict[str, Any]
 
 
 class Request(NamedTuple):
-    """A state after so many epochs and steps, and new best weights, if there are any: nothing that a step changes."""
+    """A state after a number of epochs and steps, and new best weights, if there are any; steps don't change them."""
 
     epoch: int
     step: int
@@ -23,9 +23,9 @@ class Request(NamedTuple):
 class Writer:
     """Writes one request at a time, in a thread.
 
-    A request that comes while another one is being written waits, and takes the place of one that waits already: a
-    slow disk makes checkpoints rarer, but never the steps slower. So at most three states are in memory: that of the
-    steps, the one that is being written, and the one that waits.
+    A request waits while another is being written, and replaces one that is already waiting. So a slow disk makes
+    checkpoints rarer, but never slows down the steps. At most three states are in memory: the current one, the one that
+    is being written, and the one that waits.
     """
 
     def __init__(self, write: Callable[[Request], None]) -> None:
@@ -36,7 +36,7 @@ class Writer:
         self._fault: BaseException | None = None
 
     def submit(self, request: Request) -> None:
-        """Have a request written. Raises what an earlier one raised."""
+        """Submit a request. Raises the error of an earlier one."""
         self._raise()
         with self._lock:
             if self._waiting is not None and request.best is None:
@@ -47,7 +47,7 @@ class Writer:
                 self._thread.start()
 
     def finish(self) -> None:
-        """Wait until all is written. Raises what went wrong."""
+        """Wait until everything is written. Raises earlier errors."""
         self.wait()
         self._raise()
 
@@ -78,7 +78,7 @@ class Writer:
 
 
 def snapshot(state: Any) -> Any:
-    """A copy on the CPU of dicts, lists and tensors, which no later step changes."""
+    """Copy dicts, lists and tensors to the CPU, so that later steps don't change them."""
     if isinstance(state, Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):
