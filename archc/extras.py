@@ -1,4 +1,4 @@
-"""The optional parts of an installation: the package that each command needs, and the extra that installs it."""
+"""Optional dependencies: the packages that commands need, and the extra that installs each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PACKAGES: Final = {
     "torchvision": "torch",
     "tqdm": "torch",
 }
-"""Packages by the name of their import, and the extra of pyproject.toml that brings each."""
+"""Optional packages by import name, and the extra of pyproject.toml that includes each."""
 
 
 def installed(package: str) -> bool:
@@ -43,14 +43,14 @@ def how_to_install(package: str) -> str:
 
 
 def missing(error: ImportError) -> str | None:
-    """Return the optional package whose absence raised an error, or None if it has another cause."""
+    """Return the optional package whose absence caused an error, or None if there is another cause."""
     package = (error.name or "").partition(".")[0]
     return package if package in _PACKAGES and not installed(package) else None
 
 
 @contextmanager
 def needed_by(what: str) -> Iterator[None]:
-    """Import an optional package within it: its absence is an ImportError that names the extra to install."""
+    """Turn a missing optional package within the block into an ImportError that names the extra to install."""
     try:
         yield
     except ImportError as error:

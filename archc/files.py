@@ -1,4 +1,4 @@
-"""Files read if they are files, and written whole or not at all."""
+"""Safe reading and atomic writing of files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from archc.problems import Problem, SpecError
 
 
 def require_file(path: Path) -> None:
-    """Raise OSError unless there is a regular file, for a library to read.
+    """Raise OSError unless the path is a regular file.
 
-    Reading from a FIFO waits for a writer, and opening a device may set it to work.
+    Use it before a library reads the file, because reading a FIFO waits for a writer, and opening a device can have
+    side effects.
     """
     _require_regular(os.stat(path))
 
@@ -25,7 +26,7 @@ def require_file(path: Path) -> None:
 def read_bytes(path: Path, most: int = -1) -> bytes:
     """Return the content of a regular file, or its first `most` bytes. Raises OSError, as `require_file` does."""
     require_file(path)
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO may have taken the place meanwhile
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may be a FIFO by now
     with open(handle, "rb") as file:
         _require_regular(os.fstat(handle))
         return file.read(most)
@@ -40,11 +41,11 @@ def _require_regular(status: os.stat_result) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends without an error.
+    """Open a new file that replaces `path` if the block ends without an error.
 
-    It follows a symbolic link, and keeps the mode and, if the process may, the owner of the file that it replaces.
-    On Linux, it has no name before: a process that is killed leaves nothing behind. Raises SpecError (E0601) if it
-    cannot be written, or if `path` is read-only or not a regular file.
+    It follows symbolic links, and keeps the mode and, if permitted, the owner of the replaced file. On Linux the file
+    has no name before the end, so a killed process leaves nothing behind. Raises SpecError (E0601) if it can't be
+    written, or if `path` is read-only or not a regular file.
     """
     named: Path | None = None
     try:
@@ -56,7 +57,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(handle)
             if before is not None:
-                with suppress(OSError):  # only root may give a file to somebody else
+                with suppress(OSError):  # only root can change the owner
                     os.chown(handle, before.st_uid, before.st_gid)
                 os.chmod(handle, stat.S_IMODE(before.st_mode))
             named = named or _name(handle, target.parent)
@@ -70,13 +71,13 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _replaced(target: Path) -> os.stat_result | None:
-    """The status of the file that is to be replaced, if there is one. Raises OSError if it must not be."""
+    """The status of the file to replace, if it exists. Raises OSError if it must not be replaced."""
     try:
         status = os.stat(target)
     except FileNotFoundError:
         return None
     _require_regular(status)
-    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):  # the first, because root may write any file
+    if not status.st_mode & 0o222 or not os.access(target, os.W_OK):  # root can write to any file
         raise PermissionError(errno.EACCES, "the file is read-only")
     return status
 
@@ -86,20 +87,20 @@ def _temporary_name(folder: Path) -> Path:
 
 
 def _new_file(folder: Path) -> tuple[int, Path | None]:
-    """A new file in a folder: its descriptor, and its name unless the system can do without one."""
+    """Create a file in a folder; return its descriptor, and its name unless the system supports unnamed files."""
     if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
-        with suppress(OSError):  # not every file system has unnamed files
+        with suppress(OSError):  # some file systems don't support unnamed files
             return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), None
     path = _temporary_name(folder)
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666), path
 
 
 def _name(handle: int, folder: Path) -> Path:
-    """Give an unnamed file a temporary name: no system call lets it replace another file."""
+    """Give an unnamed file a temporary name, because no system call can replace another file by it."""
     path = _temporary_name(folder)
     opened = os.open(folder, os.O_RDONLY)
     try:
-        # With a folder's descriptor, Python calls linkat, which follows the link in /proc.
+        # With the folder's descriptor, Python calls linkat, which follows the link in /proc.
         os.link(f"/proc/self/fd/{handle}", path.name, dst_dir_fd=opened, follow_symlinks=True)
     finally:
         os.close(opened)
@@ -118,7 +119,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def require_new(path: Path) -> None:
-    """Raise SpecError (E0601) if there is a file already: it may be somebody's work."""
+    """Raise SpecError (E0601) if the file already exists, so that nothing is overwritten."""
     if path.exists():
         raise SpecError([Problem("E0601", f"`{path}` exists already", file=str(path), help="choose another name")])
 
@@ -132,6 +133,6 @@ def make_folder(path: Path) -> None:
 
 
 def cannot_write(path: Path, error: Exception) -> SpecError:
-    """What is said of a path that cannot be written."""
+    """The error for a path that can't be written."""
     reason = str(getattr(error, "strerror", None) or error).lower()
     return SpecError([Problem("E0601", f"`{path}` cannot be written: {reason}", file=str(path))])

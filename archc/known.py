@@ -1,4 +1,4 @@
-"""Stores of what was worked out before: they grow up to a bound, and are emptied where they would exceed it."""
+"""Bounded caches that are cleared when they are full."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MOST: Final = 20_000
 
 
 def remember(known: dict[Any, Any], key: Any, value: Any) -> None:
-    """Keep a value in a store."""
+    """Store a value in a cache."""
     if len(known) >= _MOST:
         known.clear()
     known[key] = value

@@ -1,4 +1,4 @@
-"""The bundled specs, and how a name or a path finds its spec."""
+"""The bundled specs, and the lookup of specs by name or path."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from archc.reading import read_file
 
 LOCAL = Path("specs")
 _VALUES: Final = {"extends", "name", "description", "paper", "input", "arguments", "expect"}
-"""The keys of a spec that extends another one and gives it nothing but other values."""
+"""The keys of a spec that only gives another one different values."""
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
-"""A spec file of a folder, as another of the same folder names it."""
+"""The name of a spec file, as another file of the same folder writes it."""
 
 
 def bundled() -> dict[str, Path]:
-    """The specs that come with archc, by name."""
+    """The bundled specs by name."""
     folder = Path(str(resources.files("archc.specs")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def families() -> dict[str, list[str]]:
-    """The bundled specs that extend no other one, each with those that extend it, directly or not, by name."""
+    """The bundled specs that extend no other one, each with the names of its extensions, direct and indirect."""
     specs = bundled()
     base = {name: _extended(_root(path)) for name, path in specs.items()}
     found: dict[str, list[str]] = {name: [] for name, extended in base.items() if extended is None}
@@ -39,18 +39,18 @@ def families() -> dict[str, list[str]]:
 
 
 def _numbers(name: str) -> list[str | int]:
-    """For sorting: numbers in a name by their value, so that resnet18 comes before resnet101."""
+    """A sort key that compares numbers in names by value, so that resnet18 comes before resnet101."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def is_row(path: Path) -> bool:
-    """Whether a spec gives another one other values and nothing else: then the other one's classes are its own, too."""
+    """Return True if a spec only gives another one different values, so that both have the same classes."""
     root = _root(path)
     return "extends" in root and root.keys() <= _VALUES
 
 
 def _root(path: Path) -> dict[str, Any]:
-    """The top of a file; empty if it cannot be read, which is reported when it is loaded."""
+    """The top-level mapping of a file; empty if it can't be read, which `load` reports."""
     try:
         return read_file(path, path.name)
     except SpecError:
@@ -63,14 +63,14 @@ def _extended(root: dict[str, Any]) -> str | None:
 
 
 def find_spec(spec: str | Path) -> tuple[Path, str]:
-    """The file of a spec given as a path or a bundled name, and what messages call it. Raises SpecError."""
+    """The file of a spec, given by path or bundled name, and its name in messages. Raises SpecError."""
     path = Path(spec)
     name = str(spec)
     looks_like_name = isinstance(spec, str) and "/" not in name and path.suffix not in (".yaml", ".yml")
     if len(name) > 4000 or "\n" in name:
         help = "to parse the text of a spec, use `archc.loads`"
         raise SpecError([Problem("E0101", "this is not the path of a spec", file=name[:40], help=help)])
-    if looks_like_name and not os.path.isfile(path):  # which raises for no name, be it too long or holding a NUL
+    if looks_like_name and not os.path.isfile(path):  # isfile returns False for names that are too long or contain NUL
         known = bundled()
         if name in known:
             return known[name], f"specs/{name}.yaml"
@@ -83,9 +83,9 @@ def find_spec(spec: str | Path) -> tuple[Path, str]:
 
 
 def named_file(name: str, folder: Path | None) -> Path | None:
-    """The file that a spec of a folder names: `name.yaml` of that folder, or a bundled spec by its name alone.
+    """The file that a spec of a folder names: `name.yaml` in that folder, or a bundled spec by name.
 
-    None if there is no such file, or if it is a link that leads out of the folder. A text has no folder.
+    None if there is no such file, or if it is a link to the outside of the folder. A spec given as text has no folder.
     """
     if FILE_NAME.fullmatch(name) is None:
         return bundled().get(name)
@@ -95,7 +95,7 @@ def named_file(name: str, folder: Path | None) -> Path | None:
 
 
 def is_foreign(spec: str | Path) -> bool:
-    """Return True for a network that is imported: PyTorch code, or a file of ONNX, Caffe or Darknet."""
+    """Return True for a network to import: PyTorch code, or a file of ONNX, Caffe or Darknet."""
     return names_code(spec) or Path(spec).suffix.lower() in (".onnx", ".prototxt", ".cfg")
 
 
@@ -107,12 +107,12 @@ def names_code(spec: str | Path) -> bool:
 
 
 def folder_specs(folder: Path) -> list[Path]:
-    """The files of a folder that are specs by their names, in order."""
+    """The spec files in a folder, sorted."""
     return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
 
 
 def all_specs() -> list[tuple[Path, str]]:
-    """Every spec of ./specs, or of the package where there is no such folder."""
+    """Every spec of ./specs, or of the package if that folder doesn't exist."""
     if LOCAL.is_dir():
         return [(path, str(path)) for path in sorted(LOCAL.glob("*.yaml"))]
     return [(path, f"specs/{path.name}") for path in bundled().values()]

@@ -1,4 +1,4 @@
-"""Specs as a git revision has them: `HEAD~1:specs/x.yaml`. Nothing of the revision is executed."""
+"""Specs of a Git revision: `HEAD~1:specs/x.yaml`. Nothing of the revision is executed."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from archc.reading import read_text
 
 _REVISION = re.compile(r"(?P<revision>[^:\0\n]*):(?P<path>[^:\0\n]+\.ya?ml)")
 _ENVIRONMENT = {
-    "GIT_NO_LAZY_FETCH": "1",  # what a partial clone lacks is not fetched
+    "GIT_NO_LAZY_FETCH": "1",  # don't fetch objects that a partial clone lacks
     "GIT_OPTIONAL_LOCKS": "0",
     "LC_ALL": "C",
 }
 
 
 def is_revision(text: str) -> bool:
-    """Return True if a text names a spec of a revision, rather than a file that is there."""
+    """Return True if a text names a spec of a revision and not an existing file."""
     return _REVISION.fullmatch(text) is not None and not os.path.exists(text)
 
 
 @contextmanager
 def revision_file(text: str) -> Iterator[Path]:
-    """A copy of a spec as a revision has it, beside copies of all that it extends and imports from there.
+    """A copy of a revision's spec, next to copies of the files that it extends and imports.
 
-    Paths are as git takes them: from the repository's root, or with `./` from the working directory. Raises
-    SpecError (E0101) where git does not know the revision or the file.
+    Paths are Git's: relative to the repository's root or, with `./`, to the working directory. Raises SpecError (E0101)
+    if the revision or the file doesn't exist.
     """
     named = _REVISION.fullmatch(text)
     if named is None or named["revision"].startswith("-"):
@@ -52,7 +52,7 @@ def revision_file(text: str) -> Iterator[Path]:
             if data is None:
                 if file == name:
                     raise _missing(text, named["revision"])
-                continue  # told by whoever names it
+                continue  # the spec that names it reports it
             (Path(copy) / file).write_bytes(data)
             found = [other for other in _names(data) if other not in seen]
             waiting += found
@@ -65,12 +65,12 @@ def _names(data: bytes) -> Iterator[str]:
     try:
         root = read_text(data.decode("utf-8-sig"), "")
     except (SpecError, UnicodeDecodeError):
-        return  # told when it is loaded
+        return  # reported when it is loaded
     yield from filter(FILE_NAME.fullmatch, names_in(root))
 
 
 class _Git:
-    """One git process that gives the contents of files."""
+    """A Git process that returns the contents of files."""
 
     def __enter__(self) -> _Git:
         try:
@@ -90,14 +90,14 @@ class _Git:
         self.process.communicate()
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file, `REVISION:PATH`; None where there is none. Raises SpecError for a giant."""
+        """The content of a file, `REVISION:PATH`; None if it doesn't exist. Raises SpecError if it is too large."""
         source, target = self._pipes()
         try:
             target.write(os.fsencode(f"{name}\n"))
             target.flush()
             head = source.readline().split()
         except BrokenPipeError:
-            head = []  # no repository: git has ended
+            head = []  # no repository, so Git has exited
         if len(head) != 3 or head[1] != b"blob":
             return None
         size = int(head[2])
@@ -114,7 +114,7 @@ class _Git:
 
 
 def _missing(text: str, revision: str) -> SpecError:
-    """Why git has not given a file: no repository, no such revision, or no such file in it."""
+    """The error if Git returned no file: no repository, no such revision, or no such file in it."""
     known = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision or 'HEAD'}^{{commit}}"]
     inside = ["git", "rev-parse", "--is-inside-work-tree"]
     run = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}

@@ -1,4 +1,4 @@
-"""Text with styles: plain where it is written to a file, in color on a terminal."""
+"""Text with styles: plain in a file, colored on a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Part(NamedTuple):
 
 
 class Styled:
-    """Lines of parts. `str` gives the plain text, `painted` the text for a terminal."""
+    """Lines of parts. `str` returns plain text, and `painted` colored text for a terminal."""
 
     def __init__(self, lines: Iterable[Iterable[Part]]) -> None:
         self.lines = [list(line) for line in lines]
@@ -50,7 +50,7 @@ def plain(text: str, style: str = "") -> Styled:
 
 
 def by_line(text: str, style: Callable[[str], str]) -> Styled:
-    """Return lines, each in the style that it is given."""
+    """Return lines, each in its own style."""
     return Styled([Part(line, style(line))] for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Numbers, shapes and names as text."""
+"""Formatting of numbers, shapes and names."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 
 
 def form(shape: tuple[int, ...]) -> str:
-    """`64×112×112`."""
+    """Format a shape: `64×112×112`."""
     return "×".join(map(str, shape))
 
 
 def extent(sizes: tuple[int, ...]) -> str:
-    """How much of each axis: `7` where all are equal, else `7×5`; `-` without axes."""
+    """Format one number per axis: `7` if all are equal, otherwise `7×5`; `-` without axes."""
     if len(set(sizes)) == 1:
         return str(sizes[0])
     return form(sizes) if sizes else "-"
 
 
 def engineering(count: int) -> str:
-    """`1.498 G`: a count with three decimals and its prefix."""
+    """Format a count with three decimals and an SI prefix: `1.498 G`."""
     for size, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= size:
             return f"{count / size:.3f} {prefix}"
@@ -28,7 +28,7 @@ def engineering(count: int) -> str:
 
 
 def amount(count: int) -> str:
-    """`6.62 M`: a count in three digits."""
+    """Format a count with three digits: `6.62 M`."""
     for unit, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= unit:
             return f"{count / unit:#.3g} {sign}".replace(". ", " ")
@@ -36,12 +36,12 @@ def amount(count: int) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """`1 problem`, `2 problems`."""
+    """Format a count with a noun: `1 problem`, `2 problems`."""
     return f"{count} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def mebibytes(size: int) -> str:
-    """`25.3 MiB`, `812 KiB`: bytes in three digits with their unit."""
+    """Format a number of bytes with three digits: `25.3 MiB`, `812 KiB`."""
     if size < 1000:
         return f"{size} B"
     amount, unit = size / 2**10, "KiB"
@@ -59,9 +59,10 @@ def aligned(
     ruled: bool = False,
     width: int | None = None,
 ) -> str:
-    """Rows of one length in columns, those of `right` set right; `ruled` draws a line below the first.
+    """Rows of equal length as aligned columns.
 
-    If a width is given and a row is longer, its longest texts go on in the next line.
+    The columns in `right` are right-aligned, and `ruled` draws a line below the first row. If a width is given and a
+    row is longer, its longest texts continue on the next line.
     """
     widths = _widths(rows)
     if width is not None and _total(widths) > width:
@@ -87,13 +88,13 @@ def _total(widths: Sequence[int]) -> int:
 
 
 _NARROWEST: Final = 12
-"""The least columns that a text keeps."""
+"""The minimum width of a text column."""
 
 
 def _folded(
     rows: Sequence[Sequence[str]], widths: Sequence[int], excess: int, right: frozenset[int]
 ) -> list[list[str]]:
-    """Rows whose widest texts are on as many lines as it takes to save some columns; numbers stay as they are."""
+    """Wrap the widest texts of rows to save some columns; numbers aren't wrapped."""
     room = list(widths)
     for at in sorted(set(range(len(widths))) - right, key=lambda at: -widths[at]):
         room[at] = max(_NARROWEST, widths[at] - max(0, excess))
@@ -107,7 +108,7 @@ def _folded(
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """A text on lines of a width, broken at spaces and behind the dots of names; a longer word stays whole."""
+    """Wrap a text at spaces and after the dots of names; a longer word stays whole."""
     lines = [""]
     for part in re.split(r"(?<= )|(?<=\w\.)(?=[A-Za-z_])", text):
         if lines[-1] and len(lines[-1]) + len(part.rstrip(" ")) > width:
@@ -117,7 +118,7 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def fitted(rows: Sequence[Sequence[str]], right: frozenset[int], width: int | None, spare: Sequence[int] = ()) -> str:
-    """Rows as of `aligned`, ruled; to fit the width, the columns of `spare` are omitted first, one by one."""
+    """Rows as in `aligned`, ruled. To fit the width, the columns of `spare` are omitted first, one by one."""
     omitted: list[int] = []
     for column in spare:
         if width is None or _total(_widths(_without(rows, omitted))) <= width:
@@ -135,40 +136,40 @@ def _without(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> list[list
 
 
 def hanging(first: str, text: str, width: int | None) -> str:
-    """A text behind another, whose further lines stand below its own beginning."""
+    """A text after a label, with further lines indented below its start."""
     if width is None:
         return first + text
     return first + f"\n{' ' * len(first)}".join(wrapped(text, max(_NARROWEST, width - len(first))))
 
 
 _UNSEEN: Final = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, with those of terminals
-    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # what reorders lines, or ends them for some readers
-    r"\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\U000e0000-\U000e0fff"  # what cannot be seen
-    r"\ud800-\udfff"  # halves of characters, and bytes of names that are not UTF-8
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, including those of terminals
+    r"\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # characters that reorder lines, or end them for some readers
+    r"\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\U000e0000-\U000e0fff"  # invisible characters
+    r"\ud800-\udfff"  # surrogates, and bytes of file names that aren't UTF-8
 )
 _WITHIN_LINES = re.compile(f"[{_UNSEEN}]")
 _ON_A_LINE = re.compile(f"[\\t\\n{_UNSEEN}]")
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of a library says, at most 300 characters of one line; its class if it says nothing."""
+    """The message of a library's error, at most 300 characters of one line, or its class if there is no message."""
     said = getattr(error, "strerror", None) or str(error)
     return next((line.strip()[:300] for line in said.splitlines() if line.strip()), type(error).__name__)
 
 
 def visible(text: str) -> str:
-    """Lines as a terminal may show them: what moves the cursor, changes colors or hides is escaped as in JSON."""
+    """Escape characters that move the cursor, change colors or are invisible, as in JSON."""
     return _WITHIN_LINES.sub(_escaped, text)
 
 
 def printable(text: str) -> str:
-    """As `visible`, on one line."""
+    """Like `visible`, on one line."""
     return _ON_A_LINE.sub(_escaped, text)
 
 
 def in_columns(text: str) -> str:
-    """A line in which each character that is not to reach a terminal has a stand-in of the same width."""
+    """Replace each character that must not reach a terminal by one of the same width."""
     return _ON_A_LINE.sub(lambda found: " " if found[0] == "\t" else "�", text)
 
 
@@ -182,5 +183,5 @@ _MARKS = {ord(mark): f"\\{mark}" for mark in "\\`*_[]|#~"} | {ord("<"): "&lt;", 
 
 
 def markdown(text: str) -> str:
-    """A text as itself in markdown: no mark-up, no HTML."""
+    """Escape a text so that Markdown shows it literally."""
     return text.translate(_MARKS)

@@ -1,4 +1,4 @@
-"""Back end: the checked graph to PyTorch source."""
+"""The back end that writes PyTorch source."""
 
 from archc.emit.lines import Place, source_places
 from archc.emit.source import body_digest, emit_source, template_text

@@ -1,4 +1,4 @@
-"""The constructor of a class: what it makes, in order, and what `forward` has to know."""
+"""The constructor of a class: the modules it creates, in order, and the attributes that `forward` needs."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from archc.plan.names import Names
 from archc.plan.plan import Assign, BodyPlan, Case, Chosen, ClassPlan, Layer, Loop, Make, Step, Use, makes
 
 BY_NAME = frozenset({"kernel_size", "stride", "padding", "dilation", "groups", "bias"})
-"""Arguments that are written by name even where they are required, as with torch's own layers."""
+"""Arguments that are passed by name even if they are required, as usual with torch's layers."""
 
 _FOLD = 3
-"""So many equal neighbors in a chain become one line."""
+"""This many equal neighbors in a chain become one line."""
 
 Comments = dict[int, str]
-"""What stands behind the line of an entry, by the entry's id."""
+"""Comments at the ends of lines, by the id of the entry."""
 
 
 class Constructor:
-    """Writes the lines of one class's constructor, and answers what `forward` asks of it."""
+    """Writes the lines of one class's constructor, and answers questions of `forward`."""
 
     def __init__(self, plan: ClassPlan, names: dict[int, str], comments: Comments) -> None:
         self.plan = plan
@@ -46,12 +46,12 @@ class Constructor:
         self.comments = comments
         self.chain = plan.body.chain and (plan.body.numbered or any(isinstance(s, Loop) for s in plan.body.steps))
         self.branches = plan.body.body.form == "branches"
-        self.stored: dict[str, Doc] = {}  # what `forward` reads, by attribute
+        self.stored: dict[str, Doc] = {}  # values that `forward` reads, by attribute
         self.by_value: dict[Any, str] = {}
         self.made_items: dict[int, Doc | None] = {}
         self.own = {id(step) for step in plan.body.steps}
         self.repeated = {id(make) for step in plan.body.steps if isinstance(step, Loop) for make in makes(step.steps)}
-        self.outer = self.own | self.repeated  # what `forward` runs itself, and no chain within it
+        self.outer = self.own | self.repeated  # entries that `forward` runs itself, not within a chain
 
         children = {make.name for make in plan.body.makes() if isinstance(make.name, str) and self.is_module(make)}
         self.attributes = Names(MODULE_ATTRIBUTES | children)
@@ -60,7 +60,7 @@ class Constructor:
     # What is a module, and what is a function
 
     def is_module(self, make: Make) -> bool:
-        """Return True if an entry has a module of its own; a function is called by `forward`."""
+        """Return True if an entry is a module, and not a function that `forward` calls."""
         if self.chain or not isinstance(make.what, Layer) or id(make) not in self.outer:
             return True
         layer = make.what
@@ -77,7 +77,7 @@ class Constructor:
         return bool(layer.function.target) and (make.when is not None or bool(differs))
 
     def known(self) -> set[str]:
-        """The names that can be kept for `forward`: parameters and derived ones."""
+        """The names that can be stored for `forward`: arguments and derived ones."""
         return {p.name for p in self.plan.parameters} | {local.name for local in self.plan.locals}
 
     def is_optional(self, make: Make) -> bool:
@@ -85,7 +85,7 @@ class Constructor:
         return make.when is not None and id(make) in self.own and not self.chain
 
     def store(self, value: Any, wanted: str) -> str:
-        """The attribute that keeps a value for `forward`: `self.depth`."""
+        """The attribute that stores a value for `forward`: `self.depth`."""
         value = lift(shown(self.plan, value))
         if value not in self.by_value:
             name = value.name if type(value) is Name else wanted
@@ -95,18 +95,18 @@ class Constructor:
         return self.by_value[value]
 
     def kept(self, name: str) -> Name:
-        """The attribute that keeps a parameter or a local."""
+        """The attribute that stores an argument or a local."""
         return Name(self.store(Name(name), name))
 
     def at_run_time(self, value: Any, own: dict[str, Name]) -> Any:
-        """An expression as `forward` computes it: from attributes, and from its own variables `own`."""
+        """An expression in `forward`, in terms of attributes and its own variables `own`."""
         names = {name: own[name] if name in own else self.kept(name) for name in sorted(free_names(value))}
         return in_classes(self.plan, substitute(value, names))
 
     # Lines
 
     def lines(self) -> list[str]:
-        """The statements, at the indentation of a method's body."""
+        """The statements, indented for a method's body."""
         plan = self.plan
         before = self.prelude()
         if self.chain and plan.body.numbered and self.simple(plan.body.steps):
@@ -124,7 +124,7 @@ class Constructor:
         return ["        super().__init__()", *before, *stored, *after, *exports]
 
     def prelude(self) -> list[str]:
-        """The derived parameters, in the order of the spec, and the arguments that are refused."""
+        """The derived arguments in the order of the spec, and the checks of invalid arguments."""
         lines = []
         locals_ = {local.name: local for local in self.plan.locals}
         optional = {parameter.name: parameter for parameter in self.plan.parameters if parameter.derived is not None}
@@ -141,7 +141,7 @@ class Constructor:
         return lines
 
     def doc(self, value: Any, least: Level = Level.CHOICE) -> Doc:
-        """An expression in the names of the source."""
+        """An expression with the names of the source."""
         return document(shown(self.plan, value), least)
 
     def steps(self, steps: Sequence[Step], holder: str, indent: int) -> list[str]:
@@ -178,17 +178,17 @@ class Constructor:
         return statement(document(value), indent, before=f"{target} = ")
 
     def condition(self, step: Step) -> Any:
-        """The condition of the `if` that a step stands in."""
+        """The condition of the `if` around a step."""
         if isinstance(step, Loop | Assign):
             return step.when
         if isinstance(step, Make) and step.when is not None and self.is_module(step):
             if id(step) in self.repeated and not self.chain and not self.branches:
-                return None  # an identity stands in for it
+                return None  # an identity replaces it
             return None if self.is_optional(step) and self.on_one_line(step) is not None else step.when
         return None
 
     def on_one_line(self, make: Make) -> Doc | None:
-        """`module if condition else None`, where it is short."""
+        """`module if condition else None`, if it is short."""
         item = self.item(make)
         if (
             item is None
@@ -203,7 +203,7 @@ class Constructor:
         return Marked(value, (id(make),)) if short else None
 
     def loop(self, loop: Loop, holder: str, indent: int) -> list[str]:
-        """A `for` with its body."""
+        """A `for` statement with its body."""
         head = self.head(loop)
         body = self.steps(loop.steps, holder, indent + INDENT)
         if not body:
@@ -211,7 +211,7 @@ class Constructor:
         return [*statement(head[1], indent, before=head[0], after=":"), *body]
 
     def head(self, loop: Loop, rename: Any = None) -> tuple[str, Doc]:
-        """`for i, (a, b) in ` and what it goes through."""
+        """`for i, (a, b) in ` and the iterable."""
         read = self.read_in(loop)
         index = shown(self.plan, loop.index).name if loop.index.name in read else "_"
         show = rename or (lambda value: shown(self.plan, value))
@@ -226,7 +226,7 @@ class Constructor:
         return f"for {index}, {target} in ", Group("enumerate(", (rows,), ")", comma=False)
 
     def read_in(self, loop: Loop) -> set[str]:
-        """The names that the constructor reads in a loop's turns."""
+        """The names that the constructor reads in a loop's iterations."""
         found: set[str] = set()
         for step in every_step(loop.steps):
             if isinstance(step, Assign):
@@ -237,7 +237,7 @@ class Constructor:
         return found
 
     def made(self, make: Make, holder: str, indent: int) -> list[str]:
-        """The statements that make an entry and give it to its holder."""
+        """The statements that create an entry and add it to its holder."""
         if not self.is_module(make):
             return []
         comment = self.comments.get(id(make), "")
@@ -266,7 +266,7 @@ class Constructor:
         return [*lines, *self.given(make, item, holder, indent, comment)]
 
     def given(self, make: Make, item: Doc, holder: str, indent: int, comment: str = "") -> list[str]:
-        """The statement that gives a module to its holder."""
+        """The statement that adds a module to its holder."""
         if make.name == "":
             return lay_out(Group(f"{holder}.append(", (item,), ")", comma=False), indent, comment=comment)
         if holder == "self" and is_attribute(make):
@@ -280,7 +280,7 @@ class Constructor:
         return self.locals.take(*([base] if base.isidentifier() else []), "layers")
 
     def by_cases(self, make: Make, own: str, indent: int) -> list[str]:
-        """A layer whose class depends on a parameter: an `if` for each."""
+        """A layer whose class depends on an argument: an `if` for each."""
         made: list[tuple[Any, Doc]] = []
         if isinstance(make.what, Layer):
             made = [(condition, self.layer(call)) for condition, call in make.what.calls]
@@ -300,13 +300,13 @@ class Constructor:
     # Items
 
     def item(self, make: Make) -> Doc | None:
-        """What an entry makes as one expression; None where it takes statements."""
+        """An entry as one expression; None if it needs statements."""
         if id(make) not in self.made_items:
             self.made_items[id(make)] = self.new_item(make)
         return self.made_items[id(make)]
 
     def new_item(self, make: Make) -> Doc | None:
-        """The expression of `item`, the first time that it is asked for."""
+        """The uncached result of `item`."""
         match make.what:
             case Layer(_, calls):
                 return self.layer(calls[0][1]) if len(calls) == 1 else None
@@ -321,7 +321,7 @@ class Constructor:
                 return Group("nn.Sequential(", items, ")", notes, tall=True)
 
     def simple(self, steps: Sequence[Step]) -> bool:
-        """Return True if the entries of a numbered chain can be listed in one expression."""
+        """Return True if one expression can list the entries of a numbered chain."""
         return all((isinstance(step, Loop) and self.each(step) is not None) or self.listed(step) for step in steps)
 
     def listed(self, step: Step) -> bool:
@@ -329,7 +329,7 @@ class Constructor:
         return isinstance(step, Make) and step.when is None and step.held is None and self.item(step) is not None
 
     def each(self, loop: Loop) -> Each | None:
-        """`*(Layer(i) for i in range(count))`, for a loop of one entry that is always there."""
+        """`*(Layer(i) for i in range(count))`, for a loop of one unconditional entry."""
         if loop.when is not None or len(loop.steps) != 1 or not self.listed(loop.steps[0]):
             return None
         (make,) = loop.steps
@@ -341,7 +341,7 @@ class Constructor:
         return Each(Marked(item, (id(make),)), (prefixed_clause(before, rows),))
 
     def items(self, steps: Sequence[Step]) -> tuple[tuple[Doc, ...], tuple[str, ...]]:
-        """A chain's entries, one a line; equal neighbors folded."""
+        """A chain's entries, one per line, with equal neighbors folded."""
         rows: list[tuple[Doc, str, str | None]] = []
         for step in steps:
             if isinstance(step, Loop):
@@ -375,7 +375,7 @@ class Constructor:
         return Group(f"{made.target.removeprefix('archc.')}(", items, ")")
 
     def case(self, case: Case) -> Doc:
-        """A call of what an argument names; a class takes the channels of its input by their place."""
+        """A call of the callee that an argument names; a class takes its input channels by position."""
         positional: list[Doc] = [as_argument(self.argument(value)) for value in case.positional]
         keywords = [(name, as_argument(self.argument(value))) for name, value in case.given()]
         if case.targets and keywords and keywords[0][0] == "in_channels":
@@ -384,13 +384,13 @@ class Constructor:
         return Group(f"{callee}(", (*positional, *(keyword(name, doc) for name, doc in keywords)), ")")
 
     def argument(self, value: Any) -> Any:
-        """An argument in the names of the source."""
+        """An argument with the names of the source."""
         if isinstance(value, list):
             return [self.argument(item) for item in value]
         return shown(self.plan, value)
 
     def use(self, use: Use) -> Doc:
-        """An instance: required arguments by their places, those with a default by name, if they differ from it."""
+        """An instance of a class: required arguments by position, others by name if they differ from the default."""
         items: list[Doc] = []
         by_name = False
         given = use.given()
@@ -407,12 +407,12 @@ class Constructor:
 
 
 def is_attribute(make: Make) -> bool:
-    """Return True if Python can write an entry's name as an attribute."""
+    """Return True if an entry's name is a valid Python attribute."""
     return isinstance(make.name, str) and make.name.isidentifier()
 
 
 def attribute(make: Make) -> str:
-    """The module of an entry with a name, as the class's methods write it."""
+    """The module of a named entry, as the class's methods write it."""
     return f"self.{make.name}" if is_attribute(make) else f'getattr(self, "{make.name}")'
 
 
@@ -422,7 +422,7 @@ def is_bare(make: Make) -> bool:
 
 
 def adder(make: Make) -> str:
-    """The method that adds an entry to its holder under a name that is no attribute."""
+    """The method that adds an entry to its holder under a name that isn't a valid attribute."""
     return "register_parameter" if is_bare(make) else "add_module"
 
 
@@ -432,7 +432,7 @@ def held_by(make: Make) -> str:
 
 
 def learned(shape: Any, given: dict[str, Any]) -> Doc:
-    """A parameter with its initial values: `nn.Parameter(torch.zeros(1, 1, width))`."""
+    """A learned tensor with its initial values: `nn.Parameter(torch.zeros(1, 1, width))`."""
     function, fill = given.pop("function", ""), given.pop("fill", None)
     sizes = tuple(map(document, shape))
     tensor: Doc
@@ -466,5 +466,5 @@ def python_text_of(doc: Doc) -> str:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Return True if two constants are of one value and one type."""
+    """Return True if two constants have the same value and type."""
     return type(left) is type(right) and bool(left == right)

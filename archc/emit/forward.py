@@ -1,7 +1,7 @@
-"""The statements of `forward`: which local name holds which value, and when a name can be reused.
+"""The statements of `forward`: which local holds which value, and when a name can be reused.
 
-`x` carries the main line. A value that is needed again after the line has gone on keeps its entry's name;
-a side line that ends in a join is named after what its entries have in common.
+`x` is the main path. A value that is needed again later keeps its entry's name. A side path that ends in a join is
+named after the common part of its entries' names.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ END = 1 << 60
 _BODY = 2 * INDENT
 
 Key = Any
-"""What made a value: the id of an entry or a loop, or its place among the inputs."""
+"""The origin of a value: the id of an entry or a loop, or the index of an input."""
 
 
 @dataclass(slots=True)
 class Forward:
-    """The method: the names of its arguments, its lines, and the type that it returns."""
+    """The method: the names of its arguments, its lines, and its return type."""
 
     arguments: tuple[str, ...]
     lines: list[str]
@@ -51,7 +51,7 @@ class Forward:
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """A statement to be: an entry that runs, or a loop; `reads` are the values that it takes."""
+    """A future statement: an entry that runs, or a loop; `reads` are its inputs."""
 
     step: Make | Loop
     name: str
@@ -62,7 +62,7 @@ class _Run:
 
 
 def forward(constructor: Constructor) -> Forward:
-    """The method of a class that is no nn.Sequential."""
+    """The `forward` method of a class that isn't an nn.Sequential."""
     body = constructor.plan.body
     names = Names(RESERVED)
     inside = {make.name for make in body.makes() if isinstance(make.name, str)}
@@ -79,7 +79,7 @@ def forward(constructor: Constructor) -> Forward:
 
 
 class _Writer:
-    """What the statements of one method share."""
+    """The state that the statements of one method share."""
 
     def __init__(self, constructor: Constructor, names: Names) -> None:
         self.constructor = constructor
@@ -147,12 +147,12 @@ class _Writer:
         )
 
     def with_heads(self, shown: list[tuple[str, str]], named: bool) -> list[str]:
-        """The return of a network with heads: in training the result and the heads by name.
+        """The return statement of a network with heads: in training mode the result and the heads by name.
 
-        The dict is written so that TorchScript takes it, which knows no `**heads`.
+        The dict is written for TorchScript, which doesn't support `**heads`.
         """
         entries: list[Doc] = [f'"{name}": {value}' for name, value in shown]
-        if len({lift(make.when) for make in self.auxiliary}) == 1:  # all of them or none
+        if len({lift(make.when) for make in self.auxiliary}) == 1:  # either all of them exist or none
             entries += [f'"{make.name}": {self.heads}["{make.name}"]' for make in self.auxiliary]
             whole = Group("{", tuple(entries), "}", packed=False)
             plain = Group("{", tuple(entries[: len(shown)]), "}", packed=False) if named else shown[0][1]
@@ -169,7 +169,7 @@ class _Writer:
 
 
 class _Statements:
-    """The statements of a body, or of a loop's turn."""
+    """The statements of a body, or of a loop's iteration."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class _Statements:
         self.texts: dict[Key, str] = dict(given)
 
     def add(self, step: Step) -> None:
-        """A statement for a step that does something."""
+        """Add a statement for a step that isn't a no-op."""
         if isinstance(step, Loop):
             name = next((plain_name(make.name) for make in makes(step.steps)), "") or "out"
             self.runs.append(_Run(step, name, [step.turn.start, *_outside(step)]))
@@ -216,7 +216,7 @@ class _Statements:
                 self.runs.append(run)
 
     def run_of(self, make: Make) -> _Run | None:
-        """An entry as a statement; None if it only hands its input on."""
+        """An entry as a statement; None if it returns its input."""
         reads = [operand.value for operand in make.inputs]
         layer = make.what if isinstance(make.what, Layer) else None
         if layer is not None and layer.kind.bare and not make.expanded and make.when is None:
@@ -230,7 +230,7 @@ class _Statements:
         return _Run(make, plain_name(make.name) or "out", reads, many, _several(make), make.auxiliary)
 
     def key(self, value: Value) -> Key:
-        """What made a value, behind entries that hand theirs on."""
+        """The origin of a value, looking through entries that return their input."""
         source = value.source
         if isinstance(source, Input):
             return ("input", source.position)
@@ -261,13 +261,16 @@ class _Statements:
         return f"{text}[{value.output}]" if layer else f'{text}["{value.output}"]'
 
     def run_time(self, value: Any) -> Any:
-        """An expression as `forward` computes it."""
+        """An expression in `forward`."""
         return self.constructor.at_run_time(value, self.variables)
 
     # Statements
 
     def run(self) -> tuple[str, int, Doc, bool] | None:
-        """Write the statements; the last, if it is an assignment: its target, its first line, its value, its type."""
+        """Write the statements.
+
+        Returns the last one if it is an assignment: its target, its first line, its value, its type.
+        """
         self.assign_names(self.places())
         last: tuple[str, int, Doc, bool] | None = None
         for run in self.runs:
@@ -284,7 +287,7 @@ class _Statements:
         return last
 
     def statement(self, make: Make, target: str, value: Doc, typed: bool) -> Doc | None:
-        """The statement of an entry; the value that it assigns, if that is all that it does."""
+        """Write the statement of an entry; return the assigned value if there is nothing else."""
         pad, marks = " " * self.indent, (id(make),)
         if make.auxiliary:
             tests = ["if self.training"]
@@ -320,7 +323,7 @@ class _Statements:
         return assigned
 
     def beside_head(self, make: Make) -> list[Make]:
-        """The optional heads under one condition that run one right after the other, this one among them."""
+        """The optional heads under one condition that run directly after each other, including this one."""
         if make.when is None:
             return []
         at, found = self.at[id(make)], [make]
@@ -341,13 +344,13 @@ class _Statements:
         return self.flag(make.when, plain_name(make.name))
 
     def flag(self, when: Any, name: str) -> str:
-        """A condition that `forward` looks up."""
+        """A condition that `forward` reads from an attribute."""
         if free_names(when) & self.variables.keys():
             return str(flat(document(self.run_time(when))))
         return self.constructor.store(when, name or "flag")
 
     def loop(self, loop: Loop, target: str) -> None:
-        """A `for` in which `target` goes from turn to turn."""
+        """A `for` statement in which `target` is carried from iteration to iteration."""
         start = self.read(loop.turn.start)
         if start != target:
             self.lines.append(f"{' ' * self.indent}{target} = {start}")
@@ -380,7 +383,7 @@ class _Statements:
     open_test = ("", -1)
 
     def turns(self, loop: Loop) -> tuple[str, Doc]:
-        """`for i in ` and what a loop goes through, from attributes; its variables are known from here on."""
+        """`for i in ` and the iterable, from attributes; defines the loop variables."""
         variables = dict(self.variables)
         for name in (*loop.variables, loop.index):
             text = self.constructor.plan.renamed[name.name].name
@@ -411,7 +414,7 @@ class _Statements:
         return f"for {index}, {target} in ", Group("enumerate(", (rows,), ")", comma=False)
 
     def only_child(self, loop: Loop) -> Make | None:
-        """The one entry of a loop that has a module, where the class has no other."""
+        """The only module of a loop, if the class has no other."""
         modules = [make for make in self.constructor.plan.body.makes() if self.constructor.is_module(make)]
         inside = [step for step in loop.steps if isinstance(step, Make) and self.constructor.is_module(step)]
         return inside[0] if len(modules) == 1 and inside == modules and loop.when is None else None
@@ -419,7 +422,7 @@ class _Statements:
     # Expressions
 
     def value(self, run: _Run, operands: tuple[Doc, ...] | None = None) -> tuple[Doc, bool]:
-        """What an entry computes, and whether a type checker knows that it is a tensor."""
+        """The expression of an entry, and whether a type checker knows that it is a tensor."""
         make = run.step
         assert isinstance(make, Make)
         layer = make.what if isinstance(make.what, Layer) else None
@@ -440,7 +443,7 @@ class _Statements:
         return Group("getattr(", ("self", flat(document(self.run_time(make.name))) or ""), ")")
 
     def each(self, make: Make, like: Doc) -> Doc:
-        """A tensor of the class itself, one for each image of the batch of another value."""
+        """A tensor of the class itself, expanded to the batch size of another value."""
         if not make.expanded:
             return self.tensor(make)
         assert isinstance(make.what, Layer)
@@ -465,7 +468,7 @@ class _Statements:
         return Group(f"{function.target}(", (first, *rest, *named), ")"), typed
 
     def argument(self, value: Any) -> Any:
-        """A function's argument as `forward` computes it."""
+        """A function's argument in `forward`."""
         return [self.argument(item) for item in value] if isinstance(value, list) else self.run_time(value)
 
     def called(self, make: Make, inputs: tuple[Doc, ...]) -> Doc:
@@ -480,14 +483,14 @@ class _Statements:
     # Branches
 
     def optional_join(self) -> Make | None:
-        """The join of branches of which some may be missing, or are as many as a loop has turns."""
+        """The join of branches that are optional or come from a loop."""
         last = self.runs[-1].step if self.runs else None
         if self.constructor.plan.body.body.form != "branches" or not isinstance(last, Make) or not last.joins:
             return None
         return last if any(operand.when is not None or operand.loops for operand in last.inputs) else None
 
     def inline(self) -> tuple[Doc, bool] | None:
-        """Branches joined in one expression: each used once, each reading the input alone."""
+        """Branches joined in one expression: each is used once, and only reads the input."""
         body = self.constructor.plan.body
         runs = self.runs
         if body.body.form != "branches" or body.captures or len(runs) < 1 or not runs[-1].many:
@@ -500,7 +503,7 @@ class _Statements:
         step = join.step
         assert isinstance(step, Make)
         if len(step.inputs) > 2 and isinstance(step.what, Layer) and step.what.infix:
-            return None  # the branches run before they are joined, so that gradients add up in the same order
+            return None  # the branches run before the join, so that gradients add up in the same order
         by_key = {id(run.step): run for run in branches}
         operands = [self.operand(by_key, operand.value) for operand in step.inputs]
         optional = [position for position, operand in enumerate(step.inputs) if operand.when is not None]
@@ -531,7 +534,7 @@ class _Statements:
         return Marked(doc, (id(run.step),))
 
     def children(self, join: _Run) -> tuple[Doc, bool] | None:
-        """`torch.cat([branch(x) for branch in self.children()], dim=1)`, where every branch is a module."""
+        """`torch.cat([branch(x) for branch in self.children()], dim=1)`, if every branch is a module."""
         step = join.step
         assert isinstance(step, Make)
         sources = [operand.value.source for operand in step.inputs]
@@ -550,7 +553,7 @@ class _Statements:
         return Group(f"{step.what.function.target}(", (each, *rest), ")"), True
 
     def gathered(self, join: Make) -> str:
-        """Branches that may be missing, or as many as a loop has turns: they are collected, then joined."""
+        """Branches that are optional or come from a loop: collected in a list, then joined."""
         parts = self.writer.names.take("parts", "parts_")
         pad = " " * self.indent
         self.lines.append(f"{pad}{parts}: list[Tensor] = []")
@@ -601,7 +604,7 @@ class _Statements:
         return max(self.readers.get(key, [-1]))
 
     def places(self) -> dict[int, str]:
-        """For each statement: `x`, `own` (its entry's name) or `line` (a side line)."""
+        """The name of each statement's value: `x`, `own` (its entry's name) or `line` (a side path)."""
         places: dict[int, str] = {}
         joins = self.joins()
         holder = next((key for key, text in self.given.items() if text == self.holder), None)
@@ -623,7 +626,10 @@ class _Statements:
         return places
 
     def joins(self) -> dict[int, int]:
-        """For each statement whose value flows, read once each time, into a join: the position of the join."""
+        """The position of the join into which each statement's value flows.
+
+        Only statements count for which every value on the way has one reader.
+        """
         found: dict[int, int] = {}
         for position in reversed(range(len(self.runs))):
             readers = self.readers.get(id(self.runs[position].step), [])
@@ -637,7 +643,7 @@ class _Statements:
         return found
 
     def beside(self, position: int, joins: dict[int, int], places: dict[int, str]) -> bool:
-        """Return True if the value flows into a join beside another side line."""
+        """Return True if the value flows into a join together with another side path."""
         if position not in joins:
             return False
         reads = [self.at.get(self.key(value)) for value in self.runs[joins[position]].reads]
@@ -661,7 +667,7 @@ class _Statements:
         own = {p: self.name(self.runs[p].name) for p, place in places.items() if place == "own"}
         line_names: dict[int, str] = {}
         for start, found in members.items():
-            # The first line without a name in common is the block's own: `out`; later ones are branches.
+            # The first side path without a common name is the block's own, `out`; later ones are branches.
             wanted = [_common(found), "" if line_names else "out", found[-1], f"{found[-1]}_out"]
             line_names[start] = self.name(*filter(None, wanted))
         for position, place in places.items():
@@ -670,12 +676,12 @@ class _Statements:
             self.texts[id(run.step)] = text
 
     def name(self, *wanted: str) -> str:
-        """A name of its own, with `_` behind it where it is taken."""
+        """A new name, with `_` appended if it is used."""
         found = [name for name in wanted if name.isidentifier()] or ["out"]
         return self.writer.names.take(*found, f"{found[-1]}_")
 
     def untyped(self, text: str) -> bool:
-        """Return True if a local is of a type that a checker does not know."""
+        """Return True if a type checker doesn't know the type of a local."""
         return text != "x" and not self.typed.get(text, False)
 
 
@@ -688,7 +694,7 @@ def _several(make: Make) -> bool:
 
 
 def _outside(loop: Loop) -> list[Value]:
-    """The values that a loop's turns read from outside of it."""
+    """The values that a loop's iterations read from outside."""
     inside = {id(step) for step in makes(loop.steps)} | {id(loop.turn)}
     inside |= {id(step) for step in loop.steps} | {id(s.turn) for s in loop.steps if isinstance(s, Loop)}
     return [

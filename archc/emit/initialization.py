@@ -1,4 +1,4 @@
-"""The statements that set the initial weights, from the rules of a spec."""
+"""The statements for initial weights, from the rules of a spec."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archc.plan.plan import BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
 
 def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
-    """A loop over the modules: an `if` a rule, in their order, so that the first that fits holds."""
+    """A loop over the modules, with one `if` per rule in order, so that the first match applies."""
     rules = network.init
     if not rules:
         return []
@@ -27,7 +27,7 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for placed in walk(network.graph) if any(rule.paths for rule in rules) else ():
         kinds.setdefault(placed.path, []).append(placed.kind.kind)
-    if _varies(classes):  # other arguments may put a layer of another kind in a list's place
+    if _varies(classes):  # with other arguments, an index of a list may have a layer of another kind
         anything = [kind for kind in KINDS if kind in present]
         numbered = [path for path in kinds if any(part.isdigit() for part in path.split("."))]
         kinds |= dict.fromkeys(kinds if _chooses(classes) else numbered, anything)
@@ -37,7 +37,7 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
 
 
 def block_lines(plan: ClassPlan) -> list[str]:
-    """The same for the rules of a block, at the end of its class's constructor."""
+    """The rules of a block, at the end of its class's constructor."""
     if plan.block is None or not plan.block.init:
         return []
     return _loop(plan.block.init, *_kinds(used(plan)), {})
@@ -50,9 +50,9 @@ def _loop(
     kinds: dict[str, list[str]],
     unsure: Set[str] = frozenset(),
 ) -> list[str]:
-    """The loop over the modules, for the kinds at each path; at an `unsure` one may be a layer or a part."""
+    """The loop over the modules, for the kinds at each path; an `unsure` path may be a layer or a part."""
     by_path = any(rule.paths for rule in rules)
-    found: list[tuple[list[Doc], tuple[str, ...]]] = []  # the tests of a rule, and the statements under them
+    found: list[tuple[list[Doc], tuple[str, ...]]] = []  # the tests of a rule, and its statements
     tested: set[str] = set()
     for rule in _joined(rules):
         named = {kind for path in rule.paths for kind in kinds.get(path, rule.settable)} | set(rule.kinds)
@@ -94,7 +94,7 @@ def _calls(body: tuple[str, ...]) -> list[str]:
 
 
 def _either(tests: list[Doc]) -> Doc:
-    """Several tests of which one has to hold."""
+    """The disjunction of several tests."""
     parts: list[tuple[str, Doc]] = []
     for position, test in enumerate(tests):
         first, *rest = test.parts if isinstance(test, Operation) else (("", test),)
@@ -107,7 +107,7 @@ def _bracketed(doc: Doc, tests: list[Doc]) -> Doc:
 
 
 def _statements(rule: InitRule, tensor: str, named: set[str], lacking: set[tuple[str, str]]) -> list[str]:
-    """The statements that set a tensor; what may be None is asked first."""
+    """The statements that set a tensor, with a check if it may be None."""
     function, arguments = rule.tensors[tensor]
     shown = [f"{name}={python_text(value)}" for name, value in arguments.items()]
     if function == "constant":
@@ -118,7 +118,7 @@ def _statements(rule: InitRule, tensor: str, named: set[str], lacking: set[tuple
 
 
 def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]]:
-    """The kinds that the classes make, and those of their tensors that may be None."""
+    """The kinds that the classes create, and those of their tensors that may be None."""
     present: set[str] = set()
     lacking: set[tuple[str, str]] = set()
     for plan in classes:
@@ -127,9 +127,9 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
             for layer in layers_of(what):
                 kind = layer.kind
                 present.add(kind.kind)
-                if kind.is_elementwise() and isinstance(what, Chosen):  # another may be in its place
+                if kind.is_elementwise() and isinstance(what, Chosen):  # another layer may replace it
                     present |= {name for name, other in KINDS.items() if other.is_elementwise()}
-                if any("." in tensor for tensor in kind.state):  # it has layers within it, and these may have no bias
+                if any("." in tensor for tensor in kind.state):  # its inner layers may have no bias
                     lacking.add(("linear", "bias"))
                 for _, call in layer.calls:
                     given = dict(call.keywords)
@@ -138,7 +138,7 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
 
 
 def _varies(classes: Sequence[ClassPlan]) -> bool:
-    """Return True if an argument decides which entries there are."""
+    """Return True if an argument decides which entries exist."""
     steps = (step for plan in classes for step in every_step(plan.body.steps))
     return _chooses(classes) or any(
         isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in steps
@@ -152,7 +152,7 @@ def _chooses(classes: Sequence[ClassPlan]) -> bool:
 
 
 def _layers_at(body: BodyPlan, parts: Sequence[str]) -> Iterator[bool]:
-    """Of all that may be at a path, whether it is a layer; else there are layers below it."""
+    """For each entry that may be at a path, whether it is a layer and not a part."""
     makes = list(body.makes())
     varies = any(isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in body.steps)
     for at, make in enumerate(makes):
@@ -189,7 +189,7 @@ def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]], unsur
 
 
 def _below(paths: Sequence[str], unsure: Set[str]) -> Iterator[Doc]:
-    """The tests of what paths lead to or has their parts; `f"{name}."` is that of a layer, and of what is below it."""
+    """The tests for paths and the layers below them; a layer's path is `f"{name}."`."""
     parts = [path for path in paths if not is_pattern(path.removesuffix(".*"))]
     whole = [path for path in parts if path in unsure and not is_pattern(path)]
     for name, found in (("name", [path for path in parts if path not in whole]), ('f"{name}."', whole)):

@@ -1,4 +1,4 @@
-"""Python source laid out as the formatter does it: on one line, or one item or operand a line."""
+"""Layout of Python source in the formatter's style: on one line, or one item or operand per line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ INDENT = 4
 
 
 class Group(NamedTuple):
-    """Brackets with items: a call, a list, a signature. `open` and `close` carry what stands around.
+    """Brackets with items: a call, a list, a signature. `open` and `close` include the text around them.
 
-    `comments` stand behind the items; with them, or with `tall`, the items stand one a line. `comma`: the last of
-    them is followed by one, where they do. `packed`: all of them may stand on one line of their own.
+    `comments` follow the items; with them, or with `tall`, there is one item per line. `comma` adds a trailing comma in
+    this case. `packed` allows all items on one line of their own.
     """
 
     open: str
@@ -27,20 +27,20 @@ class Group(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """Operands with what stands before each: `a`, `+ b`. They may stand one a line within brackets."""
+    """Operands with the text before each: `a`, `+ b`. Within brackets, each can have its own line."""
 
     parts: tuple[tuple[str, Doc], ...]
 
 
 class Each(NamedTuple):
-    """`*(item for i in range(n))`: the items of a generator; `clauses` are its `for` parts."""
+    """`*(item for i in range(n))`: the items of a generator; `clauses` are its `for` clauses."""
 
     item: Doc
     clauses: tuple[Doc, ...]
 
 
 class Marked(NamedTuple):
-    """An item whose lines bear the numbers of what they stand for; `unmarked` takes them away again."""
+    """An item whose lines are marked with ids; `unmarked` removes the marks."""
 
     item: Doc
     parts: tuple[int, ...]
@@ -48,11 +48,11 @@ class Marked(NamedTuple):
 
 Doc = str | Group | Operation | Each | Marked
 
-_MARK = "\0"  # no line of a source holds it
+_MARK = "\0"  # no line of source contains it
 
 
 def document(value: Any, least: Level = Level.CHOICE) -> Doc:
-    """An expression of the source, to be laid out."""
+    """An expression of the source as a document."""
     if type(value) is int and value >= 0:
         return str(value)
     if type(value) is Name:
@@ -70,7 +70,7 @@ def document(value: Any, least: Level = Level.CHOICE) -> Doc:
         rows: list[tuple[str, Doc]] = []
         for sign, value_, needed in parts:
             inner = document(value_, needed)
-            # The formatter breaks `and` and `or` alike, and the choices of an `else`.
+            # The formatter breaks `and` and `or` in the same way, and the alternatives of an `else`.
             chained = isinstance(node, Logic) and isinstance(value_, Logic)
             chained = chained or (sign == "else" and isinstance(value_, Choice))
             if chained and isinstance(inner, Operation):
@@ -99,7 +99,7 @@ def call(target: str, positional: tuple[Any, ...], keywords: tuple[tuple[str, An
 
 
 def argument(value: Any) -> Doc:
-    """An argument: a list of torch's, an expression, or what is a document already."""
+    """An argument: a list of torch's, an expression, or a document."""
     if isinstance(value, list):
         return Group("[", tuple(map(document, value)), "]", packed=False)
     return value if isinstance(value, Group | Operation | Each | Marked) else document(value)
@@ -111,7 +111,7 @@ def keyword(name: str, doc: Doc) -> Doc:
 
 
 def prefixed(before: str, doc: Doc) -> Doc:
-    """A document with a text right before it."""
+    """A document with a text directly before it."""
     match doc:
         case str():
             return before + doc
@@ -128,13 +128,13 @@ def prefixed(before: str, doc: Doc) -> Doc:
 
 
 def marked(lines: list[str], parts: tuple[int, ...]) -> list[str]:
-    """The lines, each with the numbers behind it."""
+    """The lines, each followed by its ids."""
     end = "".join(f"{_MARK}{part}" for part in parts)
     return [line + end for line in lines] if end else lines
 
 
 def unmarked(text: str) -> tuple[str, dict[int, list[int]]]:
-    """The text without its marks, and the lines (from 1) that bore each number."""
+    """The text without marks, and the lines (from 1) of each id."""
     found: dict[int, list[int]] = {}
     lines = []
     for number, marked_line in enumerate(text.split("\n"), 1):
@@ -146,7 +146,7 @@ def unmarked(text: str) -> tuple[str, dict[int, list[int]]]:
 
 
 def _parts(doc: Doc) -> tuple[int, ...]:
-    """The numbers of what stands on the one line of a document."""
+    """The ids of a document that is on one line."""
     match doc:
         case str():
             return ()
@@ -164,7 +164,7 @@ def _parts(doc: Doc) -> tuple[int, ...]:
 
 
 def flat(doc: Doc) -> str | None:
-    """The text on one line; None where the lines are forced."""
+    """The text on one line; None if it needs several."""
     match doc:
         case str():
             return doc
@@ -188,7 +188,7 @@ def flat(doc: Doc) -> str | None:
 
 
 def statement(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:
-    """The lines of `before doc after`, where no bracket is around it: one is added where it has to be broken."""
+    """The lines of `before doc after` if there are no brackets around it; they are added if it must be broken."""
     inner = doc.item if isinstance(doc, Marked) else doc
     if not isinstance(inner, Operation) or _fits(doc, indent, before, after):
         return lay_out(doc, indent, before=before, after=after, comment=comment)
@@ -199,7 +199,7 @@ def statement(doc: Doc, indent: int, *, before: str = "", after: str = "", comme
 
 
 def _hugged_last(operation: Operation, room: int) -> Group | None:
-    """`a + f(…)` broken within the last operand's own brackets, as the formatter does where there is one operator."""
+    """`a + f(…)`, broken within the last operand's brackets, as the formatter does if there is one operator."""
     if len(operation.parts) != 2 or "if" in [sign for sign, _ in operation.parts]:
         return None
     (_, first), (sign, last) = operation.parts
@@ -212,7 +212,7 @@ def _hugged_last(operation: Operation, room: int) -> Group | None:
 
 
 def _hugged_first(operation: Operation, indent: int, after: str) -> Group | None:
-    """`a in (…) and b` broken within the first operand's brackets, where the last operand has some that do not help."""
+    """`a in (…) and b`, broken within the first operand's brackets if breaking the last operand's doesn't help."""
     if len(operation.parts) != 2 or "if" in [sign for sign, _ in operation.parts]:
         return None
     (_, first), (sign, last) = operation.parts
@@ -233,7 +233,7 @@ def _fits(doc: Doc, indent: int, before: str, after: str) -> bool:
 
 
 def lay_out(doc: Doc, indent: int, *, before: str = "", after: str = "", comment: str = "") -> list[str]:
-    """The lines of `before doc after` at an indentation, within brackets; a comment that does not fit is left out."""
+    """The lines of `before doc after` within brackets; a comment that doesn't fit is omitted."""
     pad = " " * indent
     line = flat(doc)
     if line is not None and indent + len(before) + len(line) + len(after) <= WIDTH:

@@ -1,4 +1,4 @@
-"""Which lines of the emitted source stand for which entry of the network: a layer's constructor and its call."""
+"""The lines of the emitted source for each entry of the network: the constructor and the call."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from archc.plan.plan import BodyPlan, ClassPlan, Layer, Make, targets_of
 
 
 class Place(NamedTuple):
-    """Where an entry stands: the first and the last line (from 1) of its constructor, and those where it is run.
+    """The lines of an entry: first and last (from 1) of its constructor, and of its call.
 
-    `made` is None for a function of `forward`, `run` for an entry of a chain: nn.Sequential runs it.
+    `made` is None for a function in `forward`, `run` for an entry of an nn.Sequential.
     """
 
     made: tuple[int, int] | None
@@ -21,9 +21,9 @@ class Place(NamedTuple):
 
 
 def source_places(network: Network) -> tuple[str, dict[str, Place]]:
-    """The source that `emit_source` gives, and the place in it of every layer, block and body, by path.
+    """The source as from `emit_source`, and the lines of every layer, block and body by path.
 
-    The places of the instances of a block are the same: they share its class.
+    The instances of a block share these lines, because they share its class.
     """
     classes = plan_network(network)
     source, lines = source_and_lines(network, classes)
@@ -51,6 +51,6 @@ def source_places(network: Network) -> tuple[str, dict[str, Place]]:
 
 
 def _target(make: Make, graph: Graph) -> ClassPlan:
-    """The class of an entry: of several that an argument may name, that of the block."""
+    """The class of an entry; if an argument names it, the class of the block in the graph."""
     targets = list(targets_of(make.what))
     return next((target for target in targets if target.block is graph.block), targets[0])

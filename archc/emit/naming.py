@@ -1,4 +1,4 @@
-"""What the classes of a file are called."""
+"""Names of the classes of a file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from archc.plan.plan import ClassPlan
 def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
     """The name of every class, by its plan's id; the network's own, the last, keeps its name.
 
-    A block's name is its own. Of several blocks of one name, which imported files bring along, the spec's own keeps
-    it, and another one is called after its file as well. Where a block takes inputs of several ranks, the second class
-    is called after its rank, as PyTorch's layers are. A nested body is called after its entry.
+    A class has its block's name. If several blocks of imported files have the same name, the spec's own keeps it, and
+    the name of another one includes its file. If a block takes inputs of several ranks, the name of the second class
+    includes its rank, as in PyTorch. A nested body is named after its entry.
     """
     root = classes[-1]
     names = Names({root.name})
-    names.taken |= {parameter.name for plan in classes for parameter in plan.parameters}  # one would hide the class
+    names.taken |= {parameter.name for plan in classes for parameter in plan.parameters}  # or it hides the class
     found = {id(root): root.name}
     firsts: dict[str, ClassPlan] = {}
     blocks = [plan for plan in classes[:-1] if plan.block is not None]
@@ -44,6 +44,6 @@ def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
 
 
 def camel(text: str) -> str:
-    """`reduction_a` as `ReductionA`."""
+    """`reduction_a` becomes `ReductionA`."""
     parts = [part for part in re.split(r"[^A-Za-z0-9]+", text) if part]
     return "".join(part[0].upper() + part[1:] for part in parts)

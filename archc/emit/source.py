@@ -1,4 +1,4 @@
-"""The classes as source text: lines for the templates, which hold the layout of the file alone."""
+"""The classes as source text: lines for the templates, which have the layout of the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from archc.problems import Mark
 
 @dataclass(slots=True)
 class ClassText:
-    """What the class template shows."""
+    """The variables of the class template."""
 
     name: str
     base: str
@@ -39,12 +39,12 @@ class ClassText:
 
 
 def emit_source(network: Network) -> str:
-    """The PyTorch source of a checked network: deterministic, standalone, one class a block."""
+    """The PyTorch source of a checked network: deterministic, standalone, one class per block."""
     return source_and_lines(network, plan_network(network))[0]
 
 
 def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, dict[int, list[int]]]:
-    """The source of a network's classes, and its lines (from 1) by the id of the step that they stand for."""
+    """The source of a network's classes, and its lines (from 1) by the id of their step."""
     names = class_names(classes)
     blocks = {id(plan.block): names[id(plan)] for plan in classes if plan.block is not None}
     for plan in classes:
@@ -77,7 +77,7 @@ def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, d
 
 
 def matched(graph: Graph, body: BodyPlan) -> Iterator[tuple[Node, Make | None]]:
-    """Every node of a graph with the entry of the plan that makes it: the turns of a loop share one."""
+    """Every node of a graph with its entry of the plan; the iterations of a loop share one."""
     by_name = {make.name: make for make in body.makes() if isinstance(make.name, str) and make.name}
     by_mark: dict[Mark, list[Make]] = {}
     for make in body.makes():
@@ -95,7 +95,7 @@ def shape_comments(network: Network, root: ClassPlan) -> Comments:
     found: Comments = {}
 
     def visit(graph: Graph, body: BodyPlan) -> None:
-        alone = {id(step) for step in body.steps}  # in a loop, shapes differ from turn to turn
+        alone = {id(step) for step in body.steps}  # in a loop, shapes differ between iterations
         for node, make in matched(graph, body):
             if make is None or id(make) not in alone or set(node.shapes) != {None}:
                 continue
@@ -109,7 +109,7 @@ def shape_comments(network: Network, root: ClassPlan) -> Comments:
 
 
 def body_digest(source: str) -> tuple[str | None, str]:
-    """The digest that an emitted file states, and that of its body: they differ after an edit by hand."""
+    """The digest in an emitted file, and the digest of its body, which differ after an edit by hand."""
     match = re.match(r'"""(?:.|\n)*?sha256 ([0-9a-f]{16})(?:.|\n)*?\n"""\n', source)
     if match is None:
         return None, ""
@@ -118,7 +118,7 @@ def body_digest(source: str) -> tuple[str | None, str]:
 
 
 def _title(network: Network) -> list[str]:
-    """The first lines of the file: what it is and where it was published."""
+    """The first lines of the file: its title and where the network was published."""
     spec = network.spec
     description, paper = _docstring_text(spec.description).rstrip("."), _docstring_text(spec.paper)
     title = f"{spec.name}: {description}" if description else spec.name
@@ -134,7 +134,7 @@ def _environment() -> Any:
     from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 
     class Packaged(BaseLoader):
-        """Templates from the package, wherever it is installed."""
+        """Loads templates from the package."""
 
         def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, None]:
             try:
@@ -161,7 +161,7 @@ def template_text(template: str, **values: Any) -> str:
 
 
 def _docstring_text(text: str) -> str:
-    """Free text that cannot leave its docstring: one line, printable, backslashes and quotes escaped."""
+    """Escape free text for a docstring: one line, printable, without quotes or backslashes that could end it."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return re.sub(r" +", " ", shown).strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
@@ -184,7 +184,7 @@ def _wrapped(text: str, taken: int) -> list[str]:
 
 
 def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str]) -> list[str]:
-    """The imports that the file needs."""
+    """The imports of the file."""
     functions = [text for text in texts for line in (*text.forward, *text.constructor) if "torch." in line]
     lines = ["import torch"] if functions or any("torch." in helper for helper in helpers) else []
     tensor = any(text.forward for text in texts) or bool(helpers)
@@ -211,7 +211,7 @@ def _helpers(classes: list[ClassPlan]) -> list[str]:
                 used |= {target.removeprefix("archc.") for target in own}
     if not used:
         return []
-    text = resources.files("archc").joinpath("build", "modules.py").read_text("utf-8")  # unimported: it needs torch
+    text = resources.files("archc").joinpath("build", "modules.py").read_text("utf-8")  # importing it needs torch
     parts = {part.split("(")[0].removeprefix("class "): part.strip() for part in re.split(r"\n\n\n(?=class )", text)}
     bases = {name: part[len(f"class {name}(") :].split(")")[0] for name, part in parts.items()}
     used |= {bases[name] for name in used}

@@ -1,4 +1,4 @@
-"""Expressions: the language of `$name` and `$(…)` as trees, and the arithmetic of channels and sizes over them."""
+"""Expressions: `$name` and `$(…)` as trees, and arithmetic on channels and sizes."""
 
 from archc.expressions.algebra import either, equal, equal_where
 from archc.expressions.parse import Expression, has_expression, is_expression, parse_expression, tree_of

@@ -1,8 +1,7 @@
-"""When two expressions of integers are equal, whatever their names stand for.
+"""Equality of integer expressions for all values of their names.
 
-Expressions are compared as polynomials with integer coefficients over opaque atoms: everything that is no sum, no
-difference and no product of others is an atom. Linear forms would not do: `hidden * (n - 1)` has to equal
-`hidden * n - hidden`.
+Expressions are compared as polynomials with integer coefficients over opaque atoms; everything except sums, differences
+and products is an atom. Linear forms don't suffice, because `hidden * (n - 1)` must equal `hidden * n - hidden`.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from archc.expressions.tree import (
 )
 
 Polynomial = dict[tuple[Expr, ...], int]
-"""Integer coefficients by monomial: the atoms of a product, in a fixed order."""
+"""Integer coefficients by monomial, which is a product of atoms in a fixed order."""
 
 _MOST_TERMS = 64
-"""A polynomial with more terms is an atom: products of long sums grow beyond use."""
+"""A polynomial with more terms becomes an atom, because products of long sums grow too large."""
 
 
 def polynomial(value: Any) -> Polynomial:
-    """The polynomial of an integer or an expression; locals are replaced by what they stand for."""
+    """The polynomial of an integer or an expression; locals are replaced by their definitions."""
     expression = lift(value)
     match expression:
         case Const(int(number)):
@@ -68,13 +67,13 @@ def _multiply(left: Polynomial, right: Polynomial) -> Polynomial:
 
 
 def _expanded(expression: Expr) -> Expr:
-    """An atom with the locals in it replaced by what they stand for."""
+    """An atom, with locals replaced by their definitions."""
     locals_ = {n.name: n.definition for n in walk(expression) if type(n) is Name and n.definition is not None}
     return lift(substitute(expression, locals_)) if locals_ else expression
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Return True if two values are equal for every value of the names in them; False where that is not known."""
+    """Return True if two values are equal for all values of their names; False if that is unknown."""
     if left is right:
         return True
     if not (isinstance(left, Expr) or isinstance(right, Expr)):
@@ -83,7 +82,7 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def implied(condition: Any, truth: bool) -> Iterator[tuple[Expr, Expr]]:
-    """The equalities that follow from a condition's being true, or false."""
+    """The equalities that a condition implies if it is true, or false."""
     match condition:
         case Compare((left, right), ("==" | "!=" as sign,)) if (sign == "==") == truth:
             yield left, right
@@ -97,7 +96,7 @@ def implied(condition: Any, truth: bool) -> Iterator[tuple[Expr, Expr]]:
 
 
 def equal_where(left: Any, right: Any, condition: Any, truth: bool) -> bool:
-    """Return True if two values are equal wherever a condition is true (or false)."""
+    """Return True if two values are equal whenever a condition is true (or false)."""
     if equal(left, right):
         return True
     for one, other in implied(condition, truth):
@@ -115,7 +114,7 @@ def equal_where(left: Any, right: Any, condition: Any, truth: bool) -> bool:
 
 
 def _multiple(of: Polynomial, what: Polynomial) -> bool:
-    """Return True if a polynomial is an integer times another."""
+    """Return True if a polynomial is an integer multiple of another."""
     if not what or of.keys() != what.keys():
         return False
     first = next(iter(what))
@@ -124,7 +123,7 @@ def _multiple(of: Polynomial, what: Polynomial) -> bool:
 
 
 def either(condition: Any, yes: Any, no: Any) -> Any:
-    """`yes if condition else no`; one of the two alone where it equals the other in the other's case."""
+    """`yes if condition else no`, or one of the two alone if that is equal in both cases."""
     condition = lower(condition) if isinstance(condition, Expr) else condition
     if not isinstance(condition, Expr):
         return yes if condition else no

@@ -1,4 +1,4 @@
-"""`$name` and `$(width * 2)`: the text of an expression to its tree, by an allow-list over Python's own grammar."""
+"""The parser of `$name` and `$(width * 2)`: an allow-list over Python's grammar."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _CONSTANTS = {"true": True, "false": False, "null": None}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """A parsed expression of a spec with its text and its place."""
+    """A parsed expression of a spec, with its text and location."""
 
     tree: Expr
     text: str
@@ -65,7 +65,7 @@ class Expression:
     mark: Mark
 
     def evaluate(self, scope: Mapping[str, Any]) -> Any:
-        """The value under a scope. Raises ExpressionError."""
+        """Evaluate with the values of a scope. Raises ExpressionError."""
         try:
             return self.tree.evaluate(scope)
         except ExpressionError:
@@ -80,19 +80,19 @@ class Expression:
 
 
 def has_expression(value: Any) -> bool:
-    """Whether a value is an expression, or a tuple that holds one."""
+    """Return True if a value is an expression, or a tuple that contains one."""
     return isinstance(value, Expression) or (isinstance(value, tuple) and any(map(has_expression, value)))
 
 
 def tree_of(value: Any) -> Any:
-    """A value as a spec holds it, with the trees of its expressions in their place."""
+    """Replace the expressions in a value of a spec by their trees."""
     if isinstance(value, tuple):
         return tuple(map(tree_of, value))
     return value.tree if isinstance(value, Expression) else value
 
 
 def is_expression(text: str) -> bool:
-    """Return True if a scalar is an expression as a whole (`$name` or `$(…)`)."""
+    """Return True if a whole scalar is an expression (`$name` or `$(…)`)."""
     return text.startswith("$") and (_NAME.fullmatch(text) is not None or (text[1:2] == "(" and text.endswith(")")))
 
 

@@ -1,4 +1,4 @@
-"""Trees as text: as a spec writes them, or as Python does. One table says how every operation is written."""
+"""Printing of expression trees in a spec's or Python's syntax, from one table of operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from archc.expressions.tree import (
 
 
 class Level(IntEnum):
-    """How tightly an expression binds, in Python's order."""
+    """The precedence levels of Python, in order."""
 
     CHOICE = 0
     OR = 1
@@ -43,7 +43,7 @@ class Level(IntEnum):
 
 
 class Operand(NamedTuple):
-    """An operand of an operation: what stands before it, and how tightly it has to bind at least."""
+    """An operand of an operation: the text before it, and its minimum precedence."""
 
     sign: str
     value: Expr
@@ -62,7 +62,7 @@ _SIGNS = {
 
 
 def operands(node: Expr, python: bool = True) -> tuple[Level, list[Operand]]:
-    """How tightly a node binds, and its operands in order; none where it is no operation but an atom."""
+    """The precedence of a node and its operands in order; no operands for an atom."""
     if type(node) is Name:
         return Level.ATOM, []
     match node:
@@ -80,7 +80,7 @@ def operands(node: Expr, python: bool = True) -> tuple[Level, list[Operand]]:
             chain = before[1] if before[0] == level else [Operand("", left, level)]
             return level, [*chain, Operand(sign, right, Level(level + 1))]
         case Compare(values, signs) if python and len(signs) > 1 and any(map(_is_word, values[1:])):
-            # Pair by pair: `a == True == b` would become `a in (True,) == b`, which compares the tuple with `b`.
+            # Pair by pair, because `a in (True,) == b` for `a == True == b` would compare the tuple with `b`.
             pairs = zip(values, signs, values[1:], strict=False)
             return operands(Logic("and", tuple([Compare((one, other), (sign,)) for one, sign, other in pairs])))
         case Compare(values, signs):
@@ -92,7 +92,7 @@ def operands(node: Expr, python: bool = True) -> tuple[Level, list[Operand]]:
         case Choice(condition, yes, no):
             parts = [Operand("", yes, Level.OR), Operand("if", condition, Level.OR), Operand("else", no, Level.CHOICE)]
             return Level.CHOICE, parts
-        case Call("ceil", (value,)) if python:  # what `math.ceil` gives; an emitted file imports torch alone
+        case Call("ceil", (value,)) if python:  # `math.ceil`, without an import: an emitted file only imports torch
             floor = Call("int", (Binary(Unary("-", value), "//", Const(1)),))
             return operands(Unary("-", floor), python)
         case Axis(value, index):
@@ -102,7 +102,7 @@ def operands(node: Expr, python: bool = True) -> tuple[Level, list[Operand]]:
 
 
 def _literal(operand: Operand) -> Operand:
-    """`x == True` is written `x in (True,)`: linters refuse the one, and `x is True` is another question."""
+    """`x == True` becomes `x in (True,)`, because linters reject the former and `x is True` differs for 1."""
     if operand.sign in ("==", "!=") and _is_word(operand.value):
         return Operand("in" if operand.sign == "==" else "not in", Items((operand.value,)), operand.least)
     return operand
@@ -114,14 +114,14 @@ def _is_word(value: Expr) -> bool:
 
 
 def text_of(value: Any, least: Level = Level.CHOICE, python: bool = False) -> str:
-    """A value or tree on one line, in parentheses if it binds less tightly than `least`."""
+    """A value or tree on one line, in parentheses if its precedence is lower than `least`."""
     node = lift(value)
     level, parts = operands(node, python)
     if not parts:
         text = _atom(node, python)
     elif isinstance(node, Binary) and node.sign == "**":
         left, right = (text_of(part.value, part.least, python) for part in parts)
-        # As the formatter writes powers: close together where both operands are names or numbers.
+        # Like the formatter, write powers without spaces if both operands are names or numbers.
         close = python and all(re.fullmatch(r"-?[\w.]+", side) for side in (left, right))
         text = f"{left}**{right}" if close else f"{left} ** {right}"
     else:
@@ -134,7 +134,7 @@ def text_of(value: Any, least: Level = Level.CHOICE, python: bool = False) -> st
 
 
 def python_text(value: Any, least: Level = Level.CHOICE) -> str:
-    """A value or tree as Python source, on one line."""
+    """A value or tree as Python source on one line."""
     return text_of(value, least, python=True)
 
 
@@ -167,18 +167,18 @@ def _atom(node: Expr, python: bool) -> str:
 
 
 def _has_quotes(part: str | Expr) -> bool:
-    """Return True if a part of a name holds a text that cannot stand in an f-string of Python 3.11."""
+    """Return True if a part of a name contains a string, which an f-string of Python 3.11 can't contain."""
     texts = [node.value for node in walk(part) if isinstance(node, Const) and isinstance(node.value, str)]
     return any(set("\"'\\") & set(literal(text)[1:-1]) for text in texts)
 
 
 def _inside(part: Expr) -> str:
-    """An expression within an f-string in double quotes: its own texts stand in single ones."""
+    """An expression within a double-quoted f-string: its own strings are single-quoted."""
     return python_text(part).replace('"', "'")
 
 
 def literal(value: Any) -> str:
-    """A Python literal as the formatter writes it, plain ASCII."""
+    """A Python literal in the formatter's style, in ASCII."""
     if isinstance(value, str):
         text = json.dumps(value)
         if value.count('"') > value.count("'"):

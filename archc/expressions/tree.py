@@ -1,9 +1,11 @@
-"""Expressions as immutable trees: what `$name` and `$(…)` mean, and the arithmetic of sizes over them.
+"""Expressions as immutable trees: the meaning of `$name` and `$(…)`, and arithmetic on sizes.
 
-A tree is made once, when a spec is read. It can be evaluated for given names, have names replaced, and be printed.
-The operators `+ - * // %` of a tree build the expression of an integer that follows from others: sums collect equal
-terms, and what is constant is computed. They are for channels and sizes, which are integers; what a spec's author
-wrote is never rearranged, because `x // 1` or `x + 0` may change the value of a real number.
+A tree is built once, when a spec is read. It can be evaluated, printed, and have names replaced. The operators `+ - *
+
+%` build new integer expressions: sums collect equal terms, and constants are computed. They are for channels and sizes,
+which are integers. Expressions of a spec's author are never simplified, because `x
+
+1` or `x + 0` can change the value of a real number.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from typing import Any
 from archc.limits import MAX_EXPONENT, MAX_INTEGER, how_to_raise
 
 Scope = Mapping[str, Any]
-"""The value of each name: a number, a truth value, a text, None or a tuple of such."""
+"""The value of each name: a number, a boolean, a string, None or a tuple of these."""
 
 
 _NO_NAMES: frozenset[str] = frozenset()
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be parsed or has no value; the message says why."""
+    """An expression that can't be parsed or evaluated; the message has the reason."""
 
     def __init__(self, code: str, message: str, help: str = "") -> None:
         self.code = code
@@ -33,7 +35,7 @@ class ExpressionError(Exception):
 
 
 class Expr:
-    """A node of an expression's tree. Two trees are equal if they are written alike."""
+    """A node of an expression tree. Two trees are equal if they are written in the same way."""
 
     __slots__ = ("_hash", "_names", "_size")
     _hash: int
@@ -42,7 +44,7 @@ class Expr:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names that it reads; kept, because a tree never changes."""
+        """The names that it reads; cached, because trees are immutable."""
         try:
             return self._names
         except AttributeError:
@@ -52,7 +54,7 @@ class Expr:
 
     @property
     def size(self) -> int:
-        """How many nodes it has; kept, too."""
+        """The number of nodes; cached."""
         try:
             return self._size
         except AttributeError:
@@ -61,15 +63,15 @@ class Expr:
             return found
 
     def evaluate(self, scope: Scope) -> Any:
-        """The value under a scope. Raises ExpressionError, ArithmeticError, TypeError, ValueError or IndexError."""
+        """Evaluate. Raises ExpressionError, ArithmeticError, TypeError, ValueError or IndexError."""
         raise NotImplementedError
 
     def parts(self) -> tuple[Expr, ...]:
-        """The expressions that this one is made of."""
+        """The subexpressions."""
         return ()
 
     def rebuild(self, parts: tuple[Expr, ...]) -> Expr:
-        """The same operation on other parts."""
+        """The same operation with other subexpressions."""
         return self
 
     def __bool__(self) -> bool:
@@ -111,7 +113,7 @@ class Expr:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Const(Expr):
-    """A number, a truth value, a text or None. `1`, `1.0` and `True` are three constants."""
+    """A number, a boolean, a string or None. `1`, `1.0` and `True` are different constants."""
 
     value: Any
 
@@ -127,10 +129,10 @@ class Const(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Name(Expr):
-    """A parameter, a local or a loop's variable.
+    """An argument, a local or a loop variable.
 
-    `form` is `integer` or `pair` where all values of the name are known to be such; `definition` is what a local
-    stands for, in names that are none.
+    `form` is `integer` or `pair` if all values of the name are known to have this form. `definition` is the value of a
+    local in terms of other names.
     """
 
     name: str
@@ -238,7 +240,7 @@ class Compare(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Logic(Expr):
-    """`a and b`, `a or b`: the value is that of the last operand that is looked at."""
+    """`a and b`, `a or b`: the value is that of the last evaluated operand."""
 
     word: str
     operands: tuple[Expr, ...]
@@ -279,7 +281,7 @@ class Choice(Expr):
 def _round(value: float, *digits: int) -> float:
     if digits and abs(digits[0]) > MAX_EXPONENT:
         raise ExpressionError("E0213", f"`round` takes up to {MAX_EXPONENT} digits", how_to_raise("MAX_EXPONENT"))
-    return round(value, *digits)  # as in Python a float where digits are given, be it 0
+    return round(value, *digits)  # like Python: a float if digits are given, even 0
 
 
 def _int(value: Any) -> int:
@@ -314,7 +316,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call(Expr):
-    """A function of the expression language with its arguments."""
+    """A function call of the expression language."""
 
     function: str
     arguments: tuple[Expr, ...]
@@ -356,7 +358,7 @@ class Item(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Slice(Expr):
-    """`base[start:stop]`, a part of a list; an end that is None is the list's own."""
+    """`base[start:stop]`, a part of a list; None is an omitted end."""
 
     base: Expr
     start: Expr
@@ -396,7 +398,7 @@ class Items(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Axis(Expr):
-    """The element for one axis of a value that is a number for all axes, or a list of one for each."""
+    """The element for one axis of a value that is a number for all axes or a list with one per axis."""
 
     value: Expr
     index: int
@@ -413,7 +415,7 @@ class Axis(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Text(Expr):
-    """A name that carries values: texts and expressions side by side."""
+    """A name with values: strings and expressions in sequence."""
 
     pieces: tuple[str | Expr, ...]
 
@@ -429,7 +431,7 @@ class Text(Expr):
 
 
 def _keep_hash(made: type[Expr]) -> None:
-    """Let a class's instances work out their hash once: it goes through all their parts."""
+    """Cache the hash of a class's instances, because it visits all subexpressions."""
     compute = made.__hash__
 
     def kept(self: Expr) -> int:
@@ -447,7 +449,7 @@ for _class in Expr.__subclasses__():
 
 
 def axis(value: Any, index: int) -> Any:
-    """The element for one axis: a number stands for all axes, a list has one for each."""
+    """The element for one axis: a number applies to all axes, and a list has one per axis."""
     if isinstance(value, Items):
         return lower(value.items[index])
     if isinstance(value, Choice):
@@ -464,14 +466,14 @@ def axis(value: Any, index: int) -> Any:
 
 
 def lift(value: Any) -> Expr:
-    """The tree of a value: a constant, or a list of constants."""
+    """Convert a value to a tree: a constant, or a list of constants."""
     if isinstance(value, Expr):
         return value
     return Items(tuple(map(lift, value))) if isinstance(value, tuple | list) else Const(value)
 
 
 def lower(expression: Expr) -> Any:
-    """The value of a constant tree; any other tree itself."""
+    """The value of a constant tree; any other tree is returned unchanged."""
     if type(expression) is Const:
         return expression.value
     if type(expression) is Items:
@@ -481,7 +483,7 @@ def lower(expression: Expr) -> Any:
 
 
 def walk(value: Any) -> Iterator[Expr]:
-    """Every node of a tree, or of the trees within a tuple."""
+    """Every node of a tree, or of the trees in a tuple."""
     if isinstance(value, tuple):
         for item in value:
             yield from walk(item)
@@ -494,16 +496,16 @@ def walk(value: Any) -> Iterator[Expr]:
 
 
 def free_names(value: Any) -> frozenset[str]:
-    """The names that a tree, or the trees within a tuple, read."""
+    """The names that a tree, or the trees in a tuple, read."""
     if isinstance(value, Expr):
         return value.names
     return _NO_NAMES.union(*map(free_names, value)) if isinstance(value, tuple) else _NO_NAMES
 
 
 def substitute(value: Any, scope: Scope) -> Any:
-    """A tree with names replaced by values or trees; what becomes constant is computed.
+    """Replace names in a tree by values or trees, and compute constants.
 
-    Tuples are gone through. Returns a plain value where nothing is left to be known.
+    This also applies to the elements of tuples. Returns a plain value if the result is constant.
     """
     if isinstance(value, tuple):
         return tuple([substitute(item, scope) for item in value])
@@ -520,18 +522,18 @@ def _substitute(node: Expr, scope: Scope) -> Expr:
     before = node.parts()
     parts = tuple([_substitute(part, scope) for part in before])
     if all(new is old for new, old in zip(parts, before, strict=True)):
-        return node  # also where it is constant: it stays as it was written
+        return node  # even if it is constant, keep it as written
     new = node.rebuild(parts)
     if type(new) in (Const, Items) or any(isinstance(lower(part), Expr) for part in parts):
         return new
     try:
         return lift(new.evaluate({}))
     except VALUELESS:
-        return new  # what is written has no value; whoever needs it finds out
+        return new  # it has no value; evaluating it raises
 
 
 def _decided(node: Choice | Logic, scope: Scope) -> Expr:
-    """A choice or a logical chain as far as it is decided: Python looks at no more of it either."""
+    """Resolve a choice or a logical chain as far as its conditions are known, like Python's short-circuiting."""
     if isinstance(node, Choice):
         condition = _substitute(node.condition, scope)
         known = lower(condition)
@@ -553,7 +555,7 @@ def _decided(node: Choice | Logic, scope: Scope) -> Expr:
 
 
 VALUELESS = (ExpressionError, ArithmeticError, TypeError, ValueError, IndexError, RecursionError)
-"""What evaluation may end in."""
+"""Exceptions that evaluation can raise."""
 
 _LARGEST = MAX_INTEGER**2
 
@@ -565,7 +567,7 @@ def _numbers(sign: str, *values: Any) -> None:
 
 
 def bounded(value: Any) -> Any:
-    """The value, if it is within archc's bounds. Raises ExpressionError."""
+    """Return the value if it is within archc's bounds. Raises ExpressionError."""
     if type(value) is int:
         if -_LARGEST <= value <= _LARGEST:
             return value
@@ -588,7 +590,7 @@ def _sum(left: Any, right: Any, sign: int) -> Any:
 
 
 def _total(terms: dict[Expr, int], constant: int) -> Any:
-    """The sum of terms with their factors, written as a person would: what is added stands before what is taken."""
+    """The sum of terms with their factors, in natural order: positive terms come before negative ones."""
     terms = {term: count for term, count in terms.items() if count}
     first = constant > 0 and bool(terms) and all(count < 0 for count in terms.values())
     total: Expr | None = Const(constant) if first else None
@@ -606,7 +608,7 @@ def _total(terms: dict[Expr, int], constant: int) -> Any:
 
 
 def _collect(value: Any, factor: int, terms: dict[Expr, int]) -> int:
-    """Add a sum's terms, each with its integer factor; returns its constant part."""
+    """Add a sum's terms, each with its integer factor; return the constant part."""
     match value:
         case int():
             return factor * value
@@ -649,7 +651,7 @@ def _quotient(left: Expr, right: Any) -> Any:
 
 
 def choose(condition: Any, yes: Any, no: Any) -> Any:
-    """`yes if condition else no`, decided now where the condition is known."""
+    """`yes if condition else no`, resolved if the condition is known."""
     if type(condition) is not bool:
         condition = lower(lift(condition))
     if not isinstance(condition, Expr):
@@ -658,7 +660,7 @@ def choose(condition: Any, yes: Any, no: Any) -> Any:
 
 
 def compare(left: Any, sign: str, right: Any) -> Any:
-    """`left sign right`: a truth value, or the comparison where a side is an expression."""
+    """`left sign right`: a boolean, or a comparison if a side is an expression."""
     if type(left) is not int or type(right) is not int:
         left, right = lower(lift(left)), lower(lift(right))
     if isinstance(left, Expr) or isinstance(right, Expr):
@@ -667,7 +669,7 @@ def compare(left: Any, sign: str, right: Any) -> Any:
 
 
 def product_of(*factors: Any) -> Any:
-    """A product that keeps its factors in sight where one is a tree: `256 * 6 * 6` for a flattened map."""
+    """A product that keeps its factors visible if one is a tree: `256 * 6 * 6` for a flattened feature map."""
     if not any(isinstance(factor, Expr) for factor in factors):
         return math.prod(factors)
     kept = [factor for factor in map(lift, factors) if factor != Const(1)]

@@ -1,4 +1,4 @@
-"""Phase 3: the spec to a checked architecture graph."""
+"""Phase 3: from the spec to a checked architecture graph."""
 
 from archc.graph.evaluate import Evaluator, evaluate
 from archc.graph.graph import INPUT, Graph, Instance, Network, Node, Placed, Ref, flow, walk

@@ -1,9 +1,8 @@
-"""Layers that work in place: what they overwrite must have no other reader.
+"""Checks of in-place layers: no other layer may read the tensor that they overwrite.
 
-An in-place ReLU at the head of a branch changes what the other branches see; behind a sigmoid it breaks the
-backward pass, which computes from the sigmoid's output.
-Values are followed through layers that hand on their input's memory (flatten, identity, dropout in
-evaluation, the parts of a split).
+An in-place ReLU at the start of a branch changes the input of other branches. After a sigmoid it breaks the backward
+pass, which needs the sigmoid's output. Tensors are followed through layers that return a view of their input (flatten,
+identity, dropout in evaluation, the parts of a split).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _CALLER = -1
 
 
 def overwrite_problems(network: Network) -> Iterator[Problem]:
-    """A problem for every in-place layer whose input something else reads."""
+    """A problem for every in-place layer whose input has another reader."""
     if _clear(network.graph):
         return
     memory = _Memory()
@@ -36,7 +35,10 @@ def overwrite_problems(network: Network) -> Iterator[Problem]:
 
 
 def _clear(graph: Graph) -> bool:
-    """Whether each in-place layer of a graph works on a new value that it alone reads: nearly always so."""
+    """Return True if each in-place layer of a graph overwrites a new tensor that it alone reads.
+
+    This is the common case.
+    """
     found: bool | None = graph.facts.get("clear")
     if found is None:
         found, writers = True, []
@@ -64,7 +66,7 @@ def _write_what_is_new(writers: list[Node], graph: Graph) -> bool:
 
 
 class _Step(NamedTuple):
-    """A layer that runs: the value that it takes first, those that it makes, and whether these share its memory."""
+    """A layer that runs: its first input, its outputs, and whether these share the input's memory."""
 
     path: str
     node: Node
@@ -75,7 +77,7 @@ class _Step(NamedTuple):
 
 
 class _Memory:
-    """The layers of a network in their order and, by value, whose memory it is and the layers that read it."""
+    """The layers of a network in order and, for each tensor, its memory and its readers."""
 
     def __init__(self) -> None:
         self.steps: list[_Step] = []
@@ -83,7 +85,7 @@ class _Memory:
         self.readers = [[_CALLER]]
 
     def layer(self, node: Node, kind: Kind, given: tuple[int, ...], path: str) -> dict[str | None, int]:
-        """Add a layer that takes some values; those that it makes."""
+        """Add a layer with its inputs; return its outputs."""
         for value in given:
             self.readers[value].append(len(self.steps))
         values = range(len(self.storage), len(self.storage) + len(node.shapes))
@@ -94,11 +96,11 @@ class _Memory:
         return dict(zip(node.shapes, values, strict=True))
 
     def clashes(self) -> Iterator[tuple[_Step, str]]:
-        """In-place layers and who else needs what they overwrite."""
+        """In-place layers, and the other readers of what they overwrite."""
         together: dict[int, list[int]] = {}
         for value, storage in enumerate(self.storage):
             together.setdefault(storage, []).append(value)
-        needed: dict[int, str] = {}  # by storage: the first layer whose backward pass reads its output
+        needed: dict[int, str] = {}  # by memory: the first layer whose backward pass needs its output
         for number, step in enumerate(self.steps):
             storage = self.storage[step.takes]
             if step.kind.overwrites and storage in needed:

@@ -1,4 +1,4 @@
-"""Which axis of a value holds the channels, as far as the layers that made it tell."""
+"""The layout of tensors: whether an axis holds channels, as far as the layers before it determine that."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from archc.kinds import Kind
 
 
 def has_channels_first(frame: Frame, ref: Ref) -> bool:
-    """Whether a value is a feature map that no layer has laid out otherwise: of a convolution, or the input image."""
+    """Return True if a tensor is a feature map with channels first: of a convolution, or the input image."""
     within_block = False
     while True:
         if ref.node >= 0:
@@ -17,7 +17,7 @@ def has_channels_first(frame: Frame, ref: Ref) -> bool:
             if node is None or found is not None:
                 return bool(found)
             ref = node.inputs[0]
-        elif ref.node != INPUT:  # of a body around this one
+        elif ref.node != INPUT:  # of an enclosing body
             return False
         elif frame.around is None:
             return not within_block and len(frame.inputs[0] or ()) > 2
@@ -27,7 +27,7 @@ def has_channels_first(frame: Frame, ref: Ref) -> bool:
 
 
 def _of_node(node: Node, ref: Ref) -> bool | None:
-    """Whether a node's result has its channels first; None where it is laid out as the node's input."""
+    """Whether a node's result has its channels first; None if it has the layout of the node's input."""
     graph = node.graph
     if graph is not None:
         return _of_graph(graph, graph.results[ref.output])

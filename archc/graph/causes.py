@@ -1,4 +1,4 @@
-"""Where branches part: the layer whose padding breaks p = (k - 1)/2, or whose stride is the only one."""
+"""Causes of size mismatches: a padding other than p = (k - 1)/2, or a stride that other branches don't have."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from archc.problems.fix import addition
 
 
 class Cause(NamedTuple):
-    """What made a branch smaller: its place, the way to it, the size that it gives, and the fix."""
+    """A layer that made a branch smaller: its place, the path to it, its output size, and the fix."""
 
     mark: Mark
     path: tuple[str, ...]
@@ -34,17 +34,17 @@ class Cause(NamedTuple):
 
     @property
     def value(self) -> str:
-        """What to write."""
+        """The value to write."""
         return "same" if self.same else self.number
 
     @property
     def help(self) -> str:
-        """What to write, and why."""
+        """The value to write, and the reason."""
         return f"{self.rule}: write `{self.argument}: {self.value}`"
 
 
 def shortcuts(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> set[int]:
-    """Which of a join's inputs are the body's own input, handed on as it is."""
+    """The inputs of a join that are the body's own input, unchanged."""
 
     def hands_on(node: Node, _: Ref) -> bool:
         return isinstance(node.element, Identity)
@@ -53,7 +53,10 @@ def shortcuts(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> set[int]:
 
 
 def keeping(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> Callable[[int], bool]:
-    """Whether one of a join's inputs has its body's input's size, and every layer on the way kept it."""
+    """Return a predicate for the inputs of a join.
+
+    It is true for an input that has the size of its body's input, if every layer on its path kept it.
+    """
 
     def keeps_size(node: Node, ref: Ref) -> bool:
         return node.in_shapes[0][1:] == node.shapes[ref.output][1:]
@@ -62,7 +65,7 @@ def keeping(refs: Sequence[Ref], nodes: Sequence[Node | None]) -> Callable[[int]
 
 
 def _begin(ref: Ref, nodes: Sequence[Node | None], passes: Callable[[Node, Ref], bool]) -> int | None:
-    """The input that a value goes back to, if each node on the way lets it pass."""
+    """The input from which a tensor derives, if `passes` is true for each node on the path."""
     while ref.node >= 0:
         node = nodes[ref.node]
         if node is None or not passes(node, ref):
@@ -72,9 +75,9 @@ def _begin(ref: Ref, nodes: Sequence[Node | None], passes: Callable[[Node, Ref],
 
 
 def causes(chain: Sequence[Node], size: Shape) -> Iterator[Cause]:
-    """Of the entries of a way to a value of a `size`, the layers that could keep their input's size and do not.
+    """The layers on a path to a tensor of a `size` that could keep their input's size but don't.
 
-    Then those whose stride makes that size.
+    After them come the layers whose stride makes that size.
     """
 
     def stride(node: Node, kind: Kind) -> Cause | None:
@@ -88,7 +91,7 @@ def causes(chain: Sequence[Node], size: Shape) -> Iterator[Cause]:
 
 
 def _first(node: Node, why: Callable[[Node, Kind], Cause | None]) -> Cause | None:
-    """The first layer of an entry that is a cause; of a block that hands the argument on, the call."""
+    """The first layer of an entry that is a cause; the call, if a block passes the argument on."""
     if isinstance(node.element, Kind):
         cause = why(node, node.element)
         return None if cause is None else _at(node, cause)
@@ -107,7 +110,7 @@ def _first(node: Node, why: Callable[[Node, Kind], Cause | None]) -> Cause | Non
 
 
 def _padding(node: Node, kind: Kind) -> Cause | None:
-    """A stride-1 window whose padding is not (k - 1)/2."""
+    """A window with stride 1 whose padding isn't (k - 1)/2."""
     kernel, stride, padding = (getattr(kind, name, None) for name in ("kernel_size", "stride", "padding"))
     rank = len(node.in_shapes[0]) - 1
     if kernel is None or padding == "same" or set(sides(kernel if stride is None else stride)) != {1}:
@@ -127,7 +130,7 @@ def _padding(node: Node, kind: Kind) -> Cause | None:
 
 
 def _stride(node: Node, kind: Kind, size: Shape) -> Cause | None:
-    """A window that is moved by more than one position, and makes this size."""
+    """A window with a stride above 1 that makes this size."""
     kernel, stride = getattr(kind, "kernel_size", None), getattr(kind, "stride", None)
     if kernel is None or node.output[1:] != size or not any(map(gt, node.in_shapes[0][1:], size)):
         return None
@@ -141,14 +144,17 @@ def _stride(node: Node, kind: Kind, size: Shape) -> Cause | None:
 
 
 def _keeps(node: Node, padding: tuple[int, ...]) -> bool:
-    """Whether the layer would keep its input's size with this padding; a pooling's is at most half of its kernel."""
+    """Return True if the layer would keep its input's size with this padding.
+
+    A pooling's padding is at most half of its kernel.
+    """
     assert isinstance(node.element, Kind)
     changed = node.element.model_copy(update={"padding": padding})
     return not any(changed.requirements(node.in_shapes)) and changed.output(node.in_shapes)[1:] == node.in_shapes[0][1:]
 
 
 def _takes_same(kind: Kind) -> bool:
-    """Whether the layer's padding may be the word `same`."""
+    """Return True if the layer's padding may be `same`."""
     try:
         type(kind).model_validate({**kind.__dict__, "padding": "same"})
     except ValidationError:
@@ -157,7 +163,7 @@ def _takes_same(kind: Kind) -> bool:
 
 
 def _at(node: Node, cause: Cause) -> Cause:
-    """A cause with its place in a call, at the argument or where that is missing."""
+    """A cause with its place in a call: at the argument, or where it is missing."""
     marks = node.call.marks if node.call is not None else {}
     if cause.argument in marks:
         given = node.call.arguments[cause.argument] if node.call is not None else None

@@ -1,4 +1,4 @@
-"""The problems of an evaluation: the way to each, its cause and its fix."""
+"""The problems of an evaluation, each with its path, cause and fix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 
 class Diagnosis:
-    """Reports problems of the body that is being evaluated, which is `frame`; `reported` counts them."""
+    """Reports problems of the current body, `frame`; `reported` counts them."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -34,17 +34,17 @@ class Diagnosis:
         self._vanished = 0
 
     def report(self, code: str, message: str, mark: Mark, at: Path = (), **details: Any) -> None:
-        """Add a problem, with the further `details` of a Problem; `at` leads from the current body to its place."""
+        """Add a problem with the further `details` of a Problem; `at` leads from the current body to its place."""
         self.add(Problem(code, message, mark, **details), at)
 
     def add(self, problem: Problem, at: Path = ()) -> None:
-        """As `report`."""
+        """Add a problem, like `report`."""
         self.reported += 1
         self.doubtful = True
         self.problems.add(self.placed(problem, at))
 
     def placed(self, problem: Problem, at: Path = ()) -> Problem:
-        """The problem with the way to its place; names within one body are a path: `branch3.1`."""
+        """The problem with its path; names within one body are joined: `branch3.1`."""
         frames = self.frame.chain()
         if self.frame.calling is not None:
             at = (_place_of_call(self.frame, self.frame.calling), *at)
@@ -59,7 +59,7 @@ class Diagnosis:
         return problem
 
     def lost(self, reference: Reference, names: Iterable[str], *, below: bool = False) -> None:
-        """Report a name that stands for nothing."""
+        """Report a reference to an unknown name."""
         name, mark = reference.name, reference.mark
         help, fix = self.problems.suggest(name, names, mark)
         if below:
@@ -67,7 +67,7 @@ class Diagnosis:
         self.report("E0210", f"`{name}` is not an entry above this line", mark, help=help, fix=fix)
 
     def unread(self, nodes: list[Node]) -> None:
-        """Report nodes whose results nothing takes."""
+        """Report nodes whose results have no reader."""
         mentioned = set(_mentioned(self.frame.body.entries))
         for node in nodes:
             help = "use it in a join, in `from` or in `outputs`, or remove it"
@@ -76,7 +76,7 @@ class Diagnosis:
             self.report("E0223", f"the result of `{node.name}` is never used", node.mark, help=help)
 
     def layer_fault(self, fault: Fault, call: LayerCall, kind: Kind) -> None:
-        """Report why a layer cannot work on what it gets."""
+        """Report that a layer can't take its input."""
         mark = call.marks.get(fault.argument or "", call.mark)
         fix = Fix(mark, fault.value) if fault.value and fault.argument in call.marks else None
         note, help = self._vanishing(kind) if fault.code == "E0302" else ("", "")
@@ -84,7 +84,7 @@ class Diagnosis:
         self.report(fault.code, fault.message, mark, (self.frame.name,), **details)
 
     def _vanishing(self, kind: Kind) -> tuple[str, str]:
-        """Of a window that does not fit into the map: where the size went, and the input that is large enough."""
+        """Where the size was lost before a window that doesn't fit, and the input that is large enough."""
         self._vanished += 1
         frames = self.frame.chain()
         leaves = way(frames) if self._vanished <= LOOKED_INTO else None
@@ -100,9 +100,9 @@ class Diagnosis:
         return note, f"`input: {own}` is large enough; or use a smaller kernel, or more padding"
 
     def join_fault(self, fault: Fault, name: str, mark: Mark, odd: Ref, right: Ref) -> None:
-        """Report an input of a join, of some name, that does not fit another one, which is `right`.
+        """Report an input of a join that doesn't match another one, `right`.
 
-        If a layer on its way makes its size, there.
+        If a layer on its path causes its size, the problem is reported there.
         """
         problem = Problem(fault.code, fault.message, mark, label=fault.label, help=fault.help)
         at: Path = (name,)
@@ -124,7 +124,7 @@ class Diagnosis:
         self.add(problem, at)
 
     def _proposals(self, parted: Parted, causes: Iterable[Cause], shape: Shape, wanted: Shape) -> Iterator[Proposal]:
-        """What may make the sizes of a join equal."""
+        """Fixes that may make the sizes of a join equal."""
         for cause in causes:
             if cause.fix is None:
                 continue
@@ -141,7 +141,7 @@ class Diagnosis:
             yield from (Proposal(f"`input: {fix.text}`", fix, lead=lead) for fix in self._inputs(shape, wanted))
 
     def _inputs(self, shape: Shape, wanted: Shape) -> Iterator[Fix]:
-        """Inputs near the spec's whose sizes more strides divide, on the axes on which two shapes differ."""
+        """Inputs near the spec's that are divisible by more strides, on the axes on which two shapes differ."""
         tried = {tuple(self.spec.input)}
         for divisor in (2, 4, 8, 16, 32, 64):
             sizes = zip(self.spec.input, shape, wanted, strict=True)
@@ -154,7 +154,7 @@ class Diagnosis:
 
 
 def _places(frame: Frame) -> Path:
-    """The steps into a frame from the one around it."""
+    """The steps from the enclosing frame into a frame."""
     if frame.around is None:
         return ()
     if frame.call is None:
@@ -171,7 +171,7 @@ def _place_of_call(frame: Frame, call: BlockCall) -> str:
 
 
 def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:
-    """The names that entries and the bodies within them read."""
+    """The names that entries and the bodies within them refer to."""
     for entry in entries:
         if isinstance(entry, Splice):
             yield from _mentioned(entry.entries)

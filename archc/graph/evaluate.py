@@ -1,6 +1,7 @@
-"""The spec to the architecture graph, for given parameters and an input size.
+"""Evaluation of a spec into the architecture graph, for given arguments and an input size.
 
-Blocks are entered, loops unfolded, conditions decided, every shape inferred and checked, in one pass from the input on.
+Blocks are expanded, loops unrolled, conditions decided, and every shape inferred and checked, in one pass from the
+input on.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS, how_to_raise
 from archc.problems import Mark, Problem, SpecError
 
 Observe = Callable[[Mark, Node | None, Scope], object]
-"""Takes the place of an entry, its node (None where its `when` leaves it out), and the values of the names that it may
+"""Receives the location of an entry, its node (None if its `when` omits it), and the values of the names that it may
 use."""
 
 
@@ -55,7 +56,7 @@ _Reads = dict[Body, tuple[tuple[str, ...], tuple[str, ...]] | None]
 
 
 class _Nested(NamedTuple):
-    """A nested body for all that it reads: its graph, what it captures, and how many entries it unfolds to."""
+    """A nested body for all values that it reads: its graph, the tensors it captures, and its number of entries."""
 
     graph: Graph
     captures: tuple[tuple[str, str | None], ...]
@@ -63,7 +64,7 @@ class _Nested(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """A block for some arguments and an input: its graph, its problems, and how many entries it unfolds to."""
+    """A block for its arguments and input: its graph, its problems, and its number of entries."""
 
     graph: Graph | None
     values: Scope
@@ -72,16 +73,16 @@ class _Block(NamedTuple):
 
 
 def evaluate(spec: Spec, *, observe: Observe | None = None) -> Network:
-    """The checked network of a spec. Raises SpecError with every fault.
+    """The checked network of a spec. Raises SpecError with every error.
 
-    `observe` is called with each entry that could be made, so also with those before a fault; what it raises ends
-    the evaluation.
+    `observe` is called for each entry that could be evaluated, including those before an error. An exception that it
+    raises ends the evaluation.
     """
     return Evaluator(spec).network(observe=observe)
 
 
 class Evaluator:
-    """Evaluates one spec, again and again: equal blocks and expressions are evaluated once for all parameters."""
+    """Evaluates one spec repeatedly; equal blocks and expressions are evaluated once for all arguments."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
@@ -95,7 +96,7 @@ class Evaluator:
         *,
         observe: Observe | None = None,
     ) -> Network:
-        """The checked network, as of `evaluate`, for other parameters and another input size than the spec's."""
+        """The checked network, like `evaluate`, for other arguments and another input size than the spec's."""
         evaluation, network = self._evaluated(self.spec, parameters, input, observe)
         problems = evaluation.problems
         if problems:
@@ -123,15 +124,15 @@ class Evaluator:
         input: tuple[int, ...] | None,
         observe: Observe | None,
     ) -> tuple[_Evaluation, Network | None]:
-        """One evaluation with its problems."""
+        """One evaluation, with its problems."""
         evaluation = _Evaluation(spec, self._known, self._reads, observe)
         try:
             network = evaluation.network(parameters or spec.parameters, input or spec.input)
-        except SpecError as error:  # beyond a bound: what was found before it is reported, too
+        except SpecError as error:  # a bound is exceeded; also report what was found before
             network = None
             for problem in error.problems:
                 evaluation.problems.add(problem)
-        if parameters is None and input is None:  # else the spec was read before
+        if parameters is None and input is None:  # otherwise the spec was already reported
             for reference, names in lost_references(spec):
                 if not evaluation.problems.told("E0210", reference.mark):
                     evaluation.lost(reference, names)
@@ -145,20 +146,20 @@ def _behind(
     input: tuple[int, ...] | None,
     observe: Observe | None,
 ) -> list[Problem]:
-    """The problems behind faulty entries that are there whatever these would give."""
+    """The problems after faulty entries that don't depend on the results of these entries."""
     if not base.assumable or base.count > MOST_ENTRIES or len(base.problems) > MOST_PROBLEMS:
         return []
     found: list[list[Problem]] = []
     behind: list[Problem] = []
     for assumption in ASSUMPTIONS:
         evaluation = _Evaluation(spec, {}, {}, observe, assumption)
-        with suppress(SpecError):  # beyond a bound: what was found before it counts
+        with suppress(SpecError):  # a bound is exceeded; what was found before counts
             evaluation.network(parameters or spec.parameters, input or spec.input)
         problems = evaluation.problems.sorted()
         found.append(problems if found else [problem for problem in problems if not base.problems.has(problem)])
         behind = agreed(found)
         if not behind:
-            break  # nearly always after the first
+            break  # usually after the first
     return behind
 
 
@@ -185,7 +186,7 @@ class _Evaluation(Inference):
         self.faulty: dict[Block, dict[object, _Block]] = {}  # blocks with problems, by input and arguments
 
     def network(self, declared: dict[str, Parameter], size: tuple[int, ...]) -> Network | None:
-        """The whole network; None after a report. Raises SpecError for one that is beyond a bound."""
+        """The whole network; None after an error. Raises SpecError if it exceeds a bound."""
         values: Scope = {}
         for name, parameter in declared.items():
             values[name] = self.value(parameter.default, values)
@@ -195,7 +196,7 @@ class _Evaluation(Inference):
     # Bodies
 
     def body(self, frame: Frame, scope: Scope) -> Graph | None:
-        """The graph of a body; None where a fault leaves its result unknown."""
+        """The graph of a body; None if an error makes its result unknown."""
         around, self.frame = self.frame, frame
         graph = None
         if frame.depth <= MAX_BLOCK_DEPTH:
@@ -208,10 +209,10 @@ class _Evaluation(Inference):
         return graph
 
     def _entries(self, frame: Frame, scope: Scope) -> None:
-        """Make the nodes of a body."""
+        """Create the nodes of a body."""
         body, nodes, names = frame.body, frame.nodes, frame.names
         branches: list[tuple[str, Mark, Ref]] = []
-        met: dict[Entry, bool] = {}  # those of loops, and whether their names were reported
+        met: dict[Entry, bool] = {}  # entries of loops, and whether their names were reported
         for entry, inner in self.unfold(body.entries, scope):
             self.count += 1
             given_scope = inner
@@ -264,22 +265,22 @@ class _Evaluation(Inference):
             frame.last = self._join(frame, branches)
 
     def _stand_in(self, frame: Frame, entry: Entry) -> Node | None:
-        """A node in the place of a faulty entry, if something is assumed of it."""
+        """A node in place of a faulty entry, if its result can be assumed."""
         if self.assumption is None:
             self.assumable = self.assumable or meant(entry) is not None
             return None
         return stand_in(frame, entry, self.assumption)
 
     def channels(self, x: Shape) -> Any:
-        """As they are; what depends on channels that are assumed is not looked at."""
+        """The channels of a shape; assumed channels are unknown."""
         return x[0] if self.assumption is None else UNKNOWN
 
     def join_fault(self, fault: Fault, name: str, mark: Mark, odd: Ref, right: Ref) -> None:
-        """As of every diagnosis; where something is assumed, only of sizes that can be compared all the same."""
+        """Report a join, like every diagnosis; with assumptions, only for sizes that can be compared."""
         if self.assumption is None or comparable(self.frame.nodes, odd, right):
             super().join_fault(fault, name, mark, odd, right)
         else:
-            self.reported += 1  # the join cannot be made
+            self.reported += 1  # the join has no result
 
     def _named_twice(self, entry: Entry, mark: Mark, name: str, met: dict[Entry, bool]) -> None:
         if entry.element is None or met.get(entry):
@@ -298,7 +299,7 @@ class _Evaluation(Inference):
         parts = [(name, mark, ref) for name, mark, ref in branches if self.single(frame, ref, name, mark) is not None]
         refs = tuple([ref for _, _, ref in parts])
         if len(refs) == 1:
-            return refs[0]  # the other branches have a `when` that is false
+            return refs[0]  # the `when` of the other branches is false
         shapes = tuple([shape for ref in refs if (shape := frame.shape(ref)) is not None])
         made = None
         if not parts:
@@ -312,7 +313,7 @@ class _Evaluation(Inference):
         return Ref(len(frame.nodes) - 1)
 
     def _graph(self, frame: Frame) -> Graph | None:
-        """The graph of a body whose nodes are made."""
+        """The graph of a body whose nodes exist."""
         body, block = frame.body, None if frame.call is None else frame.call.block
         results = self._results(frame)
         if results is None or None in frame.nodes:
@@ -330,18 +331,18 @@ class _Evaluation(Inference):
         if body.form == "mapping" and block is None and frame.around is not None and not body.outputs:
             sequential = _is_chain(nodes)
         captures = tuple([name if output is None else f"{name}.{output}" for name, output in frame.captures or ()])
-        inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # of unknown ones no node could be made
+        inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # no node has an unknown input
         return Graph(body.form, sequential, nodes, inputs, captures, results, outputs, block)
 
     def _results(self, frame: Frame) -> dict[str | None, Ref] | None:
-        """The values that a body gives; None where one is unknown."""
+        """The results of a body; None if one is unknown."""
         if not frame.body.outputs:
             last = self.single(frame, frame.last, frame.previous, frame.body.mark)
             return None if last is None or frame.shape(last) is None else {None: last}
         found: dict[str | None, Ref] = {}
         for name, reference in frame.body.outputs.items():
             if reference.name in frame.absent:
-                continue  # no output stands for another value than the one that it names
+                continue  # an output of an omitted entry doesn't exist
             ref = self.find(reference)
             if ref is None or frame.shape(ref) is None:
                 return None
@@ -358,10 +359,10 @@ class _Evaluation(Inference):
     # Entries
 
     def _entry(self, frame: Frame, entry: Entry, scope: Scope) -> tuple[Ref, Node | None] | None:
-        """The value that an entry's name stands for, and its node unless it is left out; None after a fault."""
+        """The value of an entry's name, and its node unless it is omitted; None after an error."""
         element, name = entry.element, frame.name
         if element is None:
-            return None  # reported when it was read
+            return None  # reported by the parser
         if entry.auxiliary and (frame.around is not None or frame.body.form != "mapping"):
             self.report("E0219", "an auxiliary head must be an entry of the network's own `layers`", entry.mark)
             return None
@@ -433,7 +434,7 @@ class _Evaluation(Inference):
     def _taken(
         self, frame: Frame, entry: Entry, flow: Ref, scope: Scope
     ) -> tuple[tuple[Ref, ...], tuple[Shape, ...]] | None:
-        """The values that an entry takes, with their shapes; None where a fault leaves one unknown."""
+        """The inputs of an entry, with their shapes; None if an error makes one unknown."""
         references: tuple[Reference, ...] = () if entry.source is None else (entry.source,)
         if type(entry.element) is LayerCall and entry.element.operands:
             references = entry.element.operands
@@ -452,7 +453,7 @@ class _Evaluation(Inference):
         return refs, shapes
 
     def _nested(self, frame: Frame, body: Body, x: Shape, scope: Scope) -> tuple[Graph, tuple[Ref, ...]] | None:
-        """A nested body and the values that it captures; equal ones share their graph."""
+        """A nested body and the tensors that it captures; equal ones share their graph."""
         key = self._key(body, x, scope)
         known: _Nested | None = self.known.get(key)
         if known is not None:
@@ -469,7 +470,10 @@ class _Evaluation(Inference):
         return graph, nested.captured
 
     def _key(self, body: Body, x: Shape, scope: Scope) -> Any:
-        """A key of all that a nested body follows from; None if it cannot be told, and if all entries are observed."""
+        """A key of everything that a nested body depends on.
+
+        None if that is unknown, or if all entries are observed.
+        """
         if body not in self.reads:
             self.reads[body] = names_read(body)
         reads = self.reads[body]
@@ -480,7 +484,7 @@ class _Evaluation(Inference):
         return (body, x, *around, key_of(*[scope.get(name) for name in names]))
 
     def _instance(self, frame: Frame, call: BlockCall, x: Shape, scope: Scope) -> tuple[Instance, Outputs] | None:
-        """A block in use; equal instances share their graph."""
+        """An instance of a block; equal instances share their graph."""
         before, frame.calling = self.reported, call
         given = self.values(call.arguments.values(), scope)
         key = (call, x, key_of(*given))
@@ -498,7 +502,7 @@ class _Evaluation(Inference):
         return None if made.graph is None else (Instance(made.graph, call.block, values), made.graph.outputs)
 
     def _block(self, frame: Frame, call: BlockCall, x: Shape, values: Scope) -> _Block:
-        """A block for the values of all its parameters."""
+        """A block for the values of all its arguments."""
         block, faulty = call.block, self.faulty.setdefault(call.block, {})
         key = (block, x, key_of(*values.values()))
         known: _Block | None = self.known.get(key) or faulty.get(key)
@@ -521,7 +525,7 @@ class _Evaluation(Inference):
 
 
 def _is_chain(nodes: tuple[Node, ...]) -> bool:
-    """Whether each node takes exactly the one before it, so that an nn.Sequential does the same."""
+    """Return True if each node only takes the result of the previous one, as in an nn.Sequential."""
     return all(
         node.inputs == (Ref(position - 1),) and None in node.shapes and not _is_bare(node.element)
         for position, node in enumerate(nodes)

@@ -1,4 +1,4 @@
-"""A body while it is evaluated: its nodes so far, and what its names stand for."""
+"""The state of a body during evaluation: its nodes so far, and the values of its names."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ OWN = Ref(INPUT)
 class Frame:
     """The state of one body.
 
-    `around` is the frame in which it stands: nested there or, with a `call`, as the block that is called there. A node
-    is None after a fault, and so is the shape of what it gives. `read` are the nodes that entries take, `absent` the
-    entries whose `when` is false.
+    `around` is the enclosing frame: of a nested body or, with a `call`, of a block that is called there. A node, and
+    the shape of its result, is None after an error. `read` are the nodes that have readers, `absent` the entries whose
+    `when` is false.
     """
 
     name = ""
-    """The entry that is being made."""
+    """The current entry."""
     entry: Entry | None = None
     taken = OWN
-    """The value that it takes."""
+    """The input of the current entry."""
     last = OWN
-    """The value of the entry before it."""
+    """The result of the previous entry."""
     previous = "input"
-    """The name of that."""
+    """The name of the previous entry."""
     whole = True
-    """Whether all of its names are known so far."""
+    """Whether all names are known so far."""
     calling: BlockCall | None = None
-    """The block whose arguments are evaluated for it."""
+    """The block whose arguments are being evaluated."""
     captures: dict[tuple[str, str | None], Ref] | None = None
     captured: tuple[Ref, ...] = ()
-    """The values of the body around that are further inputs, as that calls them."""
+    """Tensors of enclosing bodies that are further inputs, as references there."""
 
     def __init__(self, body: Body, x: Shape, around: Frame | None = None, call: BlockCall | None = None) -> None:
         self.body = body
@@ -55,7 +55,7 @@ class Frame:
 
     @cached_property
     def written(self) -> set[str]:
-        """The names that stand in the body, also those of entries that are still to come."""
+        """The names of all entries of the body, including later ones."""
         entries = [entry for entry in self.body.entries if isinstance(entry, Entry)]
         return {entry.name.text for entry in entries if entry.name is not None}
 
@@ -64,14 +64,14 @@ class Frame:
         return [*(self.around.chain() if self.around is not None else ()), self]
 
     def shape(self, ref: Ref) -> Shape | None:
-        """The shape of a value; None after a fault."""
+        """The shape of a value; None after an error."""
         if ref.node < 0:
             return self.inputs[INPUT - ref.node]
         node = self.nodes[ref.node]
         return None if node is None else node.shapes[ref.output]
 
     def outputs(self, ref: Ref) -> Outputs:
-        """The shapes of what a name stands for, by output; empty after a fault."""
+        """The shapes of a name's value by output; empty after an error."""
         if ref.node >= 0 and ref.output is None:
             node = self.nodes[ref.node]
             return {} if node is None else node.shapes
@@ -79,7 +79,7 @@ class Frame:
         return {} if shape is None else {None: shape}
 
     def capture(self, name: str, output: str | None, ref: Ref, shape: Shape | None) -> Ref:
-        """A value of the body around this one as a further input."""
+        """Add a value of the enclosing body as a further input."""
         if self.captures is None:
             self.captures = {}
         found = self.captures.get((name, output))

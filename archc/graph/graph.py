@@ -1,7 +1,7 @@
-"""The architecture graph: the spec with every size known, its hierarchy kept.
+"""The architecture graph: the spec with its hierarchy and all sizes.
 
-A Graph is one evaluated body. Equal instances of a block (same arguments, same input) share one Graph,
-so a graph is never changed once it is made, and holds no absolute paths.
+A Graph is one evaluated body. Equal instances of a block (same arguments, same input) share one Graph, so a graph is
+immutable and contains no absolute paths.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from archc.language.spec import Block, BlockCall, InitRule, LayerCall, Parameter
 from archc.problems import Mark
 
 INPUT = -1
-"""Position of a graph's own input; captured values of enclosing bodies follow at -2, -3, …"""
+"""The position of a graph's own input; captured values of enclosing bodies are at -2, -3, …"""
 
 
 class Ref(NamedTuple):
-    """A value within a graph: the node's position (or INPUT) and, of several outputs, its name."""
+    """A value within a graph: the node's position (or INPUT) and, for several outputs, the output's name."""
 
     node: int
     output: str | None = None
 
 
 Outputs = dict[str | None, Shape]
-"""Shapes by the names of the outputs; None is the name of an only one."""
+"""Shapes by output name; None is the name of an only output."""
 
 
 class Instance(NamedTuple):
-    """A block in use: its graph, and the value of each parameter, `in_channels` first."""
+    """An instance of a block: its graph, and the value of each argument, `in_channels` first."""
 
     graph: Graph
     block: Block
@@ -38,11 +38,11 @@ class Instance(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A placed entry.
+    """An evaluated entry.
 
-    `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for
-    an only output) to shapes; `call` leads to the places of the arguments. An entry whose `when` is false has no
-    node: its name stands for the value that it would have handed on.
+    `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for an only output)
+    to shapes; `call` has the locations of the arguments. An entry whose `when` is false has no node; its name refers to
+    its input.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Node(NamedTuple):
 
     @property
     def graph(self) -> Graph | None:
-        """The body below this node, if it has one."""
+        """The graph of this node's body, if it has one."""
         element = self.element
         return element.graph if type(element) is Instance else element if type(element) is Graph else None
 
@@ -70,9 +70,9 @@ class Node(NamedTuple):
 class Graph:
     """An evaluated body.
 
-    `sequential`: each node takes the one before it, so the module is an nn.Sequential; otherwise `form`
-    says how the body was written. `results` maps output names to values, `outputs` to their shapes. `block` is the
-    one whose body it is. `facts` are what was found out about it, kept for all its uses.
+    `sequential` means that each node takes the result of the previous one, so that the module is an nn.Sequential;
+    otherwise `form` says how the body was written. `results` maps output names to values, `outputs` to their shapes.
+    `block` is the block whose body it is. `facts` caches derived data for all uses of the graph.
     """
 
     form: Literal["list", "mapping", "branches"]
@@ -88,7 +88,7 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A checked architecture: the whole graph, for `declared` parameters with the values `parameters`."""
+    """A checked architecture: the whole graph, for the `declared` arguments with the values `arguments`."""
 
     spec: Spec
     graph: Graph
@@ -103,7 +103,7 @@ class Network:
 
 
 class Placed(NamedTuple):
-    """One layer with its full path, as tables list it."""
+    """One layer with its full path, as in a table."""
 
     path: str
     node: Node
@@ -112,7 +112,7 @@ class Placed(NamedTuple):
 
 
 def walk(graph: Graph, prefix: str = "", auxiliary: bool = False) -> Iterator[Placed]:
-    """Iterate over all layers with their paths, in the order in which they run."""
+    """Iterate over all layers with their paths, in execution order."""
     stack: list[tuple[Iterator[Node], str, bool]] = [(iter(graph.nodes), prefix, auxiliary)]
     while stack:
         nodes, before, training = stack[-1]
@@ -138,9 +138,10 @@ def flow(
     layer: Callable[[Node, Kind, tuple[Result, ...], str], dict[str | None, Result]],
     prefix: str = "",
 ) -> dict[str | None, Result]:
-    """Propagate values of any type through a graph: `layer` computes the values of a layer from those of its inputs.
+    """Propagate values of any type through a graph.
 
-    `layer` is called with the node, its kind, its inputs' results and its path, in the order of running.
+    `layer` computes the results of a layer. It is called with the node, its kind, the results of its inputs, and its
+    path, in execution order.
     """
     values: list[dict[str | None, Result]] = []
     for node in graph.nodes:

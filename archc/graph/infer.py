@@ -1,4 +1,4 @@
-"""Layers, joins and the arguments of blocks: kinds of known arguments, and the shapes that they give."""
+"""Inference of single calls: the kinds of layers and joins with their arguments, and their output shapes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from archc.language.spec import UNKNOWN, BlockCall, Callee, ChosenCall, LayerCal
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 
 _LAYERS: Final[dict[Any, tuple[Kind, Outputs]]] = {}
-"""Layers by kind and input: equal ones are inferred once, in all specs."""
+"""Layers by kind and input, so that equal ones of all specs are inferred once."""
 
 
 class Inference(Unfolding):
-    """Infers and checks what single calls give."""
+    """Infers and checks the results of single calls."""
 
     def __init__(self, spec: Spec, known: dict[Any, Any]) -> None:
         super().__init__(spec, known)
@@ -33,7 +33,7 @@ class Inference(Unfolding):
     def layer(
         self, call: LayerCall, refs: Sequence[Ref], shapes: tuple[Shape, ...], scope: Scope
     ) -> tuple[Kind, Outputs] | None:
-        """A layer for its inputs; None after a report."""
+        """A layer for its inputs; None after an error."""
         if call.operands:
             joining = call.ready or self._kind(call, scope)
             places = [(self.frame.name, operand.mark) for operand in call.operands]
@@ -64,7 +64,7 @@ class Inference(Unfolding):
         places: Sequence[tuple[str, Mark]],
         inputs: str = "inputs of `",
     ) -> tuple[Kind, Outputs] | None:
-        """The join of some values, each with its name and the place to blame it at; None after a report."""
+        """The join of values, each with its name and the place for errors; None after an error."""
         nodes = self.frame.nodes
         assert isinstance(kind, Join)
         made = _LAYERS.get((id(kind), shapes))
@@ -77,7 +77,7 @@ class Inference(Unfolding):
         return self._made(kind, shapes, mark) if self.reported == before else None
 
     def parameters(self, call: BlockCall, arguments: Sequence[Any], x: Shape) -> Scope:
-        """The values of a block's parameters, `in_channels` first, for those of the arguments."""
+        """The values of a block's arguments, `in_channels` first."""
         given, values = dict(zip(call.arguments, arguments, strict=True)), {"in_channels": self.channels(x)}
         for name, parameter in call.block.parameters.items():
             value = given[name] if name in given else self.value(parameter.default, values)
@@ -85,7 +85,7 @@ class Inference(Unfolding):
         return values
 
     def chosen(self, call: ChosenCall, scope: Scope) -> LayerCall | BlockCall | None:
-        """The layer or block that an expression names, with its arguments; None after a report."""
+        """The layer or block that an expression names, with its arguments; None after an error."""
         shown = f"`{call.which.text}`"
         name = self.value(call.which, scope)
         if name is UNKNOWN:
@@ -114,7 +114,7 @@ class Inference(Unfolding):
             return None
 
     def told_callee(self, name: str, call: ChosenCall) -> bool:
-        """Whether it was reported, where it is written, that a name is none of a layer."""
+        """Return True if it was already reported, where the name is written, that it doesn't name a layer."""
         return any(problem.code == "E0204" and f"`{name}`" in problem.message for problem in self.spec.problems)
 
     def _kind(self, call: LayerCall, scope: Scope) -> Kind | None:
@@ -133,7 +133,7 @@ class Inference(Unfolding):
         return kind
 
     def _follows(self, call: LayerCall, name: str, value: Any) -> bool:
-        """Report a size of -1 that an expression gives: the source has to know which of the sizes follows."""
+        """Report a size of -1 from an expression, because the source must know which size is inferred."""
         written = call.arguments[name]
         sizes = zip(written, value, strict=True) if isinstance(written, tuple | list) else ()
         if not any(size == -1 and has_expression(given) for given, size in sizes):
@@ -143,7 +143,7 @@ class Inference(Unfolding):
         return True
 
     def _validated(self, call: LayerCall, arguments: dict[str, Any], at: Path = ()) -> Kind | None:
-        """The kind for some arguments: their faults are the parser's to word, and the way there is ours."""
+        """The kind for its arguments. The parser words the errors, and this adds the path."""
         kind = make_kind(call, arguments, self._faults)
         if kind is None:
             for problem in self._faults.sorted():
@@ -152,7 +152,10 @@ class Inference(Unfolding):
         return kind
 
     def _same(self, call: BlockCall, given: Scope, values: Scope) -> Any:
-        """`padding: same` given to a block is p = d(k - 1)/2 of the kernel given beside it; None after a report."""
+        """Resolve `padding: same` given to a block; None after an error.
+
+        It is p = d(k - 1)/2 of the kernel in the same call.
+        """
         at = call.marks.get("padding", call.mark)
         window, marks = {"out_channels": 1}, {"out_channels": at}
         for name in ("kernel_size", "stride", "dilation"):
@@ -176,7 +179,7 @@ class Inference(Unfolding):
         return same_padding(window["kernel_size"], window.get("dilation", 1))
 
     def _made(self, kind: Kind, shapes: tuple[Shape, ...], mark: Mark) -> tuple[Kind, Outputs]:
-        """A layer with its outputs. Raises SpecError for one that is too large for any machine."""
+        """A layer with its outputs. Raises SpecError if it is too large for any machine."""
         y = kind.output(shapes)
         outputs: Outputs = y if isinstance(y, dict) else {None: y}
         if any(volume(shape) >= 2**63 for shape in outputs.values()):

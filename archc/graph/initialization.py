@@ -1,4 +1,4 @@
-"""The rules of `init` held against the layers that the network has."""
+"""Checks of `init` rules against the layers of the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from archc.problems import Problem, suggest
 
 
 def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem]:
-    """A problem for every path of an init rule that leads to no layer with such weights, or to one without fans.
+    """A problem for every path of an init rule without such a layer, or whose layer has no such weights or fans.
 
     `left_out` are the entries of the network's own body whose `when` is false.
     """
@@ -32,7 +32,7 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
                         yield problem
                 continue
             if kind is None and f"{path}.".startswith(absent):
-                continue  # a head that a flag has turned off
+                continue  # a head that an argument has turned off
             below = within.get(path, [])
             if is_pattern(path):
                 below = [layer for layer in kinds if matches(layer, path)]

@@ -1,4 +1,4 @@
-"""References: what a name stands for, in a body and in those around it."""
+"""Lookup of references in a body and in the enclosing ones."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAME_THEM = "to name the entries, write a mapping instead of the list"
 
 
 class Lookup(Diagnosis):
-    """Finds the values of the frame; `heads` are the names of the auxiliary ones."""
+    """Looks up values of the frame; `heads` are the names of auxiliary heads."""
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.heads: set[str] = set()
 
     def find(self, reference: Reference) -> Ref | None:
-        """The value that a name stands for, here or in an enclosing body of the same block; None after a report."""
+        """The value of a name, here or in an enclosing body of the same block; None after an error."""
         name, output, mark = reference.name, reference.output, reference.mark
         frame: Frame | None = self.frame
         crossed: list[Frame] = []
@@ -42,7 +42,7 @@ class Lookup(Diagnosis):
         if ref is None or not crossed:
             return ref
         shape = frame.shape(ref)
-        for between in reversed(crossed):  # the bodies between here and there take the value as a further input
+        for between in reversed(crossed):  # each body in between takes the value as a further input
             if between.body.form == "list":
                 self.report("E0218", "an entry of a list takes only one tensor", mark, help=NAME_THEM)
                 return None
@@ -67,7 +67,7 @@ class Lookup(Diagnosis):
         return None
 
     def visible(self, name: str) -> Outputs:
-        """The shapes of what a name stands for in a body nested in the frame; empty if it is not known there."""
+        """The shapes of a name's value as seen from a body nested in the frame; empty if the name is unknown there."""
         frame: Frame | None = self.frame
         while frame is not None:
             if name in frame.names:
@@ -76,7 +76,7 @@ class Lookup(Diagnosis):
         return {}
 
     def single(self, frame: Frame, ref: Ref, name: str, mark: Mark) -> Ref | None:
-        """The only output of what `name` stands for; None after a report."""
+        """The only output of the value of `name`; None after an error."""
         shapes = frame.outputs(ref)
         if None in shapes or not shapes:
             return ref

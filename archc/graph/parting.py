@@ -1,4 +1,4 @@
-"""Two values that should have one size: where the ways to them part, and what on the way to one of them differs."""
+"""Two values that should have the same size: where their paths diverge, and the layers that make the difference."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from archc.problems import Fix
 from archc.problems.fix import addition
 
 _CAUSES = 4
-"""Causes of one difference that are looked into."""
+"""The maximum number of causes to examine for one difference."""
 _SHOWN = 6
 
 
 class Parted:
-    """The way to a value that does not fit (`odd`), and to one that does (`right`), within one body."""
+    """The path to a value that doesn't fit (`odd`), and to one that does (`right`), within one body."""
 
     def __init__(self, nodes: Sequence[Node | None], odd: Ref, right: Ref) -> None:
         self._nodes = nodes
@@ -25,7 +25,7 @@ class Parted:
         self.chain, self._fork = self._way(odd, self._before(right))
 
     def _before(self, ref: Ref) -> set[int]:
-        """All that a value follows from, itself too."""
+        """All values that a value depends on, including itself."""
         found, waiting = set[int](), [ref.node]
         while waiting:
             at = waiting.pop()
@@ -36,7 +36,7 @@ class Parted:
         return found
 
     def _way(self, ref: Ref, shared: set[int]) -> tuple[list[Node], Ref]:
-        """The entries from one of the `shared` ones to a value, the first one first, and where they begin."""
+        """The entries from one of the `shared` values to a value, in order, and the shared value."""
         found: list[Node] = []
         while ref.node >= 0 and ref.node not in shared:
             node = self._nodes[ref.node]
@@ -47,11 +47,11 @@ class Parted:
         return found[::-1], ref
 
     def causes(self, size: Shape) -> list[Cause]:
-        """The layers that may be to blame for the size of the odd value, the likeliest first."""
+        """The layers that may cause the size of the odd value, the likeliest first."""
         return [cause for cause, _ in zip(causes(self.chain, size), range(_CAUSES), strict=False)]
 
     def told(self) -> str:
-        """Both ways, from where they part; empty if that is not known."""
+        """Both paths, from where they diverge; empty if that is unknown."""
         other, begin = self._way(self._right, self._before(self._odd))
         if begin != self._fork or not self.chain:
             return ""
@@ -64,7 +64,7 @@ class Parted:
         return f"after {name}, {form(size)}, the paths split: {ways[0]}; the other is {ways[1]}"
 
     def floored(self, wanted: Shape) -> tuple[str, list[tuple[str, Fix]]]:
-        """The layer whose stride loses a row or a column of the odd value, and what gives it back on the way.
+        """The layer whose stride loses a row or column of the odd value, and the fixes that restore it later.
 
         Empty if no stride does.
         """
@@ -100,7 +100,7 @@ def _leaves(node: Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 def _steps_of(node: Node) -> tuple[int, int]:
-    """The strides of a window; 1 for other layers, and for those that make a map larger."""
+    """The strides of a window; 1 for other layers, and for those that enlarge a feature map."""
     kernel, stride = (getattr(node.element, name, None) for name in ("kernel_size", "stride"))
     if kernel is None or hasattr(node.element, "output_padding"):
         return 1, 1
@@ -109,7 +109,7 @@ def _steps_of(node: Node) -> tuple[int, int]:
 
 
 def _given_back(leaves: list[tuple[tuple[str, ...], Node]], lost: tuple[int, ...]) -> Iterator[tuple[str, Fix]]:
-    """The output padding that gives lost rows and columns back, in the last layer that has one."""
+    """Fixes that restore lost rows and columns: the output padding of the last layer that has one."""
     for path, node in reversed(leaves):
         now = getattr(node.element, "output_padding", None)
         if now is None or node.call is None or min(lost) < 0:
@@ -127,7 +127,7 @@ def _given_back(leaves: list[tuple[tuple[str, ...], Node]], lost: tuple[int, ...
 
 
 def _steps(way: list[Node], size: Shape) -> str:
-    """A way by the entries that change the size, and its last one."""
+    """A path as text: the entries that change the size, and the last one."""
     told = []
     for node in way:
         after = next(iter(node.shapes.values()))[1:]

@@ -1,4 +1,4 @@
-"""What a body reads: two evaluations of it are the same if that is."""
+"""The dependencies of a body: two evaluations with equal dependencies have equal results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from archc.language.spec import BlockCall, Body, ChosenCall, Entry, LayerCall, R
 
 
 def names_read(body: Body) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """The names in the expressions of a body, and those of entries around it that it may refer to.
+    """The names in the expressions of a body, and the names of enclosing entries that it may refer to.
 
-    None if a reference carries an index: to what it refers is found out as it goes.
+    None if a reference contains an expression, because its target is only known during evaluation.
     """
     names: dict[str, None] = {}
     references: dict[str, None] = {}
@@ -27,7 +27,7 @@ def names_read(body: Body) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
 
 
 def expressions_of(part: Any) -> Iterator[Expression]:
-    """Every expression in a part of a spec, also those in the names of entries and references."""
+    """Every expression in a part of a spec, including those in the names of entries and in references."""
     for found in _parts(part):
         if isinstance(found, Expression):
             yield found
@@ -37,7 +37,7 @@ def expressions_of(part: Any) -> Iterator[Expression]:
 
 
 def _parts(part: Any) -> Iterator[Expression | Reference]:
-    """The expressions and references of a part, in their order; a loop, because a spec may have 100,000 entries."""
+    """The expressions and references of a part, in order; iterative, because a spec may have 100,000 entries."""
     waiting = [part]
     while waiting:
         part = waiting.pop()
@@ -53,7 +53,7 @@ def _parts(part: Any) -> Iterator[Expression | Reference]:
             case Expression() | Reference():
                 yield part
             case LayerCall():
-                if part.ready is None:  # else its arguments are plain values
+                if part.ready is None:  # otherwise its arguments are plain values
                     waiting += reversed(part.arguments.values())
                 waiting += reversed(part.operands)
             case BlockCall():

@@ -1,4 +1,4 @@
-"""Fixes are tried before they are proposed: applied to the text, and the network evaluated anew."""
+"""Verification of fixes: each is applied to the text, and the network evaluated again, before it is proposed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from archc.language.spec import Spec
 from archc.problems import Fix, Mark, Problem, Proposal, SpecError, applied
 
 MOST_ENTRIES: Final = 40_000
-"""Entries that are evaluated for the fixes of one report: what is left then is not proposed."""
+"""The number of entries that may be evaluated for the fixes of one report; further fixes aren't proposed."""
 _ALTERNATIVES: Final = 2
 
 Place = tuple[str, int]
 Problems = Callable[[Spec, Callable[[Mark, Node | None, object], None]], list[Problem]]
-"""The problems of a spec; the function takes the place of each entry that could be made."""
+"""Returns the problems of a spec; the function is called for each entry that could be evaluated."""
 
 
 class _Tired(Exception):
-    """Enough was evaluated."""
+    """Raised when the budget is used up."""
 
 
 class Remedies:
-    """Tries fixes of a spec, with `problems_of` as the judge."""
+    """Tries fixes of a spec; `problems_of` decides whether they work."""
 
     def __init__(self, spec: Spec, problems_of: Problems) -> None:
         self._spec = spec
@@ -32,7 +32,7 @@ class Remedies:
         self._before: set[Place] | None = None
 
     def settle(self, problems: Iterable[Problem]) -> None:
-        """Give each problem the first of its proposals that helps, with its alternatives."""
+        """Give each problem the first of its proposals that works, with its alternatives."""
         for problem in problems:
             chosen: list[Proposal] = []
             for proposal in problem.proposals:
@@ -46,7 +46,7 @@ class Remedies:
                 _propose(problem, chosen)
 
     def _helps(self, fix: Fix, problem: Problem) -> bool:
-        """Whether a fix takes the problem away, and nothing that could be made before is lost."""
+        """Return True if a fix removes the problem, and every entry that could be evaluated before still can be."""
         try:
             if self._before is None:
                 self._before, _ = self._made(self._spec)
@@ -63,7 +63,7 @@ class Remedies:
         return wanted <= made
 
     def _made(self, spec: Spec) -> tuple[set[Place], list[Problem]]:
-        """The lines of the entries that can be made of a spec, and its problems."""
+        """The lines of the entries of a spec that can be evaluated, and its problems."""
         places: set[Place] = set()
 
         def observe(mark: Mark, node: Node | None, _: object) -> None:

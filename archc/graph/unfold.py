@@ -1,4 +1,4 @@
-"""Values, names and loops: everything that expressions decide."""
+"""Expansion of values, names and loops: everything that expressions determine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from archc.problems import Mark, Problem, SpecError
 
 
 class Unfolding(Lookup):
-    """Evaluates expressions, and puts the entries of loops in their places.
+    """Evaluates expressions, and expands loops.
 
-    `count` are the entries so far. `known` holds what follows from its key alone, whatever is evaluated: the values of
-    expressions, for those of the names that they read, and names that entries may have.
+    `count` is the number of entries so far. `known` caches results that only depend on their key in all evaluations:
+    values of expressions by the values of their names, and valid names of entries.
     """
 
     def __init__(self, spec: Spec, known: dict[Any, Any]) -> None:
@@ -31,7 +31,7 @@ class Unfolding(Lookup):
         self._loops = 0
 
     def value(self, value: Any, scope: Scope) -> Any:
-        """What is written, as a value; UNKNOWN after a report if an expression has none."""
+        """The value of an argument as written; UNKNOWN after an error if its expression has no value."""
         if type(value) is Expression:
             if value.text in scope:
                 return scope[value.text]
@@ -52,14 +52,14 @@ class Unfolding(Lookup):
         return value
 
     def values(self, written: Iterable[Any], scope: Scope) -> list[Any]:
-        """As `value`, of several: names alone are looked up at once."""
+        """Like `value`, for several; plain names are looked up directly."""
         return [
             scope[each.text] if type(each) is Expression and each.text in scope else self.value(each, scope)
             for each in written
         ]
 
     def known_value(self, value: Any, scope: Scope, mark: Mark, what: str) -> Any:
-        """A value that the structure depends on; UNKNOWN after a report also if it is nothing."""
+        """A value that the structure depends on; UNKNOWN after an error, also if it is null."""
         found = self.value(value, scope)
         if found is None:
             at = value.mark if isinstance(value, Expression) else mark
@@ -67,14 +67,14 @@ class Unfolding(Lookup):
         return found if found is not None and is_known(found) else UNKNOWN
 
     def grow(self, entries: int, mark: Mark) -> None:
-        """Count entries. Raises SpecError for a network beyond the bound."""
+        """Count entries. Raises SpecError if the network exceeds the bound."""
         self.count += entries
         if self.count > MAX_LAYERS:
             what, help = f"the network expands to more than {MAX_LAYERS:,} entries", how_to_raise("MAX_LAYERS")
             raise SpecError([Problem("E0220", what, mark, help=help)])
 
     def name(self, name: Name, scope: Scope) -> str | None:
-        """A name that carries an index; None after a report."""
+        """The name of an entry, with its expressions evaluated; None after an error."""
         text = ""
         for part in name.parts:
             value = part if isinstance(part, str) else scope.get(part.text)
@@ -92,7 +92,7 @@ class Unfolding(Lookup):
         return text
 
     def reference(self, reference: Reference, scope: Scope) -> Reference | None:
-        """A reference whose name may carry an index, with its value; None if that is not known."""
+        """A reference, with the expressions in its name evaluated; None if a value is unknown."""
         if reference.template is None and reference.part is None:
             return reference
         found: list[str | None] = []
@@ -105,7 +105,7 @@ class Unfolding(Lookup):
         return Reference(str(found[0]), found[1], reference.mark)
 
     def unfold(self, entries: tuple[Entry | Splice, ...], scope: Scope) -> Iterator[tuple[Entry, Scope]]:
-        """The entries, those of loops once a turn, each with the values of the names that it may use."""
+        """The entries, with those of loops once per iteration, each with the values of the names that it may use."""
         for entry in entries:
             if type(entry) is Entry:
                 yield entry, scope
@@ -128,7 +128,7 @@ class Unfolding(Lookup):
                 self._loops -= 1
 
     def arriving(self, scope: Scope, entry: Entry | None = None) -> Scope:
-        """The scope with the channels that arrive at an entry (or a loop) of the network, outside its blocks."""
+        """The scope with the input channels of an entry (or a loop) of the network, outside its blocks."""
         frame, output = self.frame, None
         outputs = frame.outputs(OWN if frame.body.form == "branches" else frame.last)
         if entry is not None and entry.source is not None:
@@ -137,14 +137,14 @@ class Unfolding(Lookup):
         if output in outputs:
             return {**scope, "in_channels": self.channels(outputs[output])}
         inner = {name: value for name, value in scope.items() if name != "in_channels"}
-        return inner if outputs else {**inner, "in_channels": UNKNOWN}  # unknown, because of a fault before it
+        return inner if outputs else {**inner, "in_channels": UNKNOWN}  # unknown, because of an earlier error
 
     def channels(self, x: Shape) -> Any:
         """The `in_channels` for an input."""
         return x[0]
 
     def _turns(self, loop: Splice, scope: Scope) -> Iterable[Scope] | None:
-        """The values of a loop's variables, by turn; None if these are not known."""
+        """The values of a loop's variables per iteration; None if they are unknown."""
         if self._loops == 0 and loop.when is None:
             least = _least(loop, scope)
             if self.count + least > MAX_LAYERS:
@@ -191,7 +191,7 @@ class Unfolding(Lookup):
 
 
 def _least(loop: Splice, scope: Scope) -> int:
-    """How many entries a loop unfolds to at least: what is not known before its turns counts nothing."""
+    """The minimum number of entries of a loop; a number that is only known in an iteration counts as 0."""
     try:
         value = loop.rows if loop.count is None else loop.count
         turns = value.evaluate(scope) if isinstance(value, Expression) else value

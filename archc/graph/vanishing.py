@@ -1,4 +1,4 @@
-"""Maps that vanish: where the size went on the way to a window that does not fit, and the input that would do."""
+"""Diagnosis of feature maps that vanish: where the size was lost, and the input size that would do."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from archc.graph.graph import INPUT, Node, Ref
 from archc.kinds import Kind, Shape, form
 
 _LONGEST = 500
-"""Layers on a way that is looked at: what is told of a longer one would not be read."""
+"""The maximum number of layers on a path to examine, because nobody would read a longer report."""
 LOOKED_INTO = 8
-"""Vanished maps of a network that are looked into: it takes time, and where there are more, they have one cause."""
+"""The maximum number of vanished feature maps to examine, because it takes time, and more of them have the same
+cause."""
 _LARGEST = 2**16
-"""Largest input that is proposed."""
+"""Largest input to propose."""
 _SHOWN = 7
 
 
 class Leaf(NamedTuple):
-    """A layer on the way, with its path and which of its inputs the way goes through."""
+    """A layer on the path, with its own path and the input through which the path goes."""
 
     path: tuple[str, ...]
     node: Node
@@ -27,11 +28,11 @@ class Leaf(NamedTuple):
 
     @property
     def before(self) -> Shape:
-        """The map that it gets."""
+        """The input shape."""
         return self.node.in_shapes[self.operand][1:]
 
     def after(self, shape: Shape) -> Shape:
-        """The map that it makes of one."""
+        """The output shape for an input shape."""
         kind = self.node.element
         assert isinstance(kind, Kind)
         if kind.many:
@@ -42,12 +43,12 @@ class Leaf(NamedTuple):
 
     @property
     def result(self) -> Shape:
-        """The map that it makes of the one it gets."""
+        """The output shape for the actual input shape."""
         return self.after(self.node.in_shapes[self.operand])
 
 
 def way(frames: Sequence[Frame]) -> list[Leaf] | None:
-    """The layers from the network's input to the entry that comes next; None if it is not one chain of maps."""
+    """The layers from the network's input to the next entry; None if they aren't one chain of feature maps."""
     found: list[Leaf] = []
     prefix: tuple[str, ...] = ()
     for frame in frames:
@@ -79,7 +80,7 @@ def _back(nodes: Sequence[Node | None], ref: Ref, prefix: tuple[str, ...]) -> li
 
 
 def shrinking(leaves: list[Leaf], place: tuple[str, ...]) -> str:
-    """Where the size went, told by the entries around a place; empty if it is the input's."""
+    """The entries around a place at which the size was lost; empty if the input was too small."""
     first = next((leaf for leaf in leaves if leaf.result < leaf.before), None)
     if first is None:
         return ""
@@ -99,9 +100,9 @@ def shrinking(leaves: list[Leaf], place: tuple[str, ...]) -> str:
 
 
 def large_enough(leaves: list[Leaf], fits: Callable[[int, int], bool]) -> tuple[int, int] | None:
-    """The smallest height and width of the input from which on a window at the end of a way fits.
+    """The smallest height and width of the input for which a window at the end of a path fits.
 
-    `fits` says whether it does for a height and a width there. None if no input of a usual size will do.
+    `fits` is the test for a height and width there. None if no input of a usual size is large enough.
     """
     if any(len(sizes) != 2 for leaf in leaves for sizes in (leaf.before, leaf.result)) or not leaves:
         return None
@@ -126,7 +127,7 @@ def _needed(leaves: list[Leaf], axis: int, fits: Callable[[int], bool]) -> int |
 
 
 def _smallest(holds: Callable[[int], bool], guess: int) -> int | None:
-    """The smallest number from 1 on for which something holds that holds for all larger ones, too."""
+    """The smallest number from 1 on for which a monotonic condition holds."""
     low, high = 0, max(1, guess)
     while not holds(high):
         low, high = high, high * 2

@@ -1,6 +1,6 @@
-"""What is legal and surely not meant: warnings of a network that is valid.
+"""Warnings: constructs that are valid but probably not intended.
 
-They stand at lines of the spec's own file; what it imports or extends is checked with that.
+They refer to lines of the spec's own file; the files that it imports or extends are checked separately.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from archc.problems import Mark, Problem, Problems
 
 
 def warnings(network: Network) -> list[Problem]:
-    """The warnings of a network, in the order of the lines."""
+    """The warnings of a network, sorted by line."""
     spec = network.spec
     found = Problems()
     scopes: list[tuple[dict[str, Parameter], Body, str]] = [(spec.parameters, spec.body, "the network")]
@@ -38,7 +38,7 @@ def warnings(network: Network) -> list[Problem]:
 
 
 def _called_alike(bodies: Iterable[Body]) -> dict[Body, set[str]]:
-    """The arguments of blocks that parameters name: each is called with what one of them reads."""
+    """The arguments of blocks that other arguments name: each counts as read if one of the blocks reads it."""
     found: dict[Body, set[str]] = {}
     for body in bodies:
         for chosen in chosen_calls(body):
@@ -50,7 +50,7 @@ def _called_alike(bodies: Iterable[Body]) -> dict[Body, set[str]]:
 
 
 def _unread(parameters: dict[str, Parameter], body: Body, what: str, alike: set[str]) -> Iterator[Problem]:
-    """A parameter that nothing reads: another value of it would have no effect."""
+    """An argument that nothing reads, so that another value would have no effect."""
     read = {name for expression in expressions_of(body) for name in expression.names}
     read = read.union(*(free_names(tree_of(parameter.default)) for parameter in parameters.values()))
     for name, parameter in parameters.items():
@@ -60,7 +60,7 @@ def _unread(parameters: dict[str, Parameter], body: Body, what: str, alike: set[
 
 
 def _unmatched(parameters: dict[str, Parameter], body: Body, bodies: list[Body]) -> Iterator[Problem]:
-    """A word that a parameter gets and that none of the conditions which ask for words is true for."""
+    """A string value of an argument for which none of the conditions that compare the argument with strings is true."""
     asked: dict[str, set[str]] = {name: set() for name in parameters}
     free = {name for parameter in parameters.values() for name in free_names(tree_of(parameter.default))}
     entries = list(_entries(body))
@@ -86,7 +86,7 @@ def _unmatched(parameters: dict[str, Parameter], body: Body, bodies: list[Body])
 
 
 def _asked(condition: Expr) -> Iterator[tuple[str, set[str] | None]]:
-    """The words that each name is compared with for equality; None for a name that is used otherwise."""
+    """The strings with which each name is compared for equality; None for a name that is used in another way."""
     compared: set[int] = set()
     for node in walk(condition):
         match node:
@@ -102,7 +102,7 @@ def _asked(condition: Expr) -> Iterator[tuple[str, set[str] | None]]:
 
 
 def _given(name: str, parameter: Parameter, body: Body, bodies: Iterable[Body]) -> Iterator[tuple[Any, Mark]]:
-    """The values that a parameter has, as far as they are written: its default, and those of the block's calls."""
+    """The values of an argument as far as they are written: its default, and those of the block's calls."""
     yield parameter.default, parameter.mark
     for other in bodies:
         for entry in _entries(other):
@@ -113,7 +113,7 @@ def _given(name: str, parameter: Parameter, body: Body, bodies: Iterable[Body]) 
 
 
 def _pointless(body: Body) -> Iterator[Problem]:
-    """An `identity` that `when` makes optional: without it the same value goes on."""
+    """An `identity` with a `when`, which has no effect."""
     for entry in _entries(body):
         if entry.when is None or not isinstance(entry.element, LayerCall) or entry.element.kind.kind != "identity":
             continue
@@ -123,7 +123,7 @@ def _pointless(body: Body) -> Iterator[Problem]:
 
 
 def _entries(body: Body) -> Iterator[Entry]:
-    """The entries of a body and of those nested in it; branches are left to their own body."""
+    """The entries of a body and of those nested in it, except branches, which are bodies of their own."""
     waiting: list[Entry | Splice] = list(reversed(body.entries))
     while waiting:
         part = waiting.pop()
@@ -136,7 +136,7 @@ def _entries(body: Body) -> Iterator[Entry]:
 
 
 def _dead(network: Network) -> Iterator[Problem]:
-    """Layers whose weights no output depends on, wherever they are used: their gradients are zero."""
+    """Layers whose weights no output depends on in any use, so their gradients are zero."""
     live: set[Mark] = set()
     dead: dict[Mark, tuple[str, ...]] = {}
     seen: set[tuple[int, frozenset[str | None]]] = set()
@@ -146,7 +146,7 @@ def _dead(network: Network) -> Iterator[Problem]:
         if key in seen:
             return
         seen.add(key)
-        wanted: dict[int, set[str | None]] = {}  # by the node: which of its outputs are read
+        wanted: dict[int, set[str | None]] = {}  # for each node, the outputs that are read
 
         def want(refs: Iterable[Ref]) -> None:
             for ref in refs:

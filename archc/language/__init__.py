@@ -1,4 +1,4 @@
-"""Phase 2: the located tree to a validated spec."""
+"""Phase 2: from the located tree to a validated spec."""
 
 from archc.language.load import load_file, load_library, load_text, override
 from archc.language.sources import source_files

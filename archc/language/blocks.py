@@ -1,7 +1,7 @@
-"""The blocks of a file: each declared by name, then filled in; none may contain itself.
+"""The blocks of a file: each is declared by name, then parsed; none may contain itself.
 
-A block may read the parameters of the network in its file. It then has them as parameters of its own, which each of
-its calls in that file hands down; for a network of another file they have the values of this one.
+A block may read the arguments of its file's network. It then has them as arguments, which each of its calls in that
+file passes on; for a network of another file, they have the values of this file.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from archc.reading import Map
 
 
 def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> list[Block]:
-    """Declare every block of a file, then fill in the bodies: blocks may use later ones.
+    """Declare every block of a file, then parse the bodies, because blocks may use later ones.
 
-    `network` are the parameters of the file's network. Returns the blocks that are declared.
+    `network` are the arguments of the file's network. Returns the declared blocks.
     """
     blocks = node.get("blocks")
     if not isinstance(blocks, Map):
@@ -71,7 +71,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
 
 
 def _inherit(blocks: list[Block], network: dict[str, Parameter], asked: dict[str, set[str]]) -> None:
-    """Give blocks the network's parameters that they read, or that those that they call do."""
+    """Give blocks the network's arguments that they read, directly or through the blocks that they call."""
     every = [block.name for block in blocks]
     calls = {
         block.name: every if any(chosen_calls(block.body)) else [call.block.name for call in _block_calls(block.body)]
@@ -82,7 +82,7 @@ def _inherit(blocks: list[Block], network: dict[str, Parameter], asked: dict[str
         for name, names in asked.items():
             for other in calls[name]:
                 names |= asked.get(other, set())
-            for parameter in reversed(network.values()):  # what its default is computed from
+            for parameter in reversed(network.values()):  # its default may depend on these
                 if parameter.name in names:
                     names |= free_names(tree_of(parameter.default))
     for block in blocks:
@@ -91,9 +91,9 @@ def _inherit(blocks: list[Block], network: dict[str, Parameter], asked: dict[str
 
 
 def hand_down(body: Body | None, blocks: list[Block], parser: Parser) -> None:
-    """Let the calls of a file's blocks pass on the network's parameters that these inherit.
+    """Let the calls of a file's blocks pass on the network's arguments that these inherit.
 
-    `body` is the network's. A name that hides one of them where it is passed on is reported.
+    `body` is the network's. A name that shadows one of them where it is passed on is reported.
     """
     own = set(map(id, blocks))
 
@@ -111,7 +111,7 @@ def hand_down(body: Body | None, blocks: list[Block], parser: Parser) -> None:
 
 
 def refuse_circles(blocks: list[Block], problems: Problems) -> None:
-    """Report blocks that contain themselves, each circle once, and leave their bodies out."""
+    """Report blocks that contain themselves, one problem per cycle, and remove their bodies."""
     calls = {block: {call.block: call for call in _block_calls(block.body)} for block in blocks}
     done: set[Block] = set()
 
@@ -149,7 +149,7 @@ def chosen_calls(body: Body | None) -> Iterator[ChosenCall]:
 
 
 def elements_of(body: Body | None) -> Iterator[LayerCall | BlockCall | ChosenCall]:
-    """The layers and blocks of a body and of those nested in it, those of loops once."""
+    """The layers and blocks of a body and its nested bodies; those of loops once."""
     waiting: list[Entry | Splice] = list(body.entries) if body else []
     while waiting:
         entry = waiting.pop()

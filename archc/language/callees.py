@@ -1,8 +1,8 @@
-"""Layers and blocks that parameters name: which values are such names, and what each entry may call.
+"""Layers and blocks that arguments name: which values are such names, and which options each entry has.
 
-`$activation` in the place of a layer makes `activation` the name of one, and so whatever it is handed on from: a
-parameter of another block, a row of a loop, an item of a list. All texts that come to such a place become a `Callee`,
-the layer or block itself under its name. It is looked up in the file that names it.
+`$activation` in place of a layer makes `activation` the name of a layer, and so everything that it is passed on from:
+an argument of another block, a row of a loop, an item of a list. All strings that flow to such a place become a
+`Callee`, which refers to the layer or block. It is looked up in the file that names it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from archc.language.spec import (
 from archc.problems import Mark, Problem, Problems, SpecError
 
 Path = tuple[Any, ...]
-"""A place within a value: an item is its number, or `*` for each."""
+"""A path within a value: the index of an item, or `*` for every item."""
 Place = tuple[int, str]
-"""A name, and the block that has it: the id, or 0 for the network."""
+"""A name and its scope: the id of a block, or 0 for the network."""
 
 
 class _Flow(NamedTuple):
-    """A name takes what is at a place of a value, which belongs to a scope."""
+    """A name receives the part at a path of a value, which belongs to a scope."""
 
     name: Place
     path: Path
@@ -48,15 +48,15 @@ _NOTHING = ("none", "None", "no", "off", "")
 
 
 def resolve_callees(body: Body, parameters: dict[str, Parameter], blocks: dict[str, Block], problems: Problems) -> None:
-    """Find out what the entries of a spec call whose layer is an expression; faults are reported.
+    """Resolve the entries of a spec whose layer is an expression; errors are reported.
 
-    `body` and `parameters` are the network's, `blocks` those that it can name.
+    `body` and `arguments` are the network's, `blocks` those that it can name.
     """
     _Resolver(body, parameters, blocks, problems).run()
 
 
 def callee(name: str, blocks: Mapping[str, Block], mark: Mark, problems: Problems) -> Callee | None:
-    """The layer or block of a name; None after a report."""
+    """The layer or block with a name; None after an error."""
     if name in blocks:
         return Callee(name, blocks[name])
     kind = KINDS.get(name)
@@ -75,7 +75,7 @@ def callee(name: str, blocks: Mapping[str, Block], mark: Mark, problems: Problem
 
 
 def converted(value: Any, paths: frozenset[Path], named: Callable[[str], Any]) -> Any:
-    """A value with `named` of each text at some places of it."""
+    """Replace each string at some paths of a value by `named` of it."""
     if not paths:
         return value
     if isinstance(value, Callee):
@@ -99,12 +99,12 @@ def converted(value: Any, paths: frozenset[Path], named: Callable[[str], Any]) -
 
 
 def _within(paths: frozenset[Path], at: int) -> frozenset[Path]:
-    """The places within the item at a position."""
+    """The paths within the item at a position."""
     return frozenset(path[1:] for path in paths if path and path[0] in ("*", at))
 
 
 class _Resolver:
-    """Follows the values of names through a spec: `places` are those of a name's value that are layers."""
+    """Follows the values of names through a spec; `places` are the paths of each name's value that are layers."""
 
     def __init__(
         self, body: Body, parameters: dict[str, Parameter], blocks: dict[str, Block], problems: Problems
@@ -120,11 +120,11 @@ class _Resolver:
         self.calls: list[tuple[BlockCall, int]] = []
         self.told: set[str] = set()
         self.waiting: list[Block] = []
-        """Blocks that are known and not yet visited: a chain of calls may be long."""
+        """Known blocks that weren't visited yet; iterative, because a chain of calls may be long."""
         self.changed = False
 
     def run(self) -> None:
-        """Go on until nothing new is found: a block that an entry calls may call others."""
+        """Repeat until nothing new is found, because a block that an entry calls may call others."""
         self.declare(self.parameters[0], 0)
         self.visit(self.bodies[0], 0)
         self.visit_waiting()
@@ -153,7 +153,7 @@ class _Resolver:
             self.flows.append(_Flow((scope, name), (), tree_of(parameter.default), scope))
 
     def enter(self, block: Block) -> None:
-        """Have a block visited, once."""
+        """Schedule a visit of a block, once."""
         if id(block) in self.bodies or block.body is None:
             return
         self.changed = True
@@ -190,12 +190,12 @@ class _Resolver:
             self.flows.append(_Flow((id(call.block), name), (), tree_of(value), scope))
 
     def choose(self, call: ChosenCall, found: Callee, scope: int) -> None:
-        """Note that an entry may be a layer or a block."""
+        """Record that an entry may be a layer or a block."""
         if found in call.options:
             return
         self.changed = True
         call.options.append(found)
-        with suppress(SpecError):  # what is wrong is said where it is used, if ever
+        with suppress(SpecError):  # errors are reported where it is used, if ever
             made = call.call(found)
             if isinstance(made, BlockCall):
                 self.call(made, scope)
@@ -216,7 +216,7 @@ class _Resolver:
                             self.places.setdefault(flow.name, set()).add(path[len(flow.path) :])
 
     def name(self, value: Any, scope: int, path: Path) -> None:
-        """Note that there is a layer at a place of a value."""
+        """Record that there is a layer at a path of a value."""
         match value:
             case Name(name):
                 self.places.setdefault((scope, name), set()).add(path)
@@ -236,7 +236,7 @@ class _Resolver:
                     self.name(item, scope, path[1:])
 
     def values(self, value: Any, scope: int, path: Path, seen: frozenset[Any]) -> Iterator[Callee]:
-        """What may be at a place of a value."""
+        """The possible values at a path of a value."""
         match value:
             case Callee():
                 yield value
@@ -265,10 +265,10 @@ class _Resolver:
     # The values themselves
 
     def named(self, scope: int, mark: Mark) -> Callable[[str], Any]:
-        """How a text of a scope becomes a layer; one that is none is reported once, and stays."""
+        """A function that converts a string to a layer; a string that isn't one is reported once and kept."""
 
         def found(text: str) -> Any:
-            if text in self.told:  # once, where it is written first
+            if text in self.told:  # once, where it is first written
                 return text
             made = callee(text, self.known[scope], mark, self.problems)
             if made is None:
@@ -280,7 +280,7 @@ class _Resolver:
         return found
 
     def convert(self) -> None:
-        """Make layers of the texts that come to their places."""
+        """Convert the strings that flow to layers."""
 
         def paths(scope: int, name: str) -> frozenset[Path]:
             return frozenset(self.places.get((scope, name), ()))
@@ -312,7 +312,7 @@ class _Resolver:
         return frozenset((*flow.path, *path) for path in self.places.get(flow.name, ()))
 
     def settled(self, value: Any, paths: frozenset[Path], scope: int, mark: Mark | None) -> Any:
-        """A value with its layers; without a mark, what is no layer is left to where it is written."""
+        """A value with its layers; without a mark, errors are left to the place where it is written."""
         if mark is not None:
             return converted(value, paths, self.named(scope, mark))
         quiet = Problems()
@@ -324,7 +324,7 @@ class _Resolver:
     # Where a layer is compared, or is no value
 
     def compared(self, body: Body, scope: int) -> None:
-        """Make layers of the texts that layers are compared with; a layer in the place of a value is reported."""
+        """Convert strings that layers are compared with, and report layers that are used as other values."""
         for parameter in self.parameters[scope].values():
             parameter.default = self.rewritten(parameter.default, scope)
         for call, where in self.calls:
@@ -348,7 +348,7 @@ class _Resolver:
                             call.arguments[name] = UNKNOWN
 
     def refused(self, value: Any, scope: int, mark: Mark) -> bool:
-        """Return True if a layer is an argument of a layer, which takes values: it is reported."""
+        """Report a layer that is an argument of a layer; return True if there is one."""
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Name) and self.is_layer(item, scope):
                 help = "use another argument for the value"
@@ -387,13 +387,13 @@ class _Resolver:
 
 
 def _items(value: Any, at: Any) -> tuple[Any, ...]:
-    """The items of a list at a place."""
+    """The items of a list at a position or `*`."""
     items = value.items if isinstance(value, Items) else value
     return items if at == "*" else items[at : at + 1]
 
 
 def _parts(entries: tuple[Entry | Splice, ...]) -> Iterator[Entry | Splice]:
-    """Entries and loops, those within loops included."""
+    """Entries and loops, including those within loops."""
     for entry in entries:
         yield entry
         if isinstance(entry, Splice):
@@ -401,7 +401,7 @@ def _parts(entries: tuple[Entry | Splice, ...]) -> Iterator[Entry | Splice]:
 
 
 def _all_parts(body: Body) -> Iterator[Entry | Splice]:
-    """As `_parts`, of a body and those nested in it."""
+    """Like `_parts`, for a body and its nested bodies."""
     for part in _parts(body.entries):
         yield part
         if isinstance(part, Entry) and isinstance(part.element, Body):

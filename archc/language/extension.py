@@ -1,4 +1,4 @@
-"""What an extension makes of the spec that it extends: one located tree, in which every part knows its own file."""
+"""Merging of an extension and the spec that it extends into one located tree, in which every part knows its file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from archc.problems import Mark, Problem, Problems
 from archc.reading import Map, Seq
 
 _OWN: Final = ("name", "expect")
-"""The keys that an extension does not take over: another network has another name and other numbers."""
+"""The keys that an extension doesn't inherit, because another network has another name and other numbers."""
 _MERGED: Final = ("arguments", "blocks", "layers", "branches")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 
 
 def extended(base: Map, own: Map, imported: Set[str], problems: Problems) -> Map:
-    """The tree of a spec with the changes of another, which extends it.
+    """The tree of a spec with the changes of another one that extends it.
 
-    Values of parameters, blocks and entries are replaced by their names, `input`, `outputs`, `init` and the like as a
-    whole. Blocks that it imports replace others, too. What has no name in the base is reported.
+    Arguments, blocks and entries are replaced by name; `input`, `outputs`, `init` and others as a whole. Imported
+    blocks replace others, too. A name that the base doesn't have is reported.
     """
     file = str(own["extends"])
     found = Map(own.mark)
@@ -45,7 +45,7 @@ def _put(target: Map, key: str, source: Map) -> None:
 
 
 def _merged(found: Map, own: Map, key: str) -> Map:
-    """A copy of the base's mapping under a key, put in its place; an empty one if the base has none."""
+    """Put a copy of the base's mapping under a key into the tree, or an empty one if the base has none."""
     before = found.get(key)
     copy = Map(own[key].mark)
     if isinstance(before, Map):
@@ -58,7 +58,7 @@ def _merged(found: Map, own: Map, key: str) -> Map:
 
 
 def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
-    """Other values of parameters, and further parameters that the extension itself reads."""
+    """Merge values of arguments, and further arguments that the extension itself reads."""
     parameters = _merged(found, own, key)
     order = list(parameters)
     read = set(_read({part: own[part] for part in own if part not in ("arguments", "extends")}))
@@ -79,7 +79,7 @@ def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -
 
 
 def _reads_later(name: str, value: Any, mark: Mark, order: list[str], file: str, problems: Problems) -> bool:
-    """Report the parameters that a value reads and that get theirs after it, in the order of the base."""
+    """Report arguments that a value reads although they come after it in the order of the base."""
     later = order[order.index(name) :]
     faults = [(other, at) for text, at in _texts(value, mark) for other in sorted(_names(text, at).intersection(later))]
     for other, at in faults:
@@ -96,7 +96,7 @@ def _blocks(found: Map, own: Map, key: str, file: str, problems: Problems) -> No
 
 
 def _entries(found: Map, own: Map, key: str, file: str, problems: Problems) -> None:
-    """Other entries under the same names, in the same places."""
+    """Replace entries by name, in their places."""
     if not isinstance(found.get(key), Map):
         message = f"`{file}` does not name its `{key}`, so none can be replaced"
         problems.add(Problem("E0224", message, own.keys_at[key], help="write the whole network, and import its blocks"))
@@ -125,11 +125,11 @@ def _names(text: str, mark: Mark) -> frozenset[str]:
     try:
         return parse_expression(text, mark).names
     except ExpressionError:
-        return frozenset()  # reported when the tree is parsed
+        return frozenset()  # reported by the parser
 
 
 def _read(value: Any) -> Iterator[str]:
-    """The words of all expressions below a value, and those of names that carry one."""
+    """The names in all expressions below a value, including those in names."""
     if isinstance(value, str) and "$" in value:
         yield from _WORD.findall(value)
     elif isinstance(value, dict):
@@ -142,7 +142,7 @@ def _read(value: Any) -> Iterator[str]:
 
 
 def fits(value: Any, default: Any) -> bool:
-    """Return True if a parameter can have a value, by the type of its default."""
+    """Return True if an argument can have a value, based on the type of its default."""
     if _computed(value) or _computed(default):
         return True
     if isinstance(default, bool) or isinstance(value, bool):
@@ -155,7 +155,7 @@ def fits(value: Any, default: Any) -> bool:
 
 
 def takes(default: Any) -> str:
-    """The type of a parameter's values, in words."""
+    """The type of an argument's values, in words."""
     match default:
         case bool():
             return "true or false"
@@ -167,5 +167,5 @@ def takes(default: Any) -> str:
 
 
 def _computed(value: Any) -> bool:
-    """Return True if a value is an expression, parsed or as it is written."""
+    """Return True if a value is an expression, parsed or as text."""
     return is_expression(value) if isinstance(value, str) else not isinstance(value, bool | int | float | tuple | list)

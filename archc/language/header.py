@@ -13,7 +13,7 @@ class _Strict(BaseModel):
 
 Size = Annotated[int, *integer_type(1)]
 Figure = Annotated[int, Field(ge=0, lt=2**63)]
-"""A count of parameters or multiply-adds."""
+"""A number of parameters or multiply-adds."""
 InputSize = Annotated[list[Size], Field(min_length=1, max_length=4)]
 """Channels (or features), then the axes after them: none, a length, height and width, or depth, height and width."""
 
@@ -54,7 +54,7 @@ class BlockKeys(BodyKeys):
 
 
 class EntryKeys(BodyKeys):
-    """The keys of an entry beside its layer or block."""
+    """The keys of an entry besides its layer or block."""
 
     from_: str | None = Field(None, alias="from", description="The name of the entry it takes as input, or `input`.")
     when: str | None = Field(
@@ -70,7 +70,7 @@ class EntryKeys(BodyKeys):
 
 
 class ExpectKeys(_Strict):
-    """Figures that the spec claims of itself; `archc check` refuses it where they do not hold."""
+    """Numbers that the spec claims; `archc check` reports wrong ones."""
 
     parameters: Figure | None = Field(None, description="Number of trainable parameters in inference.")
     training_parameters: Figure | None = Field(
@@ -111,7 +111,7 @@ class SpecKeys(BodyKeys):
 
 
 class ExtendKeys(_Strict):
-    """A spec file that changes another: what it does not name stays as it is there."""
+    """A spec that extends another one: everything that it doesn't name stays the same."""
 
     extends: str = Field(description="The spec to vary: a file in this folder, or the name of a bundled spec.")
     name: str | None = Field(None, description="The network's class name (default: the file name).")
@@ -136,6 +136,6 @@ class ExtendKeys(_Strict):
 
 
 def meanings_of(model: type[BaseModel]) -> dict[str, str]:
-    """The keys of a model as they are written, its own before those of every body, with what they mean."""
+    """The keys of a model and their meanings; its own keys come before those of every body."""
     fields = sorted(model.model_fields.items(), key=lambda item: item[0] in BodyKeys.model_fields)
     return {field.alias or name: field.description or "" for name, field in fields}

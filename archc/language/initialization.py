@@ -19,7 +19,7 @@ def initialized_kinds() -> list[str]:
 
 
 def tensor_problem(kind: type[Kind], tensor: str, function: str, which: str, mark: Mark) -> Problem | None:
-    """Why an initializer cannot set a tensor of a layer, which messages call `which`; None if it can."""
+    """The problem if an initializer can't set a tensor of a layer, which messages call `which`; otherwise None."""
     if tensor not in kind.state:
         help = f"omit `{tensor}` here, and set it for the other layers in a separate rule"
         return Problem("E0222", f"{which} has no {tensor}", mark, help=help)
@@ -39,7 +39,7 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
         names = item["match"]
         listed = list(names) if isinstance(names, Seq) else [names]
         if not all(isinstance(name, str) for name in listed):
-            continue  # told by the types of the keys
+            continue  # reported by the types of the keys
         marks = (
             dict(zip(names, names.items_at, strict=True))
             if isinstance(names, Seq)

@@ -1,4 +1,4 @@
-"""What a wrong value was meant to be; a value is proposed only if it is valid in that place."""
+"""Proposals for wrong values; a value is only proposed if it is valid in its place."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from archc.problems.suggest import nearest
 _TRUTH = {"yes": "true", "on": "true", "True": "true", "no": "false", "off": "false", "False": "false"}
 _NOTHING = {"None", "none", "nil", "NULL"}
 _WORDS = {"valid": (0, "for no padding, write `padding: 0`")}
-"""Words of other libraries, with the value that they stand for."""
+"""Words of other libraries, with archc's value for each."""
 _NEAR = {"true": True, "false": False, "same": "same"}
-"""Words that a mistyped one can stand for."""
+"""Values for which misspellings are recognized."""
 _FORMULA = re.compile(r"(?=.*[A-Za-z])(?=.*[-+*/])[\w\s+*/()-]{1,60}")
 
 
 def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None, mark: Mark) -> tuple[str, str | None]:
-    """The help for a wrong value and the text to write instead, None if there is none.
+    """The help for a wrong value, and the text to write instead, or None.
 
-    `names` are those that an expression there can use; None if the value may be that of an expression.
+    `names` can be used in an expression there; None if the value may be the result of an expression.
     """
     if names is None:
         return "", None
@@ -45,7 +45,7 @@ def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None,
 
 
 def _readings(value: Any) -> Iterator[tuple[str, Any, str]]:
-    """What a plain value may stand for: how it is written, the value, and the help."""
+    """Possible intentions behind a plain value: its text, the value, and the help."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         yield f"{value:.0f}", int(value), f"write `{value:.0f}`"
     if not isinstance(value, str):

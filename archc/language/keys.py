@@ -1,4 +1,4 @@
-"""The keys of specs, each with its meaning and a small spec that uses it."""
+"""The keys of specs, each with its meaning and an example."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OWNERS: Final[dict[str, type[BaseModel]]] = {
 
 
 class Key(NamedTuple):
-    """A key: its meaning by the place where it is used, and a spec as an example, if there is one."""
+    """A key: its meaning in each place where it is used, and an example spec, if there is one."""
 
     name: str
     meanings: dict[str, str]
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 
 
 def find_key(name: str) -> Key | None:
-    """A key of specs by its name; None if no place has it."""
+    """A key of specs by name; None if it doesn't exist."""
     meanings = {owner: meanings_of(keys)[name] for owner, keys in OWNERS.items() if name in meanings_of(keys)}
     return Key(name, meanings, EXAMPLES.get(name, "")) if meanings else None
 

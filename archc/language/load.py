@@ -1,4 +1,4 @@
-"""Spec files to specs: a file, what it extends and what it imports, from its folder or among the bundled specs."""
+"""Loading of spec files with the files that they extend and import, from their folder or the bundled specs."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from archc.reading import Map, Seq, read_file, read_text
 
 
 def load_file(path: Path, name: str | None = None) -> Spec:
-    """The spec in a file.
+    """Load the spec in a file.
 
-    Faults within the bodies are kept with the spec, so that evaluation can report the rest too; raises
-    SpecError where there is no input or no body to go on with.
+    Errors within the bodies are stored in the spec, so that evaluation can report further ones. Raises SpecError if
+    there is no input or no body.
     """
     loader = Loader()
     return loader.spec(read_file(path, name or str(path), faults=loader.problems), path.stem, (path,))
 
 
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
-    """The spec in a text, which can only extend and import bundled specs; as `load_file`."""
+    """Load the spec in a text, which can only extend and import bundled specs; otherwise like `load_file`."""
     loader = Loader()
     return loader.spec(read_text(text, name, faults=loader.problems), stem, ())
 
 
 def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None:
-    """The blocks of a file that has nothing but blocks; None for any other file. Raises SpecError."""
+    """The blocks of a file that only has blocks; None for any other file. Raises SpecError."""
     loader = Loader()
     root = read_file(path, name or str(path), faults=loader.problems)
     if not is_library(root):
@@ -53,33 +53,33 @@ def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None
 
 
 def is_library(root: Map) -> bool:
-    """Return True if a file has nothing but blocks, for others to import."""
+    """Return True if a file only has blocks, for others to import."""
     return "blocks" in root and not root.keys() & {"input", "layers", "branches", "extends"}
 
 
 Trail = tuple[Path, ...]
-"""The files that lead to one, itself the last."""
+"""The chain of files that leads to one, including itself."""
 Read = Callable[[Path, str], Map]
-"""How a file that a spec names is read: from its path, and what messages call it. Raises SpecError."""
+"""Reads a file that a spec names, from its path and its name in messages. Raises SpecError."""
 
 
 class Loader:
-    """Makes specs of the trees of files.
+    """Converts the trees of files to specs.
 
-    `problems` are the faults so far; `known` the blocks that the spec can name, as far as they were read. A `trail` are
-    the files that lead to a tree, its own the last; it is empty for a text.
+    `problems` are the errors so far; `known` are the blocks that the spec can name, as far as they were read. A `trail`
+    is the chain of files that leads to a tree, ending with its own; it is empty for a text.
     """
 
     def __init__(self, read: Read = read_file) -> None:
         self.read = read
         self.problems = Problems()
         self.known: dict[str, Block] = {}
-        self._libraries: dict[Path, dict[str, Block]] = {}  # by file: read once, however many files import it
+        self._libraries: dict[Path, dict[str, Block]] = {}  # by file, each of which is read once
 
     def spec(self, root: Map, stem: str, trail: Trail) -> Spec:
         """The spec of a file's tree.
 
-        Faults within the bodies are kept with the spec; raises SpecError where there is no input or no body.
+        Errors within the bodies are stored in the spec; raises SpecError if there is no input or no body.
         """
         again = self._again(root, stem, trail)
         root, self.known = self._whole(root, trail, "the spec")
@@ -117,9 +117,9 @@ class Loader:
         )
 
     def _whole(self, root: Map, trail: Trail, what: str) -> tuple[Map, dict[str, Block]]:
-        """A file's tree with all that it extends, and the blocks that these files import; faults are reported.
+        """A file's tree merged with everything that it extends, and the blocks that these files import.
 
-        Raises SpecError where there is nothing to extend.
+        Errors are reported. Raises SpecError if the extended file doesn't exist.
         """
         if "extends" not in root:
             validate(SpecKeys, root, root, _top(root), self.problems, what)
@@ -137,7 +137,7 @@ class Loader:
         return extended(tree, meant(root, ExtendKeys), imports.keys(), self.problems), kept | imports
 
     def _again(self, root: Map, stem: str, trail: Trail) -> Callable[[dict[str, str]], Spec]:
-        """How the spec of a file's tree is loaded once more, with other texts."""
+        """A function that loads the spec of a file's tree again, with other texts."""
         source, read = root.mark.source, self.read
 
         def again(texts: dict[str, str]) -> Spec:
@@ -153,7 +153,7 @@ class Loader:
         return again
 
     def _missing(self, root: Map) -> None:
-        """Report an input and a body that are not there."""
+        """Report a missing input or body."""
         no_input, no_body = root.get("input") is None, not root.keys() & {"layers", "branches"}
         if no_input and no_body:
             help = "add `input: [3, 224, 224]` and `layers:`"
@@ -167,7 +167,7 @@ class Loader:
         if isinstance(root.get("name"), str):
             name, mark = str(root["name"]), root.values_at["name"]
         else:
-            # A file's name is any text: make a class name of it.
+            # A file name can be any text, so convert it to a class name.
             name, mark = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", stem)), _top(root)
             name = name if name[:1].isalpha() else f"Network{name}"
         fault = class_name_fault(name)
@@ -181,7 +181,7 @@ class Loader:
         return name
 
     def blocks(self, root: Map, trail: Trail) -> dict[str, Block]:
-        """The blocks that a file defines or imports, for another to use. Raises SpecError where a file is missing."""
+        """The blocks that a file defines or imports, for another file. Raises SpecError if a file is missing."""
         root, imported = self._whole(root, trail, "the file")
         parser = Parser(self.problems, imported)
         parameters = parser.parameters(root.get("arguments"), frozenset(), required=False)
@@ -207,7 +207,7 @@ class Loader:
                 continue
             for name, mark in zip(names, names.items_at, strict=True):
                 if not isinstance(name, str):
-                    continue  # told by the types of the keys
+                    continue  # reported by the types of the keys
                 if name not in known:
                     help, fix = self.problems.suggest(name, known, mark)
                     self._report("E0215", f"`{file}` has no block `{name}`", mark, help, fix)
@@ -219,7 +219,7 @@ class Loader:
         return found
 
     def _library(self, file: str, mark: Mark, trail: Trail) -> dict[str, Block]:
-        """The blocks of a file that another imports. Raises SpecError if it cannot be read."""
+        """The blocks of an imported file. Raises SpecError if it can't be read."""
         path, shown = self._file(file, mark, trail)
         known = self._libraries.get(path)
         if known is None:
@@ -227,7 +227,7 @@ class Loader:
         return known
 
     def _file(self, file: str, mark: Mark, trail: Trail) -> tuple[Path, str]:
-        """A file that another names, and what messages call it. Raises SpecError."""
+        """The path of a file that another names, and its name in messages. Raises SpecError."""
         path = named_file(file, trail[-1].parent if trail else None)
         if path is None:
             raise SpecError([self._unnamed(file, mark, trail)])
@@ -238,7 +238,7 @@ class Loader:
         if len(trail) >= MAX_FILE_DEPTH:
             what = f"`{file}` is one file too many: a chain of `extends` and `import` has at most {MAX_FILE_DEPTH}"
             raise SpecError([Problem("E0107", what, mark, help=how_to_raise("MAX_FILE_DEPTH"))])
-        # Shown beside the spec that names it, as that was shown.
+        # Its name is relative, like that of the spec that names it.
         beside = Path(mark.source.name)
         if file != path.name:
             shown = path.as_posix() if beside.is_absolute() else f"specs/{path.name}"
@@ -247,7 +247,7 @@ class Loader:
         return path, shown
 
     def _unnamed(self, file: str, mark: Mark, trail: Trail) -> Problem:
-        """Why a name leads to no file."""
+        """The problem of a name that refers to no file."""
         if FILE_NAME.fullmatch(file) is None:
             if re.fullmatch(r"\w+", file):
                 help, fix = self.problems.suggest(file, bundled(), mark)
@@ -269,7 +269,7 @@ class Loader:
 
 
 def _head(root: Map) -> SpecKeys:
-    """The keys of a spec that are values; of those that are wrong, which were reported, its input, if that is right."""
+    """The scalar keys of a spec; if some are wrong (and reported), only its input, if that is valid."""
     names = ("input", "description", "paper")
     try:
         return SpecKeys.model_validate({name: root.get(name) for name in names})
@@ -286,7 +286,7 @@ def _top(root: Map) -> Mark:
 
 
 def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
-    """The spec's parameters with other values. Raises SpecError for unknown names and other types."""
+    """The spec's arguments with other values. Raises SpecError for unknown names and wrong types."""
     parameters = dict(spec.parameters)
     problems = Problems()
     for name, value in settings.items():
@@ -311,7 +311,7 @@ def _tuples(value: Any) -> Any:
 
 
 def _expectations(node: Any) -> Expectations:
-    """The figures a spec claims of itself."""
+    """The numbers that a spec claims in `expect`."""
     if not isinstance(node, Map):
         return Expectations({}, {})
     claims = {name: value for name, value in node.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Which names may become attributes, parameters and classes of the emitted source."""
+"""Valid names of attributes, arguments and classes of the emitted source."""
 
 import keyword
 import re
@@ -21,7 +21,7 @@ MODULE_ATTRIBUTES: Final = frozenset(
     train training type xpu zero_grad
     """.split()
 )
-"""What nn.Module and nn.Sequential already have; a layer of that name would hide it."""
+"""The attributes of nn.Module and nn.Sequential, which a layer of that name would hide."""
 
 _IN_SOURCE = frozenset(
     {"Callable", "F", "Literal", "OrderedDict", "Tensor", "archc", "fnmatchcase", "init", "nn", "torch"}
@@ -39,7 +39,7 @@ _CLASSES = frozenset({"self", "x"})
 
 
 def helpers() -> frozenset[str]:
-    """The modules of archc's own that an emitted file can hold: those of the registered kinds."""
+    """The modules of archc that an emitted file can contain: those of the registered kinds."""
     return _helpers(tuple(KINDS.values()))
 
 
@@ -49,18 +49,18 @@ def _helpers(kinds: tuple[type[Kind], ...]) -> frozenset[str]:
 
 
 def reserved_parameters() -> frozenset[str]:
-    """What no parameter can be called."""
+    """Names that no argument can have."""
     return _IN_SOURCE | _BUILTINS | helpers() | _PARAMETERS
 
 
 def reserved_classes() -> frozenset[str]:
-    """What no block or network can be called."""
+    """Names that no block or network can have."""
     return _IN_SOURCE | _BUILTINS | helpers() | _CLASSES
 
 
 @lru_cache(maxsize=16_384)
 def layer_name_fault(name: str) -> str:
-    """Why a layer cannot have this name; empty if it can: it may be a number, as that of an entry of a list."""
+    """The reason why a layer can't have this name; empty if it can. A number is valid, for an entry of a list."""
     if name.isdigit() and name.isascii() and len(name) <= 100:
         return ""
     if name == "input":
@@ -71,12 +71,12 @@ def layer_name_fault(name: str) -> str:
 
 
 def output_name_fault(name: str) -> str:
-    """Why an output cannot have this name; empty if it can: it is a key of a dict, and may be a number."""
+    """The reason why an output can't have this name; empty if it can. It is a key of a dict, so a number is valid."""
     return "" if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) else "a name has letters, digits, `_` and `-`"
 
 
 def parameter_name_fault(name: str) -> str:
-    """Why a parameter cannot have this name; empty if it can."""
+    """The reason why an argument can't have this name; empty if it can."""
     if name == "in_channels":
         return "archc sets `in_channels` to the number of channels of the block's input"
     if name in reserved_parameters():
@@ -85,25 +85,25 @@ def parameter_name_fault(name: str) -> str:
 
 
 def variable_name_fault(name: str) -> str:
-    """Why a loop variable cannot have this name; empty if it can. It never reaches the source."""
+    """The reason why a loop variable can't have this name; empty if it can. It isn't part of the source."""
     return "archc sets it" if name in ("in_channels", "input") else _identifier_fault(name)
 
 
 def class_name_fault(name: str) -> str:
-    """Why a block or network cannot have this name; empty if it can."""
+    """The reason why a block or network can't have this name; empty if it can."""
     if name in reserved_classes():
         return f"`{name}` has a special meaning in the emitted source"
     return _identifier_fault(name)
 
 
 def as_class_name(text: str) -> str:
-    """Any text as a name that a network can have: `Network` if nothing is left of it."""
+    """Convert any text to a valid name of a network: `Network` if nothing else is left."""
     name = re.sub(r"[^A-Za-z0-9_]", "_", text).lstrip("_0123456789")[:90] or "Network"
     return f"{name}Network" if class_name_fault(name) else name
 
 
 def class_name_of(text: str) -> str:
-    """The class name that a text stands for: `MyNet` of `my-net`; empty if there is none."""
+    """The class name for a text: `MyNet` for `my-net`; empty if there is none."""
     name = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9_]+", text))
     return "" if class_name_fault(name) else name
 

@@ -1,4 +1,7 @@
-"""The located tree to a validated spec: keys, names, kinds, arguments and expressions, all places kept."""
+"""The parser from the located tree to a validated spec.
+
+It checks keys, names, kinds, arguments and expressions, and keeps all locations.
+"""
 
 from __future__ import annotations
 
@@ -40,18 +43,18 @@ _KEYS = frozenset((*MODIFIERS, *TURNS, *BODY))
 _INTERPOLATION = re.compile(r"\$(?:\(([^()]*)\)|([A-Za-z][A-Za-z0-9]*))")
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?")
 _DOT = re.compile(r"\.(?![^()]*\))")
-"""A dot that is not in parentheses."""
+"""A dot that isn't in parentheses."""
 _LOOP_HELP = "write `{repeat: 3, layers: […]}` or `{for: [a, b], in: [[1, 2], [3, 4]], layers: […]}`"
 
 
 class _Skip(Exception):
-    """A part that was reported and is left out."""
+    """Raised to omit a part that was reported."""
 
 
 class Parser:
     """Parses the bodies of one file; `blocks` are the blocks that the file can name.
 
-    `around` are the names that are known around the bodies, and `asked` those of them that expressions read.
+    `around` are the names that are known outside the bodies, and `asked` those of them that expressions read.
     """
 
     def __init__(self, problems: Problems, blocks: dict[str, Block]) -> None:
@@ -63,16 +66,16 @@ class Parser:
     # Reporting
 
     def report(self, code: str, message: str, mark: Mark, *, help: str = "", fix: Fix | None = None) -> None:
-        """Note a problem and go on."""
+        """Report a problem and continue."""
         self.problems.add(Problem(code, message, mark, help=help, fix=fix))
 
     def fail(self, code: str, message: str, mark: Mark, *, help: str = "", fix: Fix | None = None) -> NoReturn:
-        """Note a problem and leave the part out."""
+        """Report a problem and omit the part."""
         self.report(code, message, mark, help=help, fix=fix)
         raise _Skip
 
     def unknown(self, node: Map, key: str, known: Iterable[str]) -> tuple[str, Fix | None]:
-        """The help for a key that does not belong in a mapping, and the fix."""
+        """The help for a key that isn't valid in a mapping, and the fix."""
         help, fix = self.problems.suggest(key, known, node.keys_at[key])
         return help, removal(node, key) if fix and fix.text in node else fix
 
@@ -101,7 +104,7 @@ class Parser:
         return node
 
     def pairs(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
-        """A value as `value` reads it, a mapping as a tuple of pairs."""
+        """Like `value`, but with mappings as tuples of pairs."""
         if not isinstance(node, Map):
             return self.value(node, mark, scope)
         return tuple((name, self.pairs(item, node.values_at[name], scope)) for name, item in node.items())
@@ -129,20 +132,20 @@ class Parser:
         mark: Mark,
         scope: frozenset[str] = frozenset(),
     ) -> NoReturn:
-        """Report a value that is wrong, with the one that it was meant to be; expressions there can use the scope."""
+        """Report a wrong value with a proposal; expressions there can use the scope."""
         help, text = intended(value, accepts, scope, mark)
         fix = None if text is None else Fix(mark, text)
         self.fail("E0203", f"{what}, got {shown(value)}", mark, help=help, fix=fix)
 
     def condition(self, node: Any, mark: Mark, scope: frozenset[str]) -> Expression:
-        """`when`: an expression; a plain truth value is refused, since it decides nothing."""
+        """`when`: an expression. A plain boolean is an error, because it isn't a condition."""
         if not (isinstance(node, str) and is_expression(node)):
             help = "write `when: $(stride != 1)`"
             self.fail("E0203", f"`when` must be an expression, got {shown(node)}", mark, help=help)
         return self.expression(node, mark, scope)
 
     def reference(self, node: Any, mark: Mark, scope: frozenset[str] = frozenset()) -> Reference:
-        """`name` or `name.output`; the name may carry an index."""
+        """A reference `name` or `name.output`; the name may contain expressions."""
         if isinstance(node, str) and "$" in node:
             parts = _DOT.split(node)
             if len(parts) <= 2:
@@ -163,7 +166,7 @@ class Parser:
     # Parameters
 
     def parameters(self, node: Any, scope: frozenset[str], *, required: bool) -> dict[str, Parameter]:
-        """The parameters of a block or a network; each default may use those before it."""
+        """The arguments of a block or a network; each default may use the previous ones."""
         found: dict[str, Parameter] = {}
         if not isinstance(node, Map):
             return found
@@ -172,7 +175,7 @@ class Parser:
             fault = parameter_name_fault(name)
             if fault:
                 self.report("E0208", f"an argument cannot be named `{name}`: {fault}", key_mark)
-            nothing = default is None and mark[1:3] == mark[3:5]  # no value is written, not even `null`
+            nothing = default is None and mark[1:3] == mark[3:5]  # no value, not even `null`
             if nothing and not required:
                 self.report("E0206", f"the network's argument `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
@@ -186,12 +189,12 @@ class Parser:
     # Bodies
 
     def block(self, block: Block, node: Map) -> None:
-        """Fill in a block's body."""
+        """Parse a block's body."""
         scope = frozenset(block.parameters) | {"in_channels"}
         block.body = self.body(node, node.mark, scope, f"block `{block.name}`")
 
     def body(self, node: Map, mark: Mark, scope: frozenset[str], what: str) -> Body | None:
-        """A chain, or branches with their join, from the mapping that holds them."""
+        """A chain, or branches with their join, from the mapping that contains them."""
         if ("layers" in node) == ("branches" in node):
             both = "layers" in node
             message = (
@@ -209,7 +212,7 @@ class Parser:
             if kind is None or not kind.many:
                 self.report("E0204", f"unknown join {shown(name)}", join_mark, help=_JOINS)
                 return None
-            if kind.most is not None:  # the number of branches may depend on parameters
+            if kind.most is not None:  # the number of branches may depend on arguments
                 message = f"`{name}` takes {kind.most} inputs, so it cannot join branches"
                 help = f"write it as an entry: `{{{name}: [a, b]}}`"
                 self.report("E0204", message, join_mark, help=help)
@@ -242,7 +245,7 @@ class Parser:
         return Body(form, tuple(entries), mark, join, outputs)
 
     def _numbered(self, parts: Seq) -> Map:
-        """Branches in a list, under their numbers."""
+        """Branches in a list, with numbers as names."""
         found = Map(parts.mark)
         for position, (entry, mark) in enumerate(zip(parts, parts.items_at, strict=True)):
             if isinstance(entry, Map) and ("repeat" in entry or "for" in entry):
@@ -281,9 +284,9 @@ class Parser:
         return found
 
     def entries(self, parts: Map | Seq, scope: frozenset[str], *, numbered: bool = False) -> Iterator[Entry | Splice]:
-        """The entries of a list or a mapping; those that are wrong are reported and left out.
+        """The entries of a list or a mapping; wrong ones are reported and omitted.
 
-        `numbered`: the names are numbers, since the entries are written as a list.
+        `numbered` means that the entries are a list, so their names are numbers.
         """
         if isinstance(parts, Seq):
             for node, mark in zip(parts, parts.items_at, strict=True):
@@ -307,7 +310,7 @@ class Parser:
                 yield Entry(name, None, mark, meant=self._meant(node))
 
     def _meant(self, node: Any) -> type[Kind] | None:
-        """The kind of layer that a faulty entry is likely to be, if it is nothing else than a layer."""
+        """The kind that a faulty entry is likely to be, if it can only be a layer."""
         key = next(iter(node)) if isinstance(node, Map) and len(node) == 1 else node
         if not isinstance(key, str) or key in self.blocks or key.startswith("$"):
             return None
@@ -317,7 +320,7 @@ class Parser:
         return KINDS.get(word)
 
     def name(self, text: str, mark: Mark, scope: frozenset[str]) -> Name:
-        """An entry's name, checked now if it carries no index."""
+        """An entry's name, which is checked now unless it contains expressions."""
         if "$" not in text:
             fault = layer_name_fault(text)
             if fault:
@@ -337,7 +340,7 @@ class Parser:
     def entry(
         self, name: Name | None, node: Any, mark: Mark, scope: frozenset[str], *, label: Mark | None = None
     ) -> Entry | Splice:
-        """One place of a body."""
+        """Parse one entry or loop of a body."""
         if isinstance(node, str):
             return Entry(name, self.call(node, mark, None, mark, scope), mark)
         if isinstance(node, Seq):
@@ -348,11 +351,11 @@ class Parser:
             self.fail("E0217", f"expected a layer, got {shown(node)}", mark, help=_ENTRY)
         if len(node) == 1:
             (key,) = node
-            if key not in _KEYS:  # nearly always
+            if key not in _KEYS:  # the common case
                 place = node.keys_at[key]
                 return Entry(name, self.call(key, place, node[key], node.values_at[key], scope), place)
         if "repeat" in node or "for" in node:
-            # A list has no names: in a mapping it is one entry each turn, under the loop's key.
+            # The entries of a list have no names, so in a mapping each iteration is one entry, under the loop's key.
             several = "layers" in node and (label is None or not isinstance(node["layers"], Seq))
             return self.splice(name, node, label or mark, scope, several)
         calls = [key for key in node if key not in MODIFIERS and key not in BODY]
@@ -414,7 +417,7 @@ class Parser:
         )
 
     def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str], several: bool) -> Splice:
-        """`repeat` or for-each, of one entry or of `several`."""
+        """A `repeat` or `for` loop, of one entry or of `several`."""
         if "repeat" in node and "for" in node:
             self.fail(
                 "E0201", "an entry can have `repeat` or `for`, but not both", node.keys_at["for"], help=_LOOP_HELP
@@ -505,7 +508,7 @@ class Parser:
         return self.layer_call(kind, mark, node, node_mark, scope, operands)
 
     def chosen_call(self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> ChosenCall:
-        """A layer or a block that an expression names: its arguments are read for each that this can be."""
+        """A layer or block that an expression names; its arguments are parsed for each option."""
         which = self.value(target, mark, scope)
         items = [(node, node_mark)]
         if isinstance(node, Map):
@@ -538,7 +541,7 @@ class Parser:
         return ChosenCall(which, mark, tuple(arguments), make)
 
     def hand_down(self, call: BlockCall, hidden: frozenset[str]) -> None:
-        """Let a call pass on the network's parameters that its block inherits; a name that hides one is reported."""
+        """Let a call pass on the network's arguments that its block inherits; a name that shadows one is reported."""
         for name in [name for name in call.block.parameters if name not in call.block.own]:
             if name in hidden:
                 message = f"`{name}` hides the network's argument, which block `{call.block.name}` reads"
@@ -640,7 +643,7 @@ class Parser:
         return arguments, marks
 
     def _by_position(self, kind: type[Kind], node: Seq, mark: Mark, scope: frozenset[str]) -> NoReturn:
-        """Tell of arguments that are listed as in a call of torch, where the input's channels often come first."""
+        """Report positional arguments as in torch, where the input channels often come first."""
         values = self.value(node, mark, scope)
         readings = [
             reading
@@ -669,7 +672,7 @@ class Parser:
     def _plain_ones(
         self, kind: type[Kind], mark: Mark, arguments: dict[str, Any], marks: dict[str, Mark], scope: frozenset[str]
     ) -> bool:
-        """Whether the arguments whose values are known are of the right types, whatever is wrong with the others."""
+        """Return True if the arguments with known values have valid types, regardless of the others."""
         known = {name: value for name, value in arguments.items() if not _usual(kind, name, value)}
         if not known:
             return True
@@ -730,7 +733,7 @@ _ENTRY = "write a layer's name (`relu`), a layer with arguments (`conv2d: {…}`
 def make_kind(
     call: LayerCall, arguments: dict[str, Any], problems: Problems, names: frozenset[str] | None = None
 ) -> Kind | None:
-    """The kind of a call with its arguments validated; None with the faults reported at the arguments.
+    """The validated kind of a call; None after errors, which are reported at the arguments.
 
     `names` are those that an argument can use, if none has been evaluated yet. Equal kinds are one object, in all
     specs.
@@ -756,7 +759,7 @@ _KINDS: Final[dict[Any, Kind]] = {}
 
 
 def _usual(kind: type[Kind], name: str, value: Any) -> bool:
-    """Whether a value needs no validation of its own: an expression, `same`, true or false where that is meant."""
+    """Return True if a value needs no validation: an expression, `same`, or a valid boolean."""
     if type(value) is bool:
         return type(kind.model_fields[name].default) is bool
     return has_expression(value) or value == "same"

@@ -1,4 +1,4 @@
-"""Arguments of a layer that are listed without their names: the calls that they may stand for."""
+"""Positional arguments of a layer: the calls that they may mean."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from archc.kinds.base import shown
 
 _LARGEST_KERNEL: Final = 11
 _FEWEST_FEATURES: Final = 4
-"""Up to so many channels, the first number is likely to be those of an image."""
+"""With fewer channels, the first number is likely to be the number of image channels."""
 
 
 def positional_readings(kind: type[Kind], values: list[Any]) -> list[dict[str, int]]:
-    """The arguments that a list may stand for, each with its place in the list, the likeliest reading first.
+    """The possible meanings of a list of arguments, as indexes by name, the likeliest first.
 
-    The order is torch's, or that of the kind.
-    The two differ where torch's call begins with the channels of the input, which a spec never says.
+    The order is torch's, or the kind's. The two differ if torch's call starts with the input channels, which a spec
+    omits.
     """
     fields = list(kind.model_fields)
     in_torch = [*kind.positional, *(name for name in fields if name not in kind.positional)]
@@ -36,7 +36,7 @@ def positional_readings(kind: type[Kind], values: list[Any]) -> list[dict[str, i
 
 
 def _begins_with_output(values: list[Any]) -> bool:
-    """Return True if a convolution's list begins with the output's channels, and goes on with its kernel."""
+    """Return True if a convolution's list starts with the output channels and the kernel."""
     first, second = values[:2]
     if isinstance(second, list) or len(values) == 2:
         return True

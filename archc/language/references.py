@@ -1,7 +1,7 @@
-"""References in bodies that are not entered: of blocks without a use, and of entries that `when` leaves out.
+"""References in unevaluated bodies: of unused blocks, and of entries that `when` omits.
 
-Evaluation follows the references of what is there. The rest would fail only when somebody makes use of it, so the
-names alone are looked at here; one that carries an index is left to it.
+Evaluation follows the other references. Errors in unevaluated bodies would only appear when they are used, so their
+names are checked here, except names with expressions.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from archc.limits import MAX_BLOCK_DEPTH
 
 @dataclass(slots=True)
 class _Names:
-    """The entries of a body that were met so far, and those of the bodies around it."""
+    """The entries of a body so far, and those of enclosing bodies."""
 
     outer: _Names | None = None
     plain: dict[str, None] = field(default_factory=dict)
-    beginnings: set[str] = field(default_factory=set)  # of names that carry an index
+    beginnings: set[str] = field(default_factory=set)  # of names with expressions
 
     def add(self, name: Name | None) -> None:
         if name is None:
@@ -38,14 +38,14 @@ class _Names:
         return self.outer is not None and name in self.outer
 
     def known(self) -> Iterator[str]:
-        """All that can be named, but for what carries an index."""
+        """All known names, except those with expressions."""
         yield from self.plain
         if self.outer is not None:
             yield from self.outer.known()
 
 
 def lost_references(spec: Spec) -> Iterator[tuple[Reference, Iterable[str]]]:
-    """The references of a spec and its blocks that lead nowhere whatever is present, with the names known there."""
+    """The references of a spec and its blocks that are wrong for all conditions, with the names known there."""
     for body in (spec.body, *(block.body for block in spec.blocks.values())):
         if body is not None:
             for reference, names in _lost(body, None, 0):
@@ -70,12 +70,12 @@ def _unknown(references: Iterable[Reference], names: _Names) -> _Lost:
 def _entries(body: Body, entries: tuple[Entry | Splice, ...], names: _Names, depth: int) -> _Lost:
     for entry in entries:
         if isinstance(entry, Splice):
-            for name in _names(entry):  # a turn may read the turn before it
+            for name in _names(entry):  # an iteration may read the previous one
                 names.add(name)
             yield from _entries(body, entry.entries, names, depth)
             continue
         element, source = entry.element, entry.source
-        if source is not None and body.form != "list":  # in a list it is a fault of its own
+        if source is not None and body.form != "list":  # `from` in a list is reported separately
             yield from _unknown((source,), names)
         if isinstance(element, LayerCall):
             yield from _unknown(element.operands, names)

@@ -1,7 +1,7 @@
-"""The JSON Schema of spec files, from the models of the keys and of the layer kinds, for editors to complete and check.
+"""The JSON Schema of spec files, from the models of keys and layer kinds, for completion and checks in editors.
 
-What a schema cannot say is left to `archc check`: references, shapes, what an expression is worth. Blocks begin with a
-capital letter here, as classes do: so a mistyped kind is told from a block's name.
+`archc check` also checks what a schema can't express: references, shapes, values of expressions. In the schema, blocks
+start with a capital letter, so that a misspelled kind isn't taken for a block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from archc.language.parse import MODIFIERS, TURNS
 from archc.library import FILE_NAME
 
 SCHEMA_FILE: Final = "archc.schema.json"
-"""The name under which the schema lies beside specs, whose first line names it."""
+"""The file name of the schema next to specs, whose first line refers to it."""
 
 Schema = dict[str, Any]
 
@@ -85,7 +85,7 @@ def spec_schema() -> Schema:
 
 
 def schema_text() -> str:
-    """The schema as a file holds it."""
+    """The text of the schema file."""
     return f"{json.dumps(spec_schema(), indent=2, ensure_ascii=False)}\n"
 
 
@@ -110,12 +110,12 @@ def _ref(name: str) -> Schema:
 
 
 def _said(schema: Schema, text: str) -> Schema:
-    """A schema with its meaning; what is marked as code is shown so where an editor knows markdown."""
+    """A schema with its meaning as description, also in Markdown for editors that support it."""
     return {**schema, "description": text, **({"markdownDescription": text} if "`" in text else {})}
 
 
 def _object(model: type[BaseModel], others: Schema | None = None) -> Schema:
-    """The keys of a model, with their meanings; those whose schema says more than their type are given."""
+    """The keys of a model with their meanings; `others` has schemas that are stricter than the types."""
     own = model.model_json_schema(by_alias=True)
     properties = {key: _plain(own["properties"][key]) for key in meanings_of(model)} | (others or {})
     return {
@@ -128,7 +128,7 @@ def _object(model: type[BaseModel], others: Schema | None = None) -> Schema:
 
 
 def _plain(value: Schema) -> Schema:
-    """A key's type as a spec writes it: what is left out is not `null`."""
+    """A key's type in a spec: an omitted value isn't `null`."""
     kept = {key: item for key, item in value.items() if key not in ("title", "default")}
     options = [option for option in kept.pop("anyOf", []) if option != {"type": "null"}]
     if len(options) == 1:
@@ -137,7 +137,7 @@ def _plain(value: Schema) -> Schema:
 
 
 def _names(*reserved: Iterable[str], index: bool = False) -> Schema:
-    """A pattern of the names that are not reserved; with `index`, of entries: they can carry one, and have a `-`."""
+    """A pattern of names that aren't reserved; with `index`, of entries, which can contain expressions and `-`."""
     excluded = "|".join(sorted({*keyword.kwlist}.union(*reserved)))
     also, dash, number = (f"|{_INDEX}", "-", "[0-9]+|") if index else ("", "", "")
     return {"pattern": rf"^(?!(?:{excluded})$)(?:{number}(?:[A-Za-z]{also})(?:[A-Za-z0-9_{dash}]{also})*)$"}
@@ -181,7 +181,7 @@ def _entries() -> Schema:
 
 
 def _entry(*, listed: bool) -> Schema:
-    """A place of a body; in a list it cannot choose its input, so it joins nothing, and it names no tensor."""
+    """An entry of a body. In a list it has no references, so it can't be a join or a tensor."""
     kinds = {name: kind for name, kind in KINDS.items() if not (listed and (kind.many or kind.bare))}
     alone = [name for name, kind in kinds.items() if not kind.many and not _required(kind)]
     turn = {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]}
@@ -196,7 +196,7 @@ def _entry(*, listed: bool) -> Schema:
         "index": {"type": "string"},
     }
     said = meanings_of(EntryKeys)
-    # yaml-language-server mixes up a layer's name alone and the same name as a key: in a list, the former is meant.
+    # yaml-language-server confuses a layer's bare name with the same name as a key; in a list, the former is meant.
     unoffered = {"doNotSuggest": True} if listed else {}
     properties = {name: _ref(name) | (unoffered if name in alone else {}) for name in kinds}
     properties |= {key: _said(modifiers[key], said[key]) for key in said if not (listed and key == "from")}
@@ -249,7 +249,7 @@ def _kind_doc(kind: type[Kind]) -> str:
 
 
 def _kind(kind: type[Kind]) -> Schema:
-    """The arguments of a kind: by their names, the first one alone, or none where none is needed."""
+    """The arguments of a kind: by name, only the first one, or none if none is required."""
     schema, said = kind.model_json_schema(), meanings(kind)
     fields = {name: _said(_argument(field), said[name]) for name, field in schema.get("properties", {}).items()}
     if kind.many:
@@ -278,7 +278,7 @@ def _kind(kind: type[Kind]) -> Schema:
 
 
 def _argument(field: Schema) -> Schema:
-    """An argument's type, or an expression; so are the items of a list."""
+    """An argument's type, or an expression; the same for the items of a list."""
     shown = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
     options = [
         {**option, "items": {"anyOf": [option["items"], _ref("expression")]}} if "items" in option else option

@@ -1,4 +1,4 @@
-"""The files that make a spec: its own, and those that it names in `extends` and `import`."""
+"""The files of a spec: its own, and those in `extends` and `import`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from archc.reading import Map, read_file
 
 
 def names_in(root: Map) -> Iterator[str]:
-    """The names of files in the tree of a spec, as they are written."""
+    """The names of files in the tree of a spec, as written."""
     wanted: Any = root.get("import")
     for name in (root.get("extends"), *(wanted if isinstance(wanted, Map) else ())):
         if isinstance(name, str):
@@ -20,7 +20,7 @@ def names_in(root: Map) -> Iterator[str]:
 
 
 def source_files(path: Path) -> list[Path]:
-    """A spec's file and those that it extends and imports, they too, as far as they can be read."""
+    """A spec's file and those that it extends and imports, recursively, as far as they can be read."""
     found: dict[Path, None] = {}
     waiting = [path]
     while waiting:
@@ -32,7 +32,7 @@ def source_files(path: Path) -> list[Path]:
             root = read_file(file, str(file))
         except SpecError:
             continue
-        # A file that is missing may come: who watches the folder waits for it.
+        # A missing file may be created later, so a watcher must know its path.
         named = ((named_file(name, file.parent), file.parent / name, name) for name in names_in(root))
         waiting += [path or missing for path, missing, name in named if path or Path(name).name == name]
     return list(found)

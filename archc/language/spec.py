@@ -1,4 +1,4 @@
-"""A validated spec: what a file says, with its places, before any size is known."""
+"""A validated spec: the content of a file with its locations, before any size is known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archc.problems import Mark, Problem, Source, SpecError
 
 
 class Unknown:
-    """A value that was reported as wrong where it is written: nothing is said of what follows from it."""
+    """A value that was reported as wrong; consequences aren't reported."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -24,13 +24,13 @@ UNKNOWN: Final = Unknown()
 
 
 def is_known(value: Any) -> bool:
-    """Return True if a value was not reported as wrong, nor any part of it."""
+    """Return True if neither a value nor any part of it was reported as wrong."""
     return value is not UNKNOWN and not (isinstance(value, tuple) and not all(map(is_known, value)))
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """An entry's name; `parts` mixes text and expressions where it carries an index, `fixed` is one without."""
+    """An entry's name; `parts` are strings and expressions if it has any, otherwise `fixed` is the name."""
 
     parts: tuple[str | Expression, ...]
     mark: Mark
@@ -38,13 +38,13 @@ class Name:
 
     @property
     def text(self) -> str:
-        """The name as it is written."""
+        """The name as written."""
         return "".join(part if isinstance(part, str) else f"$({part.text})" for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`name` or `name.output`: an earlier result; `template` is a name that carries an index, `part` such an output."""
+    """`name` or `name.output`: an earlier result; `template` is a name with expressions, `part` such an output."""
 
     name: str
     output: str | None
@@ -76,23 +76,23 @@ class BlockCall:
 
 
 class Callee(str):
-    """The name of a layer type or a block as a value: the layer or the block itself is `target`."""
+    """The name of a layer type or a block as a value; `target` is the layer or block itself."""
 
     target: type[Kind] | Block
 
     def __new__(cls, name: str, target: type[Kind] | Block) -> Callee:
-        """`name` for a layer type or a block."""
+        """Create the value for a layer type or a block."""
         made = super().__new__(cls, name)
         made.target = target
         return made
 
     @property
     def is_elementwise(self) -> bool:
-        """Whether it is a layer that gives what it takes, and is called as any other of these."""
+        """Return True if it is a layer that keeps its input's shape, and is called like all such layers."""
         return isinstance(self.target, type) and self.target.is_elementwise()
 
     def __deepcopy__(self, memo: object) -> Callee:
-        """Itself: a copy of a block would be another block."""
+        """Return itself, because a copied block would be another block."""
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -108,8 +108,8 @@ class Callee(str):
 class ChosenCall:
     """A layer or a block that an expression names.
 
-    `options` are those that the spec names for it. `make` makes the call of one, or raises SpecError with what is wrong
-    with the arguments for it; `made` are the calls so far.
+    `options` are those that the spec names for it. `make` creates the call of one, or raises SpecError if the arguments
+    are wrong for it; `made` caches the calls.
     """
 
     which: Expression
@@ -120,13 +120,13 @@ class ChosenCall:
     made: dict[Callee, LayerCall | BlockCall] = field(default_factory=dict, repr=False)
 
     def call(self, callee: Callee) -> LayerCall | BlockCall:
-        """The call of a layer or block. Raises SpecError if it does not take the arguments."""
+        """The call of a layer or block. Raises SpecError if it can't take the arguments."""
         if callee not in self.made:
             self.made[callee] = self.make(callee)
         return self.made[callee]
 
     def calls(self) -> Iterator[tuple[Callee, LayerCall | BlockCall]]:
-        """The options that take the arguments, with their calls."""
+        """The options that can take the arguments, with their calls."""
         for option in self.options:
             with suppress(SpecError):
                 yield option, self.call(option)
@@ -145,10 +145,10 @@ class Body:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One place in a body: a layer, a block or a nested body, and where its input comes from.
+    """One entry of a body: a layer, a block or a nested body, and its input.
 
-    Without an element it is an entry that was reported as wrong: its result is unknown. If all of it is one layer, then
-    `meant` is the kind that this is likely to be.
+    Without an element it was reported as wrong, and its result is unknown. If it can only be a layer, `meant` is its
+    likely kind.
     """
 
     name: Name | None
@@ -162,7 +162,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Splice:
-    """`repeat` or for-each: its entries take its place, once a turn."""
+    """A `repeat` or `for` loop, which is replaced by its entries, once per iteration."""
 
     count: Any
     rows: Any
@@ -175,10 +175,10 @@ class Splice:
 
 @dataclass(slots=True)
 class Parameter:
-    """A parameter with its default; `required` means that it has none.
+    """An argument of a network or block, with its default; `required` means that it has none.
 
-    An `inherited` one is the network's own: a block has it because it reads it, and no call names it. `callees` are the
-    places in its value where layers and blocks are named: `()` is the value itself, `("*", 1)` the second item of each
+    An `inherited` one is the network's: a block has it because it reads it, and calls can't give it. `callees` are the
+    paths in its value where layers and blocks are named: `()` is the value itself, `("*", 1)` the second item of each
     row.
     """
 
@@ -192,10 +192,10 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """A body with parameters and a name.
+    """A body with arguments and a name.
 
-    One that is not `sound` was reported as wrong where it is declared, so its uses are not looked at. The rules of
-    `init` set the weights of each instance as soon as it is made. `known` are the blocks that its file can name.
+    If it isn't `sound`, its declaration was reported as wrong, so its uses aren't checked. The rules of `init` set the
+    weights of each instance directly after its creation. `known` are the blocks that its file can name.
     """
 
     name: str
@@ -209,15 +209,15 @@ class Block:
 
     @property
     def own(self) -> list[str]:
-        """The names of the parameters that calls can give."""
+        """The names of the arguments that calls can give."""
         return [name for name, parameter in self.parameters.items() if not parameter.inherited]
 
 
 @dataclass(slots=True)
 class InitRule:
-    """How weights start: for the kinds and paths named, function and arguments of torch.nn.init by tensor.
+    """A rule for initial weights: for kinds and paths, the function and arguments of torch.nn.init by tensor.
 
-    A path is that of a layer, or of a part with layers below it; it may be a pattern.
+    A path refers to a layer, or to a part with layers below it; it may be a pattern.
     """
 
     kinds: tuple[str, ...]
@@ -228,14 +228,14 @@ class InitRule:
 
     @property
     def settable(self) -> list[str]:
-        """The kinds whose tensors it can set, all of them: for a part of a network it applies to these."""
+        """The kinds whose tensors it can set completely; for a part of a network it applies to these."""
         functions = [(tensor, function) for tensor, (function, _) in self.tensors.items()]
         return [name for name, kind in KINDS.items() if all(can_set(kind, *each) for each in functions)]
 
 
 @dataclass(slots=True)
 class Expectations:
-    """Expected properties of itself, with the place of each claim."""
+    """The numbers that a spec claims, with the location of each claim."""
 
     claims: dict[str, Any]
     marks: dict[str, Mark]
@@ -243,7 +243,7 @@ class Expectations:
 
 @dataclass(slots=True)
 class Spec:
-    """One network as its files say it; `problems` are the faults found so far."""
+    """One network as its files describe it; `problems` are the errors found so far."""
 
     name: str
     stem: str
@@ -259,4 +259,4 @@ class Spec:
     source: Source
     problems: list[Problem]
     again: Callable[[dict[str, str]], Spec] = field(repr=False, compare=False)
-    """The spec as it would be with other texts of its files, by the names of their sources. Raises SpecError."""
+    """Loads the spec again with other texts of its files, by the names of their sources. Raises SpecError."""

@@ -1,4 +1,4 @@
-"""pydantic's verdicts as problems with places."""
+"""Conversion of pydantic's errors to problems with locations."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WRITTEN = {
     ("layers",): "an extension replaces entries by their names: `layers: {fc: {linear: 10}}`",
     ("blocks",): "write a block as `Unit: {arguments: {width: }, layers: […]}`",
 }
-"""What to write where the type is wrong."""
+"""What to write if the type is wrong."""
 
 
 def validate(
@@ -47,10 +47,10 @@ def validate(
     what: str,
     names: Set[str] | None = frozenset(),
 ) -> Model | None:
-    """An instance of `model`, or None with every fault reported at its place below `root`.
+    """An instance of `model`, or None with every error reported at its place below `root`.
 
-    `root` may be a function that makes the located data: it is called only where there is a fault. `names` are those
-    that expressions can use there; None for values that expressions have given.
+    `root` may be a function that builds the located data, which is only called after an error. `names` are those that
+    expressions can use there; None for values of expressions.
     """
     try:
         return model.model_validate(data)
@@ -118,7 +118,7 @@ def _problem(
 
 
 def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """Plain data with another value where a path leads."""
+    """Plain data with another value at a path."""
     if not path:
         return value
     copy = dict(data) if isinstance(data, dict) else list(data)
@@ -127,7 +127,7 @@ def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 def _accepts(model: type[BaseModel], data: Any, path: tuple[Any, ...], value: Any) -> bool:
-    """Return True if a value would be right where a path leads, whatever else is wrong."""
+    """Return True if a value would be valid at a path, regardless of other errors."""
     try:
         model.model_validate(_replaced(data, path, value))
     except ValidationError as error:
@@ -136,14 +136,14 @@ def _accepts(model: type[BaseModel], data: Any, path: tuple[Any, ...], value: An
 
 
 def _steps(fault: Any) -> tuple[Any, ...]:
-    """The way to a fault in the data."""
+    """The path of an error in the data."""
     return tuple(step for step in fault["loc"] if not _is_union_tag(step))
 
 
 def meant(node: Map, model: type[BaseModel]) -> Map:
-    """A mapping with its unknown keys, which are reported elsewhere, under the names that they are likely to mean.
+    """A mapping with its unknown keys, which are reported separately, under the names that they are likely to mean.
 
-    So what hangs on them is not reported as missing.
+    So their contents aren't reported as missing.
     """
     known = [field.alias or name for name, field in model.model_fields.items()]
     strange = [key for key in node if key not in known]
@@ -173,7 +173,7 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """The keys known where `path` leads, read from the model's own JSON Schema."""
+    """The known keys at a path, read from the model's own JSON Schema."""
     schema = _schema(model)
     definitions = schema.get("$defs", {})
 

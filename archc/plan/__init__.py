@@ -1,4 +1,4 @@
-"""From the spec to the plan of its source: classes over their parameters, wiring and channels as expressions."""
+"""From the spec to the plan of its source: parametric classes, with wiring and channels as expressions."""
 
 from archc.plan.compile import plan_network
 from archc.plan.plan import ClassPlan

@@ -1,4 +1,4 @@
-"""Layers and classes that an argument names: options that take the same arguments are one call."""
+"""Layers and classes that an argument names: options with the same arguments share one call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Arguments = tuple[tuple[str, Any], ...]
 
 
 class Option(NamedTuple):
-    """What an argument may name: a layer or a class with its arguments, and the shapes of its results."""
+    """A possible value of an argument: a layer or class with its arguments, and the shapes of its results."""
 
     name: Callee
     what: Layer | Use
@@ -25,9 +25,9 @@ class Option(NamedTuple):
 
 
 def arguments_of(kind: Kind, shape: Shape, given: Mapping[str, Any]) -> tuple[tuple[Any, ...], Arguments]:
-    """The arguments of a layer's constructor: all that are given, also those that are its default.
+    """The arguments of a layer's constructor: all given ones, even if they equal the default.
 
-    They are named, because another layer may have them in another order; what is inferred comes first.
+    They have names, because another layer may have another order; inferred ones come first.
     """
     call, derived = kind.call((shape,)), kind.derived((shape,))
     first = dict(zip(kind.positional, call.positional, strict=False))
@@ -40,11 +40,11 @@ def arguments_of(kind: Kind, shape: Shape, given: Mapping[str, Any]) -> tuple[tu
 
 
 def cases(which: Expr, options: Sequence[Option]) -> tuple[Chosen, dict[str | None, Shape]]:
-    """The calls of what `which` names, and the shapes of its results."""
+    """The calls for the options of `which`, and the shapes of its results."""
     groups: dict[Any, list[Option]] = {}
     for option in options:
         groups.setdefault(_key(option), []).append(option)
-    # Elementwise layers come last: callers may also pass other layers with the same signature.
+    # Elementwise layers come last, because callers may also pass other layers with the same signature.
     ordered = sorted(
         groups.values(), key=lambda group: (any(option.name.is_elementwise for option in group), len(group))
     )
@@ -67,6 +67,6 @@ def cases(which: Expr, options: Sequence[Option]) -> tuple[Chosen, dict[str | No
 
 
 def _key(option: Option) -> Any:
-    """Options of one key take the same arguments."""
+    """The key that options with the same arguments share."""
     given = tuple((name, lift(value)) for name, value in option.keywords)
     return isinstance(option.what, Use), tuple(map(lift, option.positional)), given

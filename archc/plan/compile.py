@@ -1,7 +1,7 @@
-"""A spec's bodies to plans: the wiring resolved, and channels and sizes as expressions over the parameters.
+"""Compilation of a spec's bodies to plans: wiring is resolved, and channels and sizes become expressions.
 
-It runs for specs that are valid for their declared parameters, so that it reports nothing. What an expression cannot
-say in the names of a class's parameters is carried in a local, or told by an attribute of the class that knows it.
+It only runs for specs that are valid for their declared arguments, so it reports nothing. A value without an expression
+in the class's arguments is carried in a local variable, or exported as an attribute of the class that knows it.
 """
 
 from __future__ import annotations
@@ -90,21 +90,21 @@ from archc.plan.shapes import (
 from archc.problems import Problems
 
 _WRITTEN_OUT = 12
-"""A literal count of turns up to which the entries of a named loop are written out."""
+"""A named loop with a literal count up to this is written out."""
 
 _LONGEST = 24
-"""A dimension of so many nodes becomes a local."""
+"""A dimension with more nodes than this becomes a local."""
 
 Scope = dict[str, Any]
 Outputs = dict[str | None, Value]
 
 
 class _Again(Exception):
-    """A class cannot serve all arguments: compile once more, with one class for each."""
+    """Raised if a class can't serve all arguments: compile again, with a class for each set of arguments."""
 
 
 def plan_network(network: Network) -> list[ClassPlan]:
-    """The classes of a network's source, each after those that it uses; the network's own is the last."""
+    """The classes of a network's source in order of use; the network's own class comes last."""
     written_out: set[int] = set()
     while True:
         try:
@@ -116,7 +116,7 @@ def plan_network(network: Network) -> list[ClassPlan]:
 
 
 class _Parts(dict[str | None, Value]):
-    """The results of a layer that has an unknown number of them: each is made when it is looked up."""
+    """The results of a layer with an unknown number of outputs, created when they are looked up."""
 
     def __init__(self, make: Make, shapes: Numbered) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class _Parts(dict[str | None, Value]):
 
 @dataclass(slots=True, eq=False)
 class _Named:
-    """An entry of a loop, as references find it: its name, its results, and the loops that it stands in."""
+    """An entry of a loop for references: its name, its results, and the loops that contain it."""
 
     name: str | Text
     outputs: Outputs
@@ -142,12 +142,12 @@ class _Named:
 
 @dataclass(slots=True, eq=False)
 class _Frame:
-    """What the entries of a body can refer to.
+    """The values that the entries of a body can refer to.
 
-    `around` is the scope of the body around it. `shared`: a loop around it is written out, and `condition` is that
-    loop's. `running` are the locals, by dimension, of a loop that is a chain: an entry that changes a dimension
-    updates its local. `apart` collects the shapes of captured values under names of their own, for a class that
-    serves several places. `absent` are the entries that are never there, `conditional` those that may not be.
+    `around` is the scope of the enclosing body. `shared` means that a loop around it is written out, and `condition` is
+    that loop's. `running` are the locals, by dimension, of a loop that is a chain: an entry that changes a dimension
+    updates its local. `apart` collects the shapes of captured values under separate names, for a class that serves
+    several places. `absent` are the entries that never exist, `conditional` those that may not.
     """
 
     body: Body
@@ -169,20 +169,20 @@ class _Frame:
 
     @property
     def in_loop(self) -> bool:
-        """Whether its entries are made once a turn, by a loop of its own or of a body around it."""
+        """True if its entries are created in a loop, either its own or an enclosing body's."""
         return bool(self.loops) or (self.parent is not None and self.parent.in_loop)
 
 
 @dataclass(slots=True)
 class _Flow:
-    """Where a body's steps go, and the results of the last entry, which the next one takes."""
+    """The destination of a body's steps, and the results of the last entry, which the next one takes."""
 
     steps: list[p.Step]
     last: Outputs
 
 
 class _Compiler:
-    """Compiles a spec's bodies; `written_out` has the blocks (0: the network) whose classes hold literal values."""
+    """Compiles a spec's bodies; `written_out` has the blocks (0: the network) whose classes have literal values."""
 
     def __init__(self, network: Network, written_out: set[int]) -> None:
         self.spec = spec = network.spec
@@ -197,11 +197,11 @@ class _Compiler:
 
     @property
     def literal(self) -> bool:
-        """Whether the class at hand holds literal values."""
+        """True if the current class has literal values."""
         return self.owner in self.written_out
 
     def local(self, name: str, form: str = "integer") -> Name:
-        """A local of its own: the printer gives it the name before the `#`, or one like it."""
+        """A new local; the printer names it after the text before the `#`, and makes the name unique."""
         self.count += 1
         return Name(f"{name}#{self.count}", form)
 
@@ -219,7 +219,7 @@ class _Compiler:
         return self.define(0, spec.name, spec.description, spec.body, shape, scope, parameters, locals_, None, declared)
 
     def block(self, block: Block, shape: Shape, given: Scope) -> ClassPlan:
-        """The class of a block for inputs of this rank; of one that is written out, for these arguments."""
+        """The class of a block for inputs of this rank, or for these arguments if it is written out."""
         owner = id(block)
         key: Any = (owner, len(shape))
         scope: Scope = {}
@@ -249,7 +249,7 @@ class _Compiler:
     def parameters(
         self, declared: dict[str, Parameter], scope: Scope, owner: int, overridden: set[str]
     ) -> tuple[list[p.Parameter], list[Name]]:
-        """The constructor's arguments and the locals; both become names of the scope."""
+        """The constructor's arguments and the locals; both are added to the scope."""
         found, locals_ = [], []
         for name, parameter in declared.items():
             default = substitute(tree_of(parameter.default), scope)
@@ -278,7 +278,7 @@ class _Compiler:
         block: Block | None = None,
         declared: tuple[str, ...] = (),
     ) -> ClassPlan:
-        """A class from its body."""
+        """Create a class from its body."""
         before, self.owner = self.owner, owner
         around, self.guards = self.guards, []
         try:
@@ -303,7 +303,10 @@ class _Compiler:
         return made
 
     def told(self, made: ClassPlan, shape: Shape, known: AbstractSet[str], output: str | None) -> Shape:
-        """A result's shape in the names of the parameters; what they cannot say becomes an attribute."""
+        """A result's shape in terms of the class's arguments.
+
+        A dimension without such an expression becomes an attribute.
+        """
         if isinstance(shape, Alternatives):
             condition, yes, no = shape
             return Alternatives((condition, self.told(made, yes, known, output), self.told(made, no, known, output)))
@@ -318,7 +321,7 @@ class _Compiler:
         return tuple(dims)
 
     def annotations(self) -> Callable[[str], str]:
-        """The types of the names that a nested body reads of the class at hand."""
+        """The types of the names that a nested body reads from the current class."""
         owner = self.owner
         return lambda name: (
             self.forms.annotation(owner, name.partition("#")[0]) if (owner, name) in self.forms.sources else "int"
@@ -362,7 +365,7 @@ class _Compiler:
         return BodyPlan(body, flow.steps, results, captures, chain, body.form == "list", optional), results
 
     def entries(self, entries: Iterable[Entry | Splice], scope: Scope, frame: _Frame, flow: _Flow) -> None:
-        """The steps of entries, into the flow."""
+        """Add the steps of entries to the flow."""
         for entry in entries:
             if isinstance(entry, Entry):
                 self.entry(entry, scope, frame, flow)
@@ -370,20 +373,20 @@ class _Compiler:
                 self.splice(entry, scope, frame, flow)
 
     def arriving(self, scope: Scope, value: Value | None) -> Scope:
-        """The scope of an entry or a loop that takes a value: outside of blocks `in_channels` are the value's."""
+        """The scope of an entry or loop with this input; outside of blocks, `in_channels` are the input's channels."""
         if self.owner or value is None:
             return scope
         return {**scope, "in_channels": lower(lift(channels_of(value.shape)))}
 
     def condition(self, when: Expression | None, scope: Scope) -> Any:
-        """None where an entry is always there; False where it never is; else the condition."""
+        """None if an entry always exists, False if it never does, otherwise the condition."""
         if when is None:
             return None
         value = substitute(when.tree, scope)
         return value if isinstance(value, Expr) else None if value else False
 
     def entry(self, entry: Entry, scope: Scope, frame: _Frame, flow: _Flow) -> None:
-        """One entry: what it makes, its inputs, its results."""
+        """Compile one entry: what it creates, its inputs, its results."""
         element = entry.element
         assert element is not None
         if isinstance(element, LayerCall) and element.kind.many:
@@ -436,7 +439,7 @@ class _Compiler:
             frame.parts.append(Operand(_single(made), when, frame.loops))
 
     def read_bare(self, value: Value, element: Any, beside: list[Value]) -> None:
-        """Note where a tensor of the body is read other than by arithmetic, which needs one for each image."""
+        """Record where a tensor of the body has a reader other than arithmetic, which needs a copy per image."""
         make = value.source
         if not is_bare(make):
             return
@@ -446,14 +449,17 @@ class _Compiler:
             make.expanded = True
 
     def run_on(self, value: Value, when: Any, frame: _Frame, flow: _Flow) -> Value:
-        """The value of a chain's entry, its dimensions in the locals that the loop updates."""
+        """The result of a chain's entry, with its dimensions in the locals that the loop updates."""
         for at, name in frame.running.items():
             if not equal(value.shape[at], name):
                 flow.steps.append(Assign(name, value.shape[at], when))
         return Value(value.source, replaced(value.shape, dict(frame.running)))
 
     def named(self, value: Value, frame: _Frame, flow: _Flow) -> Value:
-        """The value, its long dimensions in locals: what reads a dimension twice doubles it, entry after entry."""
+        """The value with long dimensions in locals.
+
+        Otherwise a reader that uses a dimension twice would double the expression for each entry.
+        """
         if frame.in_loop or isinstance(value.shape, Alternatives):
             return value
         names: dict[int, Any] = {}
@@ -464,19 +470,19 @@ class _Compiler:
         return Value(value.source, replaced(value.shape, names), value.output) if names else value
 
     def flows(self, frame: _Frame, flow: _Flow, outputs: Outputs) -> None:
-        """The next entry takes these, but in branches, which all take the body's input."""
+        """Make these the input of the next entry, except in branches, which all take the body's input."""
         if frame.body.form != "branches":
             flow.last = outputs
 
     def name(self, name: EntryName, scope: Scope) -> str | Text:
-        """An entry's name: a text, or one that carries what the turn of a loop decides."""
+        """An entry's name: a string, or a Text with loop variables."""
         if all(isinstance(part, str) for part in name.parts):
             return name.text
         text = substitute(Text(tuple(part if isinstance(part, str) else part.tree for part in name.parts)), scope)
         if isinstance(text, str):
             return text
         pieces: list[str | Expr] = []
-        for piece in text.pieces:  # what is known is text
+        for piece in text.pieces:  # known values become text
             piece = str(piece.value) if isinstance(piece, Const) else piece
             if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
                 pieces[-1] += piece
@@ -487,7 +493,7 @@ class _Compiler:
     def make(
         self, entry: Entry, name: str | Text, taken: list[Value], scope: Scope, frame: _Frame
     ) -> tuple[Make, Outputs]:
-        """What an entry makes of its inputs."""
+        """The plan of an entry for its inputs."""
         element = entry.element
         make = Make(name, None, [Operand(value) for value in taken], entry.mark, None, entry.auxiliary)  # type: ignore[arg-type]
         shapes = tuple(lifted(value.shape) for value in taken)
@@ -516,14 +522,14 @@ class _Compiler:
         return layer_plan(kind, shapes), found
 
     def kind(self, call: LayerCall, scope: Scope) -> Kind:
-        """The kind of a layer, with expressions for what is not known of its arguments."""
+        """The kind of a layer, with expressions for arguments whose values are unknown."""
         kind = call.ready
         if kind is None:
             arguments = {name: substitute(tree_of(value), scope) for name, value in call.arguments.items()}
             unknown = any(free_names(arguments.get(name, ())) for name in call.kind.structural)
             if unknown or any(isinstance(arguments.get(name), Expr) for name in call.kind.listed):
                 raise Inexpressible("the rank follows from an argument that is not known")
-            # A number may still be written as it came about, such as 3 * 4 * 4 features.
+            # A number may still be written as a product, such as 3 * 4 * 4 features.
             arguments |= {name: _number(arguments[name]) for name in call.kind.structural if name in arguments}
             kind = make_kind(call, arguments, Problems()) if not free_names(tuple(arguments.values())) else None
             kind = kind or call.kind.symbolic(arguments)
@@ -532,7 +538,7 @@ class _Compiler:
     def chosen(
         self, element: ChosenCall, shape: Shape, scope: Scope, make: Make
     ) -> tuple[Layer | Use | Chosen, dict[str | None, Shape]]:
-        """What an argument names, and the shapes of its results."""
+        """The layer or class that an argument names, and the shapes of its results."""
         which = substitute(element.which.tree, scope)
         if isinstance(which, Callee):
             call = element.call(which)
@@ -545,13 +551,13 @@ class _Compiler:
             test = Compare((which, Const(name)), ("==",))
             try:
                 options.append(self.option(name, call, shape, scope, make))
-            except (IndexError, TypeError, ValueError):  # the spec is not valid for it
+            except (IndexError, TypeError, ValueError):  # the spec isn't valid for it
                 del self.guards[before:]
             self.guards[before:] = under(test, self.guards[before:])
         return cases(which, options)
 
     def option(self, name: Callee, call: LayerCall | BlockCall, shape: Shape, scope: Scope, make: Make) -> Option:
-        """One of the layers or classes that an argument may name, with its arguments."""
+        """A layer or class that an argument may name, with its arguments."""
         if isinstance(call, LayerCall):
             layer, found = self.layer(call, (shape,), scope)
             if isinstance(found, Numbered) or len(layer.calls) > 1:
@@ -596,7 +602,7 @@ class _Compiler:
         return {None: Value(make, shape)}
 
     def total(self, parts: list[Operand], flow: _Flow) -> Any:
-        """The channels of branches side by side; those of a loop count once a turn."""
+        """The channels of concatenated branches; those of a loop count once per iteration."""
         total: Any = 0
         counted: Name | None = None
         for part in parts:
@@ -620,7 +626,7 @@ class _Compiler:
     # Blocks
 
     def use(self, call: BlockCall, shape: Shape, scope: Scope, make: Make) -> tuple[Use, dict[str | None, Shape]]:
-        """A block with its arguments, and the shapes of its results in the caller's names."""
+        """A block with its arguments, and the shapes of its results in terms of the caller."""
         if isinstance(shape, Alternatives):
             shape = self.ranked(shape, call.block)
         arguments: Scope = dict(zip((f"in_{dim}" for dim in dimensions(shape)), shape, strict=True))
@@ -638,7 +644,10 @@ class _Compiler:
         return Use(target, arguments), {o: self.outward(found, inner, make) for o, found in target.results.items()}
 
     def ranked(self, shape: Shape, block: Block) -> Shape:
-        """Of shapes of two ranks the one that a block takes: it need not be valid for the other."""
+        """The shape that a block can take, if its input may have two ranks.
+
+        The block may be invalid for one of them.
+        """
         ranks, stack, seen = set[int](), [self.used], set[int]()
         while stack:
             for node in stack.pop().nodes:
@@ -659,7 +668,7 @@ class _Compiler:
         return wanted[0]
 
     def outward(self, shape: Shape, inner: Scope, make: Make) -> Shape:
-        """A result of a class in the names of the one that uses it."""
+        """A result of a class in terms of its caller."""
         if isinstance(shape, Alternatives):
             return merged(
                 substitute(shape[0], inner), self.outward(shape[1], inner, make), self.outward(shape[2], inner, make)
@@ -676,7 +685,7 @@ class _Compiler:
         return tuple(dims)
 
     def same(self, given: Scope, name: str, call: BlockCall, inner: Scope) -> Any:
-        """`padding: same` given to a block is p = d(k - 1)/2 of the kernel given beside it."""
+        """Resolve `padding: same` given to a block: p = d(k - 1)/2 of the kernel in the same call."""
         value = given[name]
         if name != "padding" or value != "same":
             return value
@@ -693,9 +702,9 @@ class _Compiler:
     def nested_body(
         self, body: Body, value: Value, scope: Scope, frame: _Frame, make: Make
     ) -> tuple[BodyPlan | Use, dict[str | None, Shape]]:
-        """A nested body: a chain in place, or a class of its own.
+        """A nested body: a chain in place, or a separate class.
 
-        In a loop that is written out one class serves all turns: it takes what differs as arguments.
+        In a loop that is written out, one class serves all iterations, with the differences as arguments.
         """
         if frame.shared and not self.literal and body.form != "list":
             return self.shared(body, value, scope, frame, make)
@@ -715,7 +724,7 @@ class _Compiler:
     def shared(
         self, body: Body, value: Value, scope: Scope, frame: _Frame, make: Make
     ) -> tuple[BodyPlan | Use, dict[str | None, Shape]]:
-        """A nested body that takes all that it reads of the scope around it as arguments."""
+        """A nested body that takes everything it reads from the enclosing scope as arguments."""
         key = (id(body), rank_of(value.shape))
         if key not in self.nested:
             inner = {name: Name(name, "integer" if type(found) is int else "") for name, found in scope.items()}
@@ -739,13 +748,13 @@ class _Compiler:
         return Use(made, arguments), {o: self.outward(shape, arguments, make) for o, shape in made.results.items()}
 
     def take(self, plan: BodyPlan, frame: _Frame, scope: Scope, make: Make) -> None:
-        """Give an entry the values that its body reads of those around it."""
+        """Give an entry the values that its body reads from enclosing bodies."""
         make.inputs += [Operand(self.lookup(capture.reference, frame, scope)) for capture in plan.captures]
 
     # Loops
 
     def splice(self, splice: Splice, scope: Scope, frame: _Frame, flow: _Flow) -> None:
-        """A loop: written out where its turns are literal, else a loop of the plan."""
+        """A loop: written out if its iterations are literal, otherwise a loop of the plan."""
         arriving = self.arriving(scope, frame.given if frame.body.form == "branches" else flow.last.get(None))
         when = self.condition(splice.when, arriving)
         if when is False:
@@ -775,7 +784,7 @@ class _Compiler:
         frame.shared, frame.condition = shared, outer
 
     def loop(self, splice: Splice, scope: Scope, frame: _Frame, flow: _Flow, when: Any, count: Any, rows: Any) -> None:
-        """A loop of the plan. What its turns change of the shape has a closed form, or is carried in a local."""
+        """A loop of the plan. Changes of the shape have a closed form, or are carried in a local."""
         if self.literal:
             raise Inexpressible("a loop of unknown turns")
         start = _single(flow.last)
@@ -786,7 +795,7 @@ class _Compiler:
             inner[splice.index] = index
 
         def turn(shape: Shape) -> tuple[Loop, Shape]:
-            """The loop, if `shape` flows into each turn, and what flows out of one."""
+            """The loop for an input `shape` of each iteration, and the output shape of an iteration."""
             loop = Loop(count, rows, variables, index, when, Turn(start))
             before = flow.last
             flow.last = {None: Value(loop.turn, shape)}
@@ -798,7 +807,7 @@ class _Compiler:
             return loop, loop.end.shape
 
         def tried(shape: Shape) -> Shape:
-            """What flows out of a turn, without a trace of the turn."""
+            """The output shape of an iteration, without side effects."""
             kept = dict(frame.names), list(frame.looped), list(frame.parts)
             _, end = turn(shape)
             frame.names, frame.looped, frame.parts = kept
@@ -829,7 +838,7 @@ class _Compiler:
         differing = probe.names | {name.name for name in carried.values()}
         for at, name in carried.items():
             if type(end[at]) is Name and "#" in end[at].name and end[at].name != name.name:
-                chain = False  # what a loop within it carries goes on as it is
+                chain = False  # what an inner loop carries is passed on
             closed = closed_form(name, start.shape[at], end[at], probe, differing)
             if closed is not None:
                 during[at], after[at] = closed
@@ -839,7 +848,7 @@ class _Compiler:
             for at, name in left.items()
             if free_names(final[at]) & ({other.name for other in carried.values()} - {name.name})
         }
-        during |= tangled  # what follows from another local of the loop is not known; mostly nobody asks
+        during |= tangled  # a dimension that depends on another local of the loop is unknown, but rarely needed
         left = {at: name for at, name in left.items() if at not in tangled}
         after |= tangled
         frame.running = left if chain else {}
@@ -855,7 +864,7 @@ class _Compiler:
         flow.last = {None: Value(loop, replaced(end, sizes))}
 
     def is_chain_of_entries(self, splice: Splice) -> bool:
-        """Whether the entries of a loop are layers and blocks that each take the one before it."""
+        """Return True if the entries of a loop are layers and blocks that each take the previous result."""
         return all(
             isinstance(part, Entry)
             and part.source is None
@@ -868,7 +877,7 @@ class _Compiler:
     # References
 
     def lookup(self, reference: Reference, frame: _Frame, scope: Scope) -> Value:
-        """The value that a name stands for, here or in a body around this one."""
+        """The value of a name, here or in an enclosing body."""
         name: str | Text = reference.name
         if reference.template is not None:
             name = self.name(reference.template, scope)
@@ -900,7 +909,7 @@ class _Compiler:
         return frame.captures[key]
 
     def find(self, name: str | Text, output: str | None, frame: _Frame) -> Value | None:
-        """The value of a name of this very body."""
+        """The value of a name in this body."""
         if isinstance(name, str) and name in frame.names:
             return _output(frame.names[name], output)
         for known in reversed(frame.looped):
@@ -928,12 +937,12 @@ class _Compiler:
 
 
 def is_bare(source: Any) -> bool:
-    """Whether a value is a tensor of the body itself."""
+    """Return True if a value is a tensor of the body itself."""
     return isinstance(source, Make) and isinstance(source.what, Layer) and source.what.kind.bare
 
 
 def _elements(value: Any) -> Any:
-    """The elements of a list that is written out, of which some are expressions."""
+    """The elements of a literal list, some of which may be expressions."""
     return value.items if isinstance(value, Items) else value
 
 

@@ -1,4 +1,4 @@
-"""The last pass over a plan: what nothing reads goes, and every local gets the name that it has in the source."""
+"""The last pass over a plan: it removes unused parts, and gives every local its name in the source."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from archc.plan.plan import Assign, BodyPlan, Chosen, ClassPlan, Layer, Loop, Ma
 RESERVED = frozenset(
     {"F", "Tensor", "module", "name", "nn", "self", "torch", "x", *dir(__import__("builtins"))}
 ) | frozenset(__import__("keyword").kwlist + __import__("keyword").softkwlist)
-"""Names that a constructor's locals leave alone."""
+"""Names that locals of a constructor must not have."""
 
 
 UNKNOWN = "?"
-"""How the names of sizes begin that no expression gives."""
+"""The prefix of names for sizes that have no expression."""
 
 
 class UnknownRead(Exception):
-    """A class needs a size that is not known; `owner` is its block."""
+    """Raised if a class needs an unknown size; `owner` is its block."""
 
     def __init__(self, owner: int) -> None:
         self.owner = owner
 
 
 def finished(root: ClassPlan) -> list[ClassPlan]:
-    """The classes of a plan, those that others use first; parameters and locals are those that are read."""
+    """The classes of a plan in order of use, with only the arguments and locals that are read."""
     order = used(root)
-    # What a class takes follows from what it reads and tells; what it tells, from what its users read, also to hand it
-    # to others. So both start with all that may be, and shrink.
+    # The arguments of a class depend on what it reads and exports, and its exports on what its users read, including to
+    # export it again. So both start with everything possible, and shrink.
     before = -1
     while before != (before := sum(len(plan.parameters) + len(plan.exports) for plan in order)):
         for plan in order:
@@ -57,7 +57,7 @@ def finished(root: ClassPlan) -> list[ClassPlan]:
 
 
 def _called_alike(order: list[ClassPlan]) -> dict[int, list[ClassPlan]]:
-    """The classes that one call may be of, by each of them: they take the same arguments, read or not."""
+    """For each class, the classes that one call may refer to: they take the same arguments, even if unused."""
     groups: dict[int, list[ClassPlan]] = {}
     for plan in order:
         for step in every_step(plan.body.steps):
@@ -68,7 +68,7 @@ def _called_alike(order: list[ClassPlan]) -> dict[int, list[ClassPlan]]:
 
 
 def _keep_exports_that_are_read(order: list[ClassPlan]) -> None:
-    """Leave out the attributes that tell a dimension which no user of the class reads; users come first."""
+    """Remove exported attributes that no user of the class reads; users come first."""
     wanted: dict[int, set[str]] = {}
     for plan in reversed(order):
         kept = wanted.get(id(plan), set())
@@ -86,7 +86,7 @@ def _keep_exports_that_are_read(order: list[ClassPlan]) -> None:
 
 
 def used(root: ClassPlan) -> list[ClassPlan]:
-    """A class and those that it uses, these first."""
+    """A class and the classes that it uses, which come first."""
     found: dict[int, ClassPlan] = {}
 
     def visit(plan: ClassPlan) -> None:
@@ -101,7 +101,7 @@ def used(root: ClassPlan) -> list[ClassPlan]:
 
 
 def every_step(steps: Iterable[Step]) -> Iterator[Step]:
-    """Every step of a class, those of loops and of chains in place included."""
+    """Every step of a class, including those in loops and nested chains."""
     for step in steps:
         yield step
         if isinstance(step, Loop):
@@ -111,7 +111,7 @@ def every_step(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def values_of(step: Step) -> Iterator[Any]:
-    """The expressions that a step's own lines show."""
+    """The expressions on a step's own lines."""
     if isinstance(step, Loop):
         yield from (step.when, step.count, step.rows)
     elif isinstance(step, Make):
@@ -145,7 +145,7 @@ def _arguments(call: Call) -> Iterator[Any]:
 
 
 def _read(plan: ClassPlan) -> dict[str, None]:
-    """The names that a class reads, in the order in which they are met."""
+    """The names that a class reads, in order of appearance."""
     steps = list(every_step(plan.body.steps))
     read: dict[str, None] = {}
 
@@ -173,7 +173,7 @@ def _read(plan: ClassPlan) -> dict[str, None]:
 
 
 def _taken(plan: ClassPlan, read: Iterable[str]) -> list[Parameter]:
-    """The parameters of a nested class: all that it reads and does not make itself."""
+    """The arguments of a nested class: everything that it reads but doesn't create."""
     steps = list(every_step(plan.body.steps))
     own = {name for step in steps if isinstance(step, Loop) for name in step.names}
     own |= {step.target.name for step in steps if isinstance(step, Assign)}
@@ -182,7 +182,7 @@ def _taken(plan: ClassPlan, read: Iterable[str]) -> list[Parameter]:
 
 
 def _keep_what_is_read(plan: ClassPlan, whole: bool) -> dict[str, None]:
-    """Leave out the locals and parameters that a class does not read, but of a `whole` one no parameters."""
+    """Remove the locals and arguments that a class doesn't read; a `whole` class keeps its arguments."""
     read = _read(plan)
     if any(name.startswith(UNKNOWN) for name in read):
         raise UnknownRead(plan.owner)
@@ -196,7 +196,7 @@ def _keep_what_is_read(plan: ClassPlan, whole: bool) -> dict[str, None]:
 
 
 def _kept(plan: ClassPlan, read: Collection[str]) -> list[Parameter]:
-    """The parameters of a class that are read, in the order that Python wants."""
+    """The arguments of a class that are read, in Python's order: required ones first."""
     kept = [parameter for parameter in plan.parameters if parameter.name in read]
     return sorted(kept, key=lambda parameter: not parameter.required)
 
@@ -214,7 +214,7 @@ def _drop(steps: list[Step], read: dict[str, None]) -> None:
 
 
 def _rename(plan: ClassPlan) -> None:
-    """Give the locals of a class names of their own."""
+    """Give the locals of a class unique names."""
     plan.renamed = {}
     _coalesce(plan.body.steps, plan.renamed)
     names = Names(RESERVED | {p.name for p in plan.parameters} | {local.name for local in plan.locals})
@@ -232,7 +232,7 @@ def _rename(plan: ClassPlan) -> None:
 
 
 def _loop_names(steps: Iterable[Step], taken: set[str], renamed: dict[str, Name]) -> set[str]:
-    """The variables of loops: those of loops side by side may have the same names."""
+    """The names of loop variables; consecutive loops can use the same names."""
     used: set[str] = set()
     for step in steps:
         if isinstance(step, Make) and isinstance(step.what, BodyPlan):
@@ -251,7 +251,7 @@ def _loop_names(steps: Iterable[Step], taken: set[str], renamed: dict[str, Name]
 
 
 def _coalesce(steps: list[Step], renamed: dict[str, Name]) -> None:
-    """A loop within a loop goes on with the local of the outer one, if it only takes it over and gives it back."""
+    """Merge the local of an inner loop with that of the outer one, if they only copy each other."""
     assigns = list(_assigned(steps))
     pairs = [(a.target.name, a.value.name) for a in assigns if type(a.value) is Name and "#" in a.value.name]
     for inner, outer in pairs:
@@ -266,7 +266,7 @@ def _coalesce(steps: list[Step], renamed: dict[str, Name]) -> None:
 
 
 def _assigned(steps: Iterable[Step]) -> Iterator[Assign]:
-    """The assignments of a turn: those of chains in place, but not those of loops in it."""
+    """The assignments of an iteration, including nested chains but not inner loops."""
     for step in steps:
         if isinstance(step, Assign):
             yield step
@@ -275,7 +275,7 @@ def _assigned(steps: Iterable[Step]) -> Iterator[Assign]:
 
 
 def _remove(steps: list[Step], pair: set[str]) -> None:
-    """Leave out what assigns one local of a pair to the other."""
+    """Remove assignments between the two locals of a pair."""
     steps[:] = [
         step
         for step in steps
@@ -287,7 +287,7 @@ def _remove(steps: list[Step], pair: set[str]) -> None:
 
 
 def shown(plan: ClassPlan, value: Any) -> Any:
-    """A value with the names that it has in the source."""
+    """A value with the names of the source."""
     value = in_classes(plan, value)
     if not isinstance(value, Expr | tuple) or not free_names(value):
         return value
@@ -303,7 +303,7 @@ def shown(plan: ClassPlan, value: Any) -> Any:
 
 
 def in_classes(plan: ClassPlan, value: Any) -> Any:
-    """A value in which layers and blocks are the classes that the source calls: `nn.ReLU`, `Bottleneck`."""
+    """Replace layers and blocks in a value by the classes in the source: `nn.ReLU`, `Bottleneck`."""
     if isinstance(value, Callee):
         target = value.target
         if isinstance(target, type):
@@ -331,5 +331,5 @@ _IDENTITY = {"==": "is", "!=": "is not"}
 
 
 def _is_layer(value: Any) -> bool:
-    """Whether a value is a layer's class."""
+    """Return True if a value is a layer's class."""
     return isinstance(lower(value), Callee) or (type(value) is Name and value.form == "layer")

@@ -1,4 +1,4 @@
-"""What sort of values the parameters of a spec have: integers, pairs, texts; from its defaults and its calls."""
+"""Type inference for the arguments of a spec (integers, pairs, strings, …), from its defaults and calls."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from archc.expressions import (
 from archc.language.spec import Block, BlockCall, Body, Callee, ChosenCall, Entry, LayerCall, Parameter, Spec, Splice
 
 Source = tuple[Any, int]
-"""A value with the scope that its names belong to: the id of a block, or 0 for the network's own."""
+"""A value with the scope of its names: the id of a block, or 0 for the network."""
 
 
 class Forms:
-    """The types of every parameter and loop variable, as Python annotates them.
+    """The types of every argument and loop variable, for Python annotations.
 
-    `overridden` has, by block, the derived parameters that some call gives another value.
+    `overridden` has, by block, the derived arguments that some call sets.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -47,7 +47,7 @@ class Forms:
         self.visit(spec.body, 0)
 
     def declared(self, parameters: Mapping[str, Parameter], scope: int) -> None:
-        """Note the defaults of a block's parameters, or the network's."""
+        """Record the defaults of a block's arguments, or the network's."""
         for name, parameter in parameters.items():
             self.sources.setdefault((scope, name), [])
             if not parameter.required:
@@ -55,7 +55,7 @@ class Forms:
                 self.indexed(tree_of(parameter.default), scope)
 
     def visit(self, body: Body, scope: int) -> None:
-        """Note what a body gives to blocks and loops."""
+        """Record the values that a body gives to blocks and loops."""
         for part in _parts(body.entries):
             if isinstance(part, Splice):
                 self.loop(part, scope)
@@ -78,14 +78,14 @@ class Forms:
                 self.layer(element, scope)
 
     def layer(self, element: LayerCall, scope: int) -> None:
-        """Note the arguments of a layer."""
+        """Record the arguments of a layer."""
         for name, value in element.arguments.items():
             self.indexed(tree_of(value), scope)
-            if name == "padding_mode":  # the one word that PyTorch's own annotations list
+            if name == "padding_mode":  # the one string argument for which PyTorch's annotations list the values
                 self.handed_on(value, scope, _words(element.kind.model_fields[name].annotation))
 
     def call(self, call: BlockCall, scope: int) -> None:
-        """Note the arguments of a block's use, and visit the block once."""
+        """Record the arguments of a block's use, and visit the block once."""
         block = call.block
         if id(block) not in self.blocks:
             self.blocks[id(block)] = block
@@ -93,7 +93,7 @@ class Forms:
             if block.body is not None:
                 self.visit(block.body, id(block))
         for name, value in call.arguments.items():
-            if name == "padding" and value == "same":  # which follows from the kernel, and is of its type
+            if name == "padding" and value == "same":  # it follows from the kernel, and has the same type
                 value = call.arguments.get("kernel_size", 1)
             self.sources[id(block), name].append((tree_of(value), scope))
             self.indexed(tree_of(value), scope)
@@ -102,7 +102,7 @@ class Forms:
                 self.overridden.setdefault(id(block), set()).add(name)
 
     def loop(self, splice: Splice, scope: int) -> None:
-        """Note what the variables of a loop go through."""
+        """Record the values of a loop's variables."""
         if splice.index:
             self.sources.setdefault((scope, splice.index), []).append((0, scope))
         rows = tree_of(splice.rows)
@@ -138,7 +138,7 @@ class Forms:
                 yield from self.elements(item, owner)
 
     def indexed(self, value: Any, scope: int) -> None:
-        """Note the lists of which an element is taken that is not known: they may be of any length."""
+        """Record lists with an element at an unknown index, which may have any length."""
         if not isinstance(value, Expr | tuple):
             return
         for node in walk(lift(value)):
@@ -152,7 +152,7 @@ class Forms:
                 self.rows.add((scope, node.operands[-1].name))
 
     def handed_on(self, value: Any, scope: int, user: str | tuple[int, str]) -> None:
-        """Note who takes a parameter as it is: a parameter of a block, or an argument of this type."""
+        """Record where an argument is passed on unchanged, to a block's or a layer's argument."""
         tree = tree_of(value)
         if type(tree) is Name:
             self.words.setdefault((scope, tree.name), []).append(user)
@@ -163,7 +163,7 @@ class Forms:
     # Types
 
     def one_of(self, key: tuple[int, str], seen: frozenset[tuple[int, str]] = frozenset()) -> str | None:
-        """The type of the words that an argument of a layer takes, if a parameter is handed on to one."""
+        """The type of a layer's string argument, if an argument of the spec is passed on to one."""
         if key in seen:
             return None
         for user in self.words.get(key, ()):
@@ -173,7 +173,7 @@ class Forms:
         return None
 
     def types(self, scope: int, name: str, seen: frozenset[tuple[int, str]] = frozenset()) -> list[str]:
-        """The types of a name's values, in the order in which they are met."""
+        """The types of a name's values, in order of appearance."""
         key = (scope, name)
         if key in seen:
             return []
@@ -183,7 +183,7 @@ class Forms:
         if key in self.rows:
             found = [_any_length(kind) for kind in found]
         found = _merged(found)
-        if not seen:  # within a circle of parameters the answer depends on where it began
+        if not seen:  # within a cycle of arguments the answer depends on the start
             self.known[key] = found
         return found
 
@@ -231,7 +231,7 @@ class Forms:
         return [_type(value)]
 
     def form(self, scope: int, name: str) -> str:
-        """`integer`, `pair` or `layer` where a name has no other values (but for `layer` None)."""
+        """`integer`, `pair` or `layer` if a name has only such values (for `layer`, also None)."""
         kinds = self.types(scope, name)
         if any(map(_is_layer, kinds)):
             return "layer"
@@ -240,19 +240,19 @@ class Forms:
         return "pair" if kinds == ["tuple[int, int]"] else ""
 
     def annotation(self, scope: int, name: str, value: Any = None) -> str:
-        """The type of a constructor argument; `value` is a default of other origin."""
+        """The type annotation of a constructor argument; `value` is a further default."""
         kinds = _merged([*self.types(scope, name), *([] if value is None else self.of(value, scope, frozenset()))])
         words = self.one_of((scope, name)) if kinds == ["str"] else None
         return words or " | ".join(kinds) or "int"
 
 
 def _words(annotation: Any) -> str:
-    """`Literal["zeros", "reflect"]` as it is written."""
+    """The annotation with the strings written out: `Literal["zeros", "reflect"]`."""
     return "Literal[" + ", ".join(f'"{word}"' for word in get_args(annotation)) + "]"
 
 
 def _parts(entries: tuple[Entry | Splice, ...]) -> Iterator[Entry | Splice]:
-    """Entries and loops, a loop before the entries in it."""
+    """Entries and loops, each loop before its entries."""
     for entry in entries:
         yield entry
         if isinstance(entry, Splice):
@@ -260,7 +260,7 @@ def _parts(entries: tuple[Entry | Splice, ...]) -> Iterator[Entry | Splice]:
 
 
 LAYER = "Callable[..., nn.Module]"
-"""The type of what makes a layer."""
+"""The type of a layer's class."""
 
 
 def _is_layer(kind: str) -> bool:
@@ -274,7 +274,7 @@ def _type(value: Any) -> str:
 
 
 def _any_length(kind: str) -> str:
-    """`tuple[int, int]` as `tuple[int, ...]`."""
+    """`tuple[int, int]` becomes `tuple[int, ...]`."""
     if not kind.startswith("tuple[") or kind.endswith(", ...]"):
         return kind
     inner = _merged(_split(kind.removeprefix("tuple[")[:-1]))
@@ -292,7 +292,7 @@ def _split(text: str) -> list[str]:
 
 
 def _merged(kinds: list[str]) -> list[str]:
-    """Each type once; an integer is a float, too."""
+    """Each type once; `float` includes `int`."""
     found = list(dict.fromkeys(kinds))
     if LAYER in found:
         found = [kind for kind in found if kind == LAYER or not _is_layer(kind)]

@@ -1,4 +1,4 @@
-"""What archc refuses and PyTorch would compute in silence: constructors raise a ValueError for such arguments."""
+"""Guards: constructors raise a ValueError for arguments that archc rejects but PyTorch would accept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def guards(kind: Kind) -> Iterator[Guard]:
 
 
 def under(when: Any, found: Iterable[Guard]) -> Iterator[Guard]:
-    """Guards of what is there only where a condition holds."""
+    """Guards for layers that only exist if a condition is true."""
     for guard in found:
         condition = both(when, guard.when)
         left, right = guard.refused.operands
@@ -26,7 +26,7 @@ def under(when: Any, found: Iterable[Guard]) -> Iterator[Guard]:
 
 
 def both(one: Any, other: Any) -> Any:
-    """The condition that two conditions hold; None is none."""
+    """The conjunction of two conditions; None means no condition."""
     if one is None or other is None:
         return other if one is None else one
     return Logic("and", (lift(one), lift(other)))
@@ -37,7 +37,7 @@ def _equal(one: Any, other: Any, condition: Any) -> bool:
 
 
 def _odd_kernel(kind: Kind) -> Iterator[Guard]:
-    """P = d(k - 1)/2 has to be an integer; PyTorch pads more on one side."""
+    """P = d(k - 1)/2 must be an integer, because PyTorch pads more on one side otherwise."""
     kernel, dilation = lift(kind.__dict__["kernel_size"]), lift(kind.__dict__.get("dilation", 1))
     if not (isinstance(dilation, Const) and type(dilation.value) is int and dilation.value % 2):
         return

@@ -1,4 +1,4 @@
-"""Long expressions that a constructor would compute more than once: each becomes a local, named after its use."""
+"""Common subexpressions of a constructor: each long one becomes a local, named after its use."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from archc.kinds import Call
 from archc.plan.plan import Assign, BodyPlan, Chosen, Layer, Loop, Make, Step, Use
 
 _LONG = 8
-"""An expression of so many nodes is worth a name."""
+"""An expression with at least this many nodes gets a name."""
 
 _numbers = count(1)
 
 
 def hoist(steps: list[Step]) -> None:
-    """Give names to what is computed more than once within steps, before the first of those that need it."""
+    """Name expressions that steps compute more than once, before the first step that needs them."""
     changing = {name for step in steps for name in _changed(step)}
     uses: Counter[Expr] = Counter()
     first: dict[Expr, int] = {}
@@ -53,7 +53,7 @@ def _is_long(node: Expr) -> bool:
 
 
 def _has_a_value(node: Expr) -> bool:
-    """Whether an expression can be computed early: nothing in it may fail that would not have been computed."""
+    """Return True if an expression can be computed early, because it can't fail where it wasn't computed before."""
     for part in walk(node):
         match part:
             case Binary(_, "/" | "//" | "%", right) if not (isinstance(right, Const) and right.value):
@@ -68,7 +68,7 @@ def _within(node: Expr, other: Expr) -> bool:
 
 
 def _changed(step: Step) -> Iterator[str]:
-    """The names that a step gives values, itself or in turns."""
+    """The names that a step assigns, itself or in iterations."""
     if isinstance(step, Assign):
         yield step.target.name
     elif isinstance(step, Loop):
@@ -84,7 +84,7 @@ def _changed(step: Step) -> Iterator[str]:
 
 
 def _named(step: Step) -> Iterator[tuple[str, Any]]:
-    """The arguments of what a step makes, with their names."""
+    """The arguments of what a step creates, with their names."""
     if isinstance(step, Loop):
         for inner in step.steps:
             yield from _named(inner)

@@ -1,4 +1,4 @@
-"""Loops of a plan: what one carries from turn to turn, in closed form if there is one, and names with an index."""
+"""Loops of a plan: closed forms for the dimensions that they carry, and names with an index."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from archc.plan.plan import (
 
 
 def closed_form(name: Name, start: Any, end: Any, loop: Loop, differing: set[str]) -> tuple[Any, Any] | None:
-    """What a dimension is in a turn and after all of them, if an expression over the turn's index says so.
+    """The value of a dimension in an iteration and after the loop, as expressions over the loop's index.
 
-    `end` is what one turn makes of `name`: it adds the same each time, or it does not read `name`.
+    `end` is the value that one iteration computes from `name`: it adds the same amount each time, or it doesn't read
+    `name`. None if there is no closed form.
     """
     step = end - name
     if not free_names(step) & differing:
@@ -42,7 +43,7 @@ def closed_form(name: Name, start: Any, end: Any, loop: Loop, differing: set[str
 
 
 def after_the_last(name: Name, start: Any, end: Any, loop: Loop, differing: set[str]) -> Expr | None:
-    """What a carried dimension is after the loop, if it follows from the last turn alone."""
+    """The value of a carried dimension after the loop, if it only depends on the last iteration."""
     if loop.when is not None or name.name in free_names(end):
         return None
     last: dict[str, Any] = {loop.index.name: loop.turns - 1}
@@ -58,7 +59,7 @@ def after_the_last(name: Name, start: Any, end: Any, loop: Loop, differing: set[
 
 
 def unify(known: str | Text, wanted: str | Text) -> dict[str, Any] | None:
-    """The values of the names in a loop's entry's name for which it is the wanted one; None if it never is."""
+    """The values of the loop variables for which a loop's entry has the wanted name; None if it never has."""
     if isinstance(known, str):
         return {} if known == wanted or isinstance(wanted, Text) else None
     if isinstance(wanted, str):
@@ -86,7 +87,7 @@ def unify(known: str | Text, wanted: str | Text) -> dict[str, Any] | None:
 
 
 def is_chain(steps: list[p.Step], given: Value) -> bool:
-    """Whether each entry takes exactly what the one before it gives."""
+    """Return True if each entry takes exactly the previous result."""
     before: Any = given.source
     for step in steps:
         if isinstance(step, Assign):

@@ -1,8 +1,8 @@
-"""What the source of a network says, before it is text: classes with parameters, and what they make and run.
+"""The plan of the source before it is text: classes with arguments, and what they create and run.
 
-A plan is parametric, as the spec is: its arguments, conditions, counts and names are expressions over the parameters
-of the class, and no instance of a block shapes it. It knows nothing of PyTorch but the calls that the layer kinds
-hold as data, so another printer is another reader of these classes.
+A plan is as parametric as the spec: its arguments, conditions, counts and names are expressions over the arguments of
+the class, and no instance of a block affects it. It only knows PyTorch through the calls that the layer kinds hold as
+data, so another back end can print the same plan.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Shape = tuple[Any, ...]
 
 @dataclass(slots=True, eq=False)
 class Parameter:
-    """A constructor argument with its annotation. `derived` is what it is where it is not given."""
+    """A constructor argument with its annotation. `derived` is its value if it isn't given."""
 
     name: str
     annotation: str
@@ -34,9 +34,9 @@ class Parameter:
 
 @dataclass(slots=True, eq=False)
 class Value:
-    """A tensor in a body: what made it, which of its outputs it is, and its shape.
+    """A tensor in a body: its origin, which output it is, and its shape.
 
-    `source` is an entry, a loop (what flows out of it), or one of the words below.
+    `source` is an entry, a loop (the output of its last iteration), or one of the words below.
     """
 
     source: Source
@@ -46,7 +46,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The body's own input (0), or a value of a body around it that it takes as a further one."""
+    """The body's own input (0), or a value of an enclosing body as a further input."""
 
     position: int = 0
     name: str = "x"
@@ -54,21 +54,21 @@ class Input:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """What flows into a turn of a loop: at first `start`."""
+    """The input of a loop's iteration, which is `start` at first."""
 
     start: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The result of a loop's entry, looked up by its name."""
+    """The result of a loop's entry, looked up by name."""
 
     key: Text | str
 
 
 @dataclass(slots=True, eq=False)
 class Layer:
-    """A layer: its constructor (one call, or one for each condition), and the function that does without it."""
+    """A layer: its constructor calls, one per condition, and the function that replaces it in `forward`."""
 
     kind: type[Kind]
     calls: tuple[tuple[Any, TorchCall], ...]
@@ -79,13 +79,13 @@ class Layer:
 
 @dataclass(slots=True, eq=False)
 class Use:
-    """A class in use, with its arguments by the names of its parameters."""
+    """An instance of a class, with its arguments by name."""
 
     target: ClassPlan
     arguments: dict[str, Any]
 
     def given(self) -> dict[str, Any]:
-        """The arguments of the class's parameters; a nested body takes the names of the scope around it as they are."""
+        """The arguments of the class; a nested body takes the names of the enclosing scope unchanged."""
         names = [parameter.name for parameter in self.target.parameters]
         if self.target.block is not None:
             return {name: self.arguments[name] for name in names if name in self.arguments}
@@ -93,9 +93,9 @@ class Use:
 
 
 class Case(NamedTuple):
-    """A call of what an argument names: where `when` holds (None: in all other cases), `callee` is called.
+    """A case of an argument that names a callee: `callee` is called if `when` is true (None: in all other cases).
 
-    A class takes its keywords as far as it has these parameters; it is one of `targets`.
+    A class takes those keywords for which it has arguments; it is one of `targets`.
     """
 
     when: Any
@@ -105,14 +105,14 @@ class Case(NamedTuple):
     targets: tuple[ClassPlan, ...] = ()
 
     def given(self) -> list[tuple[str, Any]]:
-        """The keywords that are taken."""
+        """The keywords that are passed."""
         known = [{parameter.name for parameter in target.parameters} for target in self.targets]
         return [(name, value) for name, value in self.keywords if not known or all(name in names for names in known)]
 
 
 @dataclass(slots=True, eq=False)
 class Chosen:
-    """A layer or a class that an argument names, with all that it can be, and the calls for these."""
+    """A layer or class that an argument names, with all its options, and the calls for these."""
 
     options: tuple[Layer | Use, ...]
     cases: tuple[Case, ...]
@@ -120,7 +120,10 @@ class Chosen:
 
 @dataclass(slots=True, eq=False)
 class Operand:
-    """An input of an entry; `when` says whether a branch takes part in its join, `loops` that there is one a turn."""
+    """An input of an entry.
+
+    `when` says whether a branch takes part in its join, `loops` that there is one per iteration.
+    """
 
     value: Value
     when: Any = None
@@ -129,10 +132,10 @@ class Operand:
 
 @dataclass(slots=True, eq=False)
 class Make:
-    """An entry: what it makes under which name, and what it takes. Without its condition it hands its input on.
+    """An entry: what it creates under which name, and its inputs. Without its condition it returns its input.
 
-    `held` is the local that others read an export of it from, if any; `joins` says that it joins the branches of a
-    body. `expanded` says of a tensor of the body that something reads one for each image.
+    `held` is the local through which others read an export of it, if any; `joins` means that it joins the branches of a
+    body. `expanded` means that a reader needs a tensor of the body once per image.
     """
 
     name: str | Text
@@ -149,7 +152,7 @@ class Make:
 
 @dataclass(slots=True, eq=False)
 class Assign:
-    """A local of the constructor gets a value: the channels or a size that a loop carries from turn to turn."""
+    """An assignment to a local of the constructor: the channels or size that a loop carries."""
 
     target: Name
     value: Any
@@ -158,7 +161,7 @@ class Assign:
 
 @dataclass(slots=True, eq=False)
 class Loop:
-    """Steps that are taken once a turn: `count` times, or once for each of `rows`."""
+    """Steps that are repeated: `count` times, or once for each of `rows`."""
 
     count: Any
     rows: Any
@@ -171,14 +174,14 @@ class Loop:
 
     @property
     def turns(self) -> Any:
-        """How many there are."""
+        """The number of iterations."""
         if self.rows is None:
             return self.count
         return len(self.rows) if isinstance(self.rows, tuple) else Call("len", (lift(self.rows),))
 
     @property
     def names(self) -> set[str]:
-        """What differs from turn to turn: its variables, and what it assigns."""
+        """The names that differ between iterations: its variables and assignments."""
         assigned = {step.target.name for step in self.steps if isinstance(step, Assign)}
         return {self.index.name, *(variable.name for variable in self.variables), *assigned}
 
@@ -188,7 +191,7 @@ Source = Make | Loop | Turn | Input | Kept
 
 
 class Capture(NamedTuple):
-    """A value of a body around this one: how it is named there, and what it is here."""
+    """A value of an enclosing body: its name there, and its value here."""
 
     reference: Reference
     value: Value
@@ -196,10 +199,10 @@ class Capture(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class BodyPlan:
-    """A body: its steps in order, its results by name, and what it reads of the bodies around it.
+    """A body: its steps in order, its results by name, and what it reads from enclosing bodies.
 
-    `chain`: every entry takes the one before it, so that an nn.Sequential does the same; `numbered`: its entries have
-    numbers for names. `optional` are the results that exist only if an entry does, with that entry.
+    `chain` means that every entry takes the previous result, as in an nn.Sequential. `numbered` means that its entries
+    have numbers for names. `optional` are the results that only exist if an entry does, with that entry.
     """
 
     body: Body
@@ -211,7 +214,7 @@ class BodyPlan:
     optional: dict[str | None, Make] = field(default_factory=dict)
 
     def makes(self) -> Iterator[Make]:
-        """Every entry, those of loops included, in order."""
+        """Every entry, including those of loops, in order."""
         return makes(self.steps)
 
 
@@ -225,9 +228,9 @@ def makes(steps: list[Step]) -> Iterator[Make]:
 
 
 class Guard(NamedTuple):
-    """Arguments that archc refuses, though PyTorch would take them in silence: `refused` holds for them.
+    """A condition on arguments that archc rejects but PyTorch would accept: `refused` is true for them.
 
-    It matters only where `when` holds, if that is not None.
+    It only applies if `when` is true or None.
     """
 
     refused: Compare
@@ -242,12 +245,12 @@ class Guard(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class ClassPlan:
-    """A class of the source: a block, the network, or a nested body that is no plain chain.
+    """A class of the source: a block, the network, or a nested body that isn't a plain chain.
 
-    `hint` is the name of a nested body's entry. `declared` are the names of the spec's parameters in its order,
-    `locals` those that are derived from others. `rank` is that of its input. `results` are the shapes of its outputs
-    in the names of its parameters; a dimension that they cannot say is an attribute, one of `exports`, and its name
-    begins with a dot. `literal`: the class holds the values of its parameters, and serves these alone.
+    `hint` is the name of a nested body's entry. `declared` are the names of the spec's arguments in order, `locals`
+    those derived from others. `rank` is that of its input. `results` are the shapes of its outputs in terms of its
+    arguments; a dimension without such an expression is an attribute, one of `exports`, whose name starts with a dot.
+    `literal` means that the class holds the values of its arguments, and only serves these.
     """
 
     name: str
@@ -268,7 +271,7 @@ class ClassPlan:
     annotations: Callable[[str], str] = str
     renamed: dict[str, Name] = field(default_factory=dict)
     classes: dict[int, str] = field(default_factory=dict)
-    """The names of the classes of blocks, by the id of the block, for those that arguments name."""
+    """The names of the classes of blocks that arguments name, by the id of the block."""
 
     @property
     def nested(self) -> bool:
@@ -291,12 +294,12 @@ def layers_of(what: Any) -> Iterator[Layer]:
 
 
 def plain_name(name: str | Text) -> str:
-    """An entry's name without the values that it carries, as an identifier; nothing if it is a number."""
+    """An entry's name without loop variables, as an identifier; empty if it is a number."""
     pieces = [name] if isinstance(name, str) else [piece for piece in name.pieces if isinstance(piece, str)]
     return identifier("".join(pieces))
 
 
 def identifier(text: str) -> str:
-    """The name of an entry or an output as an identifier, with `_` for `-`; nothing if it cannot be one."""
+    """The name of an entry or output as an identifier, with `_` for `-`; empty if it can't be one."""
     found = text.replace("-", "_").strip("_")
     return found if found.isidentifier() else ""

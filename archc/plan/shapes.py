@@ -1,4 +1,4 @@
-"""The shapes of a plan: channels and sizes as numbers or expressions, and of one rank or of two."""
+"""Shapes in plans: channels and sizes as numbers or expressions, of one rank or of two."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ DIMENSIONS = {
     **{1 + rank: ("channels", *axes) for rank, axes in AXES.items()},
     **{rank: ("channels", *(f"axis{axis}" for axis in range(2, 1 + rank))) for rank in range(2 + max(AXES), MOST_AXES)},
 }
-"""What the elements of a shape are called, by its rank."""
+"""The names of the elements of a shape, by its rank."""
 
 
 class Inexpressible(Exception):
-    """What a class would have to say has no expression in its parameters."""
+    """Raised if a value has no expression in the class's arguments."""
 
 
 def layer_plan(kind: Kind, inputs: tuple[Shape, ...]) -> Layer:
-    """The calls of a layer, for any of the ranks that its input may have."""
+    """The calls of a layer, for all ranks that its input may have."""
     for shapes in _ranks(inputs):
         try:
             calls, function = kind.call(shapes), kind.function(shapes)
         except (IndexError, TypeError, ValueError):
-            continue  # the spec is not valid for that rank
+            continue  # the spec isn't valid for that rank
         cases = ((None, calls),) if isinstance(calls, TorchCall) else tuple(calls)
         if len(inputs) == 1 and len(_ranks(inputs)) > 1:
             cases = _by_rank(kind, inputs[0], cases)
@@ -55,7 +55,7 @@ def layer_plan(kind: Kind, inputs: tuple[Shape, ...]) -> Layer:
 
 
 def _by_rank(kind: Kind, shape: Shape, cases: Any) -> Any:
-    """The calls of a layer whose input has one of two ranks: arguments that differ are chosen."""
+    """The calls of a layer whose input has one of two ranks; arguments that differ become choices."""
     (condition, yes, no) = shape
     found = []
     for side in (yes, no):
@@ -93,9 +93,9 @@ def output_shapes(kind: Kind, inputs: tuple[Shape, ...]) -> Any:
 
 
 def shortest(kind: Kind, inputs: tuple[Shape, ...], shape: Shape) -> Shape:
-    """The shape of a join: where all inputs have to be equal, the one that is said in the fewest words.
+    """The shape of a join: where all inputs must be equal, the shortest expression.
 
-    Sizes that are not known are taken to be equal: whether they are, can seldom be told without the arguments.
+    Unknown sizes are assumed to be equal, because comparing them usually needs the arguments.
     """
     if any(isinstance(one, Alternatives) for one in (*inputs, shape)):
         return shape
@@ -111,7 +111,7 @@ def shortest(kind: Kind, inputs: tuple[Shape, ...], shape: Shape) -> Shape:
 
 
 def rearranged(size: Any) -> Any:
-    """A size with its sums and products computed as far as they are known: channels and sizes are integers."""
+    """A size with its sums and products computed as far as they are known; channels and sizes are integers."""
     if not isinstance(size, Expr):
         return size
     match size:
@@ -131,7 +131,7 @@ def rearranged(size: Any) -> Any:
 
 
 def merged(condition: Any, yes: Shape, no: Shape) -> Shape:
-    """The shape of what is one thing where a condition holds, and another elsewhere."""
+    """The shape of a value that depends on a condition."""
     if condition is None:
         return yes
     condition = lower(lift(condition))
@@ -144,9 +144,9 @@ def merged(condition: Any, yes: Shape, no: Shape) -> Shape:
 
 
 def alike(shape: Shape, other: Shape, condition: Any) -> Shape:
-    """A shape in the words of another, as far as they are equal where a condition holds.
+    """A shape, with another's expressions for dimensions that are equal if a condition is true.
 
-    Sizes that are not known are taken to be equal.
+    Unknown sizes are assumed to be equal.
     """
     if isinstance(shape, Alternatives) or isinstance(other, Alternatives) or len(shape) != len(other):
         return shape
@@ -158,7 +158,7 @@ def alike(shape: Shape, other: Shape, condition: Any) -> Shape:
 
 
 def decided(shape: Shape, condition: Expr, truth: bool) -> Shape:
-    """A shape where a condition is known to hold, or not to."""
+    """A shape, given that a condition is true or false."""
     if not isinstance(shape, Alternatives):
         return shape
     own, yes, no = shape
@@ -170,7 +170,7 @@ def decided(shape: Shape, condition: Expr, truth: bool) -> Shape:
 
 
 def channels_of(shape: Shape) -> Any:
-    """The channels (or features) of a value, whatever its rank."""
+    """The channels (or features) of a value of any rank."""
     if isinstance(shape, Alternatives):
         return either(shape[0], channels_of(shape[1]), channels_of(shape[2]))
     return shape[0]
@@ -182,7 +182,7 @@ def merged_size(condition: Any, yes: Any, no: Any) -> Any:
 
 
 def simplified(size: Any) -> Any:
-    """A size whose expression reads no names as a number, but for a product: it shows its factors."""
+    """A size without names as a number, except for a product, which shows its factors."""
     if isinstance(size, Expr) and not free_names(size) and not (isinstance(size, Binary) and size.sign == "*"):
         return substitute(size, {})
     return size
@@ -195,13 +195,13 @@ def _simple(shape: Shape) -> Shape:
 
 
 def expanded(size: Any) -> Any:
-    """A size with locals replaced by what they stand for, as far as that is known."""
+    """A size with locals replaced by their definitions, if known."""
     names = {n.name: n.definition for n in walk(lift(size)) if type(n) is Name and n.definition is not None}
     return expanded(substitute(size, names)) if names else size
 
 
 def _ranks(inputs: tuple[Shape, ...]) -> list[tuple[Shape, ...]]:
-    """The inputs, once for each of the ranks that one of them may have."""
+    """The inputs, once for each rank that one of them may have."""
     for shape in inputs:
         if isinstance(shape, Alternatives):
             sides = [tuple(decided(one, shape[0], truth) for one in inputs) for truth in (True, False)]
@@ -210,19 +210,19 @@ def _ranks(inputs: tuple[Shape, ...]) -> list[tuple[Shape, ...]]:
 
 
 def lifted(shape: Shape) -> Shape:
-    """A shape whose numbers are constants, so that a product of them shows its factors."""
+    """A shape whose numbers are constants, so that their products show the factors."""
     if isinstance(shape, Alternatives):
         return Alternatives((shape[0], lifted(shape[1]), lifted(shape[2])))
     return tuple(map(lift, shape))
 
 
 def rank_of(shape: Shape) -> int:
-    """How many dimensions a shape has; of two ranks, the first."""
+    """The number of dimensions of a shape; of two ranks, the first."""
     return rank_of(shape[1]) if isinstance(shape, Alternatives) else len(shape)
 
 
 def dimensions(shape: Shape) -> tuple[str, ...]:
-    """What the elements of a shape are called."""
+    """The names of the elements of a shape."""
     return DIMENSIONS[len(shape)]
 
 
