@@ -167,7 +167,7 @@ def test_the_rows_add_up_to_the_time_of_the_run(monkeypatch: pytest.MonkeyPatch)
     def copied(state: Any) -> Any:
         if isinstance(state, dict) and "generators" in state:
             time.sleep(0.1)  # a checkpoint that takes long
-        return snapshot(state)
+        return snapshot(state, into)
 
     monkeypatch.setattr(Loop, "run", timed)
     monkeypatch.setattr(Loop, "_close_epoch", closed)
