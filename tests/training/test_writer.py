@@ -164,7 +164,7 @@ def test_the_rows_add_up_to_the_time_of_the_run(monkeypatch: pytest.MonkeyPatch)
         time.sleep(0.05)  # a validation that takes long
         close(self, *arguments)
 
-    def copied(state: Any) -> Any:
+    def copied(state: Any, into: Any = None) -> Any:
         if isinstance(state, dict) and "generators" in state:
             time.sleep(0.1)  # a checkpoint that takes long
         return snapshot(state, into)
