@@ -31,7 +31,7 @@ from archc.kinds.arguments import meanings
 from archc.kinds.initializers import SET
 from archc.language.names import MODULE_ATTRIBUTES
 from archc.problems.codes import codes
-from archc.testing.arguments import mended
+from archc.testing.arguments import repaired
 
 REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError, AssertionError)
 """What torch raises for arguments or inputs that it does not take."""
@@ -173,10 +173,10 @@ def test_a_layer_is_legal_where_torch_runs_it(name: str) -> None:
 def test_a_kind_works_on_any_rank_or_refuses_it(name: str, x: Shape) -> None:
     """Beyond maps and vectors too: shapes, costs and memory are torch's, and there is a window for each axis."""
     case = CASES[name]
-    arguments = mended(case.kind, {}, x)
+    arguments = repaired(case.kind, {}, x)
     if arguments is None:
         assert case.shapes is not EITHER
-        others = (mended(case.kind, {}, (6, *[4] * axes)) for axes in (2, 0, 1, 3))
+        others = (repaired(case.kind, {}, (6, *[4] * axes)) for axes in (2, 0, 1, 3))
         layer = case.kind(**next((found for found in others if found is not None), {}))
         assert "E0301" in [fault.code for fault in layer.requirements((x,))]
         return

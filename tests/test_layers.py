@@ -22,7 +22,7 @@ import archc
 from archc import SpecError
 from archc.kinds import Kind, Shape
 from archc.kinds.convolution import same_padding
-from archc.testing.arguments import draw_arguments, fault_of, mended, schema_of
+from archc.testing.arguments import draw_arguments, fault_of, repaired, schema_of
 
 REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
 LENGTHS = range(1, 13)
@@ -32,14 +32,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 @st.composite
 def arguments_and_inputs(draw: st.DrawFn, case: Case) -> tuple[dict[str, Any], list[Shape]]:
-    """Arguments, half of them mended for the first input, and inputs that differ along one axis at a time."""
+    """Arguments, half of them repaired for the first input, and inputs that differ along one axis at a time."""
     channels = draw(st.sampled_from([4, 1, 2, 3, 6, 12]))
-    ranks = [rank for rank in (2, 0, 1, 3) if mended(case.kind, {}, (4, *(4, 6, 5)[:rank])) is not None]
+    ranks = [rank for rank in (2, 0, 1, 3) if repaired(case.kind, {}, (4, *(4, 6, 5)[:rank])) is not None]
     rank = draw(st.sampled_from([rank for rank in ranks if rank in (0, 2)] or ranks))
     x: Shape = (channels, *draw(st.tuples(*[st.integers(1, 14 if rank < 3 else 8)] * rank)))
     arguments = draw_arguments(draw, case.kind, x)
     if draw(st.booleans()):
-        arguments = mended(case.kind, arguments, x) or arguments
+        arguments = repaired(case.kind, arguments, x) or arguments
     elif case.kind.torch.startswith("nn.") and draw(st.integers(0, 3)) == 3:
         arguments = _out_of_range(draw, case.kind, arguments)
     if rank == 0:

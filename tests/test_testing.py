@@ -15,7 +15,7 @@ from test_networks import UNDRAWN
 
 import archc
 from archc.kinds import KINDS, Kind, Shape
-from archc.testing import Draft, assert_layer, dump, layers, sound_arguments, specs, wrong_specs
+from archc.testing import Draft, assert_layer, dump, layers, specs, valid_arguments, wrong_specs
 from archc.testing.arguments import fault_of, kinds_for
 
 SHAPES: list[Shape] = [(4, 6, 5), (1, 1, 1), (6, 12, 12), (3,), (12,)]
@@ -39,7 +39,7 @@ def test_without_hypothesis_it_says_what_to_install() -> None:
 def test_layers_of_every_kind_are_drawn_sound(data: st.DataObject, x: Shape) -> None:
     """Arguments are legal by the kind's own rules, and torch agrees."""
     kind = data.draw(st.sampled_from(kinds_for(x)))
-    assert fault_of(kind, data.draw(sound_arguments(kind, x)), x) is None
+    assert fault_of(kind, data.draw(valid_arguments(kind, x)), x) is None
     assert_layer(data.draw(layers(kind, x)), x)
 
 
@@ -54,7 +54,7 @@ def test_every_argument_is_drawn(kind: type[Kind]) -> None:
     shapes = ((4, *lengths) for lengths in ((6, 6), (), (6,), (12, 12, 12)))
 
     @settings(max_examples=300, database=None, phases=[Phase.generate])
-    @given(sound_arguments(kind, next(x for x in shapes if kind in kinds_for(x))))
+    @given(valid_arguments(kind, next(x for x in shapes if kind in kinds_for(x))))
     def check(arguments: dict[str, Any]) -> None:
         given_ones.update(arguments.keys())
 

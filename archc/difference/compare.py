@@ -55,7 +55,7 @@ def compare(one: Body, other: Body, *, written_alike: bool = False) -> Compariso
     arguments, and with `written_alike` (both come from the same text) to everything.
     """
     comparer = _Comparer()
-    whole = comparer.whole(one, other, told=not written_alike)
+    whole = comparer.whole(one, other, reported=not written_alike)
     result = Comparison([], [], [], [])
     _unfold(whole, "", "", (), result, {})
     return result
@@ -89,16 +89,16 @@ class _Comparer:
         self.likeness = Likeness()
         self.known: dict[tuple[int, int, bool], _Inner] = {}
 
-    def whole(self, one: Body, other: Body, *, told: bool) -> _Inner:
+    def whole(self, one: Body, other: Body, *, reported: bool) -> _Inner:
         """Compare a network or a block; equal pairs are compared once."""
-        key = (id(one), id(other), told)
+        key = (id(one), id(other), reported)
         if key not in self.known:
             self.known[key] = found = _Inner(one, other)
-            self.bodies(one, other, "", "", found, told, (own_input, own_input))
+            self.bodies(one, other, "", "", found, reported, (own_input, own_input))
         return self.known[key]
 
     def bodies(
-        self, one: Body, other: Body, before: str, after: str, found: _Inner, told: bool, inputs: Inputs
+        self, one: Body, other: Body, before: str, after: str, found: _Inner, reported: bool, inputs: Inputs
     ) -> None:
         pairs = align(one, other)
         wiring = Wiring(one, other, pairs, inputs)
@@ -114,23 +114,23 @@ class _Comparer:
                 changes.append((j, Change(None, after + part.name, None, part)))
         for pair in pairs:
             below = _Inner(one, other)
-            change = self.pair(one, other, pair, before, after, below, told, wiring)
+            change = self.pair(one, other, pair, before, after, below, reported, wiring)
             changes += [(pair.other, inner) for inner in (*([change] if change else []), *below.changes)]
             found.take(below)
         reads = wiring.results()
         if reads is not None:
             changes.append((len(other.parts), Change(before[:-1], after[:-1], None, None, reads=reads)))
-        if told:
+        if reported:
             found.changes += [change for _, change in sorted(changes, key=lambda placed: placed[0])]
 
     def pair(
-        self, one: Body, other: Body, pair: Pair, before: str, after: str, found: _Inner, told: bool, wiring: Wiring
+        self, one: Body, other: Body, pair: Pair, before: str, after: str, found: _Inner, reported: bool, wiring: Wiring
     ) -> Change | None:
         a, b = one.parts[pair.one], other.parts[pair.other]
         paths = before + a.name, after + b.name
         change = Change(*paths, a, b, _arguments(a, b), wiring.reads(pair), pair.moved and wiring.known)
         if a.body is not None and b.body is not None:
-            self.below(a, b, paths, found, told, wiring.inputs(pair))
+            self.below(a, b, paths, found, reported, wiring.inputs(pair))
         elif change.replaced:
             found.removed.append((paths[0], a))
             found.added.append((paths[1], b))
@@ -140,18 +140,18 @@ class _Comparer:
         says = change.arguments or change.reads or change.moved or renamed or change.replaced
         return change if says else None
 
-    def below(self, a: Part, b: Part, paths: tuple[str, str], found: _Inner, told: bool, inputs: Inputs) -> None:
+    def below(self, a: Part, b: Part, paths: tuple[str, str], found: _Inner, reported: bool, inputs: Inputs) -> None:
         """Compare the content of two bodies: without a name within the same section, blocks in a separate one."""
         assert a.body is not None
         assert b.body is not None
         if not a.body.name or not b.body.name:
-            self.bodies(a.body, b.body, f"{paths[0]}.", f"{paths[1]}.", found, told, inputs)
+            self.bodies(a.body, b.body, f"{paths[0]}.", f"{paths[1]}.", found, reported, inputs)
             return
         blocks = a.body.block, b.body.block
-        told = told and (None in blocks or not self.likeness.alike(*blocks))
-        defaults = self.defaults(a, b) if told else ()
+        reported = reported and (None in blocks or not self.likeness.alike(*blocks))
+        defaults = self.defaults(a, b) if reported else ()
         own = (Change("", "", a, b, defaults),) if defaults else ()
-        found.blocks.append((*paths, own, self.whole(a.body, b.body, told=told)))
+        found.blocks.append((*paths, own, self.whole(a.body, b.body, reported=reported)))
 
     def defaults(self, a: Part, b: Part) -> tuple[ArgumentChange, ...]:
         """The arguments of a block that neither use gives, and whose defaults differ."""

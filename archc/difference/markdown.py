@@ -28,7 +28,7 @@ def difference_markdown(difference: Difference) -> str:
     settings = report.settings(difference)
     if settings:
         parts.append(_lines("Settings", settings))
-    parts += [_lines(_capital(report.heading(one)), _marked(report.told(one))) for one in difference.sections]
+    parts += [_lines(_capital(report.heading(one)), _marked(report.change_rows(one))) for one in difference.sections]
     effects = report.effects(difference)
     if effects:
         parts.append(_folded("Effects", _table(effects)))
@@ -41,7 +41,7 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _marked(rows: Iterable[report.Told]) -> list[report.Row]:
+def _marked(rows: Iterable[report.ChangeRow]) -> list[report.Row]:
     return [(_MARKS[row.mark], *row[1:]) for row in rows]
 
 

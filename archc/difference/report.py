@@ -21,7 +21,7 @@ _MOST_EQUAL: Final = 2
 Row = tuple[str, ...]
 
 
-class Told(NamedTuple):
+class ChangeRow(NamedTuple):
     """A change: `+`, `-` or `~`, the name, what it is, and what is unlike."""
 
     mark: str
@@ -94,36 +94,38 @@ def _then(before: str, after: str) -> str:
     return before if before == after else f"{before} → {after}"
 
 
-def told(section: Section) -> list[Told]:
+def change_rows(section: Section) -> list[ChangeRow]:
     """The changes of a section; equal parts that come or go in a row are one."""
     once = len(section.uses) == 1
-    rows: list[Told] = []
-    alone = [_told(change, once=once, block=section.blocks is not None) for change in section.changes]
+    rows: list[ChangeRow] = []
+    alone = [_change_row(change, once=once, block=section.blocks is not None) for change in section.changes]
     for (mark, what, how), equal in groupby(alone, key=lambda row: (row.mark, row.what, row.how)):
         names = [row.name for row in equal]
         if mark == "~" or len(names) <= _MOST_EQUAL:
-            rows += [Told(mark, name, what, how) for name in names]
+            rows += [ChangeRow(mark, name, what, how) for name in names]
         else:
-            rows.append(Told(mark, f"{names[0]} … {names[-1]}", f"{len(names)} × {what}", f"{how} each" if how else ""))
+            rows.append(
+                ChangeRow(mark, f"{names[0]} … {names[-1]}", f"{len(names)} × {what}", f"{how} each" if how else "")
+            )
     return rows
 
 
-def _told(change: Change, *, once: bool, block: bool) -> Told:
+def _change_row(change: Change, *, once: bool, block: bool) -> ChangeRow:
     one, other = change.one, change.other
     if one is None and other is None:
-        return Told("~", f"{change.after}.result".removeprefix("."), "", _reads(change))
+        return ChangeRow("~", f"{change.after}.result".removeprefix("."), "", _reads(change))
     if one is None or other is None:
         part = one or other
         assert part is not None
         name = change.after if one is None else change.before
-        return Told("-" if one else "+", name or "", part.formula if block else part.title, _size(part, once=once))
+        return ChangeRow("-" if one else "+", name or "", part.formula if block else part.title, _size(part, once=once))
     arguments = ", ".join(_argument(argument, once=once) for argument in change.arguments)
     if not change.after:
-        return Told("~", "defaults", "", arguments)
+        return ChangeRow("~", "defaults", "", arguments)
     what = _then(one.title, other.title) if change.replaced and once else _then(one.kind, other.kind)
     reads = f"reads {_reads(change)}" if change.reads else ""
     how = ("renamed" if change.renamed else "", arguments, "moved" if change.moved else "", reads)
-    return Told("~", _then(change.before or "", change.after), what, "; ".join(filter(None, how)))
+    return ChangeRow("~", _then(change.before or "", change.after), what, "; ".join(filter(None, how)))
 
 
 def _size(part: Part, *, once: bool) -> str:
@@ -281,7 +283,7 @@ def run(difference: Difference) -> str:
 # Checkpoints
 
 
-def state(found: StateDifference) -> tuple[str, list[Told]]:
+def state(found: StateDifference) -> tuple[str, list[ChangeRow]]:
     """Whether checkpoints load, and the keys that prevent it."""
     counterparts = found.counterparts
     reached = set(counterparts.values())
@@ -290,12 +292,12 @@ def state(found: StateDifference) -> tuple[str, list[Told]]:
         *_gathered("-", [key for key in found.before if key not in counterparts], found.before),
         *_gathered("+", [key for key in found.after if key not in reached], found.after),
         *(
-            Told("~", key, _tensor(found.before[key]), f"→ {_tensor(found.after[key])}")
+            ChangeRow("~", key, _tensor(found.before[key]), f"→ {_tensor(found.after[key])}")
             for key in alike
             if found.before[key] != found.after[key]
         ),
     ]
-    renamed = [Told("~", old, f"→ {new}", _renamed(found, keys)) for old, new, keys in renamings(found.renamed)]
+    renamed = [ChangeRow("~", old, f"→ {new}", _renamed(found, keys)) for old, new, keys in renamings(found.renamed)]
     if not found.before and not found.after:
         return "have no weights", []
     if found.loads and not found.misplaced:
@@ -315,12 +317,12 @@ def _renamed(found: StateDifference, keys: list[str]) -> str:
     return f"renamed, {counted(len(keys), 'key')}" + (f", {unlike} with a different shape" if unlike else "")
 
 
-def _gathered(mark: str, keys: Sequence[str], whole: Iterable[str]) -> Iterator[Told]:
+def _gathered(mark: str, keys: Sequence[str], whole: Iterable[str]) -> Iterator[ChangeRow]:
     for names, count in gathered(together(keys, whole)):
         if len(names) > _MOST_NAMES:
-            yield Told(mark, _names(names), "", counted(count, "key"))
+            yield ChangeRow(mark, _names(names), "", counted(count, "key"))
         else:
-            yield from (Told(mark, name, "", counted(count // len(names), "key")) for name in names)
+            yield from (ChangeRow(mark, name, "", counted(count // len(names), "key")) for name in names)
 
 
 def _tensor(shape: tuple[int, ...]) -> str:

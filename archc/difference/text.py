@@ -30,7 +30,7 @@ def difference_text(difference: Difference, width: int | None = None) -> str:
     if settings:
         parts.append(part("settings", settings, _MOST_ROWS))
     shown, hidden = difference.sections[:_MOST_SECTIONS], len(difference.sections) - _MOST_SECTIONS
-    parts += [part(report.heading(section), report.told(section), _MOST_ROWS) for section in shown]
+    parts += [part(report.heading(section), report.change_rows(section), _MOST_ROWS) for section in shown]
     if hidden > 0:
         parts.append(f"… and {hidden:,} more blocks (--format json has all)")
     effects = report.effects(difference)

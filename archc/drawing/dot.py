@@ -28,8 +28,8 @@ def render_dot(pictures: list[Picture]) -> str:
     for arrow in wiring.arrows:
         options = [f"label={_text(f' {arrow.label}')}"] if arrow.label else []
         options += ["style=dashed"] if arrow.aside else []
-        told = f" [{', '.join(options)}]" if options else ""
-        lines.append(f"    {arrow.source} -> {arrow.target}{told}")
+        attributes = f" [{', '.join(options)}]" if options else ""
+        lines.append(f"    {arrow.source} -> {arrow.target}{attributes}")
     return "\n".join([*lines, "}"]) + "\n"
 
 

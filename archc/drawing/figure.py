@@ -201,7 +201,7 @@ class _Laid:
             start = FRAME_HEAD if head == FRAME_HEAD else head - FRAME_HEAD + 2  # below the title
             ends = (aside, aside) if right else (start, FRAME_PAD)
             self.inner[place].draw(inner, placed.x + aside, placed.y + head, figure, *ends)
-        told: set[tuple[int, str]] = set()
+        labeled: set[tuple[int, str]] = set()
         drawn: set[tuple[int, int]] = set()
         for edge in self.body.edges:
             if edge[:2] in drawn:
@@ -223,8 +223,8 @@ class _Laid:
             elif not aside:
                 points[-1] = (points[-1][0] + self._inset(target), points[-1][1])
             line = Line(straightened(points), edge, source, target)
-            if target is not None and edge.label and (edge.source, edge.label) not in told:
-                told.add((edge.source, edge.label))
+            if target is not None and edge.label and (edge.source, edge.label) not in labeled:
+                labeled.add((edge.source, edge.label))
                 line.label = edge_label(edge)
             figure.lines.append(line)
 

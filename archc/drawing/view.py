@@ -130,8 +130,8 @@ class _Assembly:
 def _edge(source: int, target: int, wires: list[Wire]) -> Edge:
     """An edge for all tensors that one item takes from another; it shows the named outputs and their shapes."""
     named = {wire.output: wire.shape for wire in wires if wire.output}
-    told = (name if source == BEGIN else f"{name} · {form(shape)}" for name, shape in named.items())
-    return Edge(source, target, wires[0].shape, ", ".join(told), tuple((wire.output, wire.slot) for wire in wires))
+    labels = (name if source == BEGIN else f"{name} · {form(shape)}" for name, shape in named.items())
+    return Edge(source, target, wires[0].shape, ", ".join(labels), tuple((wire.output, wire.slot) for wire in wires))
 
 
 def _called(name: str, x: Size, shape: Size) -> str:

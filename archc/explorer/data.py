@@ -146,7 +146,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "sizes": sizes,
         "stops": [dict(zip(("entry", "code", "message", "label", "help"), stop, strict=True)) for stop in stops.values],
         "drawings": drawings,
-        "files": files.told(),
+        "files": files.texts(),
         "source": {"name": f"{network.spec.stem}.py", "text": source},
     }
 
@@ -222,6 +222,6 @@ class _Files:
         self._files.setdefault(mark.source.name, mark.source)
         return [number, mark.line, mark.end_line]
 
-    def told(self) -> list[dict[str, str]]:
+    def texts(self) -> list[dict[str, str]]:
         """The name and text of each file."""
         return [{"name": name, "text": source.text} for name, source in self._files.items()]

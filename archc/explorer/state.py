@@ -26,8 +26,8 @@ def _state(
     """
     problems = list(problems)
     rows = zip(json_report(problems), problems, strict=True)
-    told = [{**row, "label": problem.label, "excerpt": excerpt(problem)} for row, problem in rows]
-    return json_for_script({"version": version, "live": version > 0, "stale": stale, "data": data, "problems": told})
+    found = [{**row, "label": problem.label, "excerpt": excerpt(problem)} for row, problem in rows]
+    return json_for_script({"version": version, "live": version > 0, "stale": stale, "data": data, "problems": found})
 
 
 class Live:

@@ -113,7 +113,7 @@ class Diagnosis:
             problem.proposals = tuple(self._proposals(parted, causes, shape, wanted))
             found = next((cause for cause in causes if cause.size == shape[1:]), None)
             if found is None:
-                problem.note = parted.told()
+                problem.note = parted.description()
             else:
                 problem.mark, problem.file, at = found.mark, found.mark.source.name, found.path
                 problem.help = found.rule if found.argument == "padding" else f"{found.rule}: give the others the same"

@@ -134,7 +134,7 @@ class Evaluator:
                 evaluation.problems.add(problem)
         if parameters is None and input is None:  # otherwise the spec was already reported
             for reference, names in lost_references(spec):
-                if not evaluation.problems.told("E0210", reference.mark):
+                if not evaluation.problems.has_code("E0210", reference.mark):
                     evaluation.lost(reference, names)
         return evaluation, network
 

@@ -95,7 +95,7 @@ class Inference(Unfolding):
             self.report("E0213", f"{shown} is empty (`null`)", call.mark, help=help)
             return None
         if not isinstance(name, Callee):
-            if not (isinstance(name, str) and self.told_callee(name, call)):
+            if not (isinstance(name, str) and self.is_reported_callee(name, call)):
                 self.report("E0213", f"{shown} must name a layer or a block, got {name!r}", call.mark)
             return None
         if name not in call.options and not (
@@ -113,7 +113,7 @@ class Inference(Unfolding):
                 self.add(problem, (self.frame.name,))
             return None
 
-    def told_callee(self, name: str, call: ChosenCall) -> bool:
+    def is_reported_callee(self, name: str, call: ChosenCall) -> bool:
         """Return True if it was already reported, where the name is written, that it doesn't name a layer."""
         return any(problem.code == "E0204" and f"`{name}`" in problem.message for problem in self.spec.problems)
 

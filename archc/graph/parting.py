@@ -50,7 +50,7 @@ class Parted:
         """The layers that may cause the size of the odd value, the likeliest first."""
         return [cause for cause, _ in zip(causes(self.chain, size), range(_CAUSES), strict=False)]
 
-    def told(self) -> str:
+    def description(self) -> str:
         """Both paths, from where they diverge; empty if that is unknown."""
         other, begin = self._way(self._right, self._before(self._odd))
         if begin != self._fork or not self.chain:
@@ -128,12 +128,12 @@ def _given_back(leaves: list[tuple[tuple[str, ...], Node]], lost: tuple[int, ...
 
 def _steps(way: list[Node], size: Shape) -> str:
     """A path as text: the entries that change the size, and the last one."""
-    told = []
+    steps = []
     for node in way:
         after = next(iter(node.shapes.values()))[1:]
         if after != size or node is way[-1]:
-            told.append(f"`{node.name}` {form(after)}")
+            steps.append(f"`{node.name}` {form(after)}")
         size = after
-    if len(told) > _SHOWN:
-        told[3 : 3 + len(told) - _SHOWN] = ["…"]
-    return " → ".join(told)
+    if len(steps) > _SHOWN:
+        steps[3 : 3 + len(steps) - _SHOWN] = ["…"]
+    return " → ".join(steps)

@@ -38,8 +38,8 @@ class Remedies:
             for proposal in problem.proposals:
                 if chosen and (not proposal.lead or proposal.lead != chosen[0].lead or len(chosen) == _ALTERNATIVES):
                     break
-                told = any(other.fix.mark == proposal.fix.mark for other in chosen)
-                if not told and self._helps(proposal.fix, problem):
+                is_covered = any(other.fix.mark == proposal.fix.mark for other in chosen)
+                if not is_covered and self._helps(proposal.fix, problem):
                     chosen.append(proposal)
             problem.proposals = ()
             if chosen:

@@ -171,8 +171,8 @@ class Unfolding(Lookup):
         rows = self.value(loop.rows, scope)
         if not isinstance(rows, tuple):
             if rows is not UNKNOWN:
-                told = "nothing (`null`)" if rows is None else repr(rows)
-                self.report("E0213", f"`in` must be a list, got {told}", loop.mark)
+                got = "nothing (`null`)" if rows is None else repr(rows)
+                self.report("E0213", f"`in` must be a list, got {got}", loop.mark)
             return None
         return self._filled(loop, rows)
 

@@ -88,14 +88,14 @@ def shrinking(leaves: list[Leaf], place: tuple[str, ...]) -> str:
     for leaf in leaves:
         if leaf.result != leaf.before:
             steps[".".join(leaf.path[: _common(leaf.path, place) + 1])] = leaf.result
-    told = [f"`{name}` {form(size)}" for name, size in steps.items()]
-    if len(told) > _SHOWN:
-        told[3 : 3 + len(told) - _SHOWN] = ["…"]
-    begun = f"`{'.'.join(first.path)}` (line {first.node.mark.line})"
+    shown = [f"`{name}` {form(size)}" for name, size in steps.items()]
+    if len(shown) > _SHOWN:
+        shown[3 : 3 + len(shown) - _SHOWN] = ["…"]
+    start = f"`{'.'.join(first.path)}` (line {first.node.mark.line})"
     if len(steps) == 1:
-        return f"the feature map shrinks from {form(leaves[0].before)} to {form(leaves[-1].result)} in {begun}"
+        return f"the feature map shrinks from {form(leaves[0].before)} to {form(leaves[-1].result)} in {start}"
     return (
-        f"the feature map shrinks from {form(leaves[0].before)}: {' → '.join(told)}; the first to shrink it is {begun}"
+        f"the feature map shrinks from {form(leaves[0].before)}: {' → '.join(shown)}; the first to shrink it is {start}"
     )
 
 

@@ -56,7 +56,7 @@ class Join(Kind):
             message = f"`{self.kind}` cannot join feature maps with vectors"
             if not {1, 3}.issuperset(ranks):
                 message = f"`{self.kind}` cannot join inputs with different numbers of axes"
-            for odd in _differing(ranks, usual)[:_TOLD]:
+            for odd in _differing(ranks, usual)[:_REPORTED]:
                 right = ranks.index(usual)
                 label = f"gives {form(inputs[odd])}, but the others give {form(inputs[right])}"
                 yield odd, Fault("E0310", message, label=label, help=self._aligned(inputs[odd], inputs[right])), right
@@ -67,18 +67,18 @@ class Join(Kind):
         counted = [size for size, gate in zip(sizes, gates, strict=True) if not gate] or sizes
         size = _usual_size(sizes, counted, shortcuts, keeps)
         wanted = self._wanted(size, counted)
-        unequal = [at for at in range(len(sizes)) if not self._fits(sizes[at], wanted, joined)][:_TOLD]
-        mended = set()
+        unequal = [at for at in range(len(sizes)) if not self._fits(sizes[at], wanted, joined)][:_REPORTED]
+        repaired = set()
         if joined != 0:
             channels = [x[0] for x in inputs]
             many = [value for value in channels if value != 1] if self.broadcasts else []  # one channel is repeated
             usual = _usual(many or channels, [value for at, value in enumerate(channels) if at not in shortcuts])
-            for odd in _differing(channels, usual)[:_TOLD]:
+            for odd in _differing(channels, usual)[:_REPORTED]:
                 if self.broadcasts and channels[odd] == 1:
                     continue
                 stride = _stride(sizes[odd], size)
                 if stride > 1:
-                    mended.add(odd)
+                    repaired.add(odd)
                 written = f"out_channels: {usual}, stride: {stride}" if stride > 1 else f"out_channels: {usual}"
                 help = f"a 1×1 convolution with `{written}` makes them equal"
                 if not sizes[odd]:
@@ -87,7 +87,7 @@ class Join(Kind):
                 fault = Fault("E0311", f"`{self.kind}` needs equal channels", label=label, help=help)
                 yield odd, fault, channels.index(usual)
         for odd in unequal:
-            if odd in mended:
+            if odd in repaired:
                 continue
             help = f"make this branch give {form(size)}"
             stride = _stride(sizes[odd], size)
@@ -152,8 +152,8 @@ def _commonest(values: list[Any]) -> list[Any]:
     return [value for value, count in counts.items() if count == most]
 
 
-_TOLD = 16
-"""Inputs of one join that are told to differ: where there are more, they have one cause."""
+_REPORTED = 16
+"""The maximum number of inputs of one join to report, because more of them have the same cause."""
 
 
 def _differing(values: list[Any], usual: Any) -> list[int]:

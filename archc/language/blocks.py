@@ -46,7 +46,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
             parser.report("E0209", f"the block `{name}` is also imported", mark, help="rename one of them")
             continue
         if not isinstance(keys, Map):
-            parser.blocks[name] = Block(name, {}, "", mark, sound=False)
+            parser.blocks[name] = Block(name, {}, "", mark, is_valid=False)
             continue
         keys = meant(keys, BlockKeys)
         parser.asked = asked[name] = set()

@@ -118,7 +118,7 @@ class _Resolver:
         self.flows: list[_Flow] = []
         self.chosen: list[tuple[ChosenCall, int]] = []
         self.calls: list[tuple[BlockCall, int]] = []
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         self.waiting: list[Block] = []
         """Known blocks that weren't visited yet; iterative, because a chain of calls may be long."""
         self.changed = False
@@ -268,11 +268,11 @@ class _Resolver:
         """A function that converts a string to a layer; a string that isn't one is reported once and kept."""
 
         def found(text: str) -> Any:
-            if text in self.told:  # once, where it is first written
+            if text in self.reported:  # once, where it is first written
                 return text
             made = callee(text, self.known[scope], mark, self.problems)
             if made is None:
-                self.told.add(text)
+                self.reported.add(text)
                 return text
             self.changed = True
             return made

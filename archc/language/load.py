@@ -203,7 +203,9 @@ class Loader:
                 for problem in error.problems:
                     self.problems.add(problem)
                 stubs = zip(names, names.items_at, strict=True)
-                found |= {name: Block(name, {}, "", mark, sound=False) for name, mark in stubs if isinstance(name, str)}
+                found |= {
+                    name: Block(name, {}, "", mark, is_valid=False) for name, mark in stubs if isinstance(name, str)
+                }
                 continue
             for name, mark in zip(names, names.items_at, strict=True):
                 if not isinstance(name, str):
@@ -211,7 +213,7 @@ class Loader:
                 if name not in known:
                     help, fix = self.problems.suggest(name, known, mark)
                     self._report("E0215", f"`{file}` has no block `{name}`", mark, help, fix)
-                    found.setdefault(name, Block(name, {}, "", mark, sound=False))
+                    found.setdefault(name, Block(name, {}, "", mark, is_valid=False))
                 elif name in found:
                     self._report("E0209", f"the block `{name}` is imported twice", mark, "import it from one file")
                 else:

@@ -494,7 +494,7 @@ class Parser:
         if target.startswith("$"):
             return self.chosen_call(target, mark, node, node_mark, scope)
         if target in self.blocks:
-            if not self.blocks[target].sound:
+            if not self.blocks[target].is_valid:
                 raise _Skip
             return self.block_call(self.blocks[target], mark, node, node_mark, scope)
         kind = KINDS.get(target)

@@ -194,8 +194,8 @@ class Parameter:
 class Block:
     """A body with arguments and a name.
 
-    If it isn't `sound`, its declaration was reported as wrong, so its uses aren't checked. The rules of `init` set the
-    weights of each instance directly after its creation. `known` are the blocks that its file can name.
+    If `is_valid` is false, its declaration was reported as wrong, so its uses aren't checked. The rules of `init` set
+    the weights of each instance directly after its creation. `known` are the blocks that its file can name.
     """
 
     name: str
@@ -203,7 +203,7 @@ class Block:
     description: str
     mark: Mark
     body: Body | None = None
-    sound: bool = True
+    is_valid: bool = True
     init: tuple[InitRule, ...] = ()
     known: dict[str, Block] = field(default_factory=dict, repr=False)
 

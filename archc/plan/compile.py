@@ -297,19 +297,21 @@ class _Compiler:
         )  # fmt: skip
         known = {parameter.name for parameter in parameters}
         for output, value in results.items():
-            made.results[output] = self.told(made, value.shape, known, output)
+            made.results[output] = self.exported(made, value.shape, known, output)
         known |= {local.name for local in locals_}
         made.guards = [guard for guard in dict.fromkeys(found) if guard.condition.names <= known]
         return made
 
-    def told(self, made: ClassPlan, shape: Shape, known: AbstractSet[str], output: str | None) -> Shape:
+    def exported(self, made: ClassPlan, shape: Shape, known: AbstractSet[str], output: str | None) -> Shape:
         """A result's shape in terms of the class's arguments.
 
         A dimension without such an expression becomes an attribute.
         """
         if isinstance(shape, Alternatives):
             condition, yes, no = shape
-            return Alternatives((condition, self.told(made, yes, known, output), self.told(made, no, known, output)))
+            return Alternatives(
+                (condition, self.exported(made, yes, known, output), self.exported(made, no, known, output))
+            )
         dims = []
         for what, size in zip(DIMENSIONS[len(shape)], shape, strict=True):
             size = expanded(size)
@@ -718,7 +720,7 @@ class _Compiler:
         around = tuple(scope.values()) + tuple(operand.value.shape for operand in make.inputs)
         known = free_names(lift(around)) | scope.keys()
         for output, result in results.items():
-            made.results[output] = self.told(made, result.shape, known, output)
+            made.results[output] = self.exported(made, result.shape, known, output)
         return Use(made, {}), {output: self.outward(shape, {}, make) for output, shape in made.results.items()}
 
     def shared(
@@ -737,7 +739,7 @@ class _Compiler:
             taken = [*shape, *(size for _, sizes in own.apart.items() for size in sizes)] if own.apart else list(shape)
             known = inner.keys() | {size.name for size in taken}
             for output, result in results.items():
-                made.results[output] = self.told(made, result.shape, known, output)
+                made.results[output] = self.exported(made, result.shape, known, output)
             self.nested[key] = made, own
         made, own = self.nested[key]
         arguments = {**scope, **dict(zip((size.name for size in own.given.shape), value.shape, strict=True))}

@@ -73,7 +73,7 @@ class Problem:
         return found
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The report without the location, for tools that show it next to the line."""
         parts = [f"{self.message}: {self.label}" if self.label else self.message]
         parts += [f"in: {' → '.join(self.where)}"] if self.where else []
@@ -122,7 +122,7 @@ class Problems:
         """Return True if this error was already found at its place."""
         return _key(problem.code, problem.file, problem.mark, problem.message) in self._found
 
-    def told(self, code: str, mark: Mark) -> bool:
+    def has_code(self, code: str, mark: Mark) -> bool:
         """Return True if an error with this code was found at this place."""
         return _key(code, mark.source.name, mark, "") in self._found
 

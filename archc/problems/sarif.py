@@ -50,7 +50,7 @@ def _result(problem: Problem, index: int) -> dict[str, Any]:
         "ruleId": problem.code,
         "ruleIndex": index,
         "level": problem.severity,
-        "message": {"text": problem.told},  # an annotation shows only this text
+        "message": {"text": problem.text},  # an annotation shows only this text
         "locations": [{"physicalLocation": physical}],
     }
     return result | ({"fixes": [_fix(problem.fix)]} if problem.fix else {})

@@ -29,7 +29,7 @@ def _diagnostic(analysis: Analysis, problem: Problem) -> types.Diagnostic:
         ways.insert(0, (problem.mark, problem.message))
     return types.Diagnostic(
         range=types.Range(types.Position(0, 0), types.Position(0, 0)) if mark is None else analysis.text.range(mark),
-        message=problem.told,
+        message=problem.text,
         severity=_SEVERITIES[problem.severity],
         code=problem.code,
         code_description=types.CodeDescription((PAGES / f"{problem.code}.md").as_uri()),

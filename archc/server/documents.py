@@ -154,14 +154,14 @@ class Documents:
             return found, diagnostics(found)
 
         try:
-            document.analysis, told = await asyncio.get_running_loop().run_in_executor(self._worker, work)
+            document.analysis, published = await asyncio.get_running_loop().run_in_executor(self._worker, work)
         except Outdated:
             return
         except Exception:
             logger.exception("%s could not be analyzed", document.uri)
             document.analysis = Analysis(document.uri, document.path, text, ours=ours)  # places must fit the text
             return
-        self._publish(document, told)
+        self._publish(document, published)
 
 
 def _reading(texts: dict[Path, str]) -> Read:

@@ -1,6 +1,6 @@
 """Property tests of architectures, layer kinds and passes: strategies of specs, and checks against PyTorch.
 
-`specs` draws sound specs of the whole language, `wrong_specs` specs with one known fault, `layers` the layers of one
+`specs` draws valid specs of the whole language, `wrong_specs` specs with one known fault, `layers` the layers of one
 kind for an input's shape; `assert_agreement` and `assert_layer` hold archc, its modules and its source against
 PyTorch. Needs Hypothesis: `pip install 'archc-nn[testing]'`.
 """
@@ -11,7 +11,7 @@ with needed_by("archc.testing"):
     import hypothesis as _hypothesis
 
 from archc.testing.agreement import assert_agreement, assert_layer
-from archc.testing.arguments import layers, sound_arguments
+from archc.testing.arguments import layers, valid_arguments
 from archc.testing.contract import Tally, assert_contract
 from archc.testing.coverage import FEATURES, Coverage
 from archc.testing.draft import Draft, Folder, folders
@@ -35,7 +35,7 @@ __all__ = [
     "folders",
     "layers",
     "settings_of",
-    "sound_arguments",
     "specs",
+    "valid_arguments",
     "wrong_specs",
 ]

@@ -1,4 +1,4 @@
-"""Arguments of a layer kind: drawn from its own model, and mended where its own requirements refuse them.
+"""Arguments of a layer kind: drawn from its own model, and repaired where its own requirements refuse them.
 
 Nothing here knows a kind. The JSON Schema of the model says what each argument may be; `requirements` says
 what of the input it cannot work with. What is refused is replaced, one argument at a time, by the nearest
@@ -32,13 +32,13 @@ def layers(draw: st.DrawFn, kind: type[Kind], x: Shape) -> Kind:
 
     Raises ValueError for a kind that takes no such input, whatever its arguments.
     """
-    return kind(**draw(sound_arguments(kind, x)))
+    return kind(**draw(valid_arguments(kind, x)))
 
 
 @st.composite
-def sound_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape) -> Arguments:
+def valid_arguments(draw: st.DrawFn, kind: type[Kind], x: Shape) -> Arguments:
     """Arguments, as a spec holds them, with which a kind takes inputs of shape x. Raises ValueError, as `layers`."""
-    found = mended(kind, draw_arguments(draw, kind, x), x)
+    found = repaired(kind, draw_arguments(draw, kind, x), x)
     if found is None:
         raise ValueError(f"`{kind.kind}` takes no input of shape {x}")
     return found
@@ -70,29 +70,29 @@ Small, for of a large range the small integers are drawn more often than the oth
 """
 
 
-def mended(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None = None) -> Arguments | None:
+def repaired(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None = None) -> Arguments | None:
     """The arguments with as few changes as it takes to be legal for x (and to reach `goal`); None if none are found."""
     fields = kind.model_fields
     for wish in (arguments, {name: value for name, value in arguments.items() if fields[name].is_required()}):
-        if is_sound(kind, wish, x, goal):
+        if is_valid(kind, wish, x, goal):
             return wish
         fault = fault_of(kind, wish, x)
         blamed = [name for name in fields if fault is not None and name == fault[1]]
         for name in blamed or fields:
             for value in _candidates(kind, name, wish.get(name), x):
                 trial = {**wish, name: value}
-                if is_sound(kind, trial, x, goal):
+                if is_valid(kind, trial, x, goal):
                     return trial
     if goal is not None:
         return None
     simplest = {
         name: _simplest(schema_of(kind)[name]) for name, field in kind.model_fields.items() if field.is_required()
     }
-    if is_sound(kind, simplest, x, None):
+    if is_valid(kind, simplest, x, None):
         return simplest
     for name in kind.model_fields:
         for value in _candidates(kind, name, None, x):
-            if is_sound(kind, {**simplest, name: value}, x, None):
+            if is_valid(kind, {**simplest, name: value}, x, None):
                 return {**simplest, name: value}
     return None
 
@@ -115,7 +115,7 @@ def fault_of(kind: type[Kind], arguments: Arguments, x: Shape) -> tuple[str, str
     return None if fault is None else (fault.code, fault.argument)
 
 
-def is_sound(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None) -> bool:
+def is_valid(kind: type[Kind], arguments: Arguments, x: Shape, goal: Goal | None) -> bool:
     """Return True if a layer takes inputs of shape x, is small enough to test, and reaches the goal."""
     if fault_of(kind, arguments, x) is not None:
         return False
@@ -196,7 +196,7 @@ def _kinds_for(x: Shape, kinds: tuple[type[Kind], ...]) -> tuple[tuple[type[Kind
     found = []
     for kind in sorted(kinds, key=lambda kind: len(kind.model_fields)):
         placed = kind.features_last and len(x) > 1  # a map has its channels first
-        arguments = None if kind.many or kind.bare or placed else mended(kind, {}, x)
+        arguments = None if kind.many or kind.bare or placed else repaired(kind, {}, x)
         if arguments is not None:
             found.append((kind, isinstance(kind(**arguments).output((x,)), dict)))
     return tuple(found)

@@ -83,7 +83,7 @@ class Emitted:
             return
         values = {name: other.network.declared[name].default for name in values}
         tally.counts["networks"] += 1
-        with _told(f"{self.architecture.name}({_shown(values)})"):
+        with _named(f"{self.architecture.name}({_shown(values)})"):
             assert_same_network(other.build, lambda: self.network(**self.classes(values)), shapes)
 
     def classes(self, values: Scope) -> Scope:
@@ -108,7 +108,7 @@ class Emitted:
             _refused(tally, error, lambda: made(**self.classes(arguments)), [shape])
             return
         tally.counts["blocks"] += 1
-        with _told(f"{block.name}({_shown(arguments)}) for an input of shape {shape}"):
+        with _named(f"{block.name}({_shown(arguments)}) for an input of shape {shape}"):
             assert_same_network(
                 lambda: build_graph(graph, block.name), lambda: made(**self.classes(arguments)), [shape]
             )
@@ -277,7 +277,7 @@ def _refused(tally: Tally, error: SpecError, make: Callable[[], nn.Module], shap
         tally.counts[f"refused by {type(raised).__name__}"] += 1
 
 
-class _told:  # noqa: N801
+class _named:  # noqa: N801
     """Says of which class an AssertionError is."""
 
     def __init__(self, what: str) -> None:

@@ -1,7 +1,7 @@
-"""Specs that are wrong in exactly one known way: a sound one with one fault planted in it.
+"""Specs that are wrong in exactly one known way: a valid one with one fault planted in it.
 
 A planted fault is an entry put into a body, or a key of the file. Its code and line are known from how it was
-planted; everything else in the spec is sound, so archc must report it, there, and nothing else.
+planted; everything else in the spec is valid, so archc must report it, there, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from archc.kinds import KINDS, Kind, Shape
-from archc.testing.arguments import Arguments, fault_of, kinds_for, mended, schema_of
+from archc.testing.arguments import Arguments, fault_of, kinds_for, repaired, schema_of
 from archc.testing.draft import Draft
 from archc.testing.meaning import Meaning, single
 from archc.testing.specs import specs
@@ -69,24 +69,24 @@ def _in_any_body(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
 
 def _unreadable(kind: type[Kind]) -> Iterator[tuple[Any, str]]:
     name, fields = kind.kind, kind.model_fields
-    sound = next((found for x in _SHAPES if (found := mended(kind, {}, x)) is not None), {})
+    valid = next((found for x in _SHAPES if (found := repaired(kind, {}, x)) is not None), {})
     yield {f"{name}3": None}, "E0204"
-    yield {name: {**sound, "strid": 1}}, "E0205"
-    yield {name: sound or None, "form": 1}, "E0201"
-    yield {name: sound or None, "tanh" if name == "sigmoid" else "sigmoid": None}, "E0217"
-    yield {name: sound or None, "when": True}, "E0203"
-    yield {name: sound or None, "when": "$(nobody > 1)"}, "E0212"
-    yield {name: sound or None, "when": "$(print(1))"}, "E0211"
+    yield {name: {**valid, "strid": 1}}, "E0205"
+    yield {name: valid or None, "form": 1}, "E0201"
+    yield {name: valid or None, "tanh" if name == "sigmoid" else "sigmoid": None}, "E0217"
+    yield {name: valid or None, "when": True}, "E0203"
+    yield {name: valid or None, "when": "$(nobody > 1)"}, "E0212"
+    yield {name: valid or None, "when": "$(print(1))"}, "E0211"
     yield {"concat": ["input"]}, "E0310"
     yield [], "E0217"
     if not fields:
         yield {name: 3}, "E0207"
     for argument in (argument for argument, field in fields.items() if field.is_required()):
-        yield {name: {key: value for key, value in sound.items() if key != argument}}, "E0206"
+        yield {name: {key: value for key, value in valid.items() if key != argument}}, "E0206"
     for argument, schema in schema_of(kind).items():
-        yield {name: {**sound, argument: "a word"}}, "E0203"
+        yield {name: {**valid, argument: "a word"}}, "E0203"
         if not any(map(_allows_negative, schema.get("anyOf", [schema]))):
-            yield {name: {**sound, argument: -3}}, "E0203"
+            yield {name: {**valid, argument: -3}}, "E0203"
 
 
 def _allows_negative(schema: Mapping[str, Any]) -> bool:
@@ -168,15 +168,15 @@ def _unfitting(x: Shape) -> Iterator[tuple[Any, str, Path]]:
         if kind.many:
             continue
         for other in _SHAPES:  # made for another rank
-            arguments = mended(kind, {}, other)
+            arguments = repaired(kind, {}, other)
             if arguments is not None and len(other) != len(x):
                 yield from _if_refused(kind, arguments, x)
     for kind in kinds_for(x):
-        sound = mended(kind, {}, x)
-        assert sound is not None
+        valid = repaired(kind, {}, x)
+        assert valid is not None
         for name in kind.model_fields:
             for value in (97, [97, 1], [1, 97]):  # a prime that is larger than any size
-                yield from _if_refused(kind, {**sound, name: value}, x)
+                yield from _if_refused(kind, {**valid, name: value}, x)
     parts: dict[str, Any] = {"a": "identity", "b": {"conv2d": {"out_channels": x[0] + 1, "kernel_size": 1}}}
     if len(x) == 3:
         if x[0] > 1:  # one channel is repeated; else the shortcut has to follow

@@ -1,7 +1,7 @@
 """The meaning of a spec, written a second time: plain data to shapes, in the fewest words that do.
 
 Nothing is shared with the compiler but the kinds' own rules. The strategies follow the shapes of what they
-draw with it, so a drawn spec is sound by this reading, and archc must find it so.
+draw with it, so a drawn spec is valid by this reading, and archc must find it so.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Strategies of whole specs that are sound by construction.
+"""Strategies of whole specs that are valid by construction.
 
 A spec is drawn from its input on, entry by entry, and read at once by `Meaning`, which follows the shapes.
 A layer is legal for the shape at hand because its kind says so (`arguments`). What is only known later is
-mended, not drawn again: a branch that came out too small gets a layer that fits it to the others, a loop that
+repaired, not drawn again: a branch that came out too small gets a layer that fits it to the others, a loop that
 outgrows its input gets fewer turns, a second call of a block falls back to the arguments of the first.
 """
 
@@ -19,7 +19,7 @@ from archc.kinds import KINDS, Kind, Shape, volume
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.initialization import initialized_kinds
 from archc.language.spec import Callee
-from archc.testing.arguments import draw_arguments, is_sound, kinds_for, mended
+from archc.testing.arguments import draw_arguments, is_valid, kinds_for, repaired
 from archc.testing.draft import Data, Draft
 from archc.testing.formula import Formula, evaluated, formulas_of, named
 from archc.testing.meaning import (
@@ -337,8 +337,8 @@ class _Writer:
                 pool = f"adaptive_avg_pool{len(x) - 1}d"
                 made = add({pool: {"output_size": list(x[1:])}, "from": there}, {None: (y[0], *x[1:])}, there)
                 there, y = made, (y[0], *x[1:])
-            sound = [kind for kind in joins() if not list(kind().requirements((x, y)))]
-            kind = self.choose(sound)
+            valid = [kind for kind in joins() if not list(kind().requirements((x, y)))]
+            kind = self.choose(valid)
             at = add({kind.kind: [here, there]}, {None: kind().output((x, y))}, here, there)
 
     def joined(self, at: str, known: Mapping[str, Outputs]) -> tuple[Any, Outputs, list[str]] | None:
@@ -386,7 +386,7 @@ class _Writer:
         return self.with_loop(body, x, scope, fits) if depth < 3 and self.chance(4) else body
 
     def with_loop(self, body: Data, x: Shape, scope: Data, fits: Any) -> Data:
-        """Branches with a loop among them, whose turns are branches too; as they were where that is not sound."""
+        """Branches with a loop among them, whose turns are branches too; as they were where that is not valid."""
         head, inner = self.turns(scope)
         index = head.get("index") or next((name for name in _VARIABLES if name not in inner), None)
         if index is None:
@@ -502,10 +502,10 @@ class _Writer:
         reaches = None if goal is None else lambda made: goal(made.output((x,)))
         arguments = None
         if goal is not None:
-            arguments = mended(kind, wish, x, reaches)
+            arguments = repaired(kind, wish, x, reaches)
         elif self.chance(2):  # most layers of real networks keep the map's size
-            arguments = mended(kind, wish, x, lambda made: _size(made, x) == x[1:])
-        arguments = arguments if arguments is not None else mended(kind, wish, x)
+            arguments = repaired(kind, wish, x, lambda made: _size(made, x) == x[1:])
+        arguments = arguments if arguments is not None else repaired(kind, wish, x)
         assert arguments is not None, (kind, x)
         arguments = self.taking(kind, arguments, x, scope, reaches)
         if "inplace" in kind.model_fields:
@@ -525,7 +525,7 @@ class _Writer:
         for value in (value for value in scope.values() if isinstance(value, str | tuple)):
             for name in kind.model_fields:
                 trial = {**arguments, name: value}
-                if is_sound(kind, trial, x, goal) and self.chance(2):
+                if is_valid(kind, trial, x, goal) and self.chance(2):
                     return trial
         return arguments
 
@@ -549,7 +549,7 @@ class _Writer:
         return {**_as_mapping(entry), "when": self.choose(ways)}
 
     def loop(self, x: Shape, scope: Data, depth: int) -> Any:
-        """A loop among the entries of a list, with as many turns as are sound."""
+        """A loop among the entries of a list, with as many turns as are valid."""
         head, inner = self.turns(scope)
         if self.chance(2):
             entry = {**head, "layers": self.chain(x, inner, depth + 1)}
@@ -620,7 +620,7 @@ class _Writer:
         return {"for": free[:2], "in": [list(row) for row in rows]}, {**scope, free[0]: rows[0][0], free[1]: rows[0][1]}
 
     def shortened(self, entry: Any, x: Shape, scope: Data, within: Callable[[Any], Data]) -> Any:
-        """A loop with fewer turns, where the next one would not be sound in the body that `within` puts it in."""
+        """A loop with fewer turns, where the next one would not be valid in the body that `within` puts it in."""
         count = len(list(turns(entry, scope)))
         for most in range(count, -1, -1):
             if most < count:
