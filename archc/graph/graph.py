@@ -72,7 +72,8 @@ class Graph:
 
     `sequential` means that each node takes the result of the previous one, so that the module is an nn.Sequential;
     otherwise `form` says how the body was written. `results` maps output names to values, `outputs` to their shapes.
-    `block` is the block whose body it is. `facts` caches derived data for all uses of the graph.
+    `block` is the block whose body it is. `init` are the rules for initial weights of the network or block. `facts`
+    caches derived data for all uses of the graph.
     """
 
     form: Literal["list", "mapping", "branches"]
@@ -83,6 +84,7 @@ class Graph:
     results: dict[str | None, Ref]
     outputs: Outputs
     block: Block | None
+    init: tuple[InitRule, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -99,7 +101,7 @@ class Network:
     @property
     def init(self) -> tuple[InitRule, ...]:
         """The rules of its initial weights."""
-        return self.spec.init
+        return self.graph.init
 
 
 class Placed(NamedTuple):

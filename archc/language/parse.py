@@ -103,6 +103,13 @@ class Parser:
             self.fail("E0203", "not a number", mark)
         return node
 
+    def read(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
+        """As `value`; UNKNOWN after a report."""
+        try:
+            return self.value(node, mark, scope)
+        except _Skip:
+            return UNKNOWN
+
     def pairs(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
         """Like `value`, but with mappings as tuples of pairs."""
         if not isinstance(node, Map):
@@ -179,10 +186,7 @@ class Parser:
             if nothing and not required:
                 self.report("E0206", f"the network's argument `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
-            try:
-                value = self.value(default, mark, scope | found.keys())
-            except _Skip:
-                value = UNKNOWN
+            value = self.read(default, mark, scope | found.keys())
             found[name] = Parameter(name, value, nothing, key_mark)
         return found
 

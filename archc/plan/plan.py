@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from archc.expressions import Call, Compare, Expr, Logic, Name, Text, lift
 from archc.kinds import Call as TorchCall
 from archc.kinds import Kind
-from archc.language.spec import Block, Body, Reference
+from archc.language.spec import Block, Body, InitRule, Reference
 from archc.problems import Mark
 
 Shape = tuple[Any, ...]
@@ -250,7 +250,8 @@ class ClassPlan:
     `hint` is the name of a nested body's entry. `declared` are the names of the spec's arguments in order, `locals`
     those derived from others. `rank` is that of its input. `results` are the shapes of its outputs in terms of its
     arguments; a dimension without such an expression is an attribute, one of `exports`, whose name starts with a dot.
-    `literal` means that the class holds the values of its arguments, and only serves these.
+    `init` are the rules for its initial weights. `literal` means that the class holds the values of its arguments, and
+    only serves these.
     """
 
     name: str
@@ -261,6 +262,7 @@ class ClassPlan:
     results: dict[str | None, Shape]
     exports: dict[str, Any] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
+    init: tuple[InitRule, ...] = ()
     root: bool = False
     hint: str = ""
     block: Block | None = None
