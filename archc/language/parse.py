@@ -723,10 +723,11 @@ class Parser:
                     wrong = True
         if wrong:
             raise _Skip
-        missing = [name for name, parameter in block.parameters.items() if parameter.required and name not in arguments]
+        required = [name for name, parameter in block.parameters.items() if parameter.required]
+        missing = ", ".join(f"`{name}`" for name in required if name not in arguments)
         if missing:
-            what = ", ".join(f"`{name}`" for name in missing)
-            self.fail("E0206", f"block `{block.name}` needs {what}", mark, help=f"`{block.name}: {{{missing[0]}: …}}`")
+            whole = ", ".join(f"{name}: …" for name in required)
+            self.fail("E0206", f"block `{block.name}` needs {missing}", mark, help=f"`{block.name}: {{{whole}}}`")
         return BlockCall(block, mark, arguments, marks)
 
 
