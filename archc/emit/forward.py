@@ -6,6 +6,7 @@ a side line that ends in a join is named after what its entries have in common.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -685,10 +686,16 @@ class _Statements:
 
 def sliced(axis: int, *bounds: Any) -> Iterator[str]:
     """The indices of a slice: `:, :, 1:-1`, or `..., 1:-1, :` where the axis counts from the last."""
-    start, end, step = bounds
-    first, last = ("" if value == default else flat(document(value)) for value, default in ((start, 0), (end, None)))
+    texts = [
+        "" if value == default else str(flat(document(value)))
+        for value, default in zip(bounds, (0, None, 1), strict=True)
+    ]
+    gap = "" if all(re.fullmatch(r"-?\w*", text) for text in texts) else " "  # as formatters write it
+    found = texts[0]
+    for text in texts[1:] if texts[2] else texts[1:2]:
+        found += f"{gap if found and not found.endswith(':') else ''}:{gap if text else ''}{text}"
     yield from (":",) * axis if axis > 0 else ("...",)
-    yield f"{first}:{last}" + ("" if step == 1 else f":{flat(document(step))}")
+    yield found
     yield from (":",) * (-1 - axis)
 
 

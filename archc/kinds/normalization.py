@@ -428,7 +428,7 @@ class Normalize(Kind):
 
     def kept(self, inputs: Inputs, images: int) -> int:
         (x,) = inputs
-        return FLOAT * 2 * images * (volume(x) // x[place_of(self.dim, x)])  # the norms, before and after `eps`
+        return int(FLOAT * 2 * images * (volume(x) // x[place_of(self.dim, x)]))  # the norms, before and after `eps`
 
     def scratch(self, inputs: Inputs, images: int) -> int:
         return self.kept(inputs, images)
