@@ -307,7 +307,7 @@ def test_a_network_that_is_not_the_spec_is_found() -> None:
         (lambda x: x.softmax(-1), "softmax", {"dim": 3}),
         (lambda x: F.normalize(x, dim=-1), "normalize", {"p": 2.0, "dim": 3}),
         (lambda x: x[:, ::2], "slice", {"dim": 1, "start": 0, "end": None, "step": 2}),
-        (lambda x: x[..., 1:-1, 2:20], "slice", {"dim": 2, "start": 1, "end": -1}),
+        (lambda x: x[..., 1:-1, 2:20], "slice", {"dim": 2, "start": 1, "end": 7}),
         (lambda x: x.narrow(-1, 2, 3), "slice", {"dim": 3, "start": 2, "end": 5}),
         (lambda x: torch.roll(x, (1, -2), (2, -1)), "roll", {"shifts": [1, -2], "dims": [2, 3]}),
         (lambda x: x.mean((2, 3), keepdim=True).expand(-1, -1, 8, 8), "expand", {"sizes": [-1, 8, 8]}),

@@ -98,8 +98,8 @@ class _Reduction(Kind):
         return kept if self.keepdim else left
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        over = self._over(inputs[0])
-        return {"dim": None if self.dim is None else tuple(1 + at for at in over), "keepdim": self.keepdim}
+        axes = tuple(1 + at for at in self._over(inputs[0]))
+        return {"dim": None if self.dim is None else axes[0] if len(axes) == 1 else axes, "keepdim": self.keepdim}
 
     def function(self, inputs: Inputs) -> Call:
         if self.dim is None and len(inputs[0]) == 1:

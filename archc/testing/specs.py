@@ -439,7 +439,7 @@ class _Writer:
         sorts += ["chosen"] * 4 if callees else []
         if depth < 3 and before > 1:
             sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
-            sorts += ["tokens", "tokens", "learned"] if len(x) > 1 and self.only is None else []
+            sorts += ["tokens"] * 3 + ["learned"] if len(x) > 1 and self.only is None else []
         sort = self.choose(sorts)
         if sort == "block":
             entry = self.call(x, scope, depth)
@@ -530,7 +530,7 @@ class _Writer:
     def tokens(self, x: Shape, scope: Data) -> Any:
         """A layer whose features are last, between permutations; a map may become a sequence, or a row of windows."""
         entries: list[Any] = []
-        if len(x) == 3 and self.chance(2):
+        if len(x) == 3 and self.chance(4):
             entries, x = [{"flatten": {"start_dim": 2}}], (x[0], x[1] * x[2])
         elif len(x) == 3 and self.chance(2):
             entries, x = [{"adaptive_avg_pool2d": {"output_size": [x[1], 4]}}], (*x[:2], 4)  # windows of 2×2 positions
