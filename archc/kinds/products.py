@@ -37,7 +37,7 @@ class MatMul(Join):
     infix: ClassVar[str] = "@"
     most: ClassVar[int | None] = 2
     role: ClassVar[Role] = "linear"
-    aliases: ClassVar[tuple[str, ...]] = ("bmm", "mm", "dot", "einsum", "matrixproduct")
+    aliases: ClassVar[tuple[str, ...]] = ("bmm", "mm", "dot", "matrixproduct")
 
     def label(self, inputs: Inputs) -> str:
         return "matrix product"

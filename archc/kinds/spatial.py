@@ -169,6 +169,7 @@ class Upsample(Kind):
 
     kind: ClassVar[str] = "upsample"
     torch: ClassVar[str] = "nn.Upsample"
+    aliases: ClassVar[tuple[str, ...]] = ("interpolate",)
     examples: ClassVar[tuple[str, ...]] = ("{scale_factor: 2}", "{size: [48, 64], mode: bilinear}")
 
     size: Optional2d = None
