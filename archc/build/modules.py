@@ -111,7 +111,7 @@ class Roll(nn.Module):
         return torch.roll(x, self.shifts, self.dims)
 
 
-class Expand(nn.Module):
+class ExpandTo(nn.Module):
     """Axes of length 1, repeated."""
 
     def __init__(self, sizes: tuple[int, ...]) -> None:

@@ -202,7 +202,7 @@ class Expand(Kind):
     """Repeats axes of length 1 without a copy, as `x.expand(-1, 64, 56, 56)` does."""
 
     kind: ClassVar[str] = "expand"
-    torch: ClassVar[str] = "archc.Expand"
+    torch: ClassVar[str] = "archc.ExpandTo"
     positional: ClassVar[tuple[str, ...]] = ("sizes",)
     listed: ClassVar[tuple[str, ...]] = ("sizes",)
     keeps_storage: ClassVar[bool] = True
