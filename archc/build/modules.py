@@ -11,12 +11,12 @@ class Mean(nn.Module):
 
     def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = [dim] if isinstance(dim, int) else None if dim is None else list(dim)
         self.keepdim = keepdim
 
     def forward(self, x: Tensor) -> Tensor:
         """Average the positions of the axes."""
-        dim = tuple(range(2, x.dim())) if self.dim is None else self.dim
+        dim = list(range(2, x.dim())) if self.dim is None else self.dim
         return torch.mean(x, dim=dim, keepdim=self.keepdim)
 
 
@@ -25,12 +25,12 @@ class Amax(nn.Module):
 
     def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = [dim] if isinstance(dim, int) else None if dim is None else list(dim)
         self.keepdim = keepdim
 
     def forward(self, x: Tensor) -> Tensor:
         """Compare the positions of the axes."""
-        dim = tuple(range(2, x.dim())) if self.dim is None else self.dim
+        dim = list(range(2, x.dim())) if self.dim is None else self.dim
         return torch.amax(x, dim=dim, keepdim=self.keepdim)
 
 
@@ -94,8 +94,7 @@ class Slice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take the positions; nothing is copied."""
-        before = self.dim if self.dim >= 0 else self.dim + x.dim()
-        return x[(slice(None),) * before + (slice(self.start, self.end, self.step),)]
+        return x.transpose(0, self.dim)[self.start : self.end : self.step].transpose(0, self.dim)
 
 
 class Roll(nn.Module):
