@@ -121,7 +121,7 @@ def _questions(server: LanguageServer, documents: Documents) -> None:
         return await documents.ask_at_once(params.text_document.uri, answer) or []
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions([types.CodeActionKind.QuickFix]))
-    async def mended(params: types.CodeActionParams) -> list[types.CodeAction]:
+    async def quick_fixes(params: types.CodeActionParams) -> list[types.CodeAction]:
         if not _wants_fixes(params.context.only):
             return []
 

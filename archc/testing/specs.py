@@ -548,9 +548,9 @@ class _Writer:
         elif len(x) == 3 and self.chance(2):
             entries, x = [{"adaptive_avg_pool2d": {"output_size": [x[1], 4]}}], (*x[:2], 4)  # windows of 2×2 positions
         last = (*x[1:], x[0])
-        fitting = [kind for kind in KINDS.values() if kind.features_last and mended(kind, {}, last) is not None]
+        fitting = [kind for kind in KINDS.values() if kind.features_last and repaired(kind, {}, last) is not None]
         kind = self.kind(fitting)
-        arguments = mended(kind, draw_arguments(self.draw, kind, last), last)
+        arguments = repaired(kind, draw_arguments(self.draw, kind, last), last)
         assert arguments is not None
         scope = self.at(last, scope)
         written = {name: self.written(value, scope) for name, value in arguments.items()}
