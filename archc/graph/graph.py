@@ -15,7 +15,7 @@ from archc.language.spec import Block, BlockCall, InitRule, LayerCall, Parameter
 from archc.problems import Mark
 
 INPUT = -1
-"""Position of a graph's own input; captured values of enclosing bodies follow at -2, -3, …"""
+"""Position of a graph's first input; further ones follow at -2, -3, …"""
 
 
 class Ref(NamedTuple):
@@ -30,7 +30,7 @@ Outputs = dict[str | None, Shape]
 
 
 class Instance(NamedTuple):
-    """A block in use: its graph, and the value of each parameter, `in_channels` first."""
+    """A block in use: its graph, and the value of each name that its expressions have, channels of the inputs first."""
 
     graph: Graph
     block: Block
@@ -71,15 +71,17 @@ class Graph:
     """An evaluated body.
 
     `sequential`: each node takes the one before it, so the module is an nn.Sequential; otherwise `form`
-    says how the body was written. `results` maps output names to values, `outputs` to their shapes. `block` is the
-    one whose body it is. `facts` are what was found out about it, kept for all its uses.
+    says how the body was written. `further` are the names of its inputs after the first: those that a block or network
+    declares, and the values of enclosing bodies that a nested one reads. `results` maps output names to values,
+    `outputs` to their shapes. `block` is the one whose body it is. `facts` are what was found out about it, kept for
+    all its uses.
     """
 
     form: Literal["list", "mapping", "branches"]
     sequential: bool
     nodes: tuple[Node, ...]
     in_shapes: tuple[Shape, ...]
-    captures: tuple[str, ...]
+    further: tuple[str, ...]
     results: dict[str | None, Ref]
     outputs: Outputs
     block: Block | None
@@ -88,13 +90,21 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A checked architecture: the whole graph, for `declared` parameters with the values `parameters`."""
+    """A checked architecture: the whole graph, for `declared` parameters with the values `parameters`.
+
+    `inputs` are the shapes of its inputs by their names.
+    """
 
     spec: Spec
     graph: Graph
     declared: dict[str, Parameter]
     parameters: dict[str, Any]
-    input: tuple[int, ...]
+    inputs: dict[str, Shape]
+
+    @property
+    def input(self) -> Shape:
+        """The shape of the first input."""
+        return next(iter(self.inputs.values()))
 
     @property
     def init(self) -> tuple[InitRule, ...]:

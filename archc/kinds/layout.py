@@ -14,13 +14,20 @@ from pydantic_core import PydanticCustomError
 
 from archc.expressions.tree import product_of
 from archc.kinds.arithmetic import is_expression
-from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
+from archc.kinds.base import AXES, Call, Fault, Inputs, Kind, Shape, Window, form, shown
 from archc.kinds.labels import listed, text
 from archc.kinds.registry import register
 from archc.kinds.types import integer
 from archc.limits import MAX_INTEGER
 
 MOST_AXES = 8
+
+DIMENSIONS = {
+    1: ("channels",),
+    **{1 + rank: ("channels", *axes) for rank, axes in AXES.items()},
+    **{rank: ("channels", *(f"axis{axis}" for axis in range(2, 1 + rank))) for rank in range(2 + max(AXES), MOST_AXES)},
+}
+"""What the elements of a shape are called, by its rank."""
 """Axes of a tensor, the batch among them."""
 
 

@@ -134,18 +134,24 @@ class ChosenCall:
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """A chain (`list` or `mapping`), or branches with their join."""
+    """A chain (`list` or `mapping`), or branches with their join; `inputs` are the names that it declares.
+
+    The first input flows into the first entry, and `input` is another name of it. Without names it is the only one.
+    """
 
     form: Literal["list", "mapping", "branches"]
     entries: tuple[Entry | Splice, ...]
     mark: Mark
     join: LayerCall | None = None
     outputs: dict[str, Reference] = field(default_factory=dict)
+    inputs: dict[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One place in a body: a layer, a block or a nested body, and where its input comes from.
+    """One place in a body: a layer, a block or a nested body, and where its inputs come from.
+
+    Without `sources` it takes what the entry before it gives.
 
     Without an element it is an entry that was reported as wrong: its result is unknown. If all of it is one layer, then
     `meant` is the kind that this is likely to be.
@@ -154,7 +160,7 @@ class Entry:
     name: Name | None
     element: LayerCall | BlockCall | ChosenCall | Body | None
     mark: Mark
-    source: Reference | None = None
+    sources: tuple[Reference, ...] = ()
     when: Expression | None = None
     auxiliary: bool = False
     meant: type[Kind] | None = None
@@ -195,7 +201,8 @@ class Block:
     """A body with parameters and a name.
 
     One that is not `sound` was reported as wrong where it is declared, so its uses are not looked at. The rules of
-    `init` set the weights of each instance as soon as it is made. `known` are the blocks that its file can name.
+    `init` set the weights of each instance as soon as it is made. `known` are the blocks that its file can name;
+    `inputs` are those of its body.
     """
 
     name: str
@@ -206,6 +213,17 @@ class Block:
     sound: bool = True
     init: tuple[InitRule, ...] = ()
     known: dict[str, Block] = field(default_factory=dict, repr=False)
+    inputs: dict[str, Mark] = field(default_factory=dict)
+
+    @property
+    def arity(self) -> int:
+        """The number of its inputs."""
+        return max(len(self.inputs), 1)
+
+    @property
+    def channels(self) -> list[str]:
+        """The names that its expressions have for the channels of its inputs."""
+        return ["in_channels", *(f"{name}_channels" for name in list(self.inputs)[1:])]
 
     @property
     def own(self) -> list[str]:
@@ -243,14 +261,17 @@ class Expectations:
 
 @dataclass(slots=True)
 class Spec:
-    """One network as its files say it; `problems` are the faults found so far."""
+    """One network as its files say it; `problems` are the faults found so far.
+
+    `inputs` are the shapes of its inputs by their names; an only one that `input` declares is called `input`.
+    """
 
     name: str
     stem: str
     description: str
     paper: str
-    input: tuple[int, ...]
-    input_mark: Mark
+    inputs: dict[str, tuple[int, ...]]
+    input_marks: dict[str, Mark]
     parameters: dict[str, Parameter]
     blocks: dict[str, Block]
     body: Body

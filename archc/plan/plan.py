@@ -46,7 +46,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The body's own input (0), or a value of a body around it that it takes as a further one."""
+    """An input of the body: its first (0), a further one that it declares, or a value of a body around it."""
 
     position: int = 0
     name: str = "x"
@@ -245,9 +245,9 @@ class ClassPlan:
     """A class of the source: a block, the network, or a nested body that is no plain chain.
 
     `hint` is the name of a nested body's entry. `declared` are the names of the spec's parameters in its order,
-    `locals` those that are derived from others. `rank` is that of its input. `results` are the shapes of its outputs
-    in the names of its parameters; a dimension that they cannot say is an attribute, one of `exports`, and its name
-    begins with a dot. `literal`: the class holds the values of its parameters, and serves these alone.
+    `locals` those that are derived from others. `ranks` are those of its inputs. `results` are the shapes of its
+    outputs in the names of its parameters; a dimension that they cannot say is an attribute, one of `exports`, and its
+    name begins with a dot. `literal`: the class holds the values of its parameters, and serves these alone.
     """
 
     name: str
@@ -263,12 +263,17 @@ class ClassPlan:
     block: Block | None = None
     owner: int = 0
     literal: bool = False
-    rank: int = 0
+    ranks: tuple[int, ...] = ()
     declared: tuple[str, ...] = ()
     annotations: Callable[[str], str] = str
     renamed: dict[str, Name] = field(default_factory=dict)
     classes: dict[int, str] = field(default_factory=dict)
     """The names of the classes of blocks, by the id of the block, for those that arguments name."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs that it declares, or `x` for an only one without a name."""
+        return list(self.body.body.inputs) or ["x"]
 
     @property
     def nested(self) -> bool:
