@@ -75,9 +75,9 @@ def describe_kind(name: str) -> str:
 
 
 def _describe_spec(row: dict[str, Any]) -> str:
-    parameters = ", ".join(f"{name}={value}" for name, value in row["parameters"].items())
+    parameters = ", ".join(f"{name}={value}" for name, value in row["arguments"].items())
     lines = [f"{row['name']}: {row['description']}", "", _inputs(row["inputs"])]
-    lines += [f"parameters: {parameters}"] if parameters else []
+    lines += [f"arguments: {parameters}"] if parameters else []
     lines += [f"paper: {row['paper']}"] if row["paper"] else []
     return "\n".join(lines)
 
@@ -102,7 +102,7 @@ def _specs() -> list[dict[str, Any]]:
             "paper": spec.paper,
             "input": list(next(iter(spec.inputs.values()))),
             "inputs": {name: list(shape) for name, shape in spec.inputs.items()},
-            "parameters": {name: _written(parameter.default) for name, parameter in spec.parameters.items()},
+            "arguments": {name: _written(parameter.default) for name, parameter in spec.parameters.items()},
         }
         for spec in specs
     ]

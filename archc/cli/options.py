@@ -415,7 +415,7 @@ def _settings(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _set(command: argparse.ArgumentParser, help: str = "set a parameter of the spec") -> None:
+def _set(command: argparse.ArgumentParser, help: str = "set an argument of the spec") -> None:
     command.add_argument(
         "--set",
         dest="settings",

@@ -130,7 +130,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "input": list(network.input),
         "inputs": [series.shape(given) for given in scan.inputs],
         "results": {name or "output": series.shape(made) for name, made in scan.outputs.items()},
-        "settings": {name: _literal(value) for name, value in architecture.parameters.items()},
+        "settings": {name: _literal(value) for name, value in architecture.arguments.items()},
         "parameters": summary.parameters,
         "training_parameters": summary.training_parameters,
         "macs": summary.macs,

@@ -55,7 +55,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
         block = Block(name, {}, description if isinstance(description, str) else "", mark)
         block.inputs = parser.inputs(keys.get("inputs"))
         block.sound = len(block.inputs) == len(keys.get("inputs") or ())
-        block.parameters = parser.parameters(keys.get("parameters"), frozenset(block.channels), required=True)
+        block.parameters = parser.parameters(keys.get("arguments"), frozenset(block.channels), required=True)
         parser.blocks[name] = block
         block.known = parser.blocks
         declared.append((block, keys))
@@ -74,7 +74,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
     for block in found:
         for name, mark in list(block.inputs.items())[1:]:
             for size in sorted(block.parameters.keys() & {f"{name}_{dimension}" for dimension in words}):
-                message = f"the parameter `{size}` has the name of a dimension of the input `{name}`"
+                message = f"the argument `{size}` has the name of a dimension of the input `{name}`"
                 parser.report("E0209", message, mark, help="rename one of them")
     return found
 

@@ -36,22 +36,22 @@ class BodyKeys(_Strict):
 class InitKeys(_Strict):
     """One rule of weight initialization."""
 
-    layers: str | list[str] = Field(
-        description="Layer types (`conv2d`), paths (`classifier.1`) and patterns (`backbone.*`) it applies to."
+    match: str | list[str] = Field(
+        description="Layer types (`conv2d`), paths (`classifier.1`) and patterns (`backbone.*`) that it applies to."
     )
     weight: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
     bias: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
 
 
 class BlockKeys(BodyKeys):
-    """A body with a name and parameters."""
+    """A body with a name and arguments."""
 
     inputs: list[str] | None = Field(
         None,
         min_length=1,
         description="Names of its inputs, which calls list in `from`; the first flows into the first entry.",
     )
-    parameters: dict[str, Any] | None = Field(None, description="Names with defaults; no default means required.")
+    arguments: dict[str, Any] | None = Field(None, description="Names with defaults; no default means required.")
     description: str | None = Field(None, description="One or two sentences; the docstring of the emitted class.")
     init: list[InitKeys] | None = Field(
         None, description="How to initialize the weights of each instance, right after it is made."
@@ -109,9 +109,9 @@ class SpecKeys(BodyKeys):
         min_length=1,
         description="Shapes of several inputs by their names, instead of `input`; the first enters the first entry.",
     )
-    parameters: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
+    arguments: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
     blocks: dict[str, BlockKeys] | None = Field(
-        None, description="Reusable blocks with parameters; each becomes a class."
+        None, description="Reusable blocks with arguments; each becomes a class."
     )
     import_: dict[str, list[str]] | None = Field(
         None,
@@ -135,8 +135,8 @@ class ExtendKeys(_Strict):
     inputs: dict[str, InputSize] | None = Field(
         None, min_length=1, description="Shapes of several inputs by their names (default: the other spec's)."
     )
-    parameters: dict[str, Any] | None = Field(
-        None, description="New values for parameters of the other spec, and further parameters."
+    arguments: dict[str, Any] | None = Field(
+        None, description="New values for arguments of the other spec, and further arguments."
     )
     blocks: dict[str, BlockKeys] | None = Field(
         None, description="Blocks in place of those with the same name, and further blocks."

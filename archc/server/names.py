@@ -24,7 +24,7 @@ def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str
     `extended` are the parameters of the network that the spec extends.
     """
     found: dict[str, Mark | None] = {**extended}
-    for declared in (root.get("parameters"), parameters_of(root, place)):  # a block may read those of the network
+    for declared in (root.get("arguments"), parameters_of(root, place)):  # a block may read those of the network
         if isinstance(declared, Map):
             found |= declared.keys_at
     for count in range(1, len(place.steps) + 1):
@@ -44,7 +44,7 @@ def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str
 
 def parameters_of(root: Map, place: Place) -> Map | None:
     """The parameters of the block that a place is in, or of the network."""
-    declared = _owner(root, place).get("parameters")
+    declared = _owner(root, place).get("arguments")
     return declared if isinstance(declared, Map) else None
 
 
