@@ -89,7 +89,7 @@ class Loader:
         body = None
         if "layers" in root or "branches" in root:
             names = parser.inputs(root.get("inputs"))
-            body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the network", names)
+            body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec", names)
         hand_down(body, blocks, parser)
         if body is not None:
             resolve_callees(body, parameters, parser.blocks, self.problems)
