@@ -214,7 +214,9 @@ def use_of(network: Network, block: Block, shapes: Shapes, values: Scope) -> Ins
     sources = tuple(Reference(name, None, mark) for name in inputs)
     entry = Entry(Name(("use",), mark, "use"), call, mark, sources)
     body = Body("mapping", (entry,), mark, outputs=outputs, inputs=dict.fromkeys(inputs, mark))
-    spec = dataclasses.replace(network.spec, body=body, parameters={}, init=(), inputs=inputs, problems=[])
+    spec = dataclasses.replace(
+        network.spec, body=body, parameters={}, init=(), inputs=inputs, input_marks=body.inputs, problems=[]
+    )
     use = evaluate(spec).graph.nodes[0].element
     assert isinstance(use, Instance)
     return use
