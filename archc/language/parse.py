@@ -116,6 +116,13 @@ class Parser:
             self.fail("E0203", "not a number", mark)
         return node
 
+    def read(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
+        """As `value`; UNKNOWN after a report."""
+        try:
+            return self.value(node, mark, scope)
+        except _Skip:
+            return UNKNOWN
+
     def pairs(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
         """A value as `value` reads it, a mapping as a tuple of pairs."""
         if not isinstance(node, Map):
@@ -192,10 +199,7 @@ class Parser:
             if nothing and not required:
                 self.report("E0206", f"the network's argument `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
-            try:
-                value = self.value(default, mark, scope | found.keys())
-            except _Skip:
-                value = UNKNOWN
+            value = self.read(default, mark, scope | found.keys())
             found[name] = Parameter(name, value, nothing, key_mark)
         return found
 
