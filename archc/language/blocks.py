@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from archc.expressions import free_names, tree_of
 from archc.kinds import KINDS
-from archc.kinds.layout import DIMENSIONS
+from archc.kinds.axes import DIMENSIONS
 from archc.language.header import BlockKeys
 from archc.language.initialization import parse_init
 from archc.language.names import class_name_fault

@@ -36,6 +36,7 @@ from archc.language.spec import (
     Reference,
     Splice,
 )
+from archc.language.unknown import unknown_layer
 from archc.language.validate import takes_list, validate
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, removal
@@ -582,9 +583,8 @@ class Parser:
             return self.block_call(self.blocks[target], mark, node, node_mark, scope, given)
         kind = KINDS.get(target)
         if kind is None:
-            help, fix = self.problems.suggest(target, [*self.blocks, *KINDS], mark)
-            help = help or "`archc list --kinds`"
-            self.fail("E0204", f"unknown layer or block `{target}`", mark, help=help, fix=fix)
+            message, help, fix = unknown_layer(target, [*self.blocks, *KINDS], mark, self.problems)
+            self.fail("E0204", message, mark, help=help, fix=fix)
         operands: tuple[Reference, ...] = ()
         if kind.many:
             operands, node = self._operands(kind, node, node_mark, scope)

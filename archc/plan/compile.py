@@ -31,7 +31,7 @@ from archc.expressions import (
 from archc.graph import Network
 from archc.kinds import Alternatives, Join, Kind
 from archc.kinds.arithmetic import Numbered
-from archc.kinds.layout import DIMENSIONS
+from archc.kinds.axes import DIMENSIONS
 from archc.language.parse import make_kind
 from archc.language.spec import (
     Block,

@@ -22,7 +22,7 @@ from archc.expressions import (
 from archc.kinds import Alternatives, Join, Kind
 from archc.kinds import Call as TorchCall
 from archc.kinds.arithmetic import Numbered
-from archc.kinds.layout import DIMENSIONS
+from archc.kinds.axes import DIMENSIONS
 from archc.plan.plan import (
     Layer,
     Shape,
