@@ -14,13 +14,15 @@ from archc.kinds.base import AXES
 from archc.language import Spec, load_file, load_text, override
 from archc.library import find_spec, is_foreign
 from archc.presentation import Summary, summarize
-from archc.problems import Problem, SpecError
+from archc.problems import Problem, SpecError, did_you_mean
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
 InputSize = tuple[int, ...]
+Inputs = InputSize | Mapping[str, InputSize]
+"""The size of the only input, or sizes of several by their names."""
 
 
 def load(spec: str | Path) -> Architecture:
@@ -44,7 +46,7 @@ def load_and_claims(spec: str | Path) -> tuple[Architecture, list[Problem]]:
 
 
 def open_network(
-    spec: str | Path, input: InputSize | None = None, settings: Mapping[str, Any] | None = None
+    spec: str | Path, input: Inputs | None = None, settings: Mapping[str, Any] | None = None
 ) -> tuple[Architecture, list[Problem]]:
     """Load a spec, or import a network from a file or from PyTorch code (`file.py:Class`), which archc runs.
 
@@ -57,6 +59,9 @@ def open_network(
         return architecture.configure(input, **settings), problems
     from archc.importing import import_
 
+    if isinstance(input, Mapping):
+        message = "an imported network has one input, whose size has no name"
+        raise SpecError([Problem("E0203", message, file=str(spec))])
     imported = import_(spec, input, settings=settings, weights=False)
     return loads(imported.text, f"{spec} as imported", imported.network.spec.stem), []
 
@@ -103,7 +108,9 @@ class Architecture:
 
     def __repr__(self) -> str:
         settings = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
-        return f"Architecture({self.name}, input={self.input}{settings})"
+        inputs = self.inputs
+        given = f"inputs={inputs}" if self._network.spec.body.inputs else f"input={self.input}"
+        return f"Architecture({self.name}, {given}{settings})"
 
     @property
     def name(self) -> str:
@@ -132,8 +139,13 @@ class Architecture:
 
     @property
     def input(self) -> InputSize:
-        """The shape of one input without the batch: (channels, height, width) of an image."""
+        """The shape of the first input without the batch: (channels, height, width) of an image."""
         return self._network.input
+
+    @property
+    def inputs(self) -> dict[str, InputSize]:
+        """The shapes of all inputs by their names; an only one without a name is called `input`."""
+        return dict(self._network.inputs)
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
@@ -150,21 +162,24 @@ class Architecture:
         """The smallest (height, width), or other sizes after the channels, at which the network runs as built."""
         return self.summary().min_input
 
-    def configure(self, input: InputSize | None = None, **arguments: Any) -> Architecture:
-        """Return a new architecture for another input size or other arguments. Raises SpecError."""
+    def configure(self, input: Inputs | None = None, **arguments: Any) -> Architecture:
+        """Return a new architecture for another input size or other arguments. Raises SpecError.
+
+        A tuple is the size of the first input; a mapping has sizes by the names of inputs.
+        """
         if input is None and not arguments:
             return self
         spec = self._network.spec
         settings = {**self._settings, **arguments}
-        size = self.input if input is None else _input_size(input, spec)
-        network = self._evaluator.network(override(spec, settings), size)
+        inputs = self.inputs if input is None else self.inputs | _input_sizes(input, spec)
+        network = self._evaluator.network(override(spec, settings), inputs)
         return Architecture(self._evaluator, network, settings, self._path)
 
-    def summary(self, input: InputSize | None = None) -> Summary:
+    def summary(self, input: Inputs | None = None) -> Summary:
         """Compute shapes, parameters, multiply-adds and receptive fields of every layer, and the totals."""
         return summarize(self.configure(input)._network)
 
-    def to_pandas(self, input: InputSize | None = None) -> DataFrame:
+    def to_pandas(self, input: Inputs | None = None) -> DataFrame:
         """Return a pandas.DataFrame with one row per layer. Raises ImportError if pandas is not installed."""
         from archc.presentation.frame import data_frame
 
@@ -182,28 +197,32 @@ class Architecture:
 
         return page(self)
 
-    def build(self, input: InputSize | None = None, **arguments: Any) -> nn.Module:
+    def build(self, input: Inputs | None = None, **arguments: Any) -> nn.Module:
         """Build the nn.Module with its initial weights. Raises SpecError, and ImportError without torch."""
         with needed_by("build"):
             from archc.build import build
 
         return build(self.configure(input, **arguments)._network)
 
-    def emit(self, input: InputSize | None = None, **arguments: Any) -> str:
+    def emit(self, input: Inputs | None = None, **arguments: Any) -> str:
         """Generate the PyTorch source, with the settings as defaults. Raises SpecError."""
         from archc.emit import emit_source
 
         return emit_source(self.configure(input, **arguments)._network)
 
 
-def _input_size(size: Any, spec: Spec) -> InputSize:
-    rank = len(spec.input)
-    if (
-        isinstance(size, tuple | list)
-        and len(size) == rank
-        and all(type(length) is int and 1 <= length < 2**31 for length in size)
-    ):
-        return tuple(size)
-    axes = ", ".join(("channels", *AXES[rank - 1])) if rank > 1 else "features,"
-    message = f"an input size of {spec.name} is ({axes}), got {size!r}"
-    raise SpecError([Problem("E0203", message, file=spec.source.name)])
+def _input_sizes(given: Any, spec: Spec) -> dict[str, InputSize]:
+    """The sizes of inputs by their names. Raises SpecError for one that an input cannot have."""
+    sizes = given if isinstance(given, Mapping) else {next(iter(spec.inputs)): given}
+    for name, size in sizes.items():
+        if name not in spec.inputs:
+            help = did_you_mean(name, spec.inputs) or f"its inputs are {', '.join(f'`{n}`' for n in spec.inputs)}"
+            problem = Problem("E0203", f"{spec.name} has no input `{name}`", file=spec.source.name, help=help)
+            raise SpecError([problem])
+        rank = len(spec.inputs[name])
+        lengths = size if isinstance(size, tuple | list) else ()
+        if len(lengths) != rank or not all(type(length) is int and 1 <= length < 2**31 for length in lengths):
+            axes = ", ".join(("channels", *AXES[rank - 1])) if rank > 1 else "features,"
+            what = f"an input size of {spec.name}" if len(spec.inputs) == 1 else f"the size of `{name}`"
+            raise SpecError([Problem("E0203", f"{what} is ({axes}), got {size!r}", file=spec.source.name)])
+    return {name: tuple(size) for name, size in sizes.items()}

@@ -58,7 +58,7 @@ def test_an_onnx_file_keeps_layers_keys_and_dynamic_axes(net: str) -> None:
 
     assert exported.reference == f"onnxruntime {onnxruntime.__version__}"
     assert [found.difference <= 1e-5 for found in exported.comparisons] == [True, True]
-    assert exported.comparisons[0].shapes == ((2, 2, 8, 8), (3, 2, 8, 8), (2, 2, 40, 40))
+    assert exported.comparisons[0].shapes == (((2, 2, 8, 8),), ((3, 2, 8, 8),), ((2, 2, 40, 40),))
     graph: Any = onnx.load("net.onnx").graph
     counts = Counter(node.op_type for node in graph.node)
     assert {"Conv": 2, "BatchNormalization": 1, "Relu": 1, "Add": 1, "Gemm": 1}.items() <= counts.items()

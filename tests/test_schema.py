@@ -45,6 +45,7 @@ SEMANTIC = {
     "E0222": "which layers the network has",
     "E0223": "what is read by nothing",
     "E0224": "which entries the other file has",
+    "E0225": "how many inputs a block has",
     "E0301": "shapes",
     "E0302": "shapes",
     "E0317": "shapes",
@@ -69,9 +70,9 @@ SEMANTIC = {
 """Codes that are beyond any schema, and what it would have to know."""
 
 STRUCTURAL = {
-    "E0210_from_a_list",
     "E0210_number_in_a_list",
     "E0215_import_outside",
+    "E0225_list_of_one",
     "E0310_no_inputs",
     "E0310_three_to_subtract",
 }
@@ -102,6 +103,7 @@ BEYOND = {
     "E0211_expression": "the grammar of expressions",
     "E0211_too_long": "the grammar of expressions",
     "E0217_two_layers": "that of many keys only one may stand there",
+    "E0218_inputs_of_a_list": "whether `layers` beside it is a list",
     "E0218_reads_out_of_a_list": "what a reference crosses",
     "E0219_auxiliary_in_block": "a block's entries are the network's entries to it",
     "E0219_head_with_outputs": "how many outputs a block has",

@@ -56,6 +56,7 @@ class Body(nn.Module):
         # Each child takes the previous result, so no wiring is needed.
         self._chain = (
             not (named or heads)
+            and slots == len(steps) + 1  # there is one input
             and [place for _, place in results] == [(len(steps), None)]
             and [step.child for step in steps] == list(children)
             and all(step.sources == ((at, None),) and step.bare is None for at, step in enumerate(steps))

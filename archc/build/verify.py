@@ -31,7 +31,7 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
     with torch.no_grad():
         parameter = next(model.parameters(), None)
         device = parameter.device if parameter is not None else torch.device("cpu")
-        model.eval()(torch.zeros(1, *network.input, device=device))
+        model.eval()(*[torch.zeros(1, *shape, device=device) for shape in network.inputs.values()])
         for node in network.graph.nodes:
             if node.auxiliary:
                 inputs = [torch.zeros(1, *shape, device=device) for shape in node.in_shapes]

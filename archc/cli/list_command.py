@@ -76,10 +76,16 @@ def describe_kind(name: str) -> str:
 
 def _describe_spec(row: dict[str, Any]) -> str:
     parameters = ", ".join(f"{name}={value}" for name, value in row["arguments"].items())
-    lines = [f"{row['name']}: {row['description']}", "", f"input: {form(row['input'])}"]
+    lines = [f"{row['name']}: {row['description']}", "", _inputs(row["inputs"])]
     lines += [f"arguments: {parameters}"] if parameters else []
     lines += [f"paper: {row['paper']}"] if row["paper"] else []
     return "\n".join(lines)
+
+
+def _inputs(inputs: dict[str, Any]) -> str:
+    if len(inputs) > 1:
+        return f"inputs: {', '.join(f'{name} {form(shape)}' for name, shape in inputs.items())}"
+    return f"input: {form(next(iter(inputs.values())))}"
 
 
 def _specs() -> list[dict[str, Any]]:
@@ -94,7 +100,8 @@ def _specs() -> list[dict[str, Any]]:
             "class": spec.name,
             "description": spec.description,
             "paper": spec.paper,
-            "input": list(spec.input),
+            "input": list(next(iter(spec.inputs.values()))),
+            "inputs": {name: list(shape) for name, shape in spec.inputs.items()},
             "arguments": {name: _written(parameter.default) for name, parameter in spec.parameters.items()},
         }
         for spec in specs

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 if TYPE_CHECKING:
-    from archc.architecture import Architecture
+    from archc.architecture import Architecture, Inputs
 
 
 def add(name: str, command: argparse.ArgumentParser) -> None:
@@ -406,7 +406,13 @@ def _spec(command: argparse.ArgumentParser) -> None:
 
 def _settings(command: argparse.ArgumentParser) -> None:
     _set(command)
-    command.add_argument("--input", type=input_size, metavar="CxHxW", help="use another input size")
+    command.add_argument(
+        "--input",
+        action="append",
+        type=named_size,
+        metavar="[NAME=]CxHxW",
+        help="use another input size; with NAME, of one of several inputs",
+    )
 
 
 def _set(command: argparse.ArgumentParser, help: str = "set an argument of the spec") -> None:
@@ -426,7 +432,7 @@ def configured(spec: str, given: Any) -> Architecture:
     from archc.architecture import open_network
     from archc.problems import SpecError
 
-    architecture, problems = open_network(spec, given.input, dict(given.settings))
+    architecture, problems = open_network(spec, sizes_of(given.input), dict(given.settings))
     if problems:
         raise SpecError(problems)
     return architecture
@@ -438,6 +444,21 @@ def input_size(text: str) -> tuple[int, ...]:
     if len(parts) > 4 or not all(part.isascii() and part.isdigit() and 0 < int(part[:12]) < 2**31 for part in parts):
         raise argparse.ArgumentTypeError(f"expected channels x height x width, such as 3x224x224, got {text!r}")
     return tuple(map(int, parts))
+
+
+def named_size(text: str) -> tuple[str, tuple[int, ...]]:
+    """`image=3x224x224` as ("image", (3, 224, 224)); without a name, which is that of the only input, it is empty."""
+    name, _, size = text.rpartition("=")
+    if "=" in text and not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"expected NAME=CxHxW, such as image=3x224x224, got {text!r}")
+    return name, input_size(size)
+
+
+def sizes_of(given: list[tuple[str, tuple[int, ...]]] | None) -> Inputs | None:
+    """The sizes of `--input`: the last one alone if it has no name."""
+    if not given:
+        return None
+    return given[-1][1] if not given[-1][0] else {name: size for name, size in given if name}
 
 
 def setting(text: str) -> tuple[str, Any]:

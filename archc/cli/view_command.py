@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from archc.architecture import Architecture, open_network
+from archc.cli.options import sizes_of
 from archc.cli.watch import watch
 from archc.explorer.server import Server
 from archc.explorer.state import Live
@@ -24,7 +25,7 @@ def run(given: Any) -> NoReturn:
     """Serve the explorer of a spec, and watch its files until the process is interrupted."""
 
     def read() -> tuple[Architecture, list[Problem]]:
-        return open_network(given.spec, given.input, dict(given.settings))
+        return open_network(given.spec, sizes_of(given.input), dict(given.settings))
 
     live = Live(read, given.spec)
     try:

@@ -57,6 +57,7 @@ def _figures(summary: Summary) -> Figures:
         "macs": summary.macs,
         "receptive_field": _receptive_field(summary),
         "input": summary.input,
+        "inputs": summary.inputs,
         "outputs": summary.outputs,
         "min_input": summary.min_input,
         "layers": len(summary.layers),

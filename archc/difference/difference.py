@@ -140,7 +140,7 @@ class Difference:
     @property
     def input(self) -> bool:
         """True if the specs declare different input sizes."""
-        inputs = [side.figures["input"] for side in (self.before, self.after) if "input" in side.figures]
+        inputs = [side.figures["inputs"] for side in (self.before, self.after) if "inputs" in side.figures]
         return len(inputs) == 2 and inputs[0] != inputs[1]
 
     @property

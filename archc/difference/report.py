@@ -46,8 +46,10 @@ def settings(difference: Difference) -> list[Row]:
     """The input and each argument that differ, with their values and their effects."""
     rows: list[Row] = []
     if difference.input:
-        before, after = (form(side.figures["input"]) for side in (difference.before, difference.after))
-        rows.append(("input", f"{before} → {after}"))
+        before, after = (side.figures["inputs"] for side in (difference.before, difference.after))
+        for name in [name for name in before | after if before.get(name) != after.get(name)]:
+            shown = [form(shapes[name]) if name in shapes else "none" for shapes in (before, after)]
+            rows.append((name, " → ".join(shown)))
     for one in difference.settings:
         rows.append((one.name, f"{_setting(one.before)} → {_setting(one.after)}"))
         if follows := _follows(one):

@@ -212,8 +212,8 @@ class _Reader:
             case Kind():
                 values, tensors = element.settled(node.in_shapes), element.tensors(node.in_shapes)
             case Instance():
-                body = self.body(element.graph, frozenset(element.block.parameters) | {"in_channels"})
-                values = {name: value for name, value in element.arguments.items() if name != "in_channels"}
+                body = self.body(element.graph, frozenset(element.arguments))
+                values = {name: element.arguments[name] for name in element.block.parameters}
             case Graph():
                 body = self.body(element, scope)
         arguments = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from archc.drawing.entries import Level, Words, own_words, single
@@ -76,10 +76,11 @@ def _whole(network: Network, level: Level) -> Picture:
     spec, cost = network.spec, graph_cost(network.graph)
     outputs = _outputs(network.graph)
     shapes = ", ".join(form(shape) for shape in outputs.values())
-    figures = (
-        f"{form(network.input)} → {shapes} · {amount(cost.parameters)} parameters · {amount(cost.macs)} multiply-adds"
+    given = ", ".join(map(form, network.inputs.values()))
+    figures = f"{given} → {shapes} · {amount(cost.parameters)} parameters · {amount(cost.macs)} multiply-adds"
+    body = _with_terminals(
+        body_of(network.graph, ("",), level), _inputs(network.graph, next(iter(network.inputs))), outputs
     )
-    body = _with_terminals(body_of(network.graph, ("",), level), network.input, outputs)
     description = f"{spec.name}, a neural network: {spec.description.rstrip('.') or 'layers and shapes'}. {figures}."
     return Picture(spec.name, spec.description, figures, description, body)
 
@@ -91,7 +92,7 @@ def _block(network: Network, name: str, level: Level) -> Picture:
     named = [(path, call) for path, call in calls if call.block.name == name]
     if named:
         (path, call), *others = named
-        given = [f"{key} = {text(value)}" for key, value in call.arguments.items() if key != "in_channels"]
+        given = [f"{key} = {text(value)}" for key, value in call.arguments.items() if key in call.block.parameters]
         which = f"as {path}, the first of {len(named)}" if others else f"as {path}"
         figures = f"{which}: {', '.join(given)}" if given else which
         return _inner(name, call.block.description, figures, path, call.graph, level, own_words(call))
@@ -107,32 +108,54 @@ def _block(network: Network, name: str, level: Level) -> Picture:
 def _inner(title: str, subtitle: str, figures: str, path: str, graph: Graph, level: Level, words: Words) -> Picture:
     body = body_of(graph, (f"{path}.",), level, words)
     outputs = _outputs(graph)
-    given = graph.in_shapes[0]
-    description = f"{title}: {form(given)} to {', '.join(form(shape) for shape in outputs.values())}. {figures}"
+    given = _inputs(graph)
+    inputs = ", ".join(map(form, given.values()))
+    description = f"{title}: {inputs} to {', '.join(form(shape) for shape in outputs.values())}. {figures}"
     return Picture(title, subtitle, figures, description.strip(), _with_terminals(body, given, outputs))
 
 
-def inside(graph: Graph) -> Picture:
-    """The content of a body without a title, for a page that has the heading; paths are relative to the body."""
+def inside(graph: Graph, first: str = "") -> Picture:
+    """The content of a body without a title, for a page that has the heading; paths are relative to the body.
+
+    `first` is the name of its first input, if no block declares it.
+    """
     body = body_of(graph, ("",), Level(), fused=not single(graph, {}))
-    return Picture("", "", "", "", _with_terminals(body, graph.in_shapes[0], _outputs(graph)))
+    return Picture("", "", "", "", _with_terminals(body, _inputs(graph, first), _outputs(graph)))
+
+
+def _inputs(graph: Graph, first: str = "") -> dict[str, Size]:
+    """The shapes of a body's inputs by their names."""
+    declared = graph.block.inputs if graph.block is not None else ()
+    names = (first or next(iter(declared), "input"), *graph.further)
+    return dict(zip(names, graph.in_shapes, strict=True))
 
 
 def _outputs(graph: Graph) -> dict[str, Size]:
     return {name or "output": shape for name, shape in graph.outputs.items()}
 
 
-def _with_terminals(body: Body, given: Size, outputs: dict[str, Size]) -> Body:
+def _with_terminals(body: Body, inputs: dict[str, Size], outputs: dict[str, Size]) -> Body:
     """The body with boxes for its inputs and outputs."""
-    items: list[Item] = [Terminal("input", given), *body.items]
-    edges = [Edge(BEGIN, 0, given)]
+    items: list[Item] = [*(Terminal(*given) for given in inputs.items()), *body.items]
+    edges = [Edge(BEGIN, at, shape) for at, shape in enumerate(inputs.values())]
     names = iter(outputs.items())
-    for edge in body.edges:
-        target = edge.target + 1
+    for edge in (part for whole in body.edges for part in _by_input(whole, body.inputs, list(inputs.values()))):
+        target = edge.target + len(inputs)
         if edge.target == END:
             items.append(Terminal(*next(names)))
             target = len(items) - 1
             edge = edge._replace(label="")  # the terminal shows it
             edges.append(Edge(target, END, edge.shape))
-        edges.append(edge._replace(source=edge.source + 1, target=target))
+        edges.append(edge._replace(source=edge.source + len(inputs), target=target))
     return Body(items, edges, results=body.results)
+
+
+def _by_input(edge: Edge, names: Sequence[str | None], shapes: Sequence[Size]) -> Iterator[Edge]:
+    """An edge, or one for each of the inputs that it carries: their sources count backwards from the first item."""
+    if edge.source != BEGIN:
+        yield edge
+        return
+    for at, name in enumerate(names):
+        uses = tuple([(None, slot) for output, slot in edge.uses if output == name])
+        if uses:
+            yield Edge(at - len(names), edge.target, shapes[at], "", uses)

@@ -26,7 +26,7 @@ def body_of(
     `fused`: layers may share a box. `words` says how to write values.
     """
     collector = Collector(level, prefixes, fused and not level.everything)
-    inputs = (None, *graph.captures)
+    inputs = (None, *graph.further)
     given = tuple(Value(BEGIN, name, shape) for name, shape in zip(inputs, graph.in_shapes, strict=True))
     results = collector.unfold(graph, given, words or {})
     units = collector.units(results)

@@ -67,8 +67,9 @@ def forward(constructor: Constructor) -> Forward:
     body = constructor.plan.body
     names = Names(RESERVED)
     inside = {make.name for make in body.makes() if isinstance(make.name, str)}
-    inputs: dict[Key, str] = {("input", 0): "x"}
-    for position, capture in enumerate(body.captures, 1):
+    inputs: dict[Key, str] = {("input", at): name for at, name in enumerate(constructor.plan.inputs)}
+    names.taken |= set(inputs.values())
+    for position, capture in enumerate(body.captures, len(inputs)):
         source = capture.value.source
         assert isinstance(source, Input)
         own = f"{source.name}_in" if source.name in inside else source.name
@@ -554,7 +555,7 @@ class _Statements:
             return None
         branch = self.writer.names.take("branch", "branch_")
         rest = tuple(keyword(name, document(value)) for name, value in step.what.function.keywords)
-        each = f"[{branch}(x) for {branch} in self.children()]"
+        each = f"[{branch}({self.given['input', 0]}) for {branch} in self.children()]"
         return Group(f"{step.what.function.target}(", (each, *rest), ")"), True
 
     def gathered(self, join: Make) -> str:

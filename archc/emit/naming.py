@@ -32,8 +32,8 @@ def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
         assert first.block is not None
         if plan.block.mark.source is not first.block.mark.source:
             longer = camel(PurePath(plan.block.mark.source.name).stem) + plan.name
-        elif plan.rank != first.rank:
-            longer += f"{plan.rank - 1}d" if plan.rank > 1 else "Vector"
+        elif plan.ranks != first.ranks:
+            longer += "".join(f"{rank - 1}d" if rank > 1 else "Vector" for rank in dict.fromkeys(plan.ranks))
         found[id(plan)] = names.take(plan.name if class_name_fault(longer) else longer)
     for plan in classes[:-1]:
         if plan.block is None:

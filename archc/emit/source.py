@@ -63,7 +63,7 @@ def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, d
     )
     body, lines = unmarked(marked_body)
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]
-    shapes = "×".join(map(str, network.input)) if comments else ""
+    shapes = _listed(["×".join(map(str, shape)) for shape in network.inputs.values()]) if comments else ""
     header = template_text(
         "header.py.jinja",
         title=_title(network),
@@ -74,6 +74,12 @@ def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, d
     )
     before = header.count("\n") + 1
     return f"{header}\n{body}", {part: [before + line for line in found] for part, found in lines.items()}
+
+
+def _listed(shapes: list[str]) -> str:
+    """The shapes of the inputs as the header names them."""
+    *others, last = shapes
+    return f"inputs of {', '.join(others)} and {last}" if others else f"an input of {last}"
 
 
 def matched(graph: Graph, body: BodyPlan) -> Iterator[tuple[Node, Make | None]]:

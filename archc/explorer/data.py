@@ -128,6 +128,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "description": network.spec.description,
         "paper": network.spec.paper,
         "input": list(network.input),
+        "inputs": [series.shape(given) for given in scan.inputs],
         "results": {name or "output": series.shape(made) for name, made in scan.outputs.items()},
         "settings": {name: _literal(value) for name, value in architecture.arguments.items()},
         "parameters": summary.parameters,

@@ -22,7 +22,7 @@ def draw_insides(network: Network, nodes: Sequence[Node]) -> tuple[list[str], li
 
     Paths in them are relative to the block, so that all its instances can share the picture.
     """
-    pictures = [_inside(network.graph)]
+    pictures = [_inside(network.graph, next(iter(network.inputs)))]
     numbers: dict[int, int] = {}
     for node in nodes:
         block = node.element
@@ -32,5 +32,5 @@ def draw_insides(network: Network, nodes: Sequence[Node]) -> tuple[list[str], li
     return pictures, [numbers.get(id(node.graph), -1) for node in nodes]
 
 
-def _inside(graph: Graph) -> str:
-    return render(sheet_of([inside(graph)], aspect=ASPECT, legend=False), styled=False)
+def _inside(graph: Graph, first: str = "") -> str:
+    return render(sheet_of([inside(graph, first)], aspect=ASPECT, legend=False), styled=False)

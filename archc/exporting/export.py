@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from archc.architecture import Architecture, InputSize, load
+from archc.architecture import Architecture, Inputs, load
 from archc.build import build, load_weights
 from archc.build.body import Body
 from archc.build.random_weights import random_weights
@@ -40,7 +40,7 @@ class Format(Protocol):
     content: bytes
     reference: str
 
-    def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
+    def run(self, state: Mapping[str, Tensor] | None, *inputs: Tensor) -> list[Tensor]:
         """The outputs for a batch, in the network's order."""
 
 
@@ -49,7 +49,7 @@ def export(
     output: str | Path,
     *,
     weights: str | Path | None = None,
-    input: InputSize | None = None,
+    input: Inputs | None = None,
     dynamic: Sequence[str] = (),
     **parameters: Any,
 ) -> Exported:
@@ -104,12 +104,13 @@ def _inference_module(network: Network, weights: Path | None) -> nn.Module:
 
 
 def _exported(network: Network, model: nn.Module, axes: Axes, path: Path) -> Format:
-    marks: Any = (dict.fromkeys(axes.positions, torch.export.Dim.DYNAMIC),)
+    marks: Any = tuple(dict.fromkeys(positions, torch.export.Dim.DYNAMIC) for positions in axes.positions)
     names = tuple(network.graph.results)
     try:
         with _quiet():
             shapes = (marks,) if _takes_any_number(model) else marks
-            program = torch.export.export(model, (torch.zeros(axes.sample),), dynamic_shapes=shapes, strict=False)
+            sample = tuple(map(torch.zeros, axes.sample))
+            program = torch.export.export(model, sample, dynamic_shapes=shapes, strict=False)
             if path.suffix.lower() == ".pt2":
                 from archc.exporting.pt2 import Pt2
 
@@ -118,7 +119,7 @@ def _exported(network: Network, model: nn.Module, axes: Axes, path: Path) -> For
 
             blocks = (Body, nn.Sequential)
             titles = {at: each._get_name() for at, each in model.named_modules() if isinstance(each, blocks)}
-            return OnnxFile(program, axes, names, titles)
+            return OnnxFile(program, dict(zip(network.inputs, axes.positions, strict=True)), names, titles)
     except MemoryError:
         raise
     except Exception as error:  # PyTorch's exporters raise classes of many modules
@@ -163,16 +164,16 @@ def _compared(network: Network, model: nn.Module, made: Format, axes: Axes, path
     for weights, state in (("random weights", random_weights(own)), ("the weights in the file", None)):
         model.load_state_dict(own if state is None else state)
         differences = []
-        for shape in axes.checks:
-            x = torch.randn(shape, generator=generator)
-            wanted = outputs_of(model, x, tuple(network.graph.results))
+        for shapes in axes.checks:
+            inputs = [torch.randn(shape, generator=generator) for shape in shapes]
+            wanted = outputs_of(model, tuple(network.graph.results), *inputs)
             try:
-                ran = made.run(state, x)
+                ran = made.run(state, *inputs)
             except Exception as error:  # a guard of torch.export, or what onnxruntime raises
-                what = f"{made.reference} cannot run the exported network for a batch of {form(shape)}"
+                what = f"{made.reference} cannot run the exported network for a batch of {', '.join(map(form, shapes))}"
                 raise _refused(what, axes, path, error) from None
             difference = relative_difference(ran, wanted)
-            if not difference <= TOLERANCE and not difference <= 8 * _rounding(network, model, x, wanted):
+            if not difference <= TOLERANCE and not difference <= 8 * _rounding(network, model, inputs, wanted):
                 what = f"{made.reference} computes other outputs than PyTorch: they differ by {difference:.1e}"
                 raise SpecError([Problem("E0506", f"{what}, with {weights}", file=str(path))])
             differences.append(difference)
@@ -180,10 +181,10 @@ def _compared(network: Network, model: nn.Module, made: Format, axes: Axes, path
     return tuple(found)
 
 
-def outputs_of(model: nn.Module, x: Tensor, names: Sequence[str | None]) -> list[Tensor]:
+def outputs_of(model: nn.Module, names: Sequence[str | None], *inputs: Tensor) -> list[Tensor]:
     """The outputs of a built module, in the order of the spec."""
     with torch.inference_mode():
-        found = model(x)
+        found = model(*inputs)
     return [found[name] for name in names] if isinstance(found, dict) else [found]
 
 
@@ -201,7 +202,7 @@ def relative_difference(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> fl
     return largest
 
 
-def _rounding(network: Network, model: nn.Module, x: Tensor, single: Sequence[Tensor]) -> float:
+def _rounding(network: Network, model: nn.Module, inputs: Sequence[Tensor], single: Sequence[Tensor]) -> float:
     """The difference between PyTorch's outputs and the same in double precision, an estimate of rounding errors."""
-    double = outputs_of(deepcopy(model).double(), x.double(), tuple(network.graph.results))
+    double = outputs_of(deepcopy(model).double(), tuple(network.graph.results), *[x.double() for x in inputs])
     return relative_difference(single, double)

@@ -10,11 +10,12 @@ from pathlib import Path
 class Comparison:
     """A comparison of the file's outputs with PyTorch's: the weights, the inputs, and the largest difference.
 
-    `difference` is relative to the largest output; 0.0 means bit-equal.
+    `shapes` are, for each comparison, those of the inputs with the batch. `difference` is relative to the largest
+    output; 0.0 means bit-equal.
     """
 
     weights: str
-    shapes: tuple[tuple[int, ...], ...]
+    shapes: tuple[tuple[tuple[int, ...], ...], ...]
     difference: float
 
 
@@ -30,7 +31,7 @@ class Exported:
     def __str__(self) -> str:
         lines = [f"dynamic: {', '.join(self.dynamic)}"] if self.dynamic else []
         for comparison in self.comparisons:
-            inputs = ", ".join("×".join(map(str, shape)) for shape in comparison.shapes)
+            inputs = ", ".join(" and ".join("×".join(map(str, shape)) for shape in one) for one in comparison.shapes)
             found = f"differ by at most {comparison.difference:.1e}" if comparison.difference else "are equal"
             lines.append(f"{self.reference}, {comparison.weights}, inputs {inputs}: outputs {found}")
         return "\n".join(lines)

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from archc.exporting.axes import Axes
 
 _MOST_BYTES = 2**31 - 1
 """The maximum size of a protocol buffer file."""
 
 
 class OnnxFile:
-    """The content of the file; `run` executes it with onnxruntime. `titles` are the names of blocks by path."""
+    """The content of the file; `run` executes it with onnxruntime.
+
+    `inputs` are the names of the dynamic axes of each input by position, `titles` the names of blocks by path.
+    """
 
     def __init__(
         self,
         program: torch.export.ExportedProgram,
-        axes: Axes,
+        inputs: Mapping[str, Mapping[int, str]],
         names: Sequence[str | None],
         titles: Mapping[str, str],
     ) -> None:
         import onnxruntime
 
         outputs = [name or "output" for name in names]
-        self._model = _noted(_named(_converted(program, outputs), axes), titles)
+        self._model = _noted(_named(_converted(program, list(inputs), outputs), inputs.values()), titles)
+        self._inputs = list(inputs)
         if self._model.ByteSize() > _MOST_BYTES:
             raise ValueError("an .onnx file can hold 2 GiB at most; export to .pt2")
         self.content: bytes = self._model.SerializeToString()
@@ -36,11 +38,12 @@ class OnnxFile:
         self._weights: Mapping[str, Tensor] | None = None
         self._session = _session(self.content)
 
-    def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
+    def run(self, state: Mapping[str, Tensor] | None, *inputs: Tensor) -> list[Tensor]:
         """The outputs for a batch, optionally with other weights."""
         if state is not self._weights:
             self._weights, self._session = state, _session(self._with(state))
-        return [torch.from_numpy(found) for found in self._session.run(None, {"input": x.numpy()})]
+        given = {name: x.numpy() for name, x in zip(self._inputs, inputs, strict=True)}
+        return [torch.from_numpy(found) for found in self._session.run(None, given)]
 
     def _with(self, state: Mapping[str, Tensor] | None) -> bytes:
         if state is None:
@@ -63,7 +66,7 @@ def _session(content: bytes) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _converted(program: torch.export.ExportedProgram, outputs: list[str]) -> Any:
+def _converted(program: torch.export.ExportedProgram, inputs: list[str], outputs: list[str]) -> Any:
     """Convert the model with PyTorch, but without its optimizer, which merges batch norms into convolutions.
 
     Only shape computations and constants are folded: every layer stays a node, and every weight keeps its key.
@@ -71,7 +74,7 @@ def _converted(program: torch.export.ExportedProgram, outputs: list[str]) -> Any
     from onnxscript.optimizer import fold_constants, remove_unused_nodes
 
     made = torch.onnx.export(
-        program, input_names=["input"], output_names=outputs, dynamo=True, verbose=False, optimize=False
+        program, input_names=inputs, output_names=outputs, dynamo=True, verbose=False, optimize=False
     )
     assert made is not None
     model: Any = made.model
@@ -86,10 +89,13 @@ def _converted(program: torch.export.ExportedProgram, outputs: list[str]) -> Any
     return made.model_proto
 
 
-def _named(model: Any, axes: Axes) -> Any:
+def _named(model: Any, axes: Iterable[Mapping[int, str]]) -> Any:
     """Rename the symbolic dimensions of the model to archc's names of the axes."""
-    dimensions = model.graph.input[0].type.tensor_type.shape.dim
-    symbols = {dimensions[position].dim_param: name for position, name in axes.positions.items()}
+    symbols = {
+        value.type.tensor_type.shape.dim[position].dim_param: name
+        for value, positions in zip(model.graph.input, axes, strict=True)
+        for position, name in positions.items()
+    }
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         for dimension in value.type.tensor_type.shape.dim:
             if dimension.dim_param:

@@ -23,7 +23,7 @@ class Pt2:
         self._own = {key: value.clone() for key, value in self._module.state_dict().items()}
         self._names = tuple(names)
 
-    def run(self, state: Mapping[str, Tensor] | None, x: Tensor) -> list[Tensor]:
+    def run(self, state: Mapping[str, Tensor] | None, *inputs: Tensor) -> list[Tensor]:
         """The outputs for a batch, optionally with other weights."""
         self._module.load_state_dict(self._own if state is None else state)
-        return outputs_of(self._module, x, self._names)
+        return outputs_of(self._module, self._names, *inputs)

@@ -23,8 +23,8 @@ def overwrite_problems(network: Network) -> Iterator[Problem]:
     """A problem for every in-place layer whose input has another reader."""
     if _clear(network.graph):
         return
-    memory = _Memory()
-    for value in flow(network.graph, (0,), memory.layer).values():
+    memory = _Memory(len(network.inputs))
+    for value in flow(network.graph, tuple(range(len(memory.storage))), memory.layer).values():
         memory.readers[value].append(_CALLER)
     for step, who in memory.clashes():
         call, mark = step.node.call, step.node.mark
@@ -79,10 +79,10 @@ class _Step(NamedTuple):
 class _Memory:
     """The layers of a network in order and, for each tensor, its memory and its readers."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int) -> None:
         self.steps: list[_Step] = []
-        self.storage = [0]
-        self.readers = [[_CALLER]]
+        self.storage = list(range(inputs))
+        self.readers = [[_CALLER] for _ in range(inputs)]
 
     def layer(self, node: Node, kind: Kind, given: tuple[int, ...], path: str) -> dict[str | None, int]:
         """Add a layer with its inputs; return its outputs."""

@@ -71,7 +71,7 @@ def meant(entry: Entry) -> type[Kind] | None:
 def stand_in(frame: Frame, entry: Entry, assumption: Assumption) -> Node | None:
     """A node in place of a faulty entry; None if nothing can be assumed about it."""
     kind = meant(entry)
-    ref = frame.last if entry.source is None else frame.names.get(entry.source.name, frame.last)
+    ref = frame.names.get(entry.sources[0].name, frame.last) if entry.sources else frame.last
     x = None if ref.node >= 0 and ref.output is None and not frame.outputs(ref) else frame.outputs(ref).get(ref.output)
     if kind is None or x is None:
         return None

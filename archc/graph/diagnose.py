@@ -27,7 +27,7 @@ class Diagnosis:
             self.problems.add(problem)
         extended = spec.body.mark.source is not spec.source
         self.origin = (f"{spec.source.name} (which extends it)",) if extended else ()
-        self.frame = Frame(spec.body, spec.input)
+        self.frame = Frame(spec.body, tuple(spec.inputs.values()))
         self.reported = 0
         self.doubtful = bool(spec.problems)
         """Whether anything was reported, so that some values may be unknown."""
@@ -64,6 +64,8 @@ class Diagnosis:
         help, fix = self.problems.suggest(name, names, mark)
         if below:
             help, fix = f"`{name}` is defined below: an entry can only refer to entries above it", None
+        elif self.frame.in_block and fix is None:
+            help += f"; for a value from outside the block, declare `inputs: [x, {name}]` and pass it in `from`"
         self.report("E0210", f"`{name}` is not an entry above this line", mark, help=help, fix=fix)
 
     def unread(self, nodes: list[Node]) -> None:
@@ -96,8 +98,9 @@ class Diagnosis:
         )
         if not note or size is None:
             return note, ""
+        name = next(iter(self.spec.inputs))
         own = f"[{leaves[0].node.in_shapes[leaves[0].operand][0]}, {size[0]}, {size[1]}]"
-        return note, f"`input: {own}` is large enough; or use a smaller kernel, or more padding"
+        return note, f"`{name}: {own}` is large enough; or use a smaller kernel, or more padding"
 
     def join_fault(self, fault: Fault, name: str, mark: Mark, odd: Ref, right: Ref) -> None:
         """Report an input of a join that doesn't match another one, `right`.
@@ -138,19 +141,21 @@ class Diagnosis:
         if floor:
             lead = f"{floor}: write "
             yield from (Proposal(text, fix, lead=lead) for text, fix in paddings)
-            yield from (Proposal(f"`input: {fix.text}`", fix, lead=lead) for fix in self._inputs(shape, wanted))
+            name = next(iter(self.spec.inputs))
+            yield from (Proposal(f"`{name}: {fix.text}`", fix, lead=lead) for fix in self._inputs(shape, wanted))
 
     def _inputs(self, shape: Shape, wanted: Shape) -> Iterator[Fix]:
-        """Inputs near the spec's that are divisible by more strides, on the axes on which two shapes differ."""
-        tried = {tuple(self.spec.input)}
+        """Sizes near the spec's first input that are divisible by more strides, on the axes where two shapes differ."""
+        name, given = next(iter(self.spec.inputs.items()))
+        tried = {given}
         for divisor in (2, 4, 8, 16, 32, 64):
-            sizes = zip(self.spec.input, shape, wanted, strict=True)
+            sizes = zip(given, shape, wanted, strict=True)
             size = tuple(
                 -(-length // divisor) * divisor if a != b and at else length for at, (length, a, b) in enumerate(sizes)
             )
             if size not in tried:
                 tried.add(size)
-                yield Fix(self.spec.input_mark, f"[{', '.join(map(str, size))}]")
+                yield Fix(self.spec.input_marks[name], f"[{', '.join(map(str, size))}]")
 
 
 def _places(frame: Frame) -> Path:
@@ -176,8 +181,7 @@ def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:
         if isinstance(entry, Splice):
             yield from _mentioned(entry.entries)
             continue
-        if entry.source is not None:
-            yield entry.source.name
+        yield from (reference.name for reference in entry.sources)
         if isinstance(entry.element, LayerCall):
             yield from (reference.name for reference in entry.element.operands)
         elif isinstance(entry.element, Body):

@@ -92,20 +92,20 @@ class Evaluator:
     def network(
         self,
         parameters: dict[str, Parameter] | None = None,
-        input: tuple[int, ...] | None = None,
+        inputs: dict[str, Shape] | None = None,
         *,
         observe: Observe | None = None,
     ) -> Network:
-        """The checked network, like `evaluate`, for other arguments and another input size than the spec's."""
-        evaluation, network = self._evaluated(self.spec, parameters, input, observe)
+        """The checked network, like `evaluate`, for other arguments and other input sizes than the spec's."""
+        evaluation, network = self._evaluated(self.spec, parameters, inputs, observe)
         problems = evaluation.problems
         if problems:
 
             def problems_of(spec: Spec, observe: Observe | None) -> list[Problem]:
-                evaluation, _ = Evaluator(spec)._evaluated(spec, parameters, input, observe)
-                return evaluation.problems.sorted() + _behind(evaluation, spec, parameters, input, observe)
+                evaluation, _ = Evaluator(spec)._evaluated(spec, parameters, inputs, observe)
+                return evaluation.problems.sorted() + _behind(evaluation, spec, parameters, inputs, observe)
 
-            for problem in _behind(evaluation, self.spec, parameters, input, None):
+            for problem in _behind(evaluation, self.spec, parameters, inputs, None):
                 if problem.code in ("E0302", "E0312"):
                     problem.note = problem.note or ASSUMED
                 problems.add(problem)
@@ -121,18 +121,18 @@ class Evaluator:
         self,
         spec: Spec,
         parameters: dict[str, Parameter] | None,
-        input: tuple[int, ...] | None,
+        inputs: dict[str, Shape] | None,
         observe: Observe | None,
     ) -> tuple[_Evaluation, Network | None]:
         """One evaluation, with its problems."""
         evaluation = _Evaluation(spec, self._known, self._reads, observe)
         try:
-            network = evaluation.network(parameters or spec.parameters, input or spec.input)
+            network = evaluation.network(parameters or spec.parameters, inputs or spec.inputs)
         except SpecError as error:  # a bound is exceeded; also report what was found before
             network = None
             for problem in error.problems:
                 evaluation.problems.add(problem)
-        if parameters is None and input is None:  # otherwise the spec was already reported
+        if parameters is None and inputs is None:  # otherwise the spec was already reported
             for reference, names in lost_references(spec):
                 if not evaluation.problems.has_code("E0210", reference.mark):
                     evaluation.lost(reference, names)
@@ -143,7 +143,7 @@ def _behind(
     base: _Evaluation,
     spec: Spec,
     parameters: dict[str, Parameter] | None,
-    input: tuple[int, ...] | None,
+    inputs: dict[str, Shape] | None,
     observe: Observe | None,
 ) -> list[Problem]:
     """The problems after faulty entries that don't depend on the results of these entries."""
@@ -154,7 +154,7 @@ def _behind(
     for assumption in ASSUMPTIONS:
         evaluation = _Evaluation(spec, {}, {}, observe, assumption)
         with suppress(SpecError):  # a bound is exceeded; what was found before counts
-            evaluation.network(parameters or spec.parameters, input or spec.input)
+            evaluation.network(parameters or spec.parameters, inputs or spec.inputs)
         problems = evaluation.problems.sorted()
         found.append(problems if found else [problem for problem in problems if not base.problems.has(problem)])
         behind = agreed(found)
@@ -185,13 +185,14 @@ class _Evaluation(Inference):
         self.left_out: list[str] = []
         self.faulty: dict[Block, dict[object, _Block]] = {}  # blocks with problems, by input and arguments
 
-    def network(self, declared: dict[str, Parameter], size: tuple[int, ...]) -> Network | None:
+    def network(self, declared: dict[str, Parameter], inputs: dict[str, Shape]) -> Network | None:
         """The whole network; None after an error. Raises SpecError if it exceeds a bound."""
         values: Scope = {}
         for name, parameter in declared.items():
             values[name] = self.value(parameter.default, values)
-        graph = self.body(Frame(self.spec.body, size), {**values, "in_channels": size[0]})
-        return None if graph is None else Network(self.spec, graph, declared, values, size)
+        shapes = tuple(inputs.values())
+        graph = self.body(Frame(self.spec.body, shapes), {**values, "in_channels": shapes[0][0]})
+        return None if graph is None else Network(self.spec, graph, declared, values, inputs)
 
     # Bodies
 
@@ -230,9 +231,9 @@ class _Evaluation(Inference):
                 continue
             if given_scope is not scope:
                 met[entry] = False
-            if body.form == "list" and entry.source is not None:
+            if body.form == "list" and entry.sources:
                 message = "an entry of a list cannot choose its input"
-                self.report("E0218", message, entry.source.mark, help=NAME_THEM)
+                self.report("E0218", message, entry.sources[0].mark, help=NAME_THEM)
                 continue
             frame.name, frame.entry = name, entry
             made = self._entry(frame, entry, inner)
@@ -286,7 +287,8 @@ class _Evaluation(Inference):
         if entry.element is None or met.get(entry):
             return
         if entry not in met:
-            self.report("E0209", f"two entries are named `{name}`", mark, help="rename one of them")
+            what = "an entry has the name of the input" if name in self.frame.body.inputs else "two entries are named"
+            self.report("E0209", f"{what} `{name}`", mark, help="rename one of them")
             return
         met[entry] = True
         help = f"add `index: i` next to the loop's `repeat` or `for`, and name the entry `{name}$i`"
@@ -330,11 +332,12 @@ class _Evaluation(Inference):
         sequential = body.form == "list"
         if body.form == "mapping" and block is None and frame.around is not None and not body.outputs:
             sequential = _is_chain(nodes)
-        captures = tuple([name if output is None else f"{name}.{output}" for name, output in frame.captures or ()])
+        captures = [name if output is None else f"{name}.{output}" for name, output in frame.captures or ()]
+        further = (*list(body.inputs)[1:], *captures)
         inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # no node has an unknown input
         rules = self.spec.init if frame.around is None else () if block is None else block.init
         init = tuple([self.init_rule(rule, scope) for rule in rules])
-        return Graph(body.form, sequential, nodes, inputs, captures, results, outputs, block, init)
+        return Graph(body.form, sequential, nodes, inputs, further, results, outputs, block, init)
 
     def _results(self, frame: Frame) -> dict[str | None, Ref] | None:
         """The results of a body; None if one is unknown."""
@@ -383,7 +386,7 @@ class _Evaluation(Inference):
         shapes: tuple[Shape, ...]
         flow = OWN if frame.body.form == "branches" else frame.last
         outputs = frame.outputs(flow)
-        if None in outputs and entry.source is None and not (type(element) is LayerCall and element.operands):
+        if None in outputs and not entry.sources and not (type(element) is LayerCall and element.operands):
             refs, shapes = (flow,), (outputs[None],)
         else:
             taken = self._taken(frame, entry, flow, scope)
@@ -404,10 +407,10 @@ class _Evaluation(Inference):
         if type(element) is LayerCall:
             made = self.layer(element, refs, shapes, scope)
         elif type(element) is BlockCall:
-            made = self._instance(frame, element, shapes[0], scope)
+            made = self._instance(frame, element, shapes, scope)
         else:
             assert isinstance(element, Body)
-            nested = self._nested(frame, element, shapes[0], scope)
+            nested = self._nested(frame, element, shapes, scope)
             if nested is None:
                 return None
             graph, captured = nested
@@ -437,7 +440,7 @@ class _Evaluation(Inference):
         self, frame: Frame, entry: Entry, flow: Ref, scope: Scope
     ) -> tuple[tuple[Ref, ...], tuple[Shape, ...]] | None:
         """The inputs of an entry, with their shapes; None if an error makes one unknown."""
-        references: tuple[Reference, ...] = () if entry.source is None else (entry.source,)
+        references = entry.sources
         if type(entry.element) is LayerCall and entry.element.operands:
             references = entry.element.operands
         written = [self.reference(reference, scope) for reference in references]
@@ -454,16 +457,18 @@ class _Evaluation(Inference):
             return None
         return refs, shapes
 
-    def _nested(self, frame: Frame, body: Body, x: Shape, scope: Scope) -> tuple[Graph, tuple[Ref, ...]] | None:
+    def _nested(
+        self, frame: Frame, body: Body, shapes: tuple[Shape, ...], scope: Scope
+    ) -> tuple[Graph, tuple[Ref, ...]] | None:
         """A nested body and the tensors that it captures; equal ones share their graph."""
-        key = self._key(body, x, scope)
+        key = self._key(body, shapes, scope)
         known: _Nested | None = self.known.get(key)
         if known is not None:
             self.grow(known.entries, body.mark)
             found = [self.find(Reference(name, output, body.mark)) for name, output in known.captures]
             return known.graph, tuple([ref for ref in found if ref is not None])
         before, count = self.reported, self.count
-        nested = Frame(body, x, frame)
+        nested = Frame(body, shapes, frame)
         graph = self.body(nested, scope)
         if graph is None:
             return None
@@ -471,7 +476,7 @@ class _Evaluation(Inference):
             remember(self.known, key, _Nested(graph, tuple(nested.captures or ()), self.count - count))
         return graph, nested.captured
 
-    def _key(self, body: Body, x: Shape, scope: Scope) -> Any:
+    def _key(self, body: Body, shapes: tuple[Shape, ...], scope: Scope) -> Any:
         """A key of everything that a nested body depends on.
 
         None if that is unknown, or if all entries are observed.
@@ -483,30 +488,32 @@ class _Evaluation(Inference):
             return None
         names, references = reads
         around = [tuple(self.visible(name).items()) for name in references]
-        return (body, x, *around, key_of(*[scope.get(name) for name in names]))
+        return (body, shapes, *around, key_of(*[scope.get(name) for name in names]))
 
-    def _instance(self, frame: Frame, call: BlockCall, x: Shape, scope: Scope) -> tuple[Instance, Outputs] | None:
+    def _instance(
+        self, frame: Frame, call: BlockCall, shapes: tuple[Shape, ...], scope: Scope
+    ) -> tuple[Instance, Outputs] | None:
         """An instance of a block; equal instances share their graph."""
         before, frame.calling = self.reported, call
         given = self.values(call.arguments.values(), scope)
-        key = (call, x, key_of(*given))
+        key = (call, shapes, key_of(*given))
         made: _Block | None = self.known.get(key)
-        values = self.parameters(call, given, x) if made is None else made.values
+        values = self.parameters(call, given, shapes) if made is None else made.values
         frame.calling = None
         if self.reported > before:
             return None
         if made is None:
-            made = self._block(frame, call, x, values)
+            made = self._block(frame, call, shapes, values)
             if not made.problems:
                 remember(self.known, key, made)
         else:
             self.grow(made.entries, call.mark)
         return None if made.graph is None else (Instance(made.graph, call.block, values), made.graph.outputs)
 
-    def _block(self, frame: Frame, call: BlockCall, x: Shape, values: Scope) -> _Block:
+    def _block(self, frame: Frame, call: BlockCall, shapes: tuple[Shape, ...], values: Scope) -> _Block:
         """A block for the values of all its arguments."""
         block, faulty = call.block, self.faulty.setdefault(call.block, {})
-        key = (block, x, key_of(*values.values()))
+        key = (block, shapes, key_of(*values.values()))
         known: _Block | None = self.known.get(key) or faulty.get(key)
         if known is not None:
             self.grow(known.entries, call.mark)
@@ -514,7 +521,7 @@ class _Evaluation(Inference):
                 problem.repeats += 1
             return known
         seen, before = len(self.problems), self.count
-        graph = None if block.body is None else self.body(Frame(block.body, x, frame, call), values)
+        graph = None if block.body is None else self.body(Frame(block.body, shapes, frame, call), values)
         made = _Block(graph, values, self.problems.since(seen), self.count - before)
         remember(faulty if made.problems or graph is None else self.known, key, made)
         return made

@@ -41,15 +41,17 @@ class Frame:
     captured: tuple[Ref, ...] = ()
     """Tensors of enclosing bodies that are further inputs, as references there."""
 
-    def __init__(self, body: Body, x: Shape, around: Frame | None = None, call: BlockCall | None = None) -> None:
+    def __init__(
+        self, body: Body, shapes: tuple[Shape, ...], around: Frame | None = None, call: BlockCall | None = None
+    ) -> None:
         self.body = body
-        self.inputs: list[Shape | None] = [x]
+        self.inputs: list[Shape | None] = [*shapes]
         self.around = around
         self.call = call
         self.depth: int = 1 if around is None else around.depth + 1
         self.in_block: bool = call is not None or (around is not None and around.in_block)
         self.nodes: list[Node | None] = []
-        self.names = {"input": OWN}
+        self.names = {"input": OWN} | {name: Ref(INPUT - at) for at, name in enumerate(body.inputs)}
         self.read: set[int] = set()
         self.absent: set[str] = set()
 

@@ -15,7 +15,7 @@ from archc.language.spec import Block, BlockCall, InitRule, LayerCall, Parameter
 from archc.problems import Mark
 
 INPUT = -1
-"""The position of a graph's own input; captured values of enclosing bodies are at -2, -3, …"""
+"""The position of a graph's first input; further inputs are at -2, -3, …"""
 
 
 class Ref(NamedTuple):
@@ -30,7 +30,7 @@ Outputs = dict[str | None, Shape]
 
 
 class Instance(NamedTuple):
-    """An instance of a block: its graph, and the value of each argument, `in_channels` first."""
+    """An instance of a block: its graph, and the values of its arguments, after the channels of its inputs."""
 
     graph: Graph
     block: Block
@@ -71,16 +71,17 @@ class Graph:
     """An evaluated body.
 
     `sequential` means that each node takes the result of the previous one, so that the module is an nn.Sequential;
-    otherwise `form` says how the body was written. `results` maps output names to values, `outputs` to their shapes.
-    `block` is the block whose body it is. `init` are the rules for initial weights of the network or block. `facts`
-    caches derived data for all uses of the graph.
+    otherwise `form` says how the body was written. `further` are the names of its inputs after the first: those that a
+    block or network declares, and the values of enclosing bodies that a nested body reads. `results` maps output names
+    to values, `outputs` to their shapes. `block` is the block whose body it is. `init` are the rules for the initial
+    weights of the network or block. `facts` caches derived data for all uses of the graph.
     """
 
     form: Literal["list", "mapping", "branches"]
     sequential: bool
     nodes: tuple[Node, ...]
     in_shapes: tuple[Shape, ...]
-    captures: tuple[str, ...]
+    further: tuple[str, ...]
     results: dict[str | None, Ref]
     outputs: Outputs
     block: Block | None
@@ -90,13 +91,21 @@ class Graph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A checked architecture: the whole graph, for the `declared` arguments with the values `arguments`."""
+    """A checked architecture: the whole graph, for the `declared` arguments with the values `arguments`.
+
+    `inputs` are the shapes of its inputs by name.
+    """
 
     spec: Spec
     graph: Graph
     declared: dict[str, Parameter]
     parameters: dict[str, Any]
-    input: tuple[int, ...]
+    inputs: dict[str, Shape]
+
+    @property
+    def input(self) -> Shape:
+        """The shape of the first input."""
+        return next(iter(self.inputs.values()))
 
     @property
     def init(self) -> tuple[InitRule, ...]:

@@ -77,9 +77,10 @@ class Inference(Unfolding):
             self.join_fault(fault, *places[position], refs[position], refs[right])
         return self._made(kind, shapes, mark) if self.reported == before else None
 
-    def parameters(self, call: BlockCall, arguments: Sequence[Any], x: Shape) -> Scope:
-        """The values of a block's arguments, `in_channels` first."""
-        given, values = dict(zip(call.arguments, arguments, strict=True)), {"in_channels": self.channels(x)}
+    def parameters(self, call: BlockCall, arguments: Sequence[Any], shapes: Sequence[Shape]) -> Scope:
+        """The values of a block's arguments, after the channels of its inputs."""
+        given = dict(zip(call.arguments, arguments, strict=True))
+        values = dict(zip(call.block.channels, map(self.channels, shapes), strict=True))
         for name, parameter in call.block.parameters.items():
             value = given[name] if name in given else self.value(parameter.default, values)
             values[name] = self._same(call, given, values) if name == "padding" and value == "same" else value

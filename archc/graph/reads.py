@@ -44,8 +44,8 @@ def _parts(part: Any) -> Iterator[Expression | Reference]:
         match part:
             case Entry():
                 element = part.element
-                if part.when is not None or part.source is not None:
-                    waiting += (element, part.source, part.when)
+                if part.when is not None or part.sources:
+                    waiting += (element, *part.sources, part.when)
                 elif type(element) is not LayerCall or element.operands or element.ready is None:
                     waiting.append(element)
                 if part.name is not None and not part.name.fixed:

@@ -131,8 +131,8 @@ class Unfolding(Lookup):
         """The scope with the input channels of an entry (or a loop) of the network, outside its blocks."""
         frame, output = self.frame, None
         outputs = frame.outputs(OWN if frame.body.form == "branches" else frame.last)
-        if entry is not None and entry.source is not None:
-            source = self.reference(entry.source, scope)
+        if entry is not None and entry.sources:
+            source = self.reference(entry.sources[0], scope)
             outputs, output = ({}, None) if source is None else (self.visible(source.name), source.output)
         if output in outputs:
             return {**scope, "in_channels": self.channels(outputs[output])}

@@ -59,7 +59,7 @@ def network_memory(network: Network, images: int = 1) -> Memory:
         weights += own.weights
         gradients += own.gradients
     peak = _Peak(layers)
-    peak.run(network.graph, (peak.hold(_Held(layers.size(network.input))),), "")
+    peak.run(network.graph, tuple([peak.hold(_Held(layers.size(shape))) for shape in network.inputs.values()]), "")
     return Memory(images, weights, gradients, _kept(network, layers), peak.most, peak.at)
 
 
@@ -143,7 +143,7 @@ def _kept(network: Network, layers: _Layers) -> int:
                 one.kept |= kind.needs_output and not kind.keeps_storage
         return made
 
-    flow(network.graph, (value(layers.size(network.input), False),), layer)
+    flow(network.graph, tuple([value(layers.size(shape), False) for shape in network.inputs.values()]), layer)
     return beside + sum(one.size for one in values if one.kept)
 
 

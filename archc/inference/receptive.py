@@ -186,7 +186,8 @@ def receptive_fields(graph: Graph) -> dict[str, Fields]:
     nothing = _Seen((Field(1, ()),) * axes, (None,) * axes)
     starts = {length: Field(length) for length in graph.in_shapes[0][1:]}
     fields = tuple(starts[length] for length in graph.in_shapes[0][1:])
-    flow(graph, (_Seen(fields, tuple(range(1, 1 + len(fields)))),), layer)
+    whole, places = graph.in_shapes[0][1:], tuple(range(1, 1 + axes))
+    flow(graph, tuple(_Seen(fields, places) if shape[1:] == whole else nothing for shape in graph.in_shapes), layer)
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from archc.graph import INPUT, Graph, Network, Node, Ref
-from archc.inference.sizes import Stop, reach
+from archc.graph import INPUT, Graph, Instance, Network, Node, Ref
+from archc.inference.sizes import Stop, reach, resized
 from archc.kinds import Fault, Kind, Shape
 
 Series = tuple[Shape | None, ...]
@@ -36,8 +36,9 @@ class Scan:
         self.heads: list[Stop | None] = [None] * len(self.sizes)
         self._same: dict[Series, Series] = {}
         self._known: dict[Any, tuple[Scanned, dict[int, Fault]]] = {}
-        image = self._one(tuple((network.input[0], *size) for size in self.sizes))
-        self.outputs = self._body(network.graph, (image,), "", self.stops)
+        given = zip(*[resized(network, size) for size in self.sizes], strict=True)
+        self.inputs = tuple(map(self._one, given))
+        self.outputs = self._body(network.graph, self.inputs, "", self.stops)
 
     def _one(self, series: Series) -> Series:
         """The series, the same object for equal ones."""
@@ -56,8 +57,9 @@ class Scan:
             path = prefix + node.name
             noted = self.heads if node.auxiliary else stops
             if node.graph is not None:
-                self.entries[path] = Scanned(given[:1], {})  # before what is in it
-                self.entries[path] = Scanned(given[:1], self._body(node.graph, given, f"{path}.", noted))
+                own = given if isinstance(node.element, Instance) else given[:1]
+                self.entries[path] = Scanned(own, {})  # before what is in it
+                self.entries[path] = Scanned(own, self._body(node.graph, given, f"{path}.", noted))
             else:
                 self.entries[path] = self._layer(node, given, path, noted)
             values.append(self.entries[path].made)

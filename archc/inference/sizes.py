@@ -13,6 +13,15 @@ from archc.known import remember
 from archc.limits import MAX_SIZES_TRIED
 
 
+def resized(network: Network, sizes: tuple[int, ...]) -> tuple[Shape, ...]:
+    """The inputs of a network if the first has other sizes after its channels.
+
+    Inputs that are declared with the same sizes as the first change with it, and all others stay as they are.
+    """
+    declared = network.input[1:]
+    return tuple([(shape[0], *sizes) if shape[1:] == declared else shape for shape in network.inputs.values()])
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Where a network stops being legal: the path of the layer, and why."""
@@ -39,11 +48,11 @@ class Sizes:
         self._alike(network.graph)
 
     def outputs(self, *sizes: int) -> dict[str | None, Shape] | Stop:
-        """The outputs' shapes for an input of these sizes after its channels: height and width, for an image.
+        """The outputs' shapes for a first input of these sizes after its channels: height and width, for an image.
 
         Where it does not run, the place where it stops. Auxiliary heads do not count.
         """
-        return self._run(self.network.graph, ((self.network.input[0], *sizes),))
+        return self._run(self.network.graph, resized(self.network, sizes))
 
     def legal(self, *sizes: int) -> bool:
         """Return True if the network, built for its declared input, runs at these sizes in inference."""

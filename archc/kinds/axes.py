@@ -11,11 +11,18 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archc.kinds.base import Fault, Shape, form
+from archc.kinds.base import AXES, Fault, Shape, form
 from archc.kinds.types import integer
 
 MOST_AXES = 8
 """Axes of a tensor, the batch among them."""
+
+DIMENSIONS = {
+    1: ("channels",),
+    **{1 + rank: ("channels", *axes) for rank, axes in AXES.items()},
+    **{rank: ("channels", *(f"axis{axis}" for axis in range(2, 1 + rank))) for rank in range(2 + max(AXES), MOST_AXES)},
+}
+"""What the elements of a shape are called, by its rank."""
 
 
 def axis_of(value: Any) -> int:

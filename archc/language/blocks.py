@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from archc.expressions import free_names, tree_of
 from archc.kinds import KINDS
+from archc.kinds.axes import DIMENSIONS
 from archc.language.header import BlockKeys
 from archc.language.initialization import parse_init
 from archc.language.names import class_name_fault
@@ -50,9 +51,11 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
             continue
         keys = meant(keys, BlockKeys)
         parser.asked = asked[name] = set()
-        parameters = parser.parameters(keys.get("arguments"), frozenset({"in_channels"}), required=True)
         description = keys.get("description")
-        block = Block(name, parameters, description if isinstance(description, str) else "", mark)
+        block = Block(name, {}, description if isinstance(description, str) else "", mark)
+        block.inputs = parser.inputs(keys.get("inputs"))
+        block.is_valid = len(block.inputs) == len(keys.get("inputs") or ())
+        block.parameters = parser.parameters(keys.get("arguments"), frozenset(block.channels), required=True)
         parser.blocks[name] = block
         block.known = parser.blocks
         declared.append((block, keys))
@@ -67,6 +70,12 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
     found = [block for block, _ in declared]
     refuse_circles(found, parser.problems)
     _inherit(found, network, asked)
+    words = {word for dimensions in DIMENSIONS.values() for word in dimensions}
+    for block in found:
+        for name, mark in list(block.inputs.items())[1:]:
+            for size in sorted(block.parameters.keys() & {f"{name}_{dimension}" for dimension in words}):
+                message = f"the argument `{size}` has the name of a dimension of the input `{name}`"
+                parser.report("E0209", message, mark, help="rename one of them")
     return found
 
 

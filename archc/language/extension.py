@@ -13,6 +13,8 @@ from archc.reading import Map, Seq
 
 _OWN: Final = ("name", "expect")
 """The keys that an extension doesn't inherit, because another network has another name and other numbers."""
+_INSTEAD: Final = {"input": "inputs", "inputs": "input"}
+"""Keys that replace another one."""
 _MERGED: Final = ("arguments", "blocks", "layers", "branches")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 
@@ -33,6 +35,7 @@ def extended(base: Map, own: Map, imported: Set[str], problems: Problems) -> Map
             _put(without, name, base["blocks"])
     for key in own:
         if key not in ("extends", "import", *_MERGED):
+            found.pop(_INSTEAD.get(key, ""), None)
             _put(found, key, own)
     for key, merge in (("arguments", _parameters), ("blocks", _blocks), ("layers", _entries), ("branches", _entries)):
         if isinstance(own.get(key), Map):

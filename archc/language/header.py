@@ -46,6 +46,11 @@ class InitKeys(_Strict):
 class BlockKeys(BodyKeys):
     """A body with a name and arguments."""
 
+    inputs: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Names of its inputs, which calls list in `from`; the first flows into the first entry.",
+    )
     arguments: dict[str, Any] | None = Field(None, description="Names with defaults; no default means required.")
     description: str | None = Field(None, description="One or two sentences; the docstring of the emitted class.")
     init: list[InitKeys] | None = Field(
@@ -56,7 +61,11 @@ class BlockKeys(BodyKeys):
 class EntryKeys(BodyKeys):
     """The keys of an entry besides its layer or block."""
 
-    from_: str | None = Field(None, alias="from", description="The name of the entry it takes as input, or `input`.")
+    from_: str | list[str] | None = Field(
+        None,
+        alias="from",
+        description="The name of the entry it takes as input, or `input`; a list for a block with several inputs.",
+    )
     when: str | None = Field(
         None, description="Keeps the entry only if the condition is true, such as `$(stride != 1)`."
     )
@@ -95,6 +104,11 @@ class SpecKeys(BodyKeys):
         description="Shape of one input without the batch: [channels, height, width] of an image, [channels, length], "
         "[channels, depth, height, width], or [features].",
     )
+    inputs: dict[str, InputSize] | None = Field(
+        None,
+        min_length=1,
+        description="Shapes of several inputs by their names, instead of `input`; the first enters the first entry.",
+    )
     arguments: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
     blocks: dict[str, BlockKeys] | None = Field(
         None, description="Reusable blocks with arguments; each becomes a class."
@@ -118,6 +132,9 @@ class ExtendKeys(_Strict):
     description: str | None = Field(None, description="A short description (default: the other spec's).")
     paper: str | None = Field(None, description="Where it was published (default: the other spec's).")
     input: InputSize | None = Field(None, description="Shape of one input (default: the other spec's).")
+    inputs: dict[str, InputSize] | None = Field(
+        None, min_length=1, description="Shapes of several inputs by their names (default: the other spec's)."
+    )
     arguments: dict[str, Any] | None = Field(
         None, description="New values for arguments of the other spec, and further arguments."
     )

@@ -54,7 +54,7 @@ def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None
 
 def is_library(root: Map) -> bool:
     """Return True if a file only has blocks, for others to import."""
-    return "blocks" in root and not root.keys() & {"input", "layers", "branches", "extends"}
+    return "blocks" in root and not root.keys() & {"input", "inputs", "layers", "branches", "extends"}
 
 
 Trail = tuple[Path, ...]
@@ -88,7 +88,8 @@ class Loader:
         blocks = parse_blocks(root, parser, parameters)
         body = None
         if "layers" in root or "branches" in root:
-            body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec")
+            names = parser.inputs(root.get("inputs"))
+            body = parser.body(root, root.mark, frozenset(parameters) | {"in_channels"}, "the spec", names)
         hand_down(body, blocks, parser)
         if body is not None:
             resolve_callees(body, parameters, parser.blocks, self.problems)
@@ -97,15 +98,17 @@ class Loader:
         init = parse_init(root.get("init"), parser, frozenset(parameters) | {"in_channels"})
         expect = _expectations(root.get("expect"))
         keys = _head(root)
-        if keys.input is None or body is None:
+        inputs = keys.inputs or ({} if keys.input is None else {"input": keys.input})
+        if not inputs or body is None or ("inputs" in root and inputs.keys() != body.inputs.keys()):
             raise SpecError(self.problems.sorted())
+        marks = root["inputs"].values_at if "inputs" in root else root.values_at
         return Spec(
             name=name,
             stem=stem,
             description=keys.description or "",
             paper=keys.paper or "",
-            input=tuple(keys.input),
-            input_mark=root.values_at["input"],
+            inputs={name: tuple(shape) for name, shape in inputs.items()},
+            input_marks={name: marks[name] for name in inputs},
             parameters=parameters,
             blocks=parser.blocks,
             body=body,
@@ -153,8 +156,12 @@ class Loader:
         return again
 
     def _missing(self, root: Map) -> None:
-        """Report a missing input or body."""
-        no_input, no_body = root.get("input") is None, not root.keys() & {"layers", "branches"}
+        """Report a missing input or body, and inputs that are declared twice."""
+        if root.get("input") is not None and root.get("inputs") is not None:
+            help = "write `input` for one input, and `inputs` for several with names"
+            self._report("E0202", "the spec has both `input` and `inputs`", root.keys_at["inputs"], help)
+        no_input = root.get("input") is None and root.get("inputs") is None
+        no_body = not root.keys() & {"layers", "branches"}
         if no_input and no_body:
             help = "add `input: [3, 224, 224]` and `layers:`"
             self._report("E0202", "the spec has neither `input` nor `layers`", _top(root), help)
@@ -272,13 +279,13 @@ class Loader:
 
 def _head(root: Map) -> SpecKeys:
     """The scalar keys of a spec; if some are wrong (and reported), only its input, if that is valid."""
-    names = ("input", "description", "paper")
+    names = ("input", "inputs", "description", "paper")
     try:
         return SpecKeys.model_validate({name: root.get(name) for name in names})
     except ValidationError:
         pass
     try:
-        return SpecKeys.model_validate({"input": root.get("input")})
+        return SpecKeys.model_validate({name: root.get(name) for name in ("input", "inputs")})
     except ValidationError:
         return SpecKeys.model_validate({})
 

@@ -53,6 +53,11 @@ def reserved_parameters() -> frozenset[str]:
     return _IN_SOURCE | _BUILTINS | helpers() | _PARAMETERS
 
 
+def reserved_inputs() -> frozenset[str]:
+    """What no input can be called."""
+    return _IN_SOURCE | _BUILTINS | helpers() | {"input", "self"}
+
+
 def reserved_classes() -> frozenset[str]:
     """Names that no block or network can have."""
     return _IN_SOURCE | _BUILTINS | helpers() | _CLASSES
@@ -68,6 +73,15 @@ def layer_name_fault(name: str) -> str:
     if name in MODULE_ATTRIBUTES:
         return f"`{name}` is an attribute that every nn.Module has"
     return _identifier_fault(name.replace("-", "_"))
+
+
+def input_name_fault(name: str) -> str:
+    """Why an input cannot have this name; empty if it can: it is an argument of `forward`."""
+    if name == "input":
+        return "`input` always means the first input of the enclosing `layers`"
+    if name in reserved_inputs():
+        return f"`{name}` has a special meaning in the emitted source"
+    return _identifier_fault(name)
 
 
 def output_name_fault(name: str) -> str:

@@ -9,15 +9,22 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from keyword import iskeyword
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from archc.expressions import Expression, ExpressionError, has_expression, is_expression, parse_expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
 from archc.known import key_of, remember
 from archc.language.intended import intended
-from archc.language.names import layer_name_fault, output_name_fault, parameter_name_fault, variable_name_fault
+from archc.language.names import (
+    input_name_fault,
+    layer_name_fault,
+    output_name_fault,
+    parameter_name_fault,
+    variable_name_fault,
+)
 from archc.language.positional import flow_text, positional_readings
+from archc.language.references import reads
 from archc.language.spec import (
     UNKNOWN,
     Block,
@@ -50,6 +57,15 @@ _LOOP_HELP = "write `{repeat: 3, layers: […]}` or `{for: [a, b], in: [[1, 2], 
 
 class _Skip(Exception):
     """Raised to omit a part that was reported."""
+
+
+class Taken(NamedTuple):
+    """What an entry takes by its `from`, which stands at `mark`; `several`: it is a list."""
+
+    in_list: bool
+    sources: tuple[Reference, ...] = ()
+    mark: Mark | None = None
+    several: bool = False
 
 
 class Parser:
@@ -191,15 +207,31 @@ class Parser:
             found[name] = Parameter(name, value, nothing, key_mark)
         return found
 
+    def inputs(self, node: Any) -> dict[str, Mark]:
+        """The declared names of inputs, from a list of them or a mapping."""
+        found: dict[str, Mark] = {}
+        marks = node.items_at if isinstance(node, Seq) else node.keys_at.values() if isinstance(node, Map) else ()
+        for name, mark in zip(node or (), marks, strict=True) if marks else ():
+            fault = input_name_fault(name) if isinstance(name, str) else ""
+            if fault:
+                self.report("E0208", f"an input cannot be named `{name}`: {fault}", mark)
+            elif name in found:
+                self.report("E0209", f"two inputs are named `{name}`", mark, help="rename one of them")
+            elif isinstance(name, str):
+                found[name] = mark
+        return found
+
     # Bodies
 
     def block(self, block: Block, node: Map) -> None:
         """Parse a block's body."""
-        scope = frozenset(block.parameters) | {"in_channels"}
-        block.body = self.body(node, node.mark, scope, f"block `{block.name}`")
+        scope = frozenset((*block.parameters, *block.channels))
+        block.body = self.body(node, node.mark, scope, f"block `{block.name}`", block.inputs)
 
-    def body(self, node: Map, mark: Mark, scope: frozenset[str], what: str) -> Body | None:
-        """A chain, or branches with their join, from the mapping that contains them."""
+    def body(
+        self, node: Map, mark: Mark, scope: frozenset[str], what: str, inputs: dict[str, Mark] | None = None
+    ) -> Body | None:
+        """A chain, or branches with their join, from the mapping that contains them; `inputs` names its inputs."""
         if ("layers" in node) == ("branches" in node):
             both = "layers" in node
             message = (
@@ -247,7 +279,17 @@ class Parser:
             form = "mapping" if isinstance(parts, Map) else "list"
         entries = self.entries(parts, scope, numbered=isinstance(node.get("branches"), Seq))
         outputs = self._outputs(node, form)
-        return Body(form, tuple(entries), mark, join, outputs)
+        body = Body(form, tuple(entries), mark, join, outputs, inputs or {})
+        if form == "list" and len(body.inputs) > 1:
+            message = f"{what} has several inputs, and the entries of a list cannot name them"
+            at = list(body.inputs.values())[1]
+            self.report("E0218", message, at, help="write a mapping instead of the list, so that entries have names")
+            return body
+        for name, at in body.inputs.items():
+            if not reads(body, name):
+                help = "use it in a join, in `from` or in `outputs`, or remove it"
+                self.report("E0223", f"the input `{name}` of {what} is never used", at, help=help)
+        return body
 
     def _numbered(self, parts: Seq) -> Map:
         """Branches in a list, with numbers as names."""
@@ -347,7 +389,7 @@ class Parser:
     ) -> Entry | Splice:
         """Parse one entry or loop of a body."""
         if isinstance(node, str):
-            return Entry(name, self.call(node, mark, None, mark, scope), mark)
+            return Entry(name, self.call(node, mark, None, mark, scope, Taken(name is None)), mark)
         if isinstance(node, Seq):
             if not node:
                 self.fail("E0217", "the list is empty", mark)
@@ -358,7 +400,8 @@ class Parser:
             (key,) = node
             if key not in _KEYS:  # the common case
                 place = node.keys_at[key]
-                return Entry(name, self.call(key, place, node[key], node.values_at[key], scope), place)
+                given = Taken(name is None)
+                return Entry(name, self.call(key, place, node[key], node.values_at[key], scope, given), place)
         if "repeat" in node or "for" in node:
             # The entries of a list have no names, so in a mapping each iteration is one entry, under the loop's key.
             several = "layers" in node and (label is None or not isinstance(node["layers"], Seq))
@@ -368,28 +411,67 @@ class Parser:
             if key in calls:
                 self.fail("E0201", f"`{key}` needs `repeat` or `for`", node.keys_at[key], help=_LOOP_HELP)
         self._one_element(node, calls, mark)
+        given = self.taken(node, scope, name is None)
         element: LayerCall | BlockCall | ChosenCall | Body
         if calls:
             key = calls[0]
-            element = self.call(key, node.keys_at[key], node[key], node.values_at[key], scope)
+            element = self.call(key, node.keys_at[key], node[key], node.values_at[key], scope, given)
         else:
             body = self.body(node, mark, scope, "the nested mapping")
             if body is None:
                 raise _Skip
             element = body
-        source = when = None
-        if "from" in node:
-            source = self.reference(node["from"], node.values_at["from"], scope)
-            if isinstance(element, LayerCall) and element.kind.many:
-                help = f"write `{{{element.kind.kind}: [{source.name}, …]}}`"
-                self.fail("E0201", "a join already lists its inputs", node.keys_at["from"], help=help)
+            self.counted("a nested body", {}, given, mark)
+        if given.sources and isinstance(element, LayerCall) and element.kind.many:
+            help = f"write `{{{element.kind.kind}: [{given.sources[0].name}, …]}}`"
+            self.fail("E0201", "a join already lists its inputs", node.keys_at["from"], help=help)
+        when = None
         if "when" in node:
             when = self.condition(node["when"], node.values_at["when"], scope)
         auxiliary = node.get("auxiliary", False)
         if not isinstance(auxiliary, bool):
             self.refuse("`auxiliary` must be true or false", auxiliary, _is_truth, node.values_at["auxiliary"])
         place = node.keys_at[calls[0]] if calls else mark
-        return Entry(name, element, place, source, when, auxiliary)
+        return Entry(name, element, place, given.sources, when, auxiliary)
+
+    def taken(self, node: Map, scope: frozenset[str], in_list: bool) -> Taken:
+        """What an entry takes, by its `from`."""
+        if "from" not in node:
+            return Taken(in_list)
+        written, mark = node["from"], node.values_at["from"]
+        if not isinstance(written, Seq):
+            return Taken(in_list, (self.reference(written, mark, scope),), mark)
+        if not written:
+            self.fail("E0210", "`from` names no entry", mark, help="write `from: a`, or remove it")
+        marks = written.items_at
+        return Taken(
+            in_list, tuple(self.reference(item, at, scope) for item, at in zip(written, marks, strict=True)), mark, True
+        )
+
+    def counted(self, what: str, inputs: Iterable[str], given: Taken, mark: Mark) -> None:
+        """Refuse a call that does not take as many values as there are inputs; those of one may have no names."""
+        names, count = list(inputs) or ["input"], max(len(given.sources), 1)
+        if count == len(names) and not (given.several and count == 1):
+            return
+        shown = ", ".join(f"`{name}`" for name in names)
+        letters = ", ".join(chr(ord("a") + at) for at in range(len(names)))
+        help, fix = f"name an entry for each of them, in this order: `from: [{letters}]`", None
+        if len(names) == 1:
+            only = given.sources[0]
+            written = only.name if only.output is None else f"{only.name}.{only.output}"
+            help = f"write `from: {written}`"
+            fix = Fix(given.mark, written) if given.mark is not None and count == 1 else None
+            if count > 1:
+                help = f"name one entry; to take several, {what} needs `inputs: [x, y]`, or join them first"
+                if not what.startswith("block"):
+                    help = "name one entry; to join several, write an entry such as `{concat: [a, b]}` before it"
+            shown = "one input"
+        else:
+            shown = f"{len(names)} inputs ({shown})"
+            if given.in_list:
+                help = f"an entry of a list takes only one tensor: write a mapping instead, and `from: [{letters}]`"
+        got = "a list" if count == len(names) else f"{count}" if count > 1 else "one"
+        self.fail("E0225", f"{what} takes {shown}, but gets {got}", given.mark or mark, help=help, fix=fix)
 
     def _one_element(self, node: Map, calls: list[str], mark: Mark) -> None:
         structure = [key for key in node if key in BODY]
@@ -493,15 +575,15 @@ class Parser:
     # Calls
 
     def call(
-        self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]
+        self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str], given: Taken
     ) -> LayerCall | BlockCall | ChosenCall:
-        """A layer kind or a block with its arguments."""
+        """A layer kind or a block with its arguments, for the values that it takes."""
         if target.startswith("$"):
-            return self.chosen_call(target, mark, node, node_mark, scope)
+            return self.chosen_call(target, mark, node, node_mark, scope, given)
         if target in self.blocks:
             if not self.blocks[target].is_valid:
                 raise _Skip
-            return self.block_call(self.blocks[target], mark, node, node_mark, scope)
+            return self.block_call(self.blocks[target], mark, node, node_mark, scope, given)
         kind = KINDS.get(target)
         if kind is None:
             message, help, fix = unknown_layer(target, [*self.blocks, *KINDS], mark, self.problems)
@@ -509,9 +591,11 @@ class Parser:
         operands: tuple[Reference, ...] = ()
         if kind.many:
             operands, node = self._operands(kind, node, node_mark, scope)
-        return self.layer_call(kind, mark, node, node_mark, scope, operands)
+        return self.layer_call(kind, mark, node, node_mark, scope, given, operands)
 
-    def chosen_call(self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> ChosenCall:
+    def chosen_call(
+        self, target: str, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str], given: Taken
+    ) -> ChosenCall:
         """A layer or block that an expression names; its arguments are parsed for each option."""
         which = self.value(target, mark, scope)
         items = [(node, node_mark)]
@@ -533,11 +617,11 @@ class Parser:
             call: LayerCall | BlockCall
             with suppress(_Skip):
                 if isinstance(callee.target, Block):
-                    call = parser.block_call(callee.target, mark, node, node_mark, scope)
+                    call = parser.block_call(callee.target, mark, node, node_mark, scope, given)
                     if callee.target.known is blocks:
                         parser.hand_down(call, scope if around else frozenset())
                 else:
-                    call = parser.layer_call(callee.target, mark, node, node_mark, scope)
+                    call = parser.layer_call(callee.target, mark, node, node_mark, scope, given)
                 if not parser.problems:
                     return call
             raise SpecError(parser.problems.sorted())
@@ -559,10 +643,13 @@ class Parser:
         node: Any,
         node_mark: Mark,
         scope: frozenset[str],
+        given: Taken,
         operands: tuple[Reference, ...] = (),
     ) -> LayerCall:
         """A layer with its arguments; a join has operands."""
         target = kind.kind
+        if not operands:
+            self.counted(f"`{target}`", (), given, mark)
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
         call = LayerCall(kind, mark, arguments, marks, operands)
         expressions = any(has_expression(value) for value in arguments.values())
@@ -687,8 +774,11 @@ class Parser:
             self.problems.add(problem)
         return not faults
 
-    def block_call(self, block: Block, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str]) -> BlockCall:
+    def block_call(
+        self, block: Block, mark: Mark, node: Any, node_mark: Mark, scope: frozenset[str], given: Taken
+    ) -> BlockCall:
         """A block with named or positional arguments."""
+        self.counted(f"block `{block.name}`", block.inputs, given, mark)
         names = block.own
         arguments: dict[str, Any] = {}
         marks: dict[str, Mark] = {}

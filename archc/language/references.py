@@ -56,7 +56,7 @@ _Lost = Iterator[tuple[Reference, _Names]]
 
 
 def _lost(body: Body, outer: _Names | None, depth: int) -> _Lost:
-    names = _Names(outer)
+    names = _Names(outer, dict.fromkeys(body.inputs))
     yield from _entries(body, body.entries, names, depth)
     yield from _unknown(body.outputs.values(), names)
 
@@ -74,14 +74,55 @@ def _entries(body: Body, entries: tuple[Entry | Splice, ...], names: _Names, dep
                 names.add(name)
             yield from _entries(body, entry.entries, names, depth)
             continue
-        element, source = entry.element, entry.source
-        if source is not None and body.form != "list":  # `from` in a list is reported separately
-            yield from _unknown((source,), names)
+        element = entry.element
+        if body.form != "list":  # `from` in a list is reported separately
+            yield from _unknown(entry.sources, names)
         if isinstance(element, LayerCall):
             yield from _unknown(element.operands, names)
         if isinstance(element, Body) and depth < MAX_BLOCK_DEPTH:
             yield from _lost(element, names, depth + 1)
         names.add(entry.name)
+
+
+def reads(body: Body, name: str) -> bool:
+    """Return True if something in a body may read an input that it declares: that of an index may be any."""
+    first = name == next(iter(body.inputs))
+    if first and (body.form == "branches" or _takes_input(body.entries)):
+        return True
+    return any(
+        reference.template is not None or reference.name == name or (first and reference.name == "input")
+        for reference in mentioned(body)
+    )
+
+
+def _takes_input(entries: tuple[Entry | Splice, ...]) -> bool:
+    """Whether the input of a chain flows into an entry: a loop may have no turns, and heads lead nowhere."""
+    for entry in entries:
+        if isinstance(entry, Splice):
+            if _takes_input(entry.entries):
+                return True
+            continue
+        if not (entry.sources or (isinstance(entry.element, LayerCall) and entry.element.operands)):
+            return True
+        if not entry.auxiliary:
+            return False
+    return True
+
+
+def mentioned(body: Body) -> Iterator[Reference]:
+    """Every reference in a body and in those nested in it."""
+    yield from body.outputs.values()
+    waiting = list(body.entries)
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, Splice):
+            waiting += entry.entries
+            continue
+        yield from entry.sources
+        if isinstance(entry.element, LayerCall):
+            yield from entry.element.operands
+        elif isinstance(entry.element, Body):
+            yield from mentioned(entry.element)
 
 
 def _names(splice: Splice) -> Iterator[Name | None]:

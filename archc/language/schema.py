@@ -26,7 +26,7 @@ from archc.language.header import (
     meanings_of,
 )
 from archc.language.initialization import initialized_kinds
-from archc.language.names import MODULE_ATTRIBUTES, reserved_classes, reserved_parameters
+from archc.language.names import MODULE_ATTRIBUTES, reserved_classes, reserved_inputs, reserved_parameters
 from archc.language.parse import MODIFIERS, TURNS
 from archc.library import FILE_NAME
 
@@ -41,7 +41,8 @@ _INDEX = r"\$(?:\([^()]*\)|[A-Za-z][A-Za-z0-9]*)"
 def spec_schema() -> Schema:
     """JSON Schema (2020-12) of a spec file: a network, one that extends another, or blocks to import."""
     spec = _object(SpecKeys, _body() | {"arguments": _ref("values"), "blocks": _blocks(), "init": _init()})
-    spec |= {"required": ["input"], **_ONE_BODY}
+    spec |= {**_ONE_BODY, **_ONE_INPUT}
+    spec["properties"]["inputs"] |= {"propertyNames": _names(reserved_inputs())}
     spec["properties"]["name"] |= _names(reserved_classes())
     spec["properties"]["import"] |= {"propertyNames": _NAMED}
     spec["properties"]["expect"] = _said(_ref("expect"), meanings_of(SpecKeys)["expect"])
@@ -53,6 +54,9 @@ def spec_schema() -> Schema:
         | {"init": _init(), "expect": _ref("expect")},
     )
     extension["properties"]["import"] |= {"propertyNames": _NAMED}
+    extension["properties"]["inputs"] |= {"propertyNames": _names(reserved_inputs())}
+    block = _object(BlockKeys, _body() | {"init": _init(), "arguments": _parameters(_ref("value"), {"type": "null"})})
+    block["properties"]["inputs"]["items"] |= _names(reserved_inputs())
     library = {
         "type": "object",
         "description": "A file of blocks for other specs to import.",
@@ -70,10 +74,7 @@ def spec_schema() -> Schema:
             "entries": _entries(),
             "entry": _entry(listed=False),
             "item": _entry(listed=True),
-            "block": _object(
-                BlockKeys, _body() | {"init": _init(), "arguments": _parameters(_ref("value"), {"type": "null"})}
-            )
-            | _ONE_BODY,
+            "block": block | _ONE_BODY,
             "values": _parameters(_ref("value"), {"type": "null"}),
             "value": {"type": ["boolean", "number", "string", "array"]},
             "expect": _object(ExpectKeys),
@@ -101,6 +102,12 @@ _ONE_BODY: Schema = {
     "oneOf": [
         {"required": ["layers"], "properties": {"branches": False, "join": False}},
         {"required": ["branches", "join"], "properties": {"layers": False}},
+    ]
+}
+_ONE_INPUT: Schema = {
+    "anyOf": [
+        {"required": ["input"], "properties": {"inputs": False}},
+        {"required": ["inputs"], "properties": {"input": False}},
     ]
 }
 
@@ -187,7 +194,7 @@ def _entry(*, listed: bool) -> Schema:
     turn = {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]}
     modifiers: Schema = {
         **_body(),
-        "from": _ref("reference"),
+        "from": {"anyOf": [_ref("reference"), {"type": "array", "items": _ref("reference"), "minItems": 2}]},
         "when": _ref("expression"),
         "auxiliary": {"type": "boolean"},
         "repeat": turn,

@@ -134,18 +134,24 @@ class ChosenCall:
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """A chain (`list` or `mapping`), or branches with their join."""
+    """A chain (`list` or `mapping`), or branches with their join; `inputs` are the names that it declares.
+
+    The first input flows into the first entry, and `input` is another name of it. Without names it is the only one.
+    """
 
     form: Literal["list", "mapping", "branches"]
     entries: tuple[Entry | Splice, ...]
     mark: Mark
     join: LayerCall | None = None
     outputs: dict[str, Reference] = field(default_factory=dict)
+    inputs: dict[str, Mark] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One entry of a body: a layer, a block or a nested body, and its input.
+    """One entry of a body: a layer, a block or a nested body, and its inputs.
+
+    Without `sources` it takes the result of the previous entry.
 
     Without an element it was reported as wrong, and its result is unknown. If it can only be a layer, `meant` is its
     likely kind.
@@ -154,7 +160,7 @@ class Entry:
     name: Name | None
     element: LayerCall | BlockCall | ChosenCall | Body | None
     mark: Mark
-    source: Reference | None = None
+    sources: tuple[Reference, ...] = ()
     when: Expression | None = None
     auxiliary: bool = False
     meant: type[Kind] | None = None
@@ -195,7 +201,8 @@ class Block:
     """A body with arguments and a name.
 
     If `is_valid` is false, its declaration was reported as wrong, so its uses aren't checked. The rules of `init` set
-    the weights of each instance directly after its creation. `known` are the blocks that its file can name.
+    the weights of each instance directly after its creation. `known` are the blocks that its file can name, and
+    `inputs` those of its body.
     """
 
     name: str
@@ -206,6 +213,17 @@ class Block:
     is_valid: bool = True
     init: tuple[InitRule, ...] = ()
     known: dict[str, Block] = field(default_factory=dict, repr=False)
+    inputs: dict[str, Mark] = field(default_factory=dict)
+
+    @property
+    def arity(self) -> int:
+        """The number of its inputs."""
+        return max(len(self.inputs), 1)
+
+    @property
+    def channels(self) -> list[str]:
+        """The names that its expressions have for the channels of its inputs."""
+        return ["in_channels", *(f"{name}_channels" for name in list(self.inputs)[1:])]
 
     @property
     def own(self) -> list[str]:
@@ -252,14 +270,17 @@ class Expectations:
 
 @dataclass(slots=True)
 class Spec:
-    """One network as its files describe it; `problems` are the errors found so far."""
+    """One network as its files describe it; `problems` are the errors found so far.
+
+    `inputs` are the shapes of its inputs by name; the only input of a spec with `input` is called `input`.
+    """
 
     name: str
     stem: str
     description: str
     paper: str
-    input: tuple[int, ...]
-    input_mark: Mark
+    inputs: dict[str, tuple[int, ...]]
+    input_marks: dict[str, Mark]
     parameters: dict[str, Parameter]
     blocks: dict[str, Block]
     body: Body

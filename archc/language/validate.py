@@ -91,6 +91,8 @@ def _problem(
             above = [step for step in path[:-1] if isinstance(step, str)]
             owner = f"an entry of `{above[-1]}`" if above else what
             return Problem("E0202", f"{owner} is missing the key `{last}`", place, help=f"add `{last}:`")
+        case "too_short" if last == "inputs":
+            message = f"expected at least one name, got {shown(fault['input'])}"
         case "too_short" | "too_long":
             message = f"expected a shape such as [channels, height, width], got {shown(fault['input'])}"
             help = "an input has channels and up to three axes after them, or features alone"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any
 
 from archc.expressions import (
@@ -30,6 +31,7 @@ from archc.expressions import (
 from archc.graph import Network
 from archc.kinds import Alternatives, Join, Kind
 from archc.kinds.arithmetic import Numbered
+from archc.kinds.axes import DIMENSIONS
 from archc.language.parse import make_kind
 from archc.language.spec import (
     Block,
@@ -70,7 +72,6 @@ from archc.plan.plan import (
     plain_name,
 )
 from archc.plan.shapes import (
-    DIMENSIONS,
     Inexpressible,
     alike,
     channels_of,
@@ -86,6 +87,7 @@ from archc.plan.shapes import (
     replaced,
     shortest,
     simplified,
+    sizes,
 )
 from archc.problems import Problems
 
@@ -151,7 +153,7 @@ class _Frame:
     """
 
     body: Body
-    given: Value
+    inputs: tuple[Value, ...]
     parent: _Frame | None
     around: Scope
     names: dict[str, Outputs] = field(default_factory=dict)
@@ -166,6 +168,11 @@ class _Frame:
     apart: dict[tuple[Any, str | None], Shape] | None = None
     absent: set[str] = field(default_factory=set)
     conditional: dict[str, Make] = field(default_factory=dict)
+
+    @property
+    def given(self) -> Value:
+        """What flows into the body."""
+        return self.inputs[0]
 
     @property
     def in_loop(self) -> bool:
@@ -209,34 +216,37 @@ class _Compiler:
 
     def network(self, network: Network) -> ClassPlan:
         """The network's own class."""
-        shape = tuple(map(lift, network.input))
+        shapes = tuple(tuple(map(lift, shape)) for shape in network.inputs.values())
         scope: Scope = {"in_channels": network.input[0]}
         spec = self.spec
         if self.literal:
-            return self.define(0, spec.name, spec.description, spec.body, shape, scope | network.parameters, [], [])
+            return self.define(0, spec.name, spec.description, spec.body, shapes, scope | network.parameters, [], [])
         parameters, locals_ = self.parameters(network.declared, scope, 0, set())
         declared = tuple(network.declared)
-        return self.define(0, spec.name, spec.description, spec.body, shape, scope, parameters, locals_, None, declared)
+        return self.define(
+            0, spec.name, spec.description, spec.body, shapes, scope, parameters, locals_, None, declared
+        )
 
-    def block(self, block: Block, shape: Shape, given: Scope) -> ClassPlan:
-        """The class of a block for inputs of this rank, or for these arguments if it is written out."""
-        owner = id(block)
-        key: Any = (owner, len(shape))
+    def block(self, block: Block, shapes: tuple[Shape, ...], given: Scope) -> ClassPlan:
+        """The class of a block for inputs of these ranks, or for these arguments if it is written out."""
+        owner, inputs = id(block), list(block.inputs)
+        key: Any = (owner, *map(len, shapes))
         scope: Scope = {}
-        names = tuple(Name(f"in_{dim}", "integer") for dim in dimensions(shape))
-        own: Shape = names
+        names = [Name(name, "integer") for name in sizes(inputs, shapes)]
+        rest = iter(names)
+        own: tuple[Shape, ...] = tuple(tuple(islice(rest, len(shape))) for shape in shapes)
         parameters = [p.Parameter(name.name, "int") for name in names]
         locals_: list[Name] = []
         if owner in self.written_out:
-            if free_names((*shape, *given.values())):
+            if free_names((*chain(*shapes), *given.values())):
                 raise Inexpressible("a block that is written out has arguments that are not known")
-            key = (owner, *map(lift, shape), *map(lift, given.values()))
-            constants: Shape = tuple(map(lift, shape))
-            own, parameters, scope = constants, [], {**given, "in_channels": substitute(shape[0], {})}
+            own, parameters = tuple(tuple(map(lift, shape)) for shape in shapes), []
+            key = (owner, own, *map(lift, given.values()))
+            scope = {**given, **{n: substitute(shape[0], {}) for n, shape in zip(block.channels, shapes, strict=True)}}
         if key not in self.blocks:
             assert block.body is not None
             if owner not in self.written_out:
-                scope["in_channels"] = own[0]
+                scope |= {name: shape[0] for name, shape in zip(block.channels, own, strict=True)}
                 overridden = self.forms.overridden.get(owner, set())
                 more, locals_ = self.parameters(block.parameters, scope, owner, overridden)
                 parameters += more
@@ -271,7 +281,7 @@ class _Compiler:
         name: str,
         description: str,
         body: Body,
-        shape: Shape,
+        shapes: tuple[Shape, ...],
         scope: Scope,
         parameters: list[p.Parameter],
         locals_: list[Name],
@@ -282,7 +292,7 @@ class _Compiler:
         before, self.owner = self.owner, owner
         around, self.guards = self.guards, []
         try:
-            plan, results = self.body(body, Value(Input(), shape), scope, None, {})
+            plan, results = self.body(body, shapes, scope, None, {})
         except Inexpressible:
             if self.literal:
                 raise
@@ -293,7 +303,7 @@ class _Compiler:
             found, self.guards = self.guards, around
         made = ClassPlan(
             name, description, parameters, locals_, plan, {}, root=owner == 0, block=block, owner=owner,
-            literal=owner in self.written_out, rank=len(shape), declared=declared,
+            literal=owner in self.written_out, ranks=tuple(map(len, shapes)), declared=declared,
         )  # fmt: skip
         known = {parameter.name for parameter in parameters}
         for output, value in results.items():
@@ -334,10 +344,10 @@ class _Compiler:
     # Bodies
 
     def body(
-        self, body: Body, value: Value, scope: Scope, parent: _Frame | None, around: Scope
+        self, body: Body, shapes: tuple[Shape, ...], scope: Scope, parent: _Frame | None, around: Scope
     ) -> tuple[BodyPlan, Outputs]:
-        """The plan of a body for its input, and its results."""
-        frame = _Frame(body, Value(Input(), value.shape), parent, around)
+        """The plan of a body for its inputs, and its results."""
+        frame = _Frame(body, _inputs(body, shapes), parent, around)
         if parent is not None:
             frame.shared = parent.shared
         return self.run(frame, scope)
@@ -347,6 +357,7 @@ class _Compiler:
         body = frame.body
         flow = _Flow([], {None: frame.given})
         frame.names["input"] = {None: frame.given}
+        frame.names |= {name: {None: value} for name, value in zip(body.inputs, frame.inputs, strict=False)}
         self.entries(body.entries, scope, frame, flow)
         if body.form == "branches":
             flow.last = self.join(body, frame, flow)
@@ -396,8 +407,8 @@ class _Compiler:
         if isinstance(element, LayerCall) and element.kind.many:
             taken = [self.lookup(reference, frame, scope) for reference in element.operands]
             arriving = frame.given if frame.body.form == "branches" else flow.last.get(None)
-        elif entry.source is not None:
-            taken = [self.lookup(entry.source, frame, scope)]
+        elif entry.sources:
+            taken = [self.lookup(reference, frame, scope) for reference in entry.sources]
             arriving = taken[0]
         else:
             taken = [frame.given if frame.body.form == "branches" else _single(flow.last)]
@@ -504,9 +515,9 @@ class _Compiler:
         if isinstance(element, LayerCall):
             make.what, found = self.layer(element, shapes, scope)
         elif isinstance(element, BlockCall):
-            make.what, found = self.use(element, shapes[0], scope, make)
+            make.what, found = self.use(element, shapes, scope, make)
         elif isinstance(element, ChosenCall):
-            make.what, found = self.chosen(element, shapes[0], scope, make)
+            make.what, found = self.chosen(element, shapes, scope, make)
         else:
             assert isinstance(element, Body)
             make.what, found = self.nested_body(element, taken[0], scope, frame, make)
@@ -540,38 +551,41 @@ class _Compiler:
         return kind
 
     def chosen(
-        self, element: ChosenCall, shape: Shape, scope: Scope, make: Make
+        self, element: ChosenCall, shapes: tuple[Shape, ...], scope: Scope, make: Make
     ) -> tuple[Layer | Use | Chosen, dict[str | None, Shape]]:
         """The layer or class that an argument names, and the shapes of its results."""
         which = substitute(element.which.tree, scope)
         if isinstance(which, Callee):
             call = element.call(which)
             if isinstance(call, LayerCall):
-                return self.layer(call, (shape,), scope)
-            return self.use(call, shape, scope, make)
+                return self.layer(call, shapes, scope)
+            return self.use(call, shapes, scope, make)
         options: list[Option] = []
         for name, call in element.calls():
             before = len(self.guards)
             test = Compare((which, Const(name)), ("==",))
             try:
-                options.append(self.option(name, call, shape, scope, make))
+                options.append(self.option(name, call, shapes, scope, make))
             except (IndexError, TypeError, ValueError):  # the spec isn't valid for it
                 del self.guards[before:]
             self.guards[before:] = under(test, self.guards[before:])
         return cases(which, options)
 
-    def option(self, name: Callee, call: LayerCall | BlockCall, shape: Shape, scope: Scope, make: Make) -> Option:
+    def option(
+        self, name: Callee, call: LayerCall | BlockCall, shapes: tuple[Shape, ...], scope: Scope, make: Make
+    ) -> Option:
         """A layer or class that an argument may name, with its arguments."""
         if isinstance(call, LayerCall):
-            layer, found = self.layer(call, (shape,), scope)
+            layer, found = self.layer(call, shapes, scope)
             if isinstance(found, Numbered) or len(layer.calls) > 1:
                 raise Inexpressible(f"`{name}` is called in more than one way")
-            return Option(name, layer, *arguments_of(self.kind(call, scope), shape, call.arguments), found)
-        use, found = self.use(call, shape, scope, make)
+            return Option(name, layer, *arguments_of(self.kind(call, scope), shapes[0], call.arguments), found)
+        use, found = self.use(call, shapes, scope, make)
         if use.target.literal or make.held is not None:
             make.held = None
             raise Inexpressible(f"`{name}` has no shape in the names of its parameters")
-        given = {n: value for n, value in use.arguments.items() if n.startswith("in_") or n in call.arguments}
+        parameters = call.block.parameters
+        given = {n: value for n, value in use.arguments.items() if n in call.arguments or n not in parameters}
         return Option(name, use, (), tuple(given.items()), found)
 
     def join(self, body: Body, frame: _Frame, flow: _Flow) -> Outputs:
@@ -629,11 +643,15 @@ class _Compiler:
 
     # Blocks
 
-    def use(self, call: BlockCall, shape: Shape, scope: Scope, make: Make) -> tuple[Use, dict[str | None, Shape]]:
+    def use(
+        self, call: BlockCall, shapes: tuple[Shape, ...], scope: Scope, make: Make
+    ) -> tuple[Use, dict[str | None, Shape]]:
         """A block with its arguments, and the shapes of its results in terms of the caller."""
-        if isinstance(shape, Alternatives):
-            shape = self.ranked(shape, call.block)
-        arguments: Scope = dict(zip((f"in_{dim}" for dim in dimensions(shape)), shape, strict=True))
+        shapes = tuple(
+            self.ranked(shape, call.block, at) if isinstance(shape, Alternatives) else shape
+            for at, shape in enumerate(shapes)
+        )
+        arguments: Scope = sizes(list(call.block.inputs), shapes)
         given = {name: substitute(tree_of(value), scope) for name, value in call.arguments.items()}
         inner: Scope = dict(arguments)
         for name, parameter in call.block.parameters.items():
@@ -644,11 +662,11 @@ class _Compiler:
                 if not free_names(tree_of(parameter.default)):
                     arguments[name] = inner[name]
         own = {name: inner[name] for name in call.block.parameters}
-        target = self.block(call.block, shape, own)
+        target = self.block(call.block, shapes, own)
         return Use(target, arguments), {o: self.outward(found, inner, make) for o, found in target.results.items()}
 
-    def ranked(self, shape: Shape, block: Block) -> Shape:
-        """The shape that a block can take, if its input may have two ranks.
+    def ranked(self, shape: Shape, block: Block, at: int) -> Shape:
+        """The shape that a block can take as its input `at`, if that may have two ranks.
 
         The block may be invalid for one of them.
         """
@@ -659,7 +677,7 @@ class _Compiler:
                     seen.add(id(node.graph))
                     stack.append(node.graph)
                     if node.graph.block is block:
-                        ranks.add(len(node.in_shapes[0]))
+                        ranks.add(len(node.in_shapes[at]))
         sides, wanted = list(shape[1:]), list[Shape]()
         while sides:
             side = sides.pop(0)
@@ -712,7 +730,7 @@ class _Compiler:
         """
         if frame.shared and not self.literal and body.form != "list":
             return self.shared(body, value, scope, frame, make)
-        plan, results = self.body(body, value, scope, frame, scope)
+        plan, results = self.body(body, (value.shape,), scope, frame, scope)
         self.take(plan, frame, scope, make)
         if plan.chain:
             return plan, {None: results[None].shape}
@@ -733,7 +751,7 @@ class _Compiler:
         if key not in self.nested:
             inner = {name: Name(name, "integer" if type(found) is int else "") for name, found in scope.items()}
             shape = tuple(self.local(dim) for dim in dimensions(value.shape))
-            own = _Frame(body, Value(Input(), shape), frame, scope, apart={})
+            own = _Frame(body, _inputs(body, (shape,)), frame, scope, apart={})
             plan, results = self.run(own, inner)
             made = ClassPlan(
                 "", "", [], [], plan, {}, hint=plain_name(make.name), annotations=self.annotations(), owner=self.owner
@@ -871,7 +889,7 @@ class _Compiler:
         """Return True if the entries of a loop are layers and blocks that each take the previous result."""
         return all(
             isinstance(part, Entry)
-            and part.source is None
+            and not part.sources
             and not part.auxiliary
             and not isinstance(part.element, Body)
             and not (isinstance(part.element, LayerCall) and part.element.kind.many)
@@ -906,7 +924,7 @@ class _Compiler:
             if frame.apart is not None:
                 shape = tuple(self.local(f"{plain_name(name)}_{dim}") for dim in dimensions(shape))
                 frame.apart[key] = shape
-            position = 1 + len(frame.captures)
+            position = len(frame.inputs) + len(frame.captures)
             label = identifier(f"{plain_name(name)}_{output}" if output else plain_name(name))
             frame.captures[key] = Value(Input(position, label), shape)
             frame.taken.append(reference)
@@ -938,6 +956,12 @@ class _Compiler:
 
 
 # Shapes
+
+
+def _inputs(body: Body, shapes: tuple[Shape, ...]) -> tuple[Value, ...]:
+    """The inputs of a body under the names that it declares."""
+    names = list(body.inputs) or ["x"]
+    return tuple(Value(Input(at, name), shape) for at, (name, shape) in enumerate(zip(names, shapes, strict=True)))
 
 
 def is_bare(source: Any) -> bool:

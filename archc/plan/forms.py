@@ -103,6 +103,8 @@ class Forms:
         if id(block) not in self.blocks:
             self.blocks[id(block)] = block
             self.declared(block.parameters, id(block))
+            for name in block.channels:
+                self.sources[id(block), name] = [(1, id(block))]
             if block.body is not None:
                 self.visit(block.body, id(block))
             self.rules(block.init, id(block))

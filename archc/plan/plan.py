@@ -46,7 +46,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The body's own input (0), or a value of an enclosing body as a further input."""
+    """An input of the body: its first (0), a further one that it declares, or a value of an enclosing body."""
 
     position: int = 0
     name: str = "x"
@@ -248,7 +248,7 @@ class ClassPlan:
     """A class of the source: a block, the network, or a nested body that isn't a plain chain.
 
     `hint` is the name of a nested body's entry. `declared` are the names of the spec's arguments in order, `locals`
-    those derived from others. `rank` is that of its input. `results` are the shapes of its outputs in terms of its
+    those derived from others. `ranks` are those of its inputs. `results` are the shapes of its outputs in terms of its
     arguments; a dimension without such an expression is an attribute, one of `exports`, whose name starts with a dot.
     `init` are the rules for its initial weights. `literal` means that the class holds the values of its arguments, and
     only serves these.
@@ -268,12 +268,17 @@ class ClassPlan:
     block: Block | None = None
     owner: int = 0
     literal: bool = False
-    rank: int = 0
+    ranks: tuple[int, ...] = ()
     declared: tuple[str, ...] = ()
     annotations: Callable[[str], str] = str
     renamed: dict[str, Name] = field(default_factory=dict)
     classes: dict[int, str] = field(default_factory=dict)
     """The names of the classes of blocks that arguments name, by the id of the block."""
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs that it declares, or `x` for an only one without a name."""
+        return list(self.body.body.inputs) or ["x"]
 
     @property
     def nested(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from archc.expressions import (
@@ -21,19 +22,11 @@ from archc.expressions import (
 from archc.kinds import Alternatives, Join, Kind
 from archc.kinds import Call as TorchCall
 from archc.kinds.arithmetic import Numbered
-from archc.kinds.axes import MOST_AXES
-from archc.kinds.base import AXES
+from archc.kinds.axes import DIMENSIONS
 from archc.plan.plan import (
     Layer,
     Shape,
 )
-
-DIMENSIONS = {
-    1: ("channels",),
-    **{1 + rank: ("channels", *axes) for rank, axes in AXES.items()},
-    **{rank: ("channels", *(f"axis{axis}" for axis in range(2, 1 + rank))) for rank in range(2 + max(AXES), MOST_AXES)},
-}
-"""The names of the elements of a shape, by its rank."""
 
 
 class Inexpressible(Exception):
@@ -224,6 +217,16 @@ def rank_of(shape: Shape) -> int:
 def dimensions(shape: Shape) -> tuple[str, ...]:
     """The names of the elements of a shape."""
     return DIMENSIONS[len(shape)]
+
+
+def sizes(inputs: Sequence[str], shapes: Sequence[Shape]) -> dict[str, Any]:
+    """The dimensions of the inputs of a class by the names of its arguments: `in_channels`, `skip_height`."""
+    prefixes = ("in", *inputs[1:])
+    return {
+        f"{prefix}_{dimension}": size
+        for prefix, shape in zip(prefixes, shapes, strict=True)
+        for dimension, size in zip(dimensions(shape), shape, strict=True)
+    }
 
 
 def replaced(shape: Shape, changed: dict[int, Any]) -> Shape:

@@ -15,7 +15,7 @@ class Summary:
     """The costs and shapes of a network; `parameters` and `macs` are for inference."""
 
     name: str
-    input: tuple[int, ...]
+    inputs: dict[str, tuple[int, ...]]
     outputs: dict[str, tuple[int, ...]]
     parameters: int
     training_parameters: int
@@ -23,6 +23,11 @@ class Summary:
     min_input: tuple[int, ...]
     layers: tuple[Row, ...]
     network: Network = field(repr=False, compare=False)
+
+    @property
+    def input(self) -> tuple[int, ...]:
+        """The shape of the first input."""
+        return self.network.input
 
     def outline(self, depth: Depth = "blocks") -> list[Line]:
         """The rows of the summary: one per block, one per name down to a depth, or (`all`) one per layer."""
@@ -43,6 +48,7 @@ class Summary:
         return {
             "name": self.name,
             "input": list(self.input),
+            "inputs": {name: list(shape) for name, shape in self.inputs.items()},
             "outputs": {name: list(shape) for name, shape in self.outputs.items()},
             "parameters": self.parameters,
             "training_parameters": self.training_parameters,
@@ -78,7 +84,7 @@ def summarize(network: Network) -> Summary:
     cost = graph_cost(network.graph)
     return Summary(
         network.spec.name,
-        network.input,
+        network.inputs,
         network_outputs(network),
         cost.parameters,
         cost.training_parameters,

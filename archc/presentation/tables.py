@@ -25,7 +25,8 @@ def figures(network: Network) -> str:
     if cost.training_parameters != cost.parameters:
         training = f" ({cost.training_parameters:,} with auxiliary heads)"
     macs = f"{engineering(cost.macs)} multiply-adds"
-    return f"{form(network.input)} → {outputs}, {cost.parameters:,} parameters{training}, {macs}"
+    inputs = ", ".join(map(form, network.inputs.values()))
+    return f"{inputs} → {outputs}, {cost.parameters:,} parameters{training}, {macs}"
 
 
 def summary_text(summary: Summary, depth: Depth = "blocks", images: int = 1, width: int | None = None) -> str:
@@ -98,15 +99,13 @@ def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
     counted = f"{summary.parameters:,}"
     if summary.training_parameters != summary.parameters:
         counted += f"; {summary.training_parameters:,} in training, with the auxiliary heads"
-    outputs = summary.outputs
-    lone = list(outputs) == ["output"]
     memory = summary.memory(images)
     weights, gradients = mebibytes(memory.weights), mebibytes(memory.gradients)
     inference = f"weights {weights} + values {mebibytes(memory.peak)} (most at {memory.peak_at})"
     training = f"weights {weights} + gradients {gradients} + kept for the backward pass {mebibytes(memory.kept)}"
     return [
-        ("input", form(summary.input)),
-        ("output", form(outputs["output"]) if lone else ", ".join(f"{n} {form(s)}" for n, s in outputs.items())),
+        ("input", _listed(summary.inputs, "input")),
+        ("output", _listed(summary.outputs, "output")),
         ("layers", f"{len(summary.layers):,}"),
         ("parameters", counted),
         ("multiply-adds", f"{engineering(summary.macs)} for one input ({summary.macs:,})"),
@@ -116,6 +115,13 @@ def _totals(summary: Summary, images: int) -> list[tuple[str, str]]:
         ("  training", f"{mebibytes(memory.training)} = {training};"),
         ("", f"plus optimizer state: {gradients} for momentum, twice that for Adam"),
     ]
+
+
+def _listed(shapes: dict[str, tuple[int, ...]], only: str) -> str:
+    """Shapes with their names, but without that of an `only` one that has none."""
+    return ", ".join(
+        form(shape) if list(shapes) == [only] else f"{name} {form(shape)}" for name, shape in shapes.items()
+    )
 
 
 def _title(summary: Summary) -> str:

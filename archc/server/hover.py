@@ -18,6 +18,7 @@ from archc.server.markdown import code, content
 from archc.server.names import INDEX, referred, variables
 from archc.server.places import Place, place_at, value_mark
 from archc.server.slots import Role, Slot, slot_at
+from archc.text import form
 
 _VALUES = 8
 """The maximum number of different values that are listed for a name."""
@@ -86,6 +87,9 @@ def _entry(analysis: Analysis, holder: Any, step: Any) -> list[str]:
     """The hover on an entry's name: the call, and shapes and costs."""
     call = called(holder[step])
     title = f"**{step}**" if call is None else f"**{step}**: {code(call)}"
+    if not isinstance(holder[step], str | Map) and analysis.network is not None:
+        shape = analysis.network.inputs.get(step) if analysis.root and holder is analysis.root.get("inputs") else None
+        return [f"**{step}**: an input" + (f" of {form(shape)}" if shape else "")]
     return [title, figures_of(analysis, holder, step)]
 
 

@@ -12,7 +12,7 @@ from archc.server.places import Place
 from archc.server.slots import Role, slot_at
 
 Entry = tuple[Map, str]
-"""An entry of a body: the mapping that contains it, and its name there."""
+"""An entry of a body, or an input: the mapping that contains it, and its name there."""
 
 INDEX = re.compile(r"\$(\([^()]*\)|[A-Za-z][A-Za-z0-9]*)")
 """An expression within a name."""
@@ -37,21 +37,45 @@ def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str
                 found[names] = mark
             elif isinstance(names, Seq):
                 found |= {name: at for name, at in zip(names, names.items_at, strict=True) if isinstance(name, str)}
+    if _in_block(place):
+        found |= {f"{name}_channels": mark for name, mark in list(inputs_of(root, place).keys_at.items())[1:]}
     return {**found, "in_channels": None}
 
 
 def parameters_of(root: Map, place: Place) -> Map | None:
     """The arguments of the block that contains a place, or of the network."""
-    owner: Any = root
-    if place.steps[:1] == ("blocks",) and len(place.steps) > 1:
-        owner = place.up(2).value
-    declared = owner.get("arguments") if isinstance(owner, Map) else None
+    declared = _owner(root, place).get("arguments")
     return declared if isinstance(declared, Map) else None
 
 
+def inputs_of(root: Map, place: Place) -> Map:
+    """The inputs that the block declares that a place is in, or the network, by their names."""
+    declared = _owner(root, place).get("inputs")
+    if isinstance(declared, Map):
+        return declared
+    found = Map(root.mark)
+    for name, mark in zip(declared, declared.items_at, strict=True) if isinstance(declared, Seq) else ():
+        if isinstance(name, str):
+            found[name], found.keys_at[name], found.values_at[name] = None, mark, mark
+    return found
+
+
+def _owner(root: Map, place: Place) -> Map:
+    """The block that a place is in, or the spec."""
+    owner = place.up(2).value if _in_block(place) else root
+    return owner if isinstance(owner, Map) else Map(root.mark)
+
+
+def _in_block(place: Place) -> bool:
+    return place.steps[:1] == ("blocks",) and len(place.steps) > 1
+
+
 def references(place: Place) -> dict[str, Entry]:
-    """The entries that a place can refer to, by name; the innermost come last."""
-    found: dict[str, Entry] = {}
+    """The inputs and entries that a place can refer to, by name; the innermost come last."""
+    root = place.holders[0]
+    assert isinstance(root, Map)
+    inputs = inputs_of(root, place)
+    found: dict[str, Entry] = {name: (inputs, name) for name in inputs}
     for count, (holder, step) in enumerate(zip(place.holders, place.steps, strict=True)):
         if isinstance(holder, Map) and slot_at(place.steps[:count]).role is Role.ENTRIES:
             found |= {key: (within, key) for within, key in _entries(holder, before=step)}

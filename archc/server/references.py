@@ -134,12 +134,14 @@ def _declared(analysis: Analysis, place: Place, word: Word) -> Mark | None:
     if "$" in str(written(place)):
         return variables(root, place, analysis.extended).get(word.text)
     if place.on_key:
-        if above.role in (Role.ENTRIES, Role.BLOCKS) or (above.role is Role.PARAMETERS and "extends" not in root):
+        if above.role in (Role.ENTRIES, Role.BLOCKS, Role.INPUTS) or (
+            above.role is Role.PARAMETERS and "extends" not in root
+        ):
             return place.mark
         return None if above.role is Role.IMPORTS else declaration(analysis, place, word.text)
     if slot.role is Role.INITIALIZED:
         return _along(root, place, word, analysis.text)
-    if slot.role is Role.OTHER and _names_turns(place):
+    if slot.role is Role.INPUT or (slot.role is Role.OTHER and _names_turns(place)):
         return place.mark
     named = slot.role in (Role.ENTRY, Role.IMPORTED) or (slot.role is Role.REFERENCE and first)
     return declaration(analysis, place, word.text) if named else None

@@ -23,6 +23,9 @@ class Role(Enum):
     """An argument of `target`, by name or position."""
     VALUE = auto()
     """A value that can be an expression."""
+    INPUTS = auto()
+    """Inputs by their names: the network's with their shapes, a block's in a list."""
+    INPUT = auto()
     REFERENCES = auto()
     REFERENCE = auto()
     JOIN = auto()
@@ -56,13 +59,14 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
     Role.SPEC: {
         **_BODY,
         "blocks": Role.BLOCKS,
+        "inputs": Role.INPUTS,
         "arguments": Role.PARAMETERS,
         "init": Role.INITS,
         "expect": Role.EXPECT,
         "import": Role.IMPORTS,
         "extends": Role.FILE,
     },
-    Role.BLOCK: {**_BODY, "arguments": Role.PARAMETERS},
+    Role.BLOCK: {**_BODY, "inputs": Role.INPUTS, "arguments": Role.PARAMETERS},
     Role.ENTRY: {
         **_BODY,
         "from": Role.REFERENCE,
@@ -82,7 +86,9 @@ _EACH: Final[dict[Role, Role]] = {
     Role.PARAMETERS: Role.VALUE,
     Role.VALUE: Role.VALUE,
     Role.ENTRIES: Role.ENTRY,
+    Role.INPUTS: Role.INPUT,
     Role.REFERENCES: Role.REFERENCE,
+    Role.REFERENCE: Role.REFERENCE,
     Role.INITS: Role.INIT,
     Role.INITIALIZED: Role.INITIALIZED,
 }

@@ -23,13 +23,13 @@ def assert_agreement(architecture: Architecture, *, gradients: bool = True) -> N
     """The built and the emitted module are one network, with the shapes, parameters and cost that archc infers."""
     built, emitted = modules(architecture)
     assert_shapes(architecture, built)
-    x = images(architecture)
+    inputs = images(architecture)
     assert_same_state(built, emitted)
     for training in (False, True):
-        assert_same_outputs(run(built, x, training=training), run(emitted, x, training=training))
+        assert_same_outputs(run(built, *inputs, training=training), run(emitted, *inputs, training=training))
     assert_same_state(built, emitted)  # running statistics too
     if gradients:
-        assert_same_gradients(built, emitted, x)
+        assert_same_gradients(built, emitted, *inputs)
 
 
 def modules(architecture: Architecture, **settings: Any) -> tuple[nn.Module, nn.Module]:
@@ -74,16 +74,17 @@ def emitted_names(architecture: Architecture) -> dict[str, Any]:
     return space
 
 
-def images(architecture: Architecture, count: int = 2) -> Tensor:
-    """A batch of noise, always the same."""
-    return torch.randn(count, *architecture.input, generator=torch.Generator().manual_seed(1))
+def images(architecture: Architecture, count: int = 2) -> tuple[Tensor, ...]:
+    """A batch of noise for each input, always the same."""
+    noise = torch.Generator().manual_seed(1)
+    return tuple(torch.randn(count, *shape, generator=noise) for shape in architecture.inputs.values())
 
 
-def run(module: nn.Module, x: Tensor, *, training: bool = False, seed: int = 2) -> dict[str, Tensor]:
+def run(module: nn.Module, *inputs: Tensor, training: bool = False, seed: int = 2) -> dict[str, Tensor]:
     """The outputs by name under a seed; an only output is called `output`."""
     set_seed(seed)
     with torch.no_grad():
-        return _named(module.train(training)(x.clone()))
+        return _named(module.train(training)(*[x.clone() for x in inputs]))
 
 
 def _named(result: Any) -> dict[str, Tensor]:
@@ -106,10 +107,10 @@ def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
 
     rows = [row for row in summary.layers if not KINDS[row.kind].bare]
     handles = [module.get_submodule(row.path).register_forward_hook(hook(row.path)) for row in rows]
-    outputs = run(module, images(architecture, 1), training=False)
+    outputs = run(module, *images(architecture, 1), training=False)
     if heads:
-        run(module, images(architecture), training=True)
-        run(module, images(architecture, 1), training=False)
+        run(module, *images(architecture), training=True)
+        run(module, *images(architecture, 1), training=False)
     for handle in handles:
         handle.remove()
     assert seen == {row.path: row.output for row in rows}
@@ -148,27 +149,27 @@ def assert_same_outputs(one: dict[str, Tensor], other: dict[str, Tensor]) -> Non
     assert not different, f"outputs differ: {different}"
 
 
-def assert_same_gradients(one: nn.Module, other: nn.Module, x: Tensor) -> None:
-    """One backward pass in training mode gives equal gradients for every parameter and for the input.
+def assert_same_gradients(one: nn.Module, other: nn.Module, *inputs: Tensor) -> None:
+    """One backward pass in training mode gives equal gradients for every parameter and for the inputs.
 
     In double precision, and up to the order in which a sum is taken: autograd adds the gradients of a value
     that is read several times in the order in which its readers ran.
     """
-    first, second = _gradients(one, x), _gradients(other, x)
+    first, second = _gradients(one, inputs), _gradients(other, inputs)
     assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=1e-9, atol=1e-9, equal_nan=True, msg=f"gradient of {name}")
 
 
-def _gradients(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
+def _gradients(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
     module = copy.deepcopy(module).double().train()
     set_seed(3)
-    x = x.double().requires_grad_()
-    total = sum((value * value).sum() for value in _named(module(x * 1)).values())
+    given = [x.double().requires_grad_() for x in inputs]
+    total = sum((value * value).sum() for value in _named(module(*[x * 1 for x in given])).values())
     assert isinstance(total, Tensor)
     total.backward()  # type: ignore[no-untyped-call]
     found = {name: parameter.grad for name, parameter in module.named_parameters()}
-    found["the input"] = x.grad
+    found |= {f"input {at}": x.grad for at, x in enumerate(given)}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,13 +28,15 @@ from archc.kinds import Shape
 from archc.language.callees import callee, converted
 from archc.language.spec import Block, BlockCall, Body, Entry, Name, Reference
 from archc.plan import ClassPlan, plan_network
-from archc.plan.shapes import DIMENSIONS
+from archc.plan.shapes import sizes
 from archc.problems import Problems, SpecError
 from archc.testing.agreement import as_classes, assert_same_outputs, assert_same_state, same_bits, set_seed
 from archc.testing.specs import like, settings_of
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Scope = dict[str, Any]
+Shapes = tuple[Shape, ...]
+"""Those of the inputs of a module."""
 
 
 @dataclass
@@ -58,10 +60,10 @@ class Emitted:
         self.plans = plans
         self.space = space | {plan.block.name: space[names[id(plan)]] for plan in plans if plan.block is not None}
         self.network: type[nn.Module] = space[architecture.name]
-        self.blocks: dict[tuple[Block, int], type[nn.Module]] = {}
+        self.blocks: dict[tuple[Block, tuple[int, ...]], type[nn.Module]] = {}
         for plan in plans:
             if plan.block is not None and not plan.literal:
-                self.blocks[plan.block, plan.rank] = space[names[id(plan)]]
+                self.blocks[plan.block, plan.ranks] = space[names[id(plan)]]
 
     @property
     def literal(self) -> list[ClassPlan]:
@@ -75,7 +77,7 @@ class Emitted:
         """
         taken = inspect.signature(self.network).parameters
         values = {name: value for name, value in values.items() if name in taken}
-        shapes = [self.architecture.input]
+        shapes = tuple(self.architecture.inputs.values())
         try:
             other = self.architecture.configure(**values)
         except SpecError as error:
@@ -90,30 +92,31 @@ class Emitted:
         """Arguments as the file's classes take them."""
         return {name: as_classes(value, self.space) for name, value in values.items()}
 
-    def block_with(self, tally: Tally, block: Block, shape: Shape, values: Scope) -> None:
+    def class_of(self, use: tuple[Instance, Shapes]) -> type[nn.Module] | None:
+        """The class of a block in use for inputs; None if it holds literal values."""
+        instance, shapes = use
+        return self.blocks.get((instance.block, tuple(map(len, shapes))))
+
+    def block_with(self, tally: Tally, block: Block, shapes: Shapes, values: Scope) -> None:
         """Compare a block's class with the block that archc builds for these arguments.
 
         Values of parameters that are not arguments of the class are left out. Raises AssertionError.
         """
-        made = self.blocks[block, len(shape)]
+        made = self.blocks[block, tuple(map(len, shapes))]
         taken = inspect.signature(made).parameters
         arguments = {name: value for name, value in values.items() if name in taken}
         values = {name: value for name, value in values.items() if name in taken or block.parameters[name].required}
-        for name, size in zip(DIMENSIONS[len(shape)], shape, strict=True):
-            if f"in_{name}" in taken:
-                arguments[f"in_{name}"] = size
+        arguments |= {name: size for name, size in sizes(list(block.inputs), shapes).items() if name in taken}
         try:
-            graph = use_of(self.architecture.network, block, shape, values).graph
+            graph = use_of(self.architecture.network, block, shapes, values).graph
         except SpecError as error:
-            _refused(tally, error, lambda: made(**self.classes(arguments)), [shape])
+            _refused(tally, error, lambda: made(**self.classes(arguments)), shapes)
             return
         tally.counts["blocks"] += 1
-        with _named(f"{block.name}({_shown(arguments)}) for an input of shape {shape}"):
-            assert_same_network(
-                lambda: build_graph(graph, block.name), lambda: made(**self.classes(arguments)), [shape]
-            )
+        with _named(f"{block.name}({_shown(arguments)}) for inputs of the shapes {shapes}"):
+            assert_same_network(lambda: build_graph(graph, block.name), lambda: made(**self.classes(arguments)), shapes)
 
-    def block(self, tally: Tally, name: str, shape: Shape, **values: Any) -> None:
+    def block(self, tally: Tally, name: str, *shapes: Shape, **values: Any) -> None:
         """As `block_with`, for the block of this name; layers and blocks among the values are named."""
         block, problems = self.architecture.network.spec.blocks[name], Problems()
         for key, value in values.items():
@@ -122,7 +125,7 @@ class Emitted:
                 value, parameter.callees, lambda word: callee(word, block.known, block.mark, problems)
             )
         problems.raise_any()
-        self.block_with(tally, block, shape, values)
+        self.block_with(tally, block, shapes, values)
 
 
 def assert_contract(architecture: Architecture, draw: Draw, sets: int, tally: Tally, most_blocks: int = 8) -> None:
@@ -143,22 +146,22 @@ def assert_contract(architecture: Architecture, draw: Draw, sets: int, tally: Ta
             networks.append(architecture.configure(**values).network)
         except SpecError:
             continue
-    uses = [
-        use for network in networks for use in uses_of(network.graph) if (use[0].block, len(use[1])) in emitted.blocks
-    ]
-    for use, shape in uses[:most_blocks]:
-        taken = inspect.signature(emitted.blocks[use.block, len(shape)]).parameters
+    uses = [use for network in networks for use in uses_of(network.graph) if emitted.class_of(use) is not None]
+    for use, shapes in uses[:most_blocks]:
+        made = emitted.class_of((use, shapes))
+        assert made is not None
+        taken = inspect.signature(made).parameters
         given = given_of(use, taken.keys())
-        emitted.block_with(tally, use.block, shape, given)
+        emitted.block_with(tally, use.block, shapes, given)
         for _ in range(sets):
-            values, x = draw(calls_like(use.block, given, shape))
-            emitted.block_with(tally, use.block, x, values)
+            values, others = draw(calls_like(use.block, given, shapes))
+            emitted.block_with(tally, use.block, others, values)
 
 
 # Arguments
 
 
-def uses_of(graph: Graph) -> Iterator[tuple[Instance, Shape]]:
+def uses_of(graph: Graph) -> Iterator[tuple[Instance, Shapes]]:
     """The blocks in use, each different one once, with the shapes of their inputs."""
     seen: set[int] = set()
     stack = [graph]
@@ -170,7 +173,7 @@ def uses_of(graph: Graph) -> Iterator[tuple[Instance, Shape]]:
             seen.add(id(below))
             stack.append(below)
             if isinstance(node.element, Instance):
-                yield node.element, node.in_shapes[0]
+                yield node.element, node.in_shapes
 
 
 def given_of(use: Instance, taken: Any) -> Scope:
@@ -183,8 +186,8 @@ def given_of(use: Instance, taken: Any) -> Scope:
 
 
 @st.composite
-def calls_like(draw: st.DrawFn, block: Block, given: Scope, shape: Shape) -> tuple[Scope, Shape]:
-    """Other arguments of the same types, and an input of the same rank; archc may refuse them."""
+def calls_like(draw: st.DrawFn, block: Block, given: Scope, shapes: Shapes) -> tuple[Scope, Shapes]:
+    """Other arguments of the same types, and inputs of the same ranks; archc may refuse them."""
     values: Scope = {}
     for name, value in given.items():
         way = draw(st.sampled_from(["other", "same", "same", "default"]))
@@ -192,18 +195,28 @@ def calls_like(draw: st.DrawFn, block: Block, given: Scope, shape: Shape) -> tup
             values[name] = draw(like(value))
         elif way == "same" or block.parameters[name].required:
             values[name] = value
-    channels = draw(st.sampled_from([shape[0], shape[0], 1, 2, 3, 4, 8]))
-    sizes = [draw(st.sampled_from([size, size, size, 1, 4, 7, 9])) for size in shape[1:]]
-    return values, (channels, *sizes)
+    changed: dict[int, int] = {}  # equal sizes mostly stay equal: joins need that
+    others = []
+    for shape in shapes:
+        channels = draw(st.sampled_from([shape[0], shape[0], 1, 2, 3, 4, 8]))
+        for size in shape[1:]:
+            changed.setdefault(size, draw(st.sampled_from([size, size, size, 1, 4, 7, 9])))
+        others.append((channels, *(changed[size] for size in shape[1:])))
+    return values, tuple(others)
 
 
-def use_of(network: Network, block: Block, shape: Shape, values: Scope) -> Instance:
-    """A block in use for an input and arguments. Raises SpecError."""
+def use_of(network: Network, block: Block, shapes: Shapes, values: Scope) -> Instance:
+    """A block in use for some inputs and arguments. Raises SpecError."""
     mark = block.mark
     call = BlockCall(block, mark, values, dict.fromkeys(values, mark))
     outputs = {name: Reference("use", name, mark) for name in block.body.outputs} if block.body is not None else {}
-    body = Body("mapping", (Entry(Name(("use",), mark, "use"), call, mark),), mark, outputs=outputs)
-    spec = dataclasses.replace(network.spec, body=body, parameters={}, init=(), input=shape, problems=[])
+    inputs = {f"input{at}": shape for at, shape in enumerate(shapes)}
+    sources = tuple(Reference(name, None, mark) for name in inputs)
+    entry = Entry(Name(("use",), mark, "use"), call, mark, sources)
+    body = Body("mapping", (entry,), mark, outputs=outputs, inputs=dict.fromkeys(inputs, mark))
+    spec = dataclasses.replace(
+        network.spec, body=body, parameters={}, init=(), inputs=inputs, input_marks=body.inputs, problems=[]
+    )
     use = evaluate(spec).graph.nodes[0].element
     assert isinstance(use, Instance)
     return use
@@ -213,7 +226,7 @@ def use_of(network: Network, block: Block, shape: Shape, values: Scope) -> Insta
 
 
 def assert_same_network(
-    make_one: Callable[[], nn.Module], make_other: Callable[[], nn.Module], shapes: list[Shape]
+    make_one: Callable[[], nn.Module], make_other: Callable[[], nn.Module], shapes: Sequence[Shape]
 ) -> None:
     """Two ways to make a module make the same one. Raises AssertionError.
 
@@ -239,7 +252,7 @@ def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
     return make()
 
 
-def _run(module: nn.Module, shapes: list[Shape]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | Exception:
+def _run(module: nn.Module, shapes: Sequence[Shape]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | Exception:
     """The outputs by name, and the gradients by parameter and input."""
     noise = torch.Generator().manual_seed(1)
     inputs = [torch.randn((2, *shape), generator=noise).requires_grad_() for shape in shapes]
@@ -261,7 +274,7 @@ def _run(module: nn.Module, shapes: list[Shape]) -> tuple[dict[str, Tensor], dic
 # Reports
 
 
-def _refused(tally: Tally, error: SpecError, make: Callable[[], nn.Module], shapes: list[Shape]) -> None:
+def _refused(tally: Tally, error: SpecError, make: Callable[[], nn.Module], shapes: Sequence[Shape]) -> None:
     """Count arguments that archc refuses, and whether the class refuses them, too."""
     tally.counts["refused"] += 1
     try:

@@ -10,7 +10,7 @@ from typing import Any
 from archc.kinds import KINDS
 from archc.testing.draft import Draft, Folder
 from archc.testing.formula import Formula
-from archc.testing.meaning import MODIFIERS, IndexedName
+from archc.testing.meaning import MODIFIERS, IndexedName, sources_of
 
 FEATURES = (
     "chain: list",
@@ -36,6 +36,7 @@ FEATURES = (
     "block: within a block",
     "block: several uses",
     "block: branches",
+    "block: several inputs",
     "block: several outputs",
     "block: bare name",
     "block: by position",
@@ -43,6 +44,7 @@ FEATURES = (
     "block: default",
     "block: default is an expression",
     "a layer or block that an argument names",
+    "several inputs",
     "arguments of the network",
     "arguments of the network: a word",
     "arguments of the network: a list",
@@ -131,6 +133,8 @@ def features_of(draft: Draft) -> Iterator[str]:
     """The features of the language that a spec has, some of them several times."""
     data = draft.data
     yield from (key for key in ("init", "expect", "description") if key in data)
+    if len(data.get("inputs", ())) > 1:
+        yield "several inputs"
     paths = {layer.path for layer in draft.layers}
     rules = [rule["match"] for rule in data.get("init", ()) if isinstance(rule["match"], str)]
     if any(path not in paths and path not in KINDS for path in rules):
@@ -223,8 +227,11 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
         yield "for: several variables" if isinstance(entry["for"], list) else "for"
         if isinstance(entry["in"], Formula):
             yield "for: rows by name"
-    if "from" in entry:
-        yield from _reference(entry["from"], names, around)
+    sources = sources_of(entry)
+    if len(sources) > 1:
+        yield "block: several inputs"
+    for source in sources:
+        yield from _reference(source, names, around)
     if loop and "layers" in entry:
         yield from _entries(entry["layers"], blocks, depth, around)
         return

@@ -92,7 +92,7 @@ def folders(draw: st.DrawFn, drafts: st.SearchStrategy[Draft]) -> Folder:
         rest = {"import": {"blocks.yaml": [name for name in blocks if name in away & wanted]}, **rest}
     given = {name: value for name, value in parameters.items() if draw(st.booleans())}
     if given:
-        moved = [key for key in ("description", "input") if key in rest and draw(st.booleans())]
+        moved = [key for key in ("description", "input", "inputs") if key in rest and draw(st.booleans())]
         top: Data = {"extends": "rest.yaml", "arguments": given}
         top |= {key: rest[key] for key in ("name", "expect", *moved) if key in rest}
         rest["arguments"] = {name: _another(value) if name in given else value for name, value in parameters.items()}

@@ -198,7 +198,7 @@ def _in_the_file(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     data = _copied(draft.data)
     trained = sum(layer.kind.parameters(layer.inputs) for layer in draft.layers if not layer.auxiliary)
     keys: list[tuple[str, Any, str]] = [
-        ("inputs", 3, "E0201"),
+        ("sizes", 3, "E0201"),
         ("init", [{"match": "nowhere", "weight": 1}], "E0222"),
         ("init", [{"match": "relu", "weight": 1}], "E0222"),
         ("init", [{"match": "conv2d", "weight": "normale"}], "E0203"),

@@ -6,7 +6,7 @@ draw with it, so a drawn spec is valid by this reading, and archc must find it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,14 +51,21 @@ class Meaning:
     inside: bool = False  # whether the body at hand is a block's, or within one
     decided: set[bool] = field(default_factory=set)  # what the conditions came to
 
-    def body(self, body: Any, x: Shape, scope: Names, seen: Mapping[str, Outputs]) -> Outputs:
-        """The results of a body for its input; `seen` are the names of the bodies around it. Raises Unsound."""
+    def body(
+        self, body: Any, x: Shape, scope: Names, seen: Mapping[str, Outputs], others: Sequence[Shape] = ()
+    ) -> Outputs:
+        """The results of a body for its input, and for the others that it declares. Raises Unsound.
+
+        `seen` are the names of the bodies around it.
+        """
         branches = "branches" in body
         parts = body["branches" if branches else "layers"]
         if branches and isinstance(parts, list):
             parts = {str(position): part for position, part in enumerate(parts)}
         named = not isinstance(parts, list)
         names: dict[str, Outputs] = {**(seen if named else {}), "input": {None: x}}
+        if body.get("inputs"):
+            names |= {name: {None: shape} for name, shape in zip(body["inputs"], (x, *others), strict=True)}
         current: Outputs = {None: x}
         results = []
         absent = 0
@@ -107,7 +114,7 @@ class Meaning:
         """Outside of blocks, `in_channels` are those that arrive at an entry."""
         if self.inside:
             return scope
-        given = value_of(entry["from"], names) if is_mapping(entry) and "from" in entry else x.get(None)
+        given = value_of(sources_of(entry)[0], names) if sources_of(entry) else x.get(None)
         return scope if given is None else {**scope, "in_channels": given[0]}
 
     def unfold(self, parts: Any, scope: Names, flow: Callable[[], Outputs]) -> Iterator[tuple[Any, Any, Names]]:
@@ -132,7 +139,8 @@ class Meaning:
             return self.body({"layers": entry}, single(x), scope, {})
         if isinstance(entry, str):
             entry = {entry: None}
-        given = value_of(entry["from"], names) if "from" in entry else None
+        taken = [value_of(source, names) for source in sources_of(entry)]
+        given, others = (taken[0], taken[1:]) if taken else (None, [])
         if "when" in entry:
             self.decided.add(is_present(entry, scope))
         if not is_present(entry, scope):
@@ -148,7 +156,10 @@ class Meaning:
             if target.startswith("$"):
                 target = scope[target[1:]]
             if target in self.blocks:
-                return self.call(target, arguments, single(x) if given is None else given, scope)
+                inputs = (single(x) if given is None else given, *others)
+                return self.call(target, arguments, inputs, scope)
+            if others:
+                raise Unsound("several inputs of a layer")
             kind = KINDS.get(target)
             if kind is None:
                 raise Unsound(f"no layer {target}")
@@ -161,19 +172,23 @@ class Meaning:
         finally:
             self.auxiliary = around
 
-    def call(self, name: str, arguments: Any, x: Shape, scope: Names) -> Outputs:
-        """The results of a block for its arguments and input. Raises Unsound."""
+    def call(self, name: str, arguments: Any, inputs: Inputs, scope: Names) -> Outputs:
+        """The results of a block for its arguments and inputs. Raises Unsound."""
         block = self.blocks[name]
         parameters = block.get("arguments") or {}
         given = named_arguments(list(parameters), arguments, scope, many=True)
         if not given.keys() <= parameters.keys():
             raise Unsound("an unknown argument")
-        inner: dict[str, Any] = {**self.network, "in_channels": x[0]}
+        declared = block.get("inputs") or ["x"]
+        if len(declared) != len(inputs):
+            raise Unsound("another number of inputs")
+        inner: dict[str, Any] = {**self.network, "in_channels": inputs[0][0]}
+        inner |= {f"{name}_channels": shape[0] for name, shape in zip(declared[1:], inputs[1:], strict=True)}
         for parameter, default in parameters.items():
             inner[parameter] = given[parameter] if parameter in given else evaluated(default, inner)
         around, self.inside = self.inside, True
         try:
-            return self.body(block, x, inner, {})
+            return self.body(block, inputs[0], inner, {}, inputs[1:])
         finally:
             self.inside = around
 
@@ -195,6 +210,12 @@ class Meaning:
 def split_inputs(written: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """The inputs of a join that has arguments, and these."""
     return written["inputs"], {name: value for name, value in written.items() if name != "inputs"}
+
+
+def sources_of(entry: Any) -> list[str]:
+    """What an entry names in its `from`."""
+    written = entry.get("from") if is_mapping(entry) else None
+    return [] if written is None else written if isinstance(written, list) else [written]
 
 
 def is_mapping(node: Any) -> bool:

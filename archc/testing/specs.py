@@ -36,14 +36,20 @@ from archc.testing.meaning import (
 
 
 @st.composite
-def specs(draw: st.DrawFn, most: int = 200, kinds: Collection[str] | None = None, ranks: Sequence[int] = (2,)) -> Draft:
+def specs(
+    draw: st.DrawFn,
+    most: int = 200,
+    kinds: Collection[str] | None = None,
+    ranks: Sequence[int] = (2,),
+    most_inputs: int = 1,
+) -> Draft:
     """Sound specs of the whole language with up to about `most` layers once blocks and loops are unfolded.
 
     With `kinds`, layers of these kinds alone, beside the joins; they must leave maps as maps. `ranks` are the numbers
-    of axes after the channels that an input may have: 2 for images, 0 for vectors.
+    of axes after the channels that an input may have: 2 for images, 0 for vectors. A network has at most `most_inputs`.
     """
     size = draw(st.sampled_from([2, 4, 6, 8, 8, 12, 12, 16, 16, 24, 40, most]))
-    return _Writer(draw, min(size, most), kinds, ranks).spec()
+    return _Writer(draw, min(size, most), kinds, ranks, most_inputs).spec()
 
 
 @st.composite
@@ -76,6 +82,7 @@ _LAYERS = (
 _PARAMETERS = ("c", "k", "width", "depth", "flag", "out", "conv", "p", "n2", "layer", "i", "j", "turn", "heads")
 _LONGEST = {0: (), 1: (24,), 2: (12, 12), 3: (4, 6, 6)}  # axes of an input, by their number
 _VARIABLES = ("i", "j", "row", "t")
+_INPUTS = ("x", "skip", "y", "low", "image", "conv", "out", "heads", "kept", "branch1", "out_", "i", "in_channels")
 _BLOCKS = ("Block", "Stage", "Unit", "ConvBN", "Head", "B", "X", "Layer")
 _VALUES: tuple[Any, ...] = (1, 2, 3, 4, 6, True, False, 0.25)
 _LISTS: tuple[Any, ...] = ((1, 1), (3, 3), (2, 1), (1, 2, 3), ((4, 1), (2, 2)))
@@ -102,6 +109,7 @@ class _Writer:
     left: int
     only: Collection[str] | None = None
     ranks: Sequence[int] = (2,)
+    most_inputs: int = 1
     blocks: dict[str, Data] = field(default_factory=dict)
     known: dict[str, _Block] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
@@ -130,21 +138,23 @@ class _Writer:
     def spec(self) -> Draft:
         favorite: type[Kind] = self.choose(KINDS.values())
         self.favorite = favorite if self.only is None else None
-        rank = self.choose([rank for rank in self.ranks if _may_hold(favorite, rank)] or self.ranks)
-        x: Shape = tuple(self.draw(st.integers(1, high)) for high in (4, *_LONGEST[rank]))
-        x = (x[0], *(length if self.chance(8) else max(length, 4) for length in x[1:]))
-        data: Data = {"name": "Net", "input": list(x)}
+        count = self.draw(st.integers(1, self.most_inputs))
+        x = self.input([rank for rank in self.ranks if _may_hold(favorite, rank)] or self.ranks)
+        others = [self.input(self.ranks) for _ in range(count - 1)]
+        inputs = self.inputs([x, *others]) if others or (self.most_inputs > 1 and self.chance(4)) else {}
+        data: Data = {"name": "Net"}
+        data |= {"inputs": {name: list(shape) for name, shape in inputs.items()}} if inputs else {"input": list(x)}
         parameters = self.parameters() if self.chance(2) else {}
         if parameters:
             data["arguments"] = parameters
         self.network = {name: evaluated(value, {}) for name, value in parameters.items()}
         scope = {**self.network, "in_channels": x[0]}
-        body, _ = self.body(x, scope, {}, 0, network=True)
+        body, _ = self.body(x, scope, {}, 0, network=True, inputs=inputs)
         if self.blocks:
             data["blocks"] = self.blocks
         data |= body
         meaning = self.whole()
-        outputs = meaning.body(data, x, scope, {})
+        outputs = meaning.body(data, x, scope, {}, others)
         if self.chance(4):
             data["description"] = self.draw(_SENTENCES)
         if self.chance(4):
@@ -152,6 +162,17 @@ class _Writer:
         if self.chance(6):
             data["expect"] = {"outputs": {name or "output": list(shape) for name, shape in outputs.items()}}
         return Draft(data, tuple(meaning.layers), outputs, frozenset(meaning.decided))
+
+    def input(self, ranks: Sequence[int]) -> Shape:
+        rank = self.choose(ranks)
+        x: Shape = tuple(self.draw(st.integers(1, high)) for high in (4, *_LONGEST[rank]))
+        return (x[0], *(length if self.chance(8) else max(length, 4) for length in x[1:]))
+
+    def inputs(self, shapes: Sequence[Shape]) -> dict[str, Shape]:
+        """Names for inputs."""
+        count = len(shapes)
+        names = self.draw(st.lists(st.sampled_from(_INPUTS), min_size=count, max_size=count, unique=True))
+        return dict(zip(names, shapes, strict=True))
 
     def init(self, layers: list[Layer]) -> Data:
         """Rules for kinds and for paths that there are."""
@@ -184,25 +205,44 @@ class _Writer:
 
     def alone(self) -> list[str]:
         """The blocks that can be called without arguments."""
-        return [name for name, block in self.blocks.items() if None not in block["arguments"].values()]
+        return [
+            name
+            for name, block in self.blocks.items()
+            if None not in block["arguments"].values() and len(block.get("inputs", ["x"])) == 1
+        ]
 
     # Bodies
 
     def body(
-        self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int, *, network: bool = False
+        self,
+        x: Shape,
+        scope: Data,
+        names: Mapping[str, Outputs],
+        depth: int,
+        *,
+        network: bool = False,
+        inputs: Mapping[str, Shape] | None = None,
     ) -> tuple[Data, Outputs]:
-        """`layers` or `branches` for an input, and their results."""
+        """`layers` or `branches` for an input, or for the `inputs` that are declared, and their results."""
         form = self.choose(["list", "mapping", "mapping", "branches"] if depth < 3 else ["list", "mapping"])
+        form = "mapping" if inputs and (len(inputs) > 1 or form == "branches") else form
         if form == "branches":
             body = self.branches(x, scope, names, depth)
         elif form == "list":
             body = {"layers": self.chain(x, scope, depth)}
         else:
-            body = self.mapping(x, scope, names, depth, network=network)
+            body = self.mapping(x, scope, names, depth, network=network, inputs=inputs)
+        declared = {"inputs": list(inputs)} if inputs else {}
+        others = list((inputs or {}).values())[1:]
         try:
-            return body, self.whole().body(body, x, scope, names)
+            return body, self.whole().body({**body, **declared}, x, scope, names, others)
         except Unsound:  # the layers that join and fit branches have made it too large
-            return {"layers": ["relu"]}, {None: x}
+            if not others:
+                return {"layers": ["relu"]}, {None: x}
+            assert inputs is not None
+            outputs = {f"y{at}": name for at, name in enumerate(inputs)}
+            made: Outputs = {name: inputs[source] for name, source in outputs.items()}
+            return {"layers": {"unused": {"relu": None}}, "outputs": {**outputs, "y0": "unused"}}, made
 
     def chain(self, x: Shape, scope: Data, depth: int) -> list[Any]:
         """The entries of a list."""
@@ -223,21 +263,31 @@ class _Writer:
         return max(1, min(self.left, 6 + self.left // 10 if depth == 0 else 4))
 
     def mapping(
-        self, x: Shape, scope: Data, names: Mapping[str, Outputs], depth: int, *, network: bool = False
+        self,
+        x: Shape,
+        scope: Data,
+        names: Mapping[str, Outputs],
+        depth: int,
+        *,
+        network: bool = False,
+        inputs: Mapping[str, Shape] | None = None,
     ) -> Data:
-        """Named entries, with references among them; nothing is left unread."""
+        """Named entries, with references among them; nothing is left unread, of `inputs` that are declared, too."""
         entries: Data = {}
+        inputs = inputs or {}
         outer = {name: made for name, made in names.items() if name != "input"}
-        known: dict[str, Outputs] = {**outer, "input": {None: x}}
-        local: set[str] = {"input"}
-        unread: list[str] = []
+        known: dict[str, Outputs] = {**outer, "input": {None: x}, **{n: {None: shape} for n, shape in inputs.items()}}
+        local: set[str] = {"input", *inputs}
+        unread: list[str] = list(inputs)
         at = "input"
-        taken: set[str] = set()  # names, and stems of loops' names
+        taken: set[str] = set(inputs)  # names, and stems of loops' names
+        first_input = set(list(inputs)[:1])
 
         def place(name: str, entry: Any, made: Outputs, read: Iterable[str]) -> None:
             nonlocal at
             entries[name] = entry
             seen = {reference.partition(".")[0] for reference in read}
+            seen |= first_input if "input" in seen else set()
             unread[:] = [other for other in unread if other not in seen]
             self.reads |= seen - local
             known[name] = made
@@ -277,7 +327,8 @@ class _Writer:
                         last = self.name(taken)  # which turn is the last one, if any, differs from call to call
                         entries[last] = self.choose(["relu", "tanh", "identity"])
                     if last is not None:
-                        unread[:] = [other for other in unread if other != at]
+                        gone = {at, *first_input} if at == "input" else {at}
+                        unread[:] = [other for other in unread if other not in gone]
                         known[last] = made
                         local.add(last)
                         unread.append(last)
@@ -290,8 +341,19 @@ class _Writer:
             elif action == "from" and len(unread) < 3:
                 source = self.choose(references)
             given = value_of(source, known)
-            entry, made = self.entry(given, scope, known, depth, inplace=False)
-            if source != at:
+            others: list[str] = []
+            if depth < 3 and self.left > 1 and self.chance(6):
+                others = self.draw(st.lists(st.sampled_from(references), min_size=1, max_size=2))
+                others = [other for other in unread if None in known[other] and self.chance(2)][:1] or others
+                inner_shapes = [value_of(other, known) for other in others]
+                entry, made = self.several(given, inner_shapes, scope, depth)
+                arriving = self.at(given, scope)
+                entry = self.conditional(entry, arriving) if self.chance(4) else entry
+                made = made if is_present(entry, arriving) else {None: given}
+                entry = {**entry, "from": [source, *others]}
+            else:
+                entry, made = self.entry(given, scope, known, depth, inplace=False)
+            if source != at and not others:
                 entry = {**_as_mapping(entry), "from": source}
             if action == "head" and None in made and name != "output" and at != "input":
                 self.reads = around
@@ -302,14 +364,16 @@ class _Writer:
             # What is read under a condition is read nowhere where the condition is false.
             sure = set() if isinstance(entry, dict) and "when" in entry else inner
             self.reads |= inner - local
+            sure |= set() if isinstance(entry, dict) and "when" in entry else set(others)
+            self.reads |= {other.partition(".")[0] for other in others} - local
             place(name, entry, made, {source, *sure})
             if self.left <= 0:
                 break
         if at == "input":  # nothing but heads and empty loops
-            place(self.name(entries), "identity", {None: x}, {at})
+            place(self.name([*entries, *inputs]), "identity", {None: x}, {at})
         if (len(unread) > 1 or self.chance(8)) and self.chance(3):
             return {"layers": entries, "outputs": self.outputs(unread, known)}
-        self.close(entries, known, unread, at, place)
+        self.close([*entries, *inputs], known, unread, at, place)
         return {"layers": entries}
 
     def outputs(self, unread: list[str], known: Mapping[str, Outputs]) -> Any:
@@ -320,11 +384,12 @@ class _Writer:
         lead = self.choose(["y", "", "y-"])
         return {f"{lead}{position}": reference for position, reference in enumerate(references)}
 
-    def close(self, entries: Data, known: dict[str, Outputs], unread: list[str], at: str, place: Any) -> None:
-        """Join what nothing has read yet, so that one result is left."""
+    def close(self, taken: list[str], known: dict[str, Outputs], unread: list[str], at: str, place: Any) -> None:
+        """Join what nothing has read yet, so that one result is left; names are `taken`."""
 
         def add(entry: Any, made: Outputs, *read: str) -> str:
-            name = self.name(entries)
+            name = self.name(taken)
+            taken.append(name)
             place(name, entry, made, read)
             return name
 
@@ -714,10 +779,40 @@ class _Writer:
             return {name: values[0] if len(values) == 1 and not isinstance(values[0], list) else values}
         return {name: written}
 
-    def new_block(self, x: Shape, scope: Data, depth: int) -> Any:
+    def several(self, x: Shape, others: Sequence[Shape], scope: Data, depth: int) -> tuple[Any, Outputs]:
+        """A call of a block with several inputs, without their names, and its results."""
+        scope, before = self.at(x, scope), self.left
+        shapes = [x, *others]
+        fitting = [name for name, block in self.blocks.items() if len(block.get("inputs", [0])) == len(shapes)]
+        if fitting and self.chance(2):
+            name = self.choose(fitting)
+            given = dict(self.known[name].given)
+            made, count = self.read_call(name, given, shapes, scope)
+            if made and count <= max(before, 4):
+                self.left = before - count
+                return _as_mapping(self.called(name, given, scope)), made
+        entry = _as_mapping(self.new_block(x, scope, depth, self.inputs(shapes)))
+        name, given = next(iter(entry.items()))
+        made, count = self.read_call(name, given, shapes, scope)
+        assert made, entry
+        self.left = before - count
+        return entry, made
+
+    def read_call(self, name: str, given: Any, shapes: Sequence[Shape], scope: Data) -> tuple[Outputs, int]:
+        """The results of a block with several inputs and how many layers it has; no results where it is unsound."""
+        meaning = self.meaning(most=400, largest=2**20)
+        try:
+            return meaning.call(name, given, tuple(shapes), scope), len(meaning.layers)
+        except Unsound:
+            return {}, 0
+
+    def new_block(self, x: Shape, scope: Data, depth: int, inputs: Mapping[str, Shape] | None = None) -> Any:
+        if inputs is None and self.chance(8):
+            inputs = self.inputs([x])
         values = self.parameters() if self.chance(3) or self.draw(st.booleans()) else {}
         values = {name: value for name, value in values.items() if name not in self.network}
         inner: Data = {**self.network, "in_channels": x[0]}
+        inner |= {f"{name}_channels": shape[0] for name, shape in list((inputs or {}).items())[1:]}
         parameters: Data = {}
         for parameter, value in values.items():
             optional = any(default is not None for default in parameters.values()) or self.chance(3)
@@ -726,9 +821,10 @@ class _Writer:
         name = f"{self.choose(_BLOCKS)}{len(self.known)}"
         self.known[name] = _Block(parameters, values)
         around, self.inside = self.inside, True
-        body, _ = self.body(x, inner, {}, depth + 1)
+        body, _ = self.body(x, inner, {}, depth + 1, inputs=inputs)
         self.inside = around
-        self.blocks[name] = {**({"arguments": parameters} if parameters else {}), **body}
+        declared = {"inputs": list(inputs)} if inputs else {}
+        self.blocks[name] = {**declared, **({"arguments": parameters} if parameters else {}), **body}
         if self.chance(8):
             self.blocks[name] = {"description": self.draw(_SENTENCES), **self.blocks[name]}
         self.blocks[name].setdefault("arguments", parameters)

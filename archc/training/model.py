@@ -70,9 +70,11 @@ def find_subject(model: Any, settings: dict[str, Any] | None = None) -> Subject:
 
 def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
     architecture = architecture.configure(**settings)
-    if len(architecture.input) != 3:
-        what = f"`archc train` takes networks for images: {architecture.name} takes {form(architecture.input)}"
-        raise SpecError([Problem("E0704", what, architecture.network.spec.input_mark)])
+    inputs = architecture.inputs
+    if len(inputs) > 1 or len(architecture.input) != 3:
+        shown = " and ".join(map(form, inputs.values()))
+        what = f"`archc train` takes networks for single images: {architecture.name} takes {shown}"
+        raise SpecError([Problem("E0704", what, list(architecture.network.spec.input_marks.values())[-1])])
     channels, height, width = architecture.input
 
     def fitted(size: Size, classes: int) -> Architecture:

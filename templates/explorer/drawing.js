@@ -92,7 +92,7 @@ class Drawing {
       const shapes = told.map((name) => model.named(from, name, size));
       label.textContent = told.map((name, at) => `${name} · ${form(shapes[at])}`).join(", ");
     }
-    const shapes = [model.input(scope, size), ...model.outputs(scope, size)];
+    const shapes = [...model.inputs(scope, size), ...model.outputs(scope, size)];
     for (const [place, text] of this.svg.querySelectorAll(".terminal .shape").entries()) {
       text.textContent = form(shapes[place]);
     }

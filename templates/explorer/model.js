@@ -133,14 +133,10 @@ class Model {
     return axes.length && axes.every(Boolean) ? axes : null;
   }
 
-  /** The shapes of all inputs: a join has several. */
+  /** The shapes of all inputs: a join has several, and so may a block and the network. */
   inputs(entry, size) {
-    if (entry === NETWORK) return [[this.data.input[0], ...this.imageSize(size)]];
-    return this.data.columns.inputs[entry].map((shape) => this.shape(shape, size));
-  }
-
-  input(entry, size) {
-    return this.inputs(entry, size)[0];
+    const shapes = entry === NETWORK ? this.data.inputs : this.data.columns.inputs[entry];
+    return shapes.map((shape) => this.shape(shape, size));
   }
 
   /** The shapes of all outputs, in their order. */
