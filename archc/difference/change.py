@@ -42,8 +42,10 @@ class Change:
 
     @property
     def renamed(self) -> bool:
-        """Whether it has another name; a number that only counts is none."""
+        """Whether it has another name; a number that only counts isn't one, nor is the name of a function."""
         if self.one is None or self.other is None:
+            return False
+        if self.one.nameless or self.other.nameless:
             return False
         return self.one.name != self.other.name and not (self.one.name.isdigit() and self.other.name.isdigit())
 
