@@ -48,7 +48,7 @@ def open_network(
 ) -> tuple[Architecture, list[Problem]]:
     """Load a spec, or import a network from a file or from PyTorch code (`file.py:Class`), which archc runs.
 
-    `settings` are parameters of the spec, or arguments of the constructor. Also returns the errors in the spec's
+    `settings` are arguments of the spec, or arguments of the constructor. Also returns the errors in the spec's
     `expect`. Raises SpecError.
     """
     settings = settings or {}
@@ -102,7 +102,7 @@ class Architecture:
         self._path = path
 
     def __repr__(self) -> str:
-        settings = "".join(f", {name}={value!r}" for name, value in self.parameters.items())
+        settings = "".join(f", {name}={value!r}" for name, value in self.arguments.items())
         return f"Architecture({self.name}, input={self.input}{settings})"
 
     @property
@@ -116,13 +116,13 @@ class Architecture:
         return self._network
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """The spec's parameters with their values."""
+    def arguments(self) -> dict[str, Any]:
+        """The spec's arguments with their values."""
         return dict(self._network.parameters)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The parameters whose values differ from the defaults in the spec."""
+        """The arguments whose values differ from the defaults in the spec."""
         return dict(self._settings)
 
     @property
@@ -150,12 +150,12 @@ class Architecture:
         """The smallest (height, width), or other sizes after the channels, at which the network runs as built."""
         return self.summary().min_input
 
-    def configure(self, input: InputSize | None = None, **parameters: Any) -> Architecture:
-        """Return a new architecture for another input size or other parameters. Raises SpecError."""
-        if input is None and not parameters:
+    def configure(self, input: InputSize | None = None, **arguments: Any) -> Architecture:
+        """Return a new architecture for another input size or other arguments. Raises SpecError."""
+        if input is None and not arguments:
             return self
         spec = self._network.spec
-        settings = {**self._settings, **parameters}
+        settings = {**self._settings, **arguments}
         size = self.input if input is None else _input_size(input, spec)
         network = self._evaluator.network(override(spec, settings), size)
         return Architecture(self._evaluator, network, settings, self._path)
@@ -182,18 +182,18 @@ class Architecture:
 
         return page(self)
 
-    def build(self, input: InputSize | None = None, **parameters: Any) -> nn.Module:
+    def build(self, input: InputSize | None = None, **arguments: Any) -> nn.Module:
         """Build the nn.Module with its initial weights. Raises SpecError, and ImportError without torch."""
         with needed_by("build"):
             from archc.build import build
 
-        return build(self.configure(input, **parameters)._network)
+        return build(self.configure(input, **arguments)._network)
 
-    def emit(self, input: InputSize | None = None, **parameters: Any) -> str:
+    def emit(self, input: InputSize | None = None, **arguments: Any) -> str:
         """Generate the PyTorch source, with the settings as defaults. Raises SpecError."""
         from archc.emit import emit_source
 
-        return emit_source(self.configure(input, **parameters)._network)
+        return emit_source(self.configure(input, **arguments)._network)
 
 
 def _input_size(size: Any, spec: Spec) -> InputSize:

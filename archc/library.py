@@ -12,7 +12,7 @@ from archc.problems import Problem, SpecError, did_you_mean
 from archc.reading import read_file
 
 LOCAL = Path("specs")
-_VALUES: Final = {"extends", "name", "description", "paper", "input", "parameters", "expect"}
+_VALUES: Final = {"extends", "name", "description", "paper", "input", "arguments", "expect"}
 """The keys of a spec that extends another one and gives it nothing but other values."""
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 """A spec file of a folder, as another of the same folder names it."""

@@ -88,7 +88,7 @@ def _captured() -> Iterator[tuple[IO[str], IO[str]]]:
 # The files
 
 GOOD = """input: [3, 8, 8]
-parameters: {width: 4}
+arguments: {width: 4}
 layers: [{conv2d: {out_channels: $width, kernel_size: 3}}, flatten, {linear: 10}]
 """
 CODE = """import torch

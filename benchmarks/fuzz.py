@@ -72,7 +72,7 @@ WORDS = [
 ]  # fmt: skip
 KEYS = [
     *KINDS, "layers", "branches", "join", "from", "when", "repeat", "for", "in", "index", "outputs", "auxiliary",
-    "parameters", "blocks", "input", "name", "init", "expect", "extends", "import", "description",
+    "arguments", "blocks", "input", "name", "init", "expect", "extends", "import", "description",
 ]  # fmt: skip
 PIECES = [*"{}[]#'$|>%?\t\"", ": ", ", ", "- ", "\n", "  ", "$(", ")", "&a", "*a", "!!x ", "<<: "]
 NAMES = [
@@ -207,7 +207,7 @@ def disguise(tree: Any, rng: random.Random) -> Any:
             key = rng.choice(["description", "paper"]) if owner is tree else "description"
             owner[key] = "".join(rng.choice(TEXTS) for _ in range(rng.randrange(1, 6)))
         case 2 | 3:
-            held = [node.get(key) for node in _mappings(tree) for key in ("layers", "branches", "parameters", "blocks")]
+            held = [node.get(key) for node in _mappings(tree) for key in ("layers", "branches", "arguments", "blocks")]
             names = [name for names in held if isinstance(names, dict) for name in names if "$" not in name]
             if not names:
                 return tree

@@ -13,7 +13,7 @@ from archc.graph.warnings import warnings
 from archc.testing import assert_agreement
 from archc.testing.agreement import assert_same_state, modules
 
-ACT = "name: Net\ninput: [4]\nparameters: {act: relu}\nlayers: [$act, linear: 2]\n"
+ACT = "name: Net\ninput: [4]\narguments: {act: relu}\nlayers: [$act, linear: 2]\n"
 
 
 @pytest.mark.parametrize("act", ["prelu", "dropout", "identity"])
@@ -27,7 +27,7 @@ def test_a_layer_is_given_by_its_name_and_to_the_class_as_a_class(act: str) -> N
     [
         ("rleu", "unknown layer or block `rleu`"),
         ("batch_norm2d", "`act` is `batch_norm2d`, but the spec only gives it `relu`"),
-        ("concat", "a parameter cannot name `concat`"),
+        ("concat", "an argument cannot name `concat`"),
     ],
 )
 def test_a_layer_that_is_called_in_another_way_is_refused(act: str, message: str) -> None:
@@ -39,10 +39,10 @@ def test_a_layer_that_is_called_in_another_way_is_refused(act: str, message: str
 def test_a_block_is_looked_up_where_it_is_named(tmp_path: Path) -> None:
     """Two files with a block of one name: the library's default is its own, and what the spec gives is the spec's."""
     (tmp_path / "library.yaml").write_text(
-        "parameters: {eps: 0.1}\n"
+        "arguments: {eps: 0.1}\n"
         "blocks:\n"
         "  Unit: {layers: [relu, {batch_norm2d: {eps: $eps}}]}\n"
-        "  Stage: {parameters: {block: Unit}, layers: {a: $block}}\n"
+        "  Stage: {arguments: {block: Unit}, layers: {a: $block}}\n"
     )
     spec = tmp_path / "net.yaml"
     spec.write_text(
@@ -59,8 +59,8 @@ def test_a_block_is_looked_up_where_it_is_named(tmp_path: Path) -> None:
 def test_a_parameter_of_blocks_that_are_called_alike_may_be_unread() -> None:
     """One of two blocks ignores an argument that both take: no warning, but where nothing else takes it."""
     blocks = (
-        "blocks:\n  A: {parameters: {width: }, layers: [conv2d: {out_channels: $width, kernel_size: 1}]}\n"
-        "  B: {parameters: {width: }, layers: [relu]}\n"
+        "blocks:\n  A: {arguments: {width: }, layers: [conv2d: {out_channels: $width, kernel_size: 1}]}\n"
+        "  B: {arguments: {width: }, layers: [relu]}\n"
     )
     head = f"name: Net\ninput: [4, 6, 6]\n{blocks}"
     several = archc.loads(f"{head}layers:\n  - {{$block: 4, for: block, in: [A, B]}}\n")

@@ -78,7 +78,7 @@ def test_every_branch_that_differs_is_told(number: int) -> None:
         "import: {nowhere.yaml: [Unit]}",
         "import: {nowhere.yaml: [Unit], elsewhere.yaml: [Other]}\nblocks: [Third]",
         "blocks: {Unit: [relu]}",
-        "init: [{layers: relu, weight: 0}]",
+        "init: [{match: relu, weight: 0}]",
         "description: once\ndescription: twice",
     ],
 )
@@ -110,9 +110,9 @@ layers:
 def test_what_reads_a_bad_parameter_is_silent(parameters: str, code: str) -> None:
     """Everything that an expression decides; what does not depend on it is told."""
     text = f"""input: [3, 32, 32]
-parameters: {{bad: {parameters}, worse: $bad}}
+arguments: {{bad: {parameters}, worse: $bad}}
 blocks:
-  Unit: {{parameters: {{k: , n: 3}}, layers: [{{conv2d: {{out_channels: $k, kernel_size: $n, padding: same}}}}]}}
+  Unit: {{arguments: {{k: , n: 3}}, layers: [{{conv2d: {{out_channels: $k, kernel_size: $n, padding: same}}}}]}}
 layers:
   repeated: {{repeat: $bad, index: i, layers: {{r$i: relu}}}}
   behind: {{add: [r0, r1]}}

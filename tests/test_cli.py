@@ -186,7 +186,7 @@ def test_check_with_settings(sh: Shell, folder: Path) -> None:
     assert sh("check", "good.yaml", "--input", "3x2x2")[0] == 1
     code, out, err = sh("check", "resnet18", "good.yaml", "blocks.yaml", "--set", "num_classes=10")
     assert (code, len(out.splitlines())) == (1, 2)
-    assert "error[E0216]: Tiny has no parameter `num_classes`" in err
+    assert "error[E0216]: Tiny has no argument `num_classes`" in err
 
 
 def test_check_of_a_folder_without_specs(sh: Shell, folder: Path) -> None:
@@ -676,7 +676,7 @@ def test_python_api() -> None:
     assert arch.summary(input=(3, 128, 128)).input == (3, 128, 128)
     assert arch.min_input == (15, 15)
     assert arch.outputs == {"output": (1000,)}
-    assert arch.parameters["num_classes"] == 1000
+    assert arch.arguments["num_classes"] == 1000
     model = arch.build(num_classes=10)
     assert isinstance(model, torch.nn.Module)
     assert "class GoogLeNet(nn.Module):" in arch.emit()

@@ -44,10 +44,10 @@ def test_a_wrong_class_is_caught() -> None:
     architecture = archc.loads("""
 name: Net
 input: [8, 6, 6]
-parameters: {p: 0.5}
+arguments: {p: 0.5}
 blocks:
   Unit:
-    parameters: {out_channels: , expand: 2, depth: 1}
+    arguments: {out_channels: , expand: 2, depth: 1}
     layers:
       - {conv2d: {out_channels: $(in_channels * expand), kernel_size: 1}, when: $(expand != 1)}
       - {conv2d: {out_channels: $out_channels, kernel_size: 3, padding: same, bias: $(depth > 1)}, repeat: $depth}
@@ -90,10 +90,10 @@ CASES = {
     "an activation and a normalization that parameters name, or none": Case(
         """
 input: [4, 6, 6]
-parameters: {act: relu, rows: [[8, hardswish], [4, relu]]}
+arguments: {act: relu, rows: [[8, hardswish], [4, relu]]}
 blocks:
   Conv:
-    parameters: {width: , act: null, norm: batch_norm2d}
+    arguments: {width: , act: null, norm: batch_norm2d}
     layers:
       conv: {conv2d: {out_channels: $width, kernel_size: 1, bias: $(norm == null)}}
       norm: {$norm: {eps: 0.01}, when: $(norm != null)}
@@ -120,26 +120,26 @@ layers:
     "blocks of different widths and interfaces, and layers among them": Case(
         """
 input: [4, 8, 8]
-parameters: {rows: [[Basic, 4, 2], [Wide, 4, 3]], eps: 0.1}
+arguments: {rows: [[Basic, 4, 2], [Wide, 4, 3]], eps: 0.1}
 blocks:
   Basic:
-    parameters: {width: , stride: 1}
+    arguments: {width: , stride: 1}
     layers: [{conv2d: {out_channels: $width, kernel_size: 1, stride: $stride}}, {batch_norm2d: {eps: $eps}}]
   Wide:
-    parameters: {width: , stride: 1, factor: 2}
+    arguments: {width: , stride: 1, factor: 2}
     layers:
       a: {conv2d: {out_channels: $(width * factor), kernel_size: 1, stride: $stride}}
       b: {add: [a, a]}
   Last:
-    parameters: {bias: true}
+    arguments: {bias: true}
     layers: [{linear: {out_features: 3, bias: $bias}}]
   Stage:
-    parameters: {block: , width: , depth: 2}
+    arguments: {block: , width: , depth: 2}
     layers:
       - $block: [$width, 2]
       - {$block: {width: $width}, repeat: $(depth - 1)}
   Head:
-    parameters: {mix: flatten, last: Last}
+    arguments: {mix: flatten, last: Last}
     layers:
       - $mix
       - flatten
@@ -166,7 +166,7 @@ layers:
     "initial weights of parts of a network, and by patterns": Case(
         """
 input: [4, 8, 8]
-parameters: {depth: 2, extra: true}
+arguments: {depth: 2, extra: true}
 blocks:
   Unit:
     layers:
@@ -181,17 +181,17 @@ layers:
   extra: {Unit: , when: $extra}
   head-1: {conv2d: {out_channels: 4, kernel_size: 1}}
 init:
-  - {layers: [backbone.units.0, '*.stem'], weight: {normal: {std: 0.1}}}
-  - {layers: backbone, weight: {kaiming_normal: }, bias: 0}
-  - {layers: [extra.*, 'h?ad-[12]'], weight: 0.5, bias: 1}
-  - {layers: backbone.units.*, weight: 0.25}
+  - {match: [backbone.units.0, '*.stem'], weight: {normal: {std: 0.1}}}
+  - {match: backbone, weight: {kaiming_normal: }, bias: 0}
+  - {match: [extra.*, 'h?ad-[12]'], weight: 0.5, bias: 1}
+  - {match: backbone.units.*, weight: 0.25}
 """,
         networks=[{"depth": 0}, {"depth": 3}, {"extra": False}, {"extra": False, "depth": 1}],
     ),
-    "a backbone that a parameter names, with several outputs": Case(
+    "a backbone that an argument names, with several outputs": Case(
         """
 input: [4, 6, 6]
-parameters: {backbone: Two}
+arguments: {backbone: Two}
 blocks:
   Two:
     layers: {low: {conv2d: {out_channels: 6, kernel_size: 1}}, high: {conv2d: {out_channels: 4, kernel_size: 3}}}
@@ -203,7 +203,7 @@ blocks:
       high: {conv2d: {out_channels: 5, kernel_size: 1, stride: 2}}
     outputs: [low, high]
   Neck:
-    parameters: {body: Two}
+    arguments: {body: Two}
     layers:
       body: $body
       top: {conv2d: {out_channels: 3, kernel_size: 1}, from: body.high}
@@ -224,10 +224,10 @@ outputs: {a: y, b: two.top, c: two.low}
 input: [4, 6, 6]
 blocks:
   Layer:
-    parameters: {p: 0.0}
+    arguments: {p: 0.0}
     layers: [{conv2d: {out_channels: $in_channels, kernel_size: 1}}, {dropout: $p}]
   Stage:
-    parameters: {depth: , first: , step: }
+    arguments: {depth: , first: , step: }
     layers: [{Layer: $(first + (turn + 1) * step), repeat: $(depth - 1), index: turn}]
 layers: [{Stage: [2, 0.0, 0.1]}, {Stage: [4, 0.2, 0.1]}]
 """,
@@ -242,7 +242,7 @@ layers: [{Stage: [2, 0.0, 0.1]}, {Stage: [4, 0.2, 0.1]}]
 input: [8, 6, 6]
 blocks:
   Residual:
-    parameters: {out_channels: , stride: 1, factor: 4}
+    arguments: {out_channels: , stride: 1, factor: 4}
     branches:
       body:
         - {conv2d: {out_channels: $(in_channels * factor), kernel_size: 1, bias: false}, when: $(factor > 1)}
@@ -262,15 +262,15 @@ layers: [{Residual: [8, 1, 1]}, {Residual: [12]}, {Residual: [12]}, {Residual: [
 input: [4, 6, 6]
 blocks:
   Grow:
-    parameters: {growth: }
+    arguments: {growth: }
     layers:
       new: {conv2d: {out_channels: $growth, kernel_size: 3, padding: same}}
       all: {concat: [input, new]}
   Dense:
-    parameters: {count: , growth: 2}
+    arguments: {count: , growth: 2}
     layers: {layer$(at + 1): {Grow: $growth, repeat: $count, index: at}}
   Same:
-    parameters: {count: }
+    arguments: {count: }
     layers: {part$at: {conv2d: {out_channels: 4, kernel_size: 1}, repeat: $count, index: at}}
 layers: [{Same: 2}, {Same: 3}, {Dense: 2}, {Dense: [3, 1]}]
 """,
@@ -287,7 +287,7 @@ layers: [{Same: 2}, {Same: 3}, {Dense: 2}, {Dense: [3, 1]}]
 input: [3, 6, 6]
 blocks:
   Conv:
-    parameters: {width: , kernel: 1, momentum: 0.1}
+    arguments: {width: , kernel: 1, momentum: 0.1}
     layers: [{conv2d: {out_channels: $width, kernel_size: $kernel}}, {batch_norm2d: {momentum: $momentum}}]
 layers: [{Conv: {width: 4, momentum: 0.01}}, {Conv: {width: 6, kernel: 3, momentum: 0.02}}]
 """,
@@ -298,7 +298,7 @@ layers: [{Conv: {width: 4, momentum: 0.01}}, {Conv: {width: 6, kernel: 3, moment
 input: [3, 6, 6]
 blocks:
   Conv:
-    parameters:
+    arguments:
       channels:
       multiplier: 1.0
       nearest: $(max(8, int(channels * multiplier + 4) // 8 * 8))
@@ -317,7 +317,7 @@ layers: [{Conv: [10, 1.2]}, {Conv: [27, 1.1]}]
 input: [3, 6, 6]
 blocks:
   Gate:
-    parameters: {act: }
+    arguments: {act: }
     layers:
       first: relu
       second:
@@ -330,7 +330,7 @@ layers: {one: {Gate: tanh}, two: {Gate: 'this " and that, and so on and on'}}
     "a word that looks like an import": Case(
         """
 input: [3, 6, 6]
-parameters: {act: torch.relu}
+arguments: {act: torch.relu}
 layers: [{conv2d: {out_channels: 4, kernel_size: 1, bias: $(act == 'none')}}]
 """,
         networks=[{"act": "none"}, {"act": "nn.Module"}],
@@ -338,20 +338,20 @@ layers: [{conv2d: {out_channels: 4, kernel_size: 1, bias: $(act == 'none')}}]
     "several layers in one rule": Case(
         """
 input: [3, 6, 6]
-parameters: {wide: true}
+arguments: {wide: true}
 layers:
   level$i: {conv2d: {out_channels: 4, kernel_size: 1}, for: i, in: [0, 1, 2, 3]}
   last: {conv2d: {out_channels: $(8 if wide else 2), kernel_size: 1}}
 init:
-  - {layers: [level0, level2, last], weight: {normal: {std: 0.01}}, bias: 0}
-  - {layers: conv2d, weight: kaiming_normal}
+  - {match: [level0, level2, last], weight: {normal: {std: 0.01}}, bias: 0}
+  - {match: conv2d, weight: kaiming_normal}
 """,
         networks=[{"wide": False}],
     ),
     "a size that an absent entry alone needs": Case(
         """
 input: [2, 6, 6]
-parameters: {classifier: false}
+arguments: {classifier: false}
 layers:
   - {conv2d: {out_channels: 4, kernel_size: 3}, when: $classifier}
   - {max_pool2d: 2, when: $classifier}
@@ -365,7 +365,7 @@ layers:
 input: [4, 6, 6]
 blocks:
   Part:
-    parameters: {layer: 2, conv: [[$in_channels, 1], [2, 2]]}
+    arguments: {layer: 2, conv: [[$in_channels, 1], [2, 2]]}
     layers:
       channels: {conv2d: {out_channels: 4, kernel_size: 1}}
       layer: relu
@@ -380,10 +380,10 @@ layers: [{Part: 2}, Part, {Part: {conv: [[3, 1]]}}]
     "chunks by a parameter": Case(
         """
 input: [4, 6, 6]
-parameters: {parts: 2}
+arguments: {parts: 2}
 blocks:
   Halves:
-    parameters: {count: }
+    arguments: {count: }
     layers:
       split: {chunk: {chunks: '$(min(count, in_channels))'}}
       first: {relu: , from: split.0}
@@ -396,7 +396,7 @@ layers: [{Halves: $parts}]
     "floor division of a real number by one": Case(
         """
 input: [3, 6, 6]
-parameters: {depth: 1.4}
+arguments: {depth: 1.4}
 layers: [{conv2d: {out_channels: 4, kernel_size: 1}, repeat: $(-int(-1 * depth // 1))}]
 """,
         networks=[{"depth": 2.0}, {"depth": 2.6}],
@@ -404,7 +404,7 @@ layers: [{conv2d: {out_channels: 4, kernel_size: 1}, repeat: $(-int(-1 * depth /
     "conditional entries in lists within lists": Case(
         """
 input: [4, 6, 6]
-parameters: {extra: true}
+arguments: {extra: true}
 layers:
   - conv2d: {out_channels: 4, kernel_size: 1}
   - - conv2d: {out_channels: 4, kernel_size: 1}
@@ -418,7 +418,7 @@ layers:
     "a loop within a loop under a condition": Case(
         """
 input: [3, 6, 6]
-parameters: {depths: [2, 1], wide: true}
+arguments: {depths: [2, 1], wide: true}
 layers:
   stages:
     for: depth
@@ -437,7 +437,7 @@ layers:
 input: [6, 6, 6]
 blocks:
   Wide:
-    parameters: {expand: 3, hidden: $(in_channels * expand)}
+    arguments: {expand: 3, hidden: $(in_channels * expand)}
     layers:
       - {conv2d: {out_channels: $hidden, kernel_size: 1}, when: $(expand != 1)}
       - conv2d: {out_channels: $hidden, kernel_size: 3, padding: same}
@@ -455,7 +455,7 @@ layers: [{Wide: 2}, {Wide: {expand: 1, hidden: 5}}]
 input: [4, 9, 9]
 blocks:
   Same:
-    parameters: {k: }
+    arguments: {k: }
     layers: [{conv2d: {out_channels: 4, kernel_size: $k, padding: same}}]
 layers: [{Same: 3}, {Same: {k: [3, 5]}}]
 """,
@@ -464,7 +464,7 @@ layers: [{Same: 3}, {Same: {k: [3, 5]}}]
     "the rank depends on a parameter": Case(
         """
 input: [4, 4, 4]
-parameters: {flat: true}
+arguments: {flat: true}
 layers: [{flatten: , when: $flat}, relu]
 """,
         networks=[{"flat": False}],
@@ -472,7 +472,7 @@ layers: [{flatten: , when: $flat}, relu]
     "two ranks, decided by one condition": Case(
         """
 input: [3, 4, 6]
-parameters: {j: true}
+arguments: {j: true}
 layers:
   a: {flatten: , when: $(not j)}
   b: {concat: [a, a, a]}
@@ -493,7 +493,7 @@ layers:
     "a block after a value of two ranks": Case(
         """
 input: [4, 6, 6]
-parameters: {flat: 1}
+arguments: {flat: 1}
 blocks: {Pool: {layers: [{mean: {keepdim: '$(in_channels in [4, 6])'}}]}}
 layers:
   x: {flatten: , when: $(flat != 1)}
@@ -507,7 +507,7 @@ input: [32, 4, 4]
 blocks:
   Half: {layers: [{conv2d: {out_channels: $(in_channels // 2), kernel_size: 1}}]}
   Halve:
-    parameters: {n: 2}
+    arguments: {n: 2}
     layers: [{conv2d: {out_channels: $in_channels, kernel_size: 1}}, {repeat: $n, layers: [Half]}]
 layers: [{Halve: 2}, {Halve: 1}, {conv2d: {out_channels: $in_channels, kernel_size: 1}}]
 """,
@@ -518,7 +518,7 @@ layers: [{Halve: 2}, {Halve: 1}, {conv2d: {out_channels: $in_channels, kernel_si
 input: [4, 16, 16]
 blocks:
   Shrink:
-    parameters: {n: 2}
+    arguments: {n: 2}
     layers:
       level: {repeat: $n, index: i, layers: {pool$i: {max_pool2d: 2}, norm$i: layer_norm}}
 layers: [{Shrink: 2}]
@@ -530,7 +530,7 @@ layers: [{Shrink: 2}]
 input: [4, 8, 8]
 blocks:
   Head:
-    parameters: {classes: 3}
+    arguments: {classes: 3}
     layers: [{max_pool2d: 2}, flatten, {linear: $classes}]
 layers: {a: Head}
 """,
@@ -541,7 +541,7 @@ layers: {a: Head}
 input: [4, 6, 6]
 blocks:
   Padded:
-    parameters: {mode: constant}
+    arguments: {mode: constant}
     layers: [{pad: {padding: 1, mode: $mode}}, {conv2d: {out_channels: 4, kernel_size: 3}}]
 layers: [{Padded: reflect}, Padded]
 """,
@@ -550,11 +550,11 @@ layers: [{Padded: reflect}, Padded]
     "statements before a class": Case(
         """
 input: [2, 6, 6]
-parameters: {conv: false}
+arguments: {conv: false}
 blocks:
   Head: {layers: [silu, {leaky_relu: {inplace: true}, when: $(in_channels != 2)}]}
   Stage:
-    parameters: {j: }
+    arguments: {j: }
     layers: {x_: [{batch_norm2d: {eps: 0.001}}, Head], conv: {dropout: $j}}
 layers:
   self: [[Head], {batch_norm2d: , when: $conv}, {Stage: 0.25}]
@@ -566,7 +566,7 @@ layers:
     "comparisons in a row": Case(
         """
 input: [4, 6, 6]
-parameters: {a: true, b: true}
+arguments: {a: true, b: true}
 layers: [{conv2d: {out_channels: 4, kernel_size: 1, bias: $(a == true == b)}}]
 """,
         networks=[{"a": False}, {"b": False}, {"a": False, "b": False}],
@@ -576,7 +576,7 @@ layers: [{conv2d: {out_channels: 4, kernel_size: 1, bias: $(a == true == b)}}]
 input: [4, 6, 6]
 blocks:
   Names:
-    parameters: {n: , act: "it's"}
+    arguments: {n: , act: "it's"}
     layers:
       "r$(i if act == 'a\\"b' else i + 1)": {conv2d: {out_channels: 4, kernel_size: 1}, repeat: $n, index: i}
 layers: [{Names: 2}, {Names: 3}]

@@ -234,7 +234,7 @@ def test_check_of_one_spec_looks_at_its_file_alone(project: Path, capsys: pytest
 def test_a_row_of_a_family_has_a_file_once_it_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its classes are those of the spec that it extends; a file that was made of it is kept up to date."""
     row = project / "specs/wide.yaml"
-    row.write_text("extends: stack_3x3.yaml\nname: Wide\nparameters: {channels: 96}\n", "utf-8")
+    row.write_text("extends: stack_3x3.yaml\nname: Wide\narguments: {channels: 96}\n", "utf-8")
     assert main(["emit"]) == 0
     assert check() == 0
     assert not (project / "generated/wide.py").exists()

@@ -121,7 +121,7 @@ HOSTILE = r'{note: "</summary><script>alert(1)</script> ``` | \e[31m"}'
 
 def test_what_a_spec_says_is_text(sh: Shell, folder: Path) -> None:
     """A parameter's text neither leaves its fence in markdown nor reaches the terminal as it is."""
-    (folder / "hostile.yaml").write_text(f"parameters: {HOSTILE}\n{NET}")
+    (folder / "hostile.yaml").write_text(f"arguments: {HOSTILE}\n{NET}")
     (folder / "`x` <b>.yaml").write_text(NET)
     for words in (("a.yaml", "hostile.yaml"), ("hostile.yaml", "`x` <b>.yaml")):
         text = sh("diff", *words)[1]
@@ -142,8 +142,8 @@ def repository(folder: Path) -> Path:
     specs = folder / "specs"
     specs.mkdir()
     for width, revision in ((4, "one"), (8, "two")):
-        (specs / "net.yaml").write_text("extends: base.yaml\nname: Net\nparameters: {classes: 10}\n")
-        base = "input: [3, 8, 8]\nparameters: {classes: 2}\nimport: {parts.yaml: [A]}\n"
+        (specs / "net.yaml").write_text("extends: base.yaml\nname: Net\narguments: {classes: 10}\n")
+        base = "input: [3, 8, 8]\narguments: {classes: 2}\nimport: {parts.yaml: [A]}\n"
         (specs / "base.yaml").write_text(
             f"{base}layers: [A, {{adaptive_avg_pool2d: 1}}, flatten, {{linear: $classes}}]\n"
         )

@@ -152,7 +152,7 @@ def entries_of(node: Any) -> Iterator[dict[str, Any]]:
     if isinstance(node, dict):
         yield node
         for key, value in node.items():
-            if key not in ("init", "parameters"):
+            if key not in ("init", "arguments"):
                 yield from entries_of(value)
     elif isinstance(node, list):
         for value in node:
@@ -195,7 +195,7 @@ def in_order(value: Any) -> str:
 
 def comparable(document: dict[str, Any], *, turn: bool) -> Any:
     """A document with its lists in an order that does not depend on the direction."""
-    for setting in document["parameters"]:
+    for setting in document["arguments"]:
         for name in ("changed", "added", "removed"):
             del setting[name]
     if turn:
@@ -215,7 +215,7 @@ def comparable(document: dict[str, Any], *, turn: bool) -> Any:
     for section in document["sections"]:
         section["changes"].sort(key=in_order)
         section["uses"].sort(key=in_order)
-    for name in ("sections", "layers", "parameters"):
+    for name in ("sections", "layers", "arguments"):
         document[name].sort(key=in_order)
     return document
 

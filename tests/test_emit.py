@@ -136,7 +136,7 @@ def test_a_parameter_that_decides_the_structure_stays_an_argument() -> None:
     architecture = archc.loads("""
 name: Net
 input: [3, 16, 16]
-parameters: {width: 32, depth: 2, widths: [4, 8], se: true, p: 0.1}
+arguments: {width: 32, depth: 2, widths: [4, 8], se: true, p: 0.1}
 layers:
   conv: {conv2d: {out_channels: $width, kernel_size: 1}}
   extra: {conv2d: {out_channels: 8, kernel_size: 1}, when: $(width > 16)}
@@ -166,7 +166,7 @@ def lines_joined(source: str) -> str:
     return re.sub(r"\(\n        (self, .*)\n    \) ->", r"(\1) ->", source)
 
 
-STAGE = """{parameters: {width: , depth: }, layers: [{repeat: $depth, layers: [
+STAGE = """{arguments: {width: , depth: }, layers: [{repeat: $depth, layers: [
   {conv2d: {out_channels: $width, kernel_size: 1}}, relu]}]}"""
 
 
@@ -221,11 +221,11 @@ def test_a_parameter_stays_an_argument_that_works_for_other_values(
     architecture = archc.loads(f"""
 name: Net
 input: [3, 32, 32]
-parameters: {{{parameters}}}
+arguments: {{{parameters}}}
 blocks:
-  Part: {{parameters: {{k: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: $k, stride: 2}}}}, relu]}}
+  Part: {{arguments: {{k: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: $k, stride: 2}}}}, relu]}}
   Tail: {{layers: [flatten, {{linear: 10}}]}}
-  Act: {{parameters: {{act: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: 1}}, when: $(act == 'relu')}}]}}
+  Act: {{arguments: {{act: }}, layers: [{{conv2d: {{out_channels: 4, kernel_size: 1}}, when: $(act == 'relu')}}]}}
   Stage: {STAGE}
 layers: [{layers}]
 """)
@@ -237,7 +237,7 @@ def test_a_value_that_fails_in_the_spec_fails_in_the_class() -> None:
     architecture = archc.loads("""
 name: Net
 input: [3, 32, 32]
-parameters: {k: 3}
+arguments: {k: 3}
 layers: [{conv2d: {out_channels: $(8 if k == 3 else k // 0), kernel_size: $k, padding: same}}]
 """)
     emitted, tally = Emitted(architecture), Tally()
@@ -253,18 +253,18 @@ name: Net
 input: [3, 32, 32]
 blocks:
   Pairs:
-    parameters: {w: , k: 3}
+    arguments: {w: , k: 3}
     layers: [{conv2d: {out_channels: $w, kernel_size: $k, padding: same}}]
   Unrolled:
-    parameters: {d: , p: }
+    arguments: {d: , p: }
     layers: [{repeat: $d, index: i, layers: [relu, {dropout: $(p / (d - i))}]}]
   Wide:
-    parameters: {w: , e: 1}
+    arguments: {w: , e: 1}
     layers:
       a: {conv2d: {out_channels: $(w * e), kernel_size: 1}, when: $(e != 1)}
       b: {conv2d: {out_channels: $w, kernel_size: 1}}
   Head:
-    parameters: {k: 3, w: 4}
+    arguments: {k: 3, w: 4}
     layers: [{conv2d: {out_channels: $w, kernel_size: $k}}, flatten, {linear: $w}]
 layers: [{Pairs: {w: 4, k: [3, 5]}}, {Unrolled: [2, 0.5]}, {Wide: [8, 2]}, {Head: {k: 5}}]
 """)
@@ -294,7 +294,7 @@ name: Net
 input: [3, 32, 32]
 blocks:
   Stage:
-    parameters: {widths: , act: }
+    arguments: {widths: , act: }
     layers:
       - {for: c, in: $widths, layers: [{conv2d: {out_channels: $c, kernel_size: 3, padding: same}}]}
       - {relu: , when: $(act == 'relu')}
@@ -322,7 +322,7 @@ name: Net
 input: [4, 16, 16]
 blocks:
   Gate:
-    parameters: {w: , wide: }
+    arguments: {w: , wide: }
     layers: [{conv2d: {out_channels: $w, kernel_size: 1}, when: $wide}, {sigmoid: , when: $(not wide)}]
 layers:
   stages:
@@ -348,7 +348,7 @@ def test_an_expression_that_grows_too_long_becomes_a_local() -> None:
     halves = """
 name: Net
 input: [3, 16, 16]
-parameters: {width: 16}
+arguments: {width: 16}
 blocks:
   Half:
     branches:
@@ -369,7 +369,7 @@ layers:
     flags = f"""
 name: Net
 input: [3, 16, 16]
-parameters: {{{", ".join(f"{name}: false" for name in names)}}}
+arguments: {{{", ".join(f"{name}: false" for name in names)}}}
 layers:
 {rows}  - flatten
   - {{linear: 3}}
@@ -390,7 +390,7 @@ name: Net
 input: [8, 32, 32]
 blocks:
   Residual:
-    parameters: {out_channels: , stride: 1}
+    arguments: {out_channels: , stride: 1}
     branches:
       conv: {conv2d: {out_channels: $out_channels, kernel_size: 3, stride: $stride, padding: 1}}
       shortcut: {identity: , when: $(stride == 1 and in_channels == out_channels)}
@@ -424,10 +424,10 @@ description: A description that is so long that it does not fit on one line of t
   therefore has to be wrapped by the emitter at a width that the formatter leaves alone.
 paper: https://example.org/a/very/long/address/of/a/paper/that/has/a/very/long/address
 input: [3, 32, 32]
-parameters: {a_first_width_with_a_long_name: 8, a_second_width_with_a_long_name: 16, a_third_with_a_long_name: 4}
+arguments: {a_first_width_with_a_long_name: 8, a_second_width_with_a_long_name: 16, a_third_with_a_long_name: 4}
 blocks:
   ABlockWithARatherLongName:
-    parameters: {first_width_with_a_long_name: , second_width_with_a_long_name: , kernel_size: 3, dilation: 1,
+    arguments: {first_width_with_a_long_name: , second_width_with_a_long_name: , kernel_size: 3, dilation: 1,
                  bias: false}
     layers:
       a_convolution_with_a_rather_long_name:
@@ -444,7 +444,7 @@ layers:
       pool: {mean: }
       fc: {linear: $a_third_with_a_long_name}
 init:
-  - {layers: a_head.fc, weight: {trunc_normal: {mean: 0.1, std: 0.01, a: -1, b: 1}}, bias: -0.5}
+  - {match: a_head.fc, weight: {trunc_normal: {mean: 0.1, std: 0.01, a: -1, b: 1}}, bias: -0.5}
 """
 
 
@@ -529,7 +529,7 @@ name: Net
 input: [3, 8, 8]
 blocks:
   Part:
-    parameters: {{act: }}
+    arguments: {{act: }}
     layers:
       conv: {{conv2d: {{out_channels: 4, kernel_size: 1}}}}
       relu: {{relu: , when: $(act == 'relu')}}
@@ -547,7 +547,7 @@ layers:
 def test_no_parameter_hides_what_a_class_uses(name: str) -> None:
     """Sizes of the input are arguments by these names, and loops call these functions."""
     with pytest.raises(archc.SpecError) as caught:
-        archc.loads(f"name: Net\ninput: [3, 8, 8]\nparameters: {{{name}: 3}}\nlayers: [{{linear: ${name}}}]\n")
+        archc.loads(f"name: Net\ninput: [3, 8, 8]\narguments: {{{name}: 3}}\nlayers: [{{linear: ${name}}}]\n")
     assert "E0208" in {problem.code for problem in caught.value.problems}
 
 
@@ -556,7 +556,7 @@ name: Net
 input: [8, 16, 16]
 blocks:
   Residual:
-    parameters: {out_channels: 8, kernel_size: 3, residual: true}
+    arguments: {out_channels: 8, kernel_size: 3, residual: true}
     layers:
       conv: {conv2d: {out_channels: $out_channels, kernel_size: $kernel_size, padding: same}}
       part:
@@ -592,6 +592,6 @@ def test_conditions_that_make_the_inputs_of_a_join_equal_need_no_guard() -> None
 
 def test_a_rule_for_a_layer_that_torch_lacks_names_its_class() -> None:
     """The file has its own copy of the class."""
-    text = "name: Net\ninput: [4, 8, 8]\nlayers: [layer_norm2d]\ninit: [{layers: layer_norm2d, weight: 0.5}]\n"
+    text = "name: Net\ninput: [4, 8, 8]\nlayers: [layer_norm2d]\ninit: [{match: layer_norm2d, weight: 0.5}]\n"
     made = emitted_class(archc.loads(text))()
     assert made.state_dict()["0.weight"].tolist() == [0.5] * 4

@@ -28,7 +28,7 @@ def said(architecture: archc.Architecture, values: dict[str, Any]) -> object:
 def test_what_is_kept_from_other_settings_changes_nothing(draft: Draft, data: st.DataObject) -> None:
     """Settings that are tried one after another on one architecture mean the same as each alone on a new one."""
     used = draft.load()
-    rows = data.draw(st.lists(settings_of(used.parameters), min_size=2, max_size=4))
+    rows = data.draw(st.lists(settings_of(used.arguments), min_size=2, max_size=4))
     for row in rows:
         assert said(used, row) == said(draft.load(), row)
 
@@ -67,10 +67,10 @@ def test_a_cell_whose_last_node_nothing_reaches_is_refused() -> None:
 
 LEFT_OUT = """
 input: [4, 8, 8]
-parameters: {on: false}
+arguments: {on: false}
 blocks:
   Unit:
-    parameters: {on: }
+    arguments: {on: }
     layers:
       first: {conv2d: {out_channels: 4, kernel_size: 1}, when: $on}
       second: {conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}
@@ -113,7 +113,7 @@ def test_an_output_of_an_absent_entry_is_absent() -> None:
     """The output `b` never becomes another tensor, such as the network's own input."""
     text = """
     input: [3, 8, 8]
-    parameters: {on: true}
+    arguments: {on: true}
     layers:
       a: {max_pool2d: 2, when: $on}
       c: relu
@@ -124,7 +124,7 @@ def test_an_output_of_an_absent_entry_is_absent() -> None:
 
 
 def test_a_network_of_nothing_has_a_summary() -> None:
-    text = "input: [3, 8, 8]\nparameters: {on: false}\nlayers:\n  a: {relu: , when: $on}\n"
+    text = "input: [3, 8, 8]\narguments: {on: false}\nlayers:\n  a: {relu: , when: $on}\n"
     summary = archc.loads(text).summary()
     assert (summary.outputs, summary.layers, summary.outline()) == ({"output": (3, 8, 8)}, (), [])
 
@@ -132,7 +132,7 @@ def test_a_network_of_nothing_has_a_summary() -> None:
 def test_a_fault_in_a_list_is_told_at_the_number_that_the_layer_has() -> None:
     text = """
     input: [3, 8, 8]
-    parameters: {on: false}
+    arguments: {on: false}
     layers:
       - {relu: , when: $on}
       - conv2d: {out_channels: 4, kernel_size: 9}
@@ -146,10 +146,10 @@ EXPRESSIONS = """
 input: [8, 16, 16]
 blocks:
   Conv:
-    parameters: {channels: , k: 3, side: $(k // 2)}
+    arguments: {channels: , k: 3, side: $(k // 2)}
     layers: [{conv2d: {out_channels: $channels, kernel_size: $k, padding: $side}}]
   Stage:
-    parameters: {width: , kernels: [3, 1], depth: 2, p: 0.5}
+    arguments: {width: , kernels: [3, 1], depth: 2, p: 0.5}
     layers:
       wide: {Conv: $(width * 2)}
       same: {Conv: {channels: $width, k: 1}}

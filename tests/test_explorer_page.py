@@ -456,7 +456,7 @@ name: Net
 description: "</script><script>window.hurt = 1</script><img src=x onerror='window.hurt = 1'>"
 paper: "javascript:window.hurt = 1"
 input: [3, 8, 8]
-parameters: {mode: "<b>zeros</b>"}
+arguments: {mode: "<b>zeros</b>"}
 blocks:
   Block:  # </script><script>window.hurt = 1</script>
     description: "<svg onload='window.hurt = 1'>"

@@ -32,7 +32,7 @@ layers:
   norm: {rms_norm: {eps: 0.1}}
   relu: relu
 init:
-  - {layers: rms_norm, weight: 0.5}
+  - {match: rms_norm, weight: 0.5}
 """
 
 pytestmark = pytest.mark.usefixtures("kinds_of_this_test")
@@ -95,7 +95,7 @@ def test_requirements(kind: type[Kind]) -> None:
 def test_schema(kind: type[Kind]) -> None:
     schema = spec_schema()
     validator = jsonschema.Draft202012Validator(schema)
-    good = {"input": [3, 8, 8], "layers": [{"rms_norm": {"eps": 0.1}}], "init": [{"layers": "rms_norm", "weight": 1}]}
+    good = {"input": [3, 8, 8], "layers": [{"rms_norm": {"eps": 0.1}}], "init": [{"match": "rms_norm", "weight": 1}]}
     assert validator.is_valid(good)
     assert not validator.is_valid({**good, "layers": [{"rms_norm": {"epsilon": 0.1}}]})
     eps = schema["$defs"]["rms_norm"]["anyOf"][0]["properties"]["eps"]
@@ -108,7 +108,7 @@ def test_completion_and_hover(kind: type[Kind], tmp_path: Path) -> None:
         assert "rms_norm" in [item.label for item in offered]
         arguments = editor.completion("b.yaml", f"input: [3, 8, 8]\nlayers: {{a: {{rms_norm: {{{CURSOR}}}}}}}\n")
         assert [item.label for item in arguments] == ["eps", "elementwise_affine"]
-        initialized = editor.completion("c.yaml", f"input: [3, 8, 8]\nlayers: [relu]\ninit: [{{layers: {CURSOR}")
+        initialized = editor.completion("c.yaml", f"input: [3, 8, 8]\nlayers: [relu]\ninit: [{{match: {CURSOR}")
         assert "rms_norm" in [item.label for item in initialized]
         said = editor.hover("d.yaml", SPEC.replace("rms_norm: {", f"rms_{CURSOR}norm: {{"))
         assert "root mean square of all values" in said

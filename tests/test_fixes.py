@@ -103,17 +103,17 @@ def unets(draw: st.DrawFn) -> str:
         up = draw(st.sampled_from(ups))
         rows += [f"  up{level}: {{{up}}}", f"  skip{level}: {{concat: [up{level}, down{level}]}}"]
     conv = "{{conv2d: {{out_channels: $w, kernel_size: 3, padding: {}}}}}"
-    block = f"blocks: {{Double: {{parameters: {{w: }}, layers: [{conv.format('same')}, {conv.format(padding)}]}}}}\n"
+    block = f"blocks: {{Double: {{arguments: {{w: }}, layers: [{conv.format('same')}, {conv.format(padding)}]}}}}\n"
     size = [draw(st.integers(24, 70)) for _ in range(2)]
     return f"input: [3, {size[0]}, {size[1]}]\n{block}layers:\n" + "\n".join(rows) + "\n"
 
 
 TYPED = """name: Net
 input: [3, 32, 32]
-parameters: {width: 8, depth: 2}
+arguments: {width: 8, depth: 2}
 blocks:
   Unit:
-    parameters: {channels: , kernel_size: 3}
+    arguments: {channels: , kernel_size: 3}
     layers:
       conv: {conv2d: {out_channels: $channels, kernel_size: $kernel_size, padding: same, bias: false}}
       norm: batch_norm2d
@@ -206,7 +206,7 @@ JOIN = "b: relu\n  c: relu\njoin: concat"
 HANDS_ON = """
 blocks:
   B:
-    parameters: {kernel_size: , padding: 0}
+    arguments: {kernel_size: , padding: 0}
     layers: [{conv2d: {out_channels: 3, kernel_size: $kernel_size, padding: $padding}}]
 """
 MENDS = {  # ‹what is wrong→what is right›
@@ -217,13 +217,13 @@ MENDS = {  # ‹what is wrong→what is right›
     "nothing": "layers: [{max_pool2d: {kernel_size: 2, stride: ‹None→null›}}]",
     "a repeat in quotes": "layers: [{repeat: ‹'2'→2›, layers: [relu]}]",
     "a repeat with a point": "layers: [{repeat: ‹2.0→2›, layers: [relu]}]",
-    "a repeat without its sign": "parameters: {depth: 2}\nlayers: [{repeat: ‹depth→$depth›, layers: [relu]}]",
+    "a repeat without its sign": "arguments: {depth: 2}\nlayers: [{repeat: ‹depth→$depth›, layers: [relu]}]",
     "another truth": "layers: {a: {relu: , auxiliary: ‹no→false›}}",
     "a mistyped truth": "layers: [{conv2d: {out_channels: 4, kernel_size: 3, bias: ‹fals→false›}}]",
     "a mistyped word": "layers: [{conv2d: {out_channels: 4, kernel_size: 3, padding: ‹saem→same›}}]",
     "a mistyped choice": ("layers: [{conv2d: {out_channels: 4, kernel_size: 3, padding_mode: ‹rfelect→reflect›}}]"),
-    "a parameter without its sign": "parameters: {w: 4}\nlayers: [flatten, {linear: ‹w→$w›}]",
-    "an expression without its sign": "parameters: {w: 4}\nlayers: [flatten, {linear: ‹w * 2→$(w * 2)›}]",
+    "a parameter without its sign": "arguments: {w: 4}\nlayers: [flatten, {linear: ‹w→$w›}]",
+    "an expression without its sign": "arguments: {w: 4}\nlayers: [flatten, {linear: ‹w * 2→$(w * 2)›}]",
     "listed arguments": (
         "layers: [{conv2d: ‹[64, 128, 3, 2, 1]→{out_channels: 128, kernel_size: 3, stride: 2, padding: 1}›}]"
     ),
@@ -235,7 +235,7 @@ MENDS = {  # ‹what is wrong→what is right›
     "a key": "‹layer→layers›: [relu]",
     "a key that is there": "‹inputs: 3\n→›layers: [relu]",
     "a modifier": "layers: {a: {relu: , ‹form→from›: input}}",
-    "a name in an expression": "parameters: {width: 8}\nlayers: [flatten, {linear: $(3 * (‹widht→width› + 1))}]",
+    "a name in an expression": "arguments: {width: 8}\nlayers: [flatten, {linear: $(3 * (‹widht→width› + 1))}]",
     "a reference": "layers: {stem: relu, sum: {add: [input, ‹stme→stem›]}}",
     "quotes": "layers: [flatten, {linear: ‹$(max(8, 9))→'$(max(8, 9))'›}]",
     "input channels": "layers: [{conv2d: {‹in_channels: 3, →›out_channels: 4, kernel_size: 1}}]",
@@ -272,7 +272,7 @@ MENDS = {  # ‹what is wrong→what is right›
         "layers: {a: D, p: {max_pool2d: 2}, b: D, u: {upsample: {scale_factor: 2}}, j: {add: [u, a]}}"
     ),
     "a stride handed to a block": (
-        "blocks: {B: {parameters: {step: }, layers: [{max_pool2d: {kernel_size: 1, stride: $step}}]}}\n"
+        "blocks: {B: {arguments: {step: }, layers: [{max_pool2d: {kernel_size: 1, stride: $step}}]}}\n"
         f"branches:\n  a: {{B: ‹2→1›}}\n  {JOIN}"
     ),
     "a padding in a block": (
@@ -339,5 +339,5 @@ HELPS = {
 
 @pytest.mark.parametrize("layer", HELPS)
 def test_a_help_says_what_was_meant_or_nothing(layer: str) -> None:
-    (problem,) = problems_of(f"{HEAD}parameters: {{w: 8}}\nlayers: [{{{layer}}}]")
+    (problem,) = problems_of(f"{HEAD}arguments: {{w: 8}}\nlayers: [{{{layer}}}]")
     assert problem.help == HELPS[layer]

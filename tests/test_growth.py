@@ -116,7 +116,7 @@ def blocks_emit(layers: int) -> object:
 def instances_emit(layers: int) -> object:
     """One block, used with an argument that is never the same."""
     rows = "".join(f"  c{i}: {{B: {i + 1}}}\n" for i in range(layers))
-    blocks = "blocks:\n  B: {parameters: {width: }, layers: [{conv2d: {out_channels: $width, kernel_size: 1}}]}\n"
+    blocks = "blocks:\n  B: {arguments: {width: }, layers: [{conv2d: {out_channels: $width, kernel_size: 1}}]}\n"
     return archc.loads(f"{HEAD}{blocks}layers:\n{rows}").emit()
 
 
@@ -151,7 +151,7 @@ def wrong_references(layers: int) -> object:
 
 def wrong_init_paths(layers: int) -> object:
     rows = "".join(f"  c{i}: {{conv2d: {{out_channels: 8, kernel_size: 1}}}}\n" for i in range(layers))
-    init = "".join(f"  - {{layers: d{i}, weight: 1}}\n" for i in range(layers))
+    init = "".join(f"  - {{match: d{i}, weight: 1}}\n" for i in range(layers))
     return fails(f"{HEAD}layers:\n{rows}init:\n{init}")
 
 

@@ -51,7 +51,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "repeats within repeats": (layers("[{repeat: 1000, layers: [{repeat: 1000, layers: [relu]}]}]"), "E0220"),
     "rows within rows": (
         HEAD
-        + "parameters: {r: [1, 2, 3, 4, 5, 6, 7, 8]}\nlayers:\n  - "
+        + "arguments: {r: [1, 2, 3, 4, 5, 6, 7, 8]}\nlayers:\n  - "
         + "".join(f"{'  ' * i * 2}{{for: v{i}, in: $r, layers: [" for i in range(8)).replace("  ", "")
         + "relu"
         + "]}" * 8
@@ -94,7 +94,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "a special name": (layers("{__init__: relu}"), "E0208"),
     "forward": (layers("{forward: relu}"), "E0208"),
     "a class name that is code": (f"name: 'Net(object): pass #'\n{layers('[relu]')}", "E0208"),
-    "a parameter that is code": (f"parameters: {{'n=1, m': 1}}\n{layers('[relu]')}", "E0208"),
+    "a parameter that is code": (f"arguments: {{'n=1, m': 1}}\n{layers('[relu]')}", "E0208"),
     "a carriage return in a name": (f'name: "A\\rimport os"\n{layers("[relu]")}', "E0208"),
     "a homoglyph": (layers("{ｒelu: relu}"), "E0208"),
 }
@@ -216,8 +216,8 @@ NAMES = [
     "spec",
     [
         "layers: {{{n}: {{conv2d: {{out_channels: 4, kernel_size: 1}}}}, sum: {{add: [{n}, {n}]}}}}",
-        "parameters: {{{n}: 4}}\nlayers: [{{conv2d: {{out_channels: ${n}, kernel_size: 1}}}}]",
-        "blocks: {{B: {{parameters: {{{n}: }}, layers: {{c: {{linear: ${n}}}}}}}}}\nlayers: [flatten, {{B: 4}}]",
+        "arguments: {{{n}: 4}}\nlayers: [{{conv2d: {{out_channels: ${n}, kernel_size: 1}}}}]",
+        "blocks: {{B: {{arguments: {{{n}: }}, layers: {{c: {{linear: ${n}}}}}}}}}\nlayers: [flatten, {{B: 4}}]",
         "blocks: {{{n}: {{layers: [relu]}}}}\nlayers: [{n}]",
     ],
     ids=["entry", "parameter", "block's parameter", "block"],

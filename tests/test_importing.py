@@ -549,7 +549,7 @@ def test_instances_with_other_wiring_are_blocks_of_their_own() -> None:
 def test_a_number_of_classes_is_a_parameter(tmp_path: Path) -> None:
     """The constructor's argument for the size of the output is a parameter of the spec."""
     found = archc.import_("torchvision.models:squeezenet1_1", (3, 64, 64), settings={"num_classes": 7}, weights=False)
-    assert "parameters: {num_classes: 7}" in found.text
+    assert "arguments: {num_classes: 7}" in found.text
     assert archc.loads(found.text).configure(num_classes=3).outputs == {"output": (3,)}
 
 

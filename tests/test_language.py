@@ -17,7 +17,7 @@ BASE = """
 name: Base
 description: the base
 input: [3, 16, 16]
-parameters: {width: 8, classes: 5, bn: false}
+arguments: {width: 8, classes: 5, bn: false}
 layers:
   conv: {conv2d: {out_channels: $width, kernel_size: 3}}
   norm: {batch_norm2d: , when: $bn}
@@ -40,11 +40,11 @@ def codes(path: Path | str) -> list[str]:
 
 
 def test_extends_changes_parameters_input_and_name(folder: Path) -> None:
-    (folder / "wide.yaml").write_text("extends: base.yaml\nname: Wide\ninput: [1, 8, 8]\nparameters: {width: 16}\n")
-    (folder / "wider.yaml").write_text("extends: wide.yaml\nname: Wider\nparameters: {classes: 7}\n")
+    (folder / "wide.yaml").write_text("extends: base.yaml\nname: Wide\ninput: [1, 8, 8]\narguments: {width: 16}\n")
+    (folder / "wider.yaml").write_text("extends: wide.yaml\nname: Wider\narguments: {classes: 7}\n")
     wide, wider = archc.load("wide.yaml"), archc.load("wider.yaml")
-    assert (wide.name, wide.input, wide.parameters) == ("Wide", (1, 8, 8), {"width": 16, "classes": 5, "bn": False})
-    assert wider.parameters == {"width": 16, "classes": 7, "bn": False}
+    assert (wide.name, wide.input, wide.arguments) == ("Wide", (1, 8, 8), {"width": 16, "classes": 5, "bn": False})
+    assert wider.arguments == {"width": 16, "classes": 7, "bn": False}
     assert '"""Wider: the base.' in wider.emit()
 
 
@@ -54,7 +54,7 @@ def test_extends_changes_parameters_input_and_name(folder: Path) -> None:
 )
 def test_what_extends_may_compute_with_the_parameters_of_its_base(folder: Path, given: str, classes: int) -> None:
     """With their values as they are then, in whatever order they are given."""
-    (folder / "child.yaml").write_text(f"extends: base.yaml\nparameters: {{{given}}}\n")
+    (folder / "child.yaml").write_text(f"extends: base.yaml\narguments: {{{given}}}\n")
     child = archc.load("child.yaml")
     assert child.outputs == {"output": (classes,)}
     assert_equal_modules(seeded(child.build), seeded(emitted_class(child)), torch.rand(1, 3, 16, 16))
@@ -63,17 +63,17 @@ def test_what_extends_may_compute_with_the_parameters_of_its_base(folder: Path, 
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("extends: base.yaml\nparameters: {classes: $(widht * 3)}\n", "E0212"),
-        ("extends: base.yaml\nparameters: {width: $(classes * 3)}\n", "E0212"),
-        ("extends: base.yaml\nparameters: {width: $width}\n", "E0212"),
-        ("extends: base.yaml\nparameters: {width: $(1 // 0)}\n", "E0213"),
-        ("extends: base.yaml\nparameters: {with: 16}\n", "E0208"),
-        ("extends: base.yaml\nparameters: {widht: 16}\n", "E0216"),
-        ("extends: base.yaml\nparameters: {width: big}\n", "E0203"),
+        ("extends: base.yaml\narguments: {classes: $(widht * 3)}\n", "E0212"),
+        ("extends: base.yaml\narguments: {width: $(classes * 3)}\n", "E0212"),
+        ("extends: base.yaml\narguments: {width: $width}\n", "E0212"),
+        ("extends: base.yaml\narguments: {width: $(1 // 0)}\n", "E0213"),
+        ("extends: base.yaml\narguments: {with: 16}\n", "E0208"),
+        ("extends: base.yaml\narguments: {widht: 16}\n", "E0216"),
+        ("extends: base.yaml\narguments: {width: big}\n", "E0203"),
         ("extends: base.yaml\nlayers: [relu]\n", "E0203"),
         ("extends: base.yaml\nlayers: {fcc: {linear: 3}}\n", "E0224"),
         ("extends: base.yaml\nbranches: {conv: relu}\n", "E0224"),
-        ("extends: base.yaml\nparameters: {hidden: 3}\nlayers: {fc: {linear: $classes}}\n", "E0216"),
+        ("extends: base.yaml\narguments: {hidden: 3}\nlayers: {fc: {linear: $classes}}\n", "E0216"),
         ("extends: resnet05\n", "E0215"),
         ("extends: Other\n", "E0215"),
         ("extends: resnet50\nimport: {alexnet: [Bottleneck]}\n", "E0215"),
@@ -103,7 +103,7 @@ def test_wrong_files(folder: Path, text: str, code: str) -> None:
 
 def test_imported_blocks_keep_the_blocks_of_their_own_file(folder: Path) -> None:
     (folder / "lib.yaml").write_text(
-        "blocks:\n  Conv: {parameters: {c: }, layers: [{conv2d: {out_channels: $c, kernel_size: 1}}]}\n"
+        "blocks:\n  Conv: {arguments: {c: }, layers: [{conv2d: {out_channels: $c, kernel_size: 1}}]}\n"
         "  Two: {layers: [{Conv: 4}, {Conv: 5}]}\n"
     )
     (folder / "net.yaml").write_text("input: [3, 8, 8]\nimport: {lib.yaml: [Two]}\nlayers: [Two]\n")
@@ -120,32 +120,32 @@ def test_a_text_can_extend_and_import_bundled_specs_alone() -> None:
     with pytest.raises(SpecError) as caught:
         archc.loads("extends: base.yaml\n")
     assert caught.value.problems[0].code == "E0215"
-    assert archc.loads("extends: resnet18\nparameters: {num_classes: 10}\n").outputs == {"output": (10,)}
+    assert archc.loads("extends: resnet18\narguments: {num_classes: 10}\n").outputs == {"output": (10,)}
     imported = archc.loads("input: [8, 9, 9]\nimport: {resnet18: [BasicBlock]}\nlayers: [BasicBlock: 8]\n")
     assert imported.outputs == {"output": (8, 9, 9)}
 
 
 def test_resnext_is_resnet_and_two_numbers() -> None:
     """25,028,904 parameters, as torchvision publishes for resnext50_32x4d; wide_resnet50_2 has 68,883,240."""
-    resnext = "extends: resnet50\nparameters: {groups: 32, width_per_group: 4}\nexpect: {parameters: 25028904}\n"
+    resnext = "extends: resnet50\narguments: {groups: 32, width_per_group: 4}\nexpect: {parameters: 25028904}\n"
     archc.loads(resnext)
-    archc.loads("extends: resnet50\nparameters: {width_per_group: 128}\nexpect: {parameters: 68883240}\n")
+    archc.loads("extends: resnet50\narguments: {width_per_group: 128}\nexpect: {parameters: 68883240}\n")
 
 
 def test_an_extension_replaces_blocks_entries_outputs_and_init(folder: Path) -> None:
     """Each by its name and in its place; what it does not name stays, its own parameters come behind the others."""
     (folder / "lib.yaml").write_text("blocks: {Act: {layers: [silu]}, Norm: {layers: [batch_norm2d]}}\n")
     (folder / "net.yaml").write_text(
-        "input: [3, 16, 16]\nparameters: {width: 8}\nimport: {lib.yaml: [Norm]}\n"
+        "input: [3, 16, 16]\narguments: {width: 8}\nimport: {lib.yaml: [Norm]}\n"
         "blocks: {Act: {layers: [relu]}, Conv: {layers: [conv2d: {out_channels: 4, kernel_size: 3}, Norm]}}\n"
         "layers: {a: {conv2d: {out_channels: $width, kernel_size: 1}}, b: Conv, c: Act, d: flatten, e: {linear: 10}}\n"
-        "init: [{layers: linear, bias: 0}]\nexpect: {output: [10]}\n"
+        "init: [{match: linear, bias: 0}]\nexpect: {output: [10]}\n"
     )
     (folder / "other.yaml").write_text(
-        "extends: net.yaml\nparameters: {width: 4, mid: $(width * 2)}\nimport: {lib.yaml: [Act]}\n"
+        "extends: net.yaml\narguments: {width: 4, mid: $(width * 2)}\nimport: {lib.yaml: [Act]}\n"
         "blocks: {Norm: {layers: [identity]}}\n"
         "layers: {b: {conv2d: {out_channels: $mid, kernel_size: 1}}, e: identity, d: {max_pool2d: 2}}\n"
-        "outputs: [b, e]\ninit: [{layers: conv2d, bias: 0}]\n"
+        "outputs: [b, e]\ninit: [{match: conv2d, bias: 0}]\n"
     )
     other = archc.load("other.yaml")
     assert other.outputs == {"b": (8, 16, 16), "e": (8, 8, 8)}
@@ -166,10 +166,10 @@ def test_parameters_may_follow_from_others() -> None:
     """A default that is an expression follows the value given; it is no argument of its own."""
     text = """
 input: [3, 8, 8]
-parameters: {width: 8, hidden: $(width * 4)}
+arguments: {width: 8, hidden: $(width * 4)}
 blocks:
   Mlp:
-    parameters: {out: , mid: $(out * 2), kernel: [1, 3]}
+    arguments: {out: , mid: $(out * 2), kernel: [1, 3]}
     layers:
       - conv2d: {out_channels: $mid, kernel_size: $kernel, padding: same}
       - conv2d: {out_channels: $out, kernel_size: 1}
@@ -179,8 +179,8 @@ layers:
   c: {Mlp: {out: 4, kernel: [3, 1]}}
 """
     architecture = archc.loads(text)
-    assert architecture.parameters == {"width": 8, "hidden": 32}
-    assert architecture.configure(width=2).parameters == {"width": 2, "hidden": 8}
+    assert architecture.arguments == {"width": 8, "hidden": 32}
+    assert architecture.configure(width=2).arguments == {"width": 2, "hidden": 8}
     built, emitted = seeded(lambda: architecture.build(width=2)), seeded(lambda: emitted_class(architecture)(width=2))
     assert_equal_modules(built, emitted, torch.rand(1, 3, 8, 8))
 

@@ -375,7 +375,7 @@ name: Net
 input: [2, 8, 8]
 blocks:
   Unit:
-    parameters: {out_channels: }
+    arguments: {out_channels: }
     layers:
       conv: {conv2d: {out_channels: $out_channels, kernel_size: 3, padding: same, bias: false}}
       bn: batch_norm2d

@@ -96,7 +96,7 @@ def test_constructor_arguments_of_the_emitted_class(name: str, settings: dict[st
     """The class emitted with the spec's defaults, called with other values, equals the network built with them."""
     architecture = archc.load(name)
     if not settings:
-        values = {key: value for key, value in architecture.parameters.items() if type(value) in (int, bool)}
+        values = {key: value for key, value in architecture.arguments.items() if type(value) in (int, bool)}
         made = emitted_class(architecture)
         accepted = made.__init__.__code__.co_varnames
         others = {key: not value if type(value) is bool else value * 2 + value % 2 for key, value in values.items()}

@@ -223,7 +223,7 @@ def test_texts_may_hold_any_character() -> None:
 )
 @pytest.mark.parametrize("place", ["[flatten, {linear: %s}]", "[flatten, {linear: {out_features: %s, bias: true}}]"])
 def test_an_expression_that_brackets_cut_is_named(expression: str, place: str) -> None:
-    text = f"input: [3, 8, 8]\nparameters: {{a: 1, b: 2, c: [1]}}\nlayers: {place % expression}"
+    text = f"input: [3, 8, 8]\narguments: {{a: 1, b: 2, c: [1]}}\nlayers: {place % expression}"
     with pytest.raises(SpecError) as caught:
         archc.loads(text)
     (problem,) = caught.value.problems

@@ -29,11 +29,11 @@ from archc.server.recognition import is_spec
 from archc.server.text import Text
 
 HEAD = """input: [3, 32, 32]
-parameters: {num_classes: 10}
+arguments: {num_classes: 10}
 blocks:
   Unit:
     description: A convolution and <b>ReLU</b> [x](y).
-    parameters: {width: , kernel: 3}
+    arguments: {width: , kernel: 3}
     layers:
       conv: {conv2d: {out_channels: $width, kernel_size: $kernel, padding: same}}
       relu: relu
@@ -224,7 +224,7 @@ def test_columns_are_counted_in_units(folder: Path, encoding: str) -> None:
 
 PARTS = """blocks:
   Part:
-    parameters: {width: 4}
+    arguments: {width: 4}
     layers:
       conv: {conv2d: {out_channels: $width, kernel_size: 3}}
 """
@@ -362,7 +362,7 @@ def test_hover(here: Editor, name: str) -> None:
 
 def test_hover_within_loops_conditions_and_rules(here: Editor) -> None:
     text = """input: [4, 8, 8]
-parameters: {rows: [[8, 1], [16, 3]], on: true}
+arguments: {rows: [[8, 1], [16, 3]], on: true}
 layers:
   conv$(i + 1): {conv2d: {out_channels: $w, kernel_size: $k}, for: [w, k], in: $rows, index: i}
   twice: {relu: , repeat: 0}
@@ -370,7 +370,7 @@ layers:
   halves: {chunk: 2}
   sum: {add: [halves.0, halves.1]}
 init:
-  - {layers: conv2d, weight: {kaiming_normal: {mode: fan_out}}}
+  - {match: conv2d, weight: {kaiming_normal: {mode: fan_out}}}
 """
 
     def hover(part: str) -> str:
@@ -450,10 +450,10 @@ def test_definitions_in_other_files(here: Editor, parts: Path) -> None:
         assert found is not None
         assert (found.uri, found.range.start.line) == (parts.as_uri(), line)
     (parts.parent / "base.yaml").write_text(SOUND, "utf-8")
-    found = here.definition("more.yaml", f"extends: ba{CURSOR}se.yaml\nparameters: {{num_classes: 5}}\n")
+    found = here.definition("more.yaml", f"extends: ba{CURSOR}se.yaml\narguments: {{num_classes: 5}}\n")
     assert found is not None
     assert found.uri == here.uri("base.yaml")
-    found = here.definition("more.yaml", f"extends: base.yaml\nparameters: {{num{CURSOR}_classes: 5}}\n")
+    found = here.definition("more.yaml", f"extends: base.yaml\narguments: {{num{CURSOR}_classes: 5}}\n")
     assert found is not None
     assert (found.uri, found.range.start.line) == (here.uri("base.yaml"), 1)
     assert here.definition("more.yaml", f"extends: no{CURSOR}where.yaml\n") is None
@@ -493,12 +493,12 @@ OFFERED = {  # the text behind HEAD, with the cursor; labels in their order; wha
     "joins": ("branches: {a: relu, b: relu}\njoin: ‸", ["concat", "add", "multiply"], "concat"),
     "truth": ("layers: {a: {relu: , auxiliary: ‸", ["true", "false"], "true"),
     "keys": ("lay‸", ["name", "import", "layers"], "name: "),
-    "keys of a block": ("  B:\n    ‸", ["parameters", "description", "layers"], "parameters: "),
+    "keys of a block": ("  B:\n    ‸", ["arguments", "description", "layers"], "arguments: "),
     "claims": ("layers: [relu]\nexpect: {‸", ["parameters", "macs"], "parameters: "),
-    "an initializer": ("layers: [relu]\ninit: [{layers: conv2d, weight: ‸", ["normal"], "{normal: {${1}}}"),
-    "an initialiser as a key": ("layers: [relu]\ninit: [{layers: conv2d, weight: {‸", ["normal"], "normal: {${1}}"),
-    "its arguments": ("layers: [relu]\ninit: [{layers: conv2d, weight: {normal: {‸", ["mean", "std"], "mean: "),
-    "what is initialised": ("layers: [relu]\ninit: [{layers: ‸", ["conv2d", "linear"], "conv2d"),
+    "an initializer": ("layers: [relu]\ninit: [{match: conv2d, weight: ‸", ["normal"], "{normal: {${1}}}"),
+    "an initialiser as a key": ("layers: [relu]\ninit: [{match: conv2d, weight: {‸", ["normal"], "normal: {${1}}"),
+    "its arguments": ("layers: [relu]\ninit: [{match: conv2d, weight: {normal: {‸", ["mean", "std"], "mean: "),
+    "what is initialised": ("layers: [relu]\ninit: [{match: ‸", ["conv2d", "linear"], "conv2d"),
 }  # fmt: skip
 
 
@@ -526,7 +526,7 @@ def test_completion_of_files_and_their_blocks(here: Editor, parts: Path) -> None
     assert [item.label for item in here.completion("more.yaml", f"import: {{parts.yaml: [{CURSOR}")] == ["Part"]
     assert here.completion("more.yaml", f"import: {{nowhere.yaml: [{CURSOR}") == []
     here.check("more.yaml", "extends: base.yaml\n")
-    offered = here.completion("more.yaml", f"extends: base.yaml\nparameters: {{{CURSOR}}}\n")
+    offered = here.completion("more.yaml", f"extends: base.yaml\narguments: {{{CURSOR}}}\n")
     assert [item.label for item in offered] == ["num_classes"]
 
 

@@ -83,15 +83,15 @@ def test_words_of_the_language_have_no_references(editor: Editor, part: str) -> 
 
 
 LOOPS = """input: [4, 8, 8]
-parameters: {rows: [8, 16], same: 1}
+arguments: {rows: [8, 16], same: 1}
 blocks:
-  Part: {parameters: {w: }, layers: {a: {conv2d: {out_channels: $(w * same), kernel_size: 1}}}}
+  Part: {arguments: {w: }, layers: {a: {conv2d: {out_channels: $(w * same), kernel_size: 1}}}}
 layers:
   conv$i: {conv2d: {out_channels: $w, kernel_size: 1}, for: w, in: $rows, index: i}
   part: {Part: {w: "$(max(rows) * same if 'same' == 'same' else 1)"}}
   sum: {concat: [conv1, part]}
 init:
-  - {layers: [part.a, conv1], bias: 0}
+  - {match: [part.a, conv1], bias: 0}
 """
 
 
@@ -145,8 +145,8 @@ def test_what_would_break_the_spec_is_refused(editor: Editor, name: str) -> None
 def test_names_in_several_files(editor: Editor) -> None:
     """A block, its parameter and a parameter of a base are renamed in the files that import and extend them, too."""
     whole = WHOLE.replace(", b: {linear: 3}", "").replace("{Part: 8}", "{Part: {width: 8}}")
-    base = "input: [3, 8, 8]\nparameters: {n: 4}\nlayers: {a: {conv2d: {out_channels: $n, kernel_size: 3}}}\n"
-    more = "extends: base.yaml\nparameters: {n: 5}\n"
+    base = "input: [3, 8, 8]\narguments: {n: 4}\nlayers: {a: {conv2d: {out_channels: $n, kernel_size: 3}}}\n"
+    more = "extends: base.yaml\narguments: {n: 5}\n"
     (editor.folder / "other.yaml").write_text("input: [3, 8, 8]\nlayers: {Part: relu, width: relu, n: relu}\n", "utf-8")
     for name, text in (("parts.yaml", PARTS), ("base.yaml", base), ("more.yaml", more), ("whole.yaml", whole)):
         (editor.folder / name).write_text("overwritten in the editor", "utf-8")
@@ -166,7 +166,7 @@ def test_names_in_several_files(editor: Editor) -> None:
 
 
 def test_what_comes_with_archc_keeps_its_name(editor: Editor) -> None:
-    text = f"extends: resnet50\nparameters: {{num_{CURSOR}classes: 10}}\n"
+    text = f"extends: resnet50\narguments: {{num_{CURSOR}classes: 10}}\n"
     with pytest.raises(JsonRpcException, match=r"`num_classes` is declared in `resnet50\.yaml`"):
         renamed(editor, "tuned.yaml", text, "n")
 
@@ -262,12 +262,12 @@ def test_colors(editor: Editor) -> None:
     found = colors(editor, "colors.yaml", text)
     assert found[:8] == [
         ("input", "keyword"),
-        ("parameters", "keyword"),
+        ("arguments", "keyword"),
         ("num_classes", "parameter"),
         ("blocks", "keyword"),
         ("Unit", "class"),
         ("description", "keyword"),
-        ("parameters", "keyword"),
+        ("arguments", "keyword"),
         ("width", "parameter"),
     ]
     assert found[-2:] == [("linear", "function"), ("num_classes", "parameter")]

@@ -36,7 +36,7 @@ def codes(text: str) -> list[str]:
 
 RESIDUAL = """
 input: [8, 16, 16]
-parameters: {residual: false}
+arguments: {residual: false}
 layers:
   conv: {conv2d: {out_channels: 8, kernel_size: 3, padding: same}}
   sum: {add: [conv, input], when: $residual}
@@ -64,7 +64,7 @@ def test_what_only_an_absent_join_reads_is_unused() -> None:
 
 OPTIONAL = """
 input: [3, 8, 8]
-parameters: {aux_loss: false, side: false}
+arguments: {aux_loss: false, side: false}
 layers:
   a: {conv2d: {out_channels: 8, kernel_size: 3}}
   b: {conv2d: {out_channels: 8, kernel_size: 3}}
@@ -92,7 +92,7 @@ def test_optional_outputs_beside_heads() -> None:
 
 def test_a_network_without_any_output_is_refused() -> None:
     assert codes(OPTIONAL.replace("{out: b, aux: aux, side: side}", "[aux]").replace("$side", "true")) != []
-    text = "input: [3, 8, 8]\nparameters: {f: false}\nlayers: {a: {relu: , when: $f}}\noutputs: {y: a}\n"
+    text = "input: [3, 8, 8]\narguments: {f: false}\nlayers: {a: {relu: , when: $f}}\noutputs: {y: a}\n"
     assert codes(text) == ["E0219"]
 
 
@@ -100,7 +100,7 @@ def test_branches_in_a_list_have_numbers_for_names() -> None:
     """As the children of an nn.ModuleList have; the numbers of the others stay if one is omitted."""
     text = """
 input: [3, 8, 8]
-parameters: {wide: true}
+arguments: {wide: true}
 layers:
   convs:
     branches:
@@ -123,7 +123,7 @@ def test_names_that_are_no_identifiers() -> None:
     """PyTorch takes every name without a dot."""
     text = """
 input: [3, 8, 8]
-parameters: {deep: true}
+arguments: {deep: true}
 layers:
   block1-0: {conv2d: {out_channels: 8, kernel_size: 3}}
   block1-1: {conv2d: {out_channels: 8, kernel_size: 3}, when: $deep}
@@ -172,7 +172,7 @@ def test_names_that_source_has_to_spell_otherwise() -> None:
     """A number or a name with dashes cannot be an attribute or an argument as it stands."""
     agreed("""
 input: [3, 8, 8]
-parameters: {flag: 3}
+arguments: {flag: 3}
 branches: [{permute: [0, 1, 2, 3], when: $(flag > 2)}, tanh]
 join: add
 """)

@@ -71,7 +71,7 @@ def _shuffled(node: Any, random: Any, *, entries: bool) -> Any:
     if not isinstance(node, dict):
         return node
     items = [
-        (key, _shuffled(item, random, entries=key in ("layers", "branches", "parameters", "blocks", "outputs")))
+        (key, _shuffled(item, random, entries=key in ("layers", "branches", "arguments", "blocks", "outputs")))
         for key, item in node.items()
     ]
     if not entries:

@@ -17,10 +17,10 @@ from archc.testing.agreement import assert_agreement
 
 TOKENS = """
 input: [3, 8, 8]
-parameters: {dim: 8, scaled: true, depth: 2}
+arguments: {dim: 8, scaled: true, depth: 2}
 blocks:
   Block:
-    parameters: {dim: , scaled: }
+    arguments: {dim: , scaled: }
     layers:
       norm: {layer_norm: $dim}
       attention: {multihead_attention: 2}
@@ -28,7 +28,7 @@ blocks:
       product: {multiply: [scale, attention]}
       sum: {add: [product, input]}
     init:
-      - {layers: layer_norm, weight: 2, bias: {normal: {std: 0.1}}}
+      - {match: layer_norm, weight: 2, bias: {normal: {std: 0.1}}}
 layers:
   conv: {conv2d: {out_channels: $dim, kernel_size: 4, stride: 4}}
   flatten: {flatten: {start_dim: 2}}
@@ -105,7 +105,7 @@ layers:
     assert_agreement(architecture)
     shifted = archc.loads("""
 input: [4, 6]
-parameters: {depth: 14}
+arguments: {depth: 14}
 layers:
   turns:
     repeat: $depth

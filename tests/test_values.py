@@ -43,7 +43,7 @@ def codes(text: str) -> list[str]:
     ],
 )
 def test_functions_of_lists(value: str, wanted: int) -> None:
-    head = "input: [3, 4, 4]\nparameters: {depths: [2, 3, 4], ratio: 1.1}\n"
+    head = "input: [3, 4, 4]\narguments: {depths: [2, 3, 4], ratio: 1.1}\n"
     assert channels(f"{head}layers: [{{conv2d: {{out_channels: '{value}', kernel_size: 1}}}}]\n") == wanted
 
 
@@ -51,7 +51,7 @@ def test_partial_sums_in_a_loop() -> None:
     """Stochastic depth as in EfficientNet: each block's rate follows from the number of blocks before it."""
     text = """
 input: [4, 4, 4]
-parameters: {depths: [1, 2], rate: 0.3}
+arguments: {depths: [1, 2], rate: 0.3}
 layers:
   - for: depth
     in: $depths
@@ -69,12 +69,12 @@ layers:
 
 @pytest.mark.parametrize("value", ["$(sum(3))", "$(sum(['a']))", "$(ceil('a'))", "$(depths[0][:1])", "$(depths['a':])"])
 def test_functions_of_other_values(value: str) -> None:
-    head = "input: [3, 4, 4]\nparameters: {depths: [2, 3]}\n"
+    head = "input: [3, 4, 4]\narguments: {depths: [2, 3]}\n"
     assert codes(f'{head}layers: [{{conv2d: {{out_channels: "{value}", kernel_size: 1}}}}]\n') == ["E0213"]
 
 
 def test_steps_of_slices_are_no_part_of_the_language() -> None:
-    assert codes("input: [3, 4, 4]\nparameters: {a: [1], b: '$(a[::2])'}\nlayers: [relu]\n") == ["E0211"]
+    assert codes("input: [3, 4, 4]\narguments: {a: [1], b: '$(a[::2])'}\nlayers: [relu]\n") == ["E0211"]
 
 
 def test_nothing_is_a_default_and_no_value_is_required() -> None:
@@ -82,7 +82,7 @@ def test_nothing_is_a_default_and_no_value_is_required() -> None:
 input: [3, 4, 4]
 blocks:
   Conv:
-    parameters: {out_channels: , act: null}
+    arguments: {out_channels: , act: null}
     layers:
       - conv2d: {out_channels: $out_channels, kernel_size: 1}
       - {relu: , when: $(act != null)}
@@ -98,7 +98,7 @@ def test_in_channels_outside_of_blocks_are_those_that_arrive() -> None:
     """In lists and mappings, behind `from`, in branches, in nested bodies and in the count of a loop."""
     text = """
 input: [3, 4, 4]
-parameters: {width: 2}
+arguments: {width: 2}
 layers:
   a: {conv2d: {out_channels: $(in_channels * width), kernel_size: 1}}
   b:
@@ -118,10 +118,10 @@ layers:
 
 INHERITED = """
 input: [3, 4, 4]
-parameters: {eps: 0.1, width: 4, wide: $(width * 2)}
+arguments: {eps: 0.1, width: 4, wide: $(width * 2)}
 blocks:
   Outer:
-    parameters: {times: 2}
+    arguments: {times: 2}
     layers: [{Inner: , repeat: $times}, {conv2d: {out_channels: $wide, kernel_size: 1}}]
   Inner:
     layers: [conv2d: {out_channels: $(width * 3), kernel_size: 1}, batch_norm2d: {eps: $eps}]
@@ -151,7 +151,7 @@ def test_a_name_cannot_hide_what_a_block_inherits(change: tuple[str, str]) -> No
 def test_an_imported_block_keeps_the_values_of_its_own_file(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(f"name: Net{INHERITED}", "utf-8")
     (tmp_path / "other.yaml").write_text(
-        "input: [3, 4, 4]\nparameters: {width: 100, eps: 7}\nimport: {net.yaml: [Outer]}\n"
+        "input: [3, 4, 4]\narguments: {width: 100, eps: 7}\nimport: {net.yaml: [Outer]}\n"
         "layers: [{conv2d: {out_channels: $width, kernel_size: 1}}, {dropout: '$(eps / 8)'}, Outer]\n",
         "utf-8",
     )

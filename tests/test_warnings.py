@@ -12,7 +12,7 @@ import archc
 from archc.graph import warnings
 from archc.library import bundled
 
-UNREAD = "input: [3, 8, 8]\nparameters: {width: 3}\nlayers: [relu]\n"
+UNREAD = "input: [3, 8, 8]\narguments: {width: 3}\nlayers: [relu]\n"
 
 
 def codes(text: str) -> list[str]:
@@ -27,19 +27,19 @@ def test_bundled_specs_have_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("parameters: {n: 2}\nlayers: [{relu: , repeat: $n}]", []),
-        ("parameters: {n: 2}\nlayers: {a$i: {relu: , repeat: 2, index: i}, b: {relu: , from: a$(n - 1)}}", []),
-        ("parameters: {n: 2, m: $n}\nlayers: [{relu: , repeat: $m}]", []),
-        ("parameters: {n: 2}\nblocks: {B: {layers: [{relu: , repeat: $n}]}}\nlayers: [B]", []),
-        ("blocks: {B: {parameters: {n: 2}, layers: [relu]}}\nlayers: [B]", ["W0101"]),
-        ("parameters: {a: relu}\nlayers: [silu, {relu: , when: $(a == 'relu')}]", []),
-        ("parameters: {a: silu}\nlayers: [silu, {relu: , when: \"$(a in ['relu', 'tanh'])\"}]", ["W0102"]),
-        ("parameters: {a: silu}\nlayers: [silu, {relu: , when: $(a == 'relu' or not a == 'tanh')}]", ["W0102"]),
-        ("parameters: {a: silu}\nlayers: [silu, {relu: , when: $(a != 'relu')}]", []),
-        ("parameters: {a: none}\nlayers: [silu, {relu: , when: $(a == 'relu')}]", []),
-        ("parameters: {a: null}\nlayers: [silu, {relu: , when: $(a == 'relu')}]", []),
-        ("parameters: {f: true}\nbranches: {a: relu, b: {identity: , when: $f}}\njoin: add", []),
-        ("parameters: {f: true}\nlayers: [relu, {identity: , when: $f}]", ["W0103"]),
+        ("arguments: {n: 2}\nlayers: [{relu: , repeat: $n}]", []),
+        ("arguments: {n: 2}\nlayers: {a$i: {relu: , repeat: 2, index: i}, b: {relu: , from: a$(n - 1)}}", []),
+        ("arguments: {n: 2, m: $n}\nlayers: [{relu: , repeat: $m}]", []),
+        ("arguments: {n: 2}\nblocks: {B: {layers: [{relu: , repeat: $n}]}}\nlayers: [B]", []),
+        ("blocks: {B: {arguments: {n: 2}, layers: [relu]}}\nlayers: [B]", ["W0101"]),
+        ("arguments: {a: relu}\nlayers: [silu, {relu: , when: $(a == 'relu')}]", []),
+        ("arguments: {a: silu}\nlayers: [silu, {relu: , when: \"$(a in ['relu', 'tanh'])\"}]", ["W0102"]),
+        ("arguments: {a: silu}\nlayers: [silu, {relu: , when: $(a == 'relu' or not a == 'tanh')}]", ["W0102"]),
+        ("arguments: {a: silu}\nlayers: [silu, {relu: , when: $(a != 'relu')}]", []),
+        ("arguments: {a: none}\nlayers: [silu, {relu: , when: $(a == 'relu')}]", []),
+        ("arguments: {a: null}\nlayers: [silu, {relu: , when: $(a == 'relu')}]", []),
+        ("arguments: {f: true}\nbranches: {a: relu, b: {identity: , when: $f}}\njoin: add", []),
+        ("arguments: {f: true}\nlayers: [relu, {identity: , when: $f}]", ["W0103"]),
     ],
 )
 def test_what_is_warned_of(text: str, expected: list[str]) -> None:
@@ -79,7 +79,7 @@ def test_check_shows_them_and_strict_counts_them(sh: Shell, tmp_path: Path) -> N
     code, out, err = sh("check", str(path))
     assert code == 0
     assert "unread.yaml: OK" in out
-    assert err.startswith("warning[W0101]: nothing in the network reads the parameter `width`\n")
+    assert err.startswith("warning[W0101]: nothing in the network reads the argument `width`\n")
     code, out, err = sh("check", "--strict", str(path))
     assert (code, out) == (1, "")
     assert err.startswith("warning[W0101]")
@@ -93,7 +93,7 @@ def test_check_shows_them_and_strict_counts_them(sh: Shell, tmp_path: Path) -> N
 
 def test_what_is_imported_is_not_warned_of(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(UNREAD, "utf-8")
-    (tmp_path / "net.yaml").write_text("extends: base.yaml\nparameters: {width: 4}\n", "utf-8")
+    (tmp_path / "net.yaml").write_text("extends: base.yaml\narguments: {width: 4}\n", "utf-8")
     assert [problem.mark.line for problem in warnings(archc.load(tmp_path / "net.yaml").network) if problem.mark] == [2]
     (tmp_path / "other.yaml").write_text("extends: base.yaml\n", "utf-8")
     assert warnings(archc.load(tmp_path / "other.yaml").network) == []

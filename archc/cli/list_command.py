@@ -75,9 +75,9 @@ def describe_kind(name: str) -> str:
 
 
 def _describe_spec(row: dict[str, Any]) -> str:
-    parameters = ", ".join(f"{name}={value}" for name, value in row["parameters"].items())
+    parameters = ", ".join(f"{name}={value}" for name, value in row["arguments"].items())
     lines = [f"{row['name']}: {row['description']}", "", f"input: {form(row['input'])}"]
-    lines += [f"parameters: {parameters}"] if parameters else []
+    lines += [f"arguments: {parameters}"] if parameters else []
     lines += [f"paper: {row['paper']}"] if row["paper"] else []
     return "\n".join(lines)
 
@@ -95,7 +95,7 @@ def _specs() -> list[dict[str, Any]]:
             "description": spec.description,
             "paper": spec.paper,
             "input": list(spec.input),
-            "parameters": {name: _written(parameter.default) for name, parameter in spec.parameters.items()},
+            "arguments": {name: _written(parameter.default) for name, parameter in spec.parameters.items()},
         }
         for spec in specs
     ]

@@ -409,7 +409,7 @@ def _settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--input", type=input_size, metavar="CxHxW", help="use another input size")
 
 
-def _set(command: argparse.ArgumentParser, help: str = "set a parameter of the spec") -> None:
+def _set(command: argparse.ArgumentParser, help: str = "set an argument of the spec") -> None:
     command.add_argument(
         "--set",
         dest="settings",

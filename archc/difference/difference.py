@@ -88,7 +88,7 @@ class Difference:
         one, other = self.before.architecture, self.after.architecture
         if one is None or other is None:
             return []
-        before, after = one.parameters, other.parameters
+        before, after = one.arguments, other.arguments
         found = []
         for name in {**before, **after}:
             old, new = before.get(name, ABSENT), after.get(name, ABSENT)
@@ -192,7 +192,7 @@ class Difference:
             "equal": self.equal,
             "before": _side_dict(self.before),
             "after": _side_dict(self.after),
-            "parameters": [_setting_dict(setting) for setting in self.settings],
+            "arguments": [_setting_dict(setting) for setting in self.settings],
             "sections": [_section_dict(section) for section in self.sections],
             "layers": [_layer_dict(layer) for layer in self.layers()],
             "figures": {

@@ -68,8 +68,8 @@ def formula(before: Architecture, after: Architecture) -> Formula | None:
     """
     if max(len(each.network.graph.nodes) for each in (before, after)) > _MOST_LAYERS:
         return None
-    for name, value in before.parameters.items():
-        if type(value) is not int or value < 1 or after.parameters.get(name) != value:
+    for name, value in before.arguments.items():
+        if type(value) is not int or value < 1 or after.arguments.get(name) != value:
             continue
         tied = before.input[0] == after.input[0] == value
         costs = list(takewhile(bool, (_costs(each, name, value, tied) for each in (before, after))))

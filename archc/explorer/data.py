@@ -129,7 +129,7 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "paper": network.spec.paper,
         "input": list(network.input),
         "results": {name or "output": series.shape(made) for name, made in scan.outputs.items()},
-        "settings": {name: _literal(value) for name, value in architecture.parameters.items()},
+        "settings": {name: _literal(value) for name, value in architecture.arguments.items()},
         "parameters": summary.parameters,
         "training_parameters": summary.training_parameters,
         "macs": summary.macs,

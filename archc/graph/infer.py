@@ -164,7 +164,7 @@ class Inference(Unfolding):
             return UNKNOWN
         if window.get("kernel_size") is None:
             message = f"`same` needs a kernel, and block `{call.block.name}` has no `kernel_size`"
-            help = "give the block a parameter `kernel_size`, or write the padding as a number"
+            help = "give the block an argument `kernel_size`, or write the padding as a number"
             self.report("E0303", message, at, help=help)
             return None
         if self._validated(LayerCall(Conv2d, at, window, marks), window) is None:

@@ -56,7 +56,7 @@ def _unread(parameters: dict[str, Parameter], body: Body, what: str, alike: set[
     for name, parameter in parameters.items():
         if name not in read and name not in alike and not parameter.inherited:
             help = f"use it as `${name}`, or remove it"
-            yield Problem("W0101", f"nothing in {what} reads the parameter `{name}`", parameter.mark, help=help)
+            yield Problem("W0101", f"nothing in {what} reads the argument `{name}`", parameter.mark, help=help)
 
 
 def _unmatched(parameters: dict[str, Parameter], body: Body, bodies: list[Body]) -> Iterator[Problem]:

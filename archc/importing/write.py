@@ -36,14 +36,14 @@ def write(spec: Written, blocks: Sequence[Block], root: Body) -> str:
     lines = [f"# {line}" for line in spec.comments]
     lines += [f"name: {spec.name}", f"input: {_flow(list(spec.input))}"]
     if spec.parameters:
-        lines.append(f"parameters: {_mapping(spec.parameters)}")
+        lines.append(f"arguments: {_mapping(spec.parameters)}")
     if blocks:
         lines += ["", "blocks:"]
         for at, block in enumerate(blocks):
             lines += [""] * (at > 0) + [f"  {block.name}:"]
             if block.parameters:
                 given = {each.name: each.default[0] if each.default else _Required() for each in block.parameters}
-                lines.append(f"    parameters: {_mapping(given)}")
+                lines.append(f"    arguments: {_mapping(given)}")
             lines += [f"    {line}" for line in _body(block.body)]
     lines += ["", *_body(root)]
     return format_text("\n".join(lines) + "\n", "<imported>")

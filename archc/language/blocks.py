@@ -50,7 +50,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
             continue
         keys = meant(keys, BlockKeys)
         parser.asked = asked[name] = set()
-        parameters = parser.parameters(keys.get("parameters"), frozenset({"in_channels"}), required=True)
+        parameters = parser.parameters(keys.get("arguments"), frozenset({"in_channels"}), required=True)
         description = keys.get("description")
         block = Block(name, parameters, description if isinstance(description, str) else "", mark)
         parser.blocks[name] = block

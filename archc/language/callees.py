@@ -63,7 +63,7 @@ def callee(name: str, blocks: Mapping[str, Block], mark: Mark, problems: Problem
     if kind is not None and kind.is_choosable():
         return Callee(name, kind)
     if kind is not None:
-        message, help = f"a parameter cannot name `{name}`", "write the layer itself, with `when` for a choice"
+        message, help = f"an argument cannot name `{name}`", "write the layer itself, with `when` for a choice"
         problems.add(Problem("E0204", message, mark, help=help))
         return None
     help, fix = problems.suggest(name, [*blocks, *KINDS], mark)
@@ -351,7 +351,7 @@ class _Resolver:
         """Return True if a layer is an argument of a layer, which takes values: it is reported."""
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Name) and self.is_layer(item, scope):
-                help = "use another parameter for the value"
+                help = "use another argument for the value"
                 self.problems.add(
                     Problem("E0204", f"`{item.name}` names a layer, so it is not a value", mark, help=help)
                 )

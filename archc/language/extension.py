@@ -13,7 +13,7 @@ from archc.reading import Map, Seq
 
 _OWN: Final = ("name", "expect")
 """The keys that an extension does not take over: another network has another name and other numbers."""
-_MERGED: Final = ("parameters", "blocks", "layers", "branches")
+_MERGED: Final = ("arguments", "blocks", "layers", "branches")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -34,7 +34,7 @@ def extended(base: Map, own: Map, imported: Set[str], problems: Problems) -> Map
     for key in own:
         if key not in ("extends", "import", *_MERGED):
             _put(found, key, own)
-    for key, merge in (("parameters", _parameters), ("blocks", _blocks), ("layers", _entries), ("branches", _entries)):
+    for key, merge in (("arguments", _parameters), ("blocks", _blocks), ("layers", _entries), ("branches", _entries)):
         if isinstance(own.get(key), Map):
             merge(found, own, key, file, problems)
     return found
@@ -61,16 +61,16 @@ def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -
     """Other values of parameters, and further parameters that the extension itself reads."""
     parameters = _merged(found, own, key)
     order = list(parameters)
-    read = set(_read({part: own[part] for part in own if part not in ("parameters", "extends")}))
+    read = set(_read({part: own[part] for part in own if part not in ("arguments", "extends")}))
     for name, value in own[key].items():
         mark = own[key].keys_at[name]
         if name not in order:
             if name not in read and not parameter_name_fault(name):
                 help, fix = problems.suggest(name, order, mark)
-                problems.add(Problem("E0216", f"`{file}` has no parameter `{name}`", mark, help=help, fix=fix))
+                problems.add(Problem("E0216", f"`{file}` has no argument `{name}`", mark, help=help, fix=fix))
                 continue
         elif value is not None and not fits(value, parameters[name]):
-            message = f"the parameter `{name}` takes {takes(parameters[name])}"
+            message = f"the argument `{name}` takes {takes(parameters[name])}"
             problems.add(Problem("E0203", message, mark, help=f"`{file}` says {parameters[name]!r}"))
             continue
         elif _reads_later(name, value, own[key].values_at[name], order, file, problems):
@@ -83,8 +83,8 @@ def _reads_later(name: str, value: Any, mark: Mark, order: list[str], file: str,
     later = order[order.index(name) :]
     faults = [(other, at) for text, at in _texts(value, mark) for other in sorted(_names(text, at).intersection(later))]
     for other, at in faults:
-        what = "is the parameter itself" if other == name else f"comes after `{name}` in `{file}`"
-        help = "a value can use only the parameters declared before it there"
+        what = "is the argument itself" if other == name else f"comes after `{name}` in `{file}`"
+        help = "a value can use only the arguments declared before it there"
         problems.add(Problem("E0212", f"`{other}` {what}", at, help=help))
     return bool(faults)
 

@@ -36,17 +36,17 @@ class BodyKeys(_Strict):
 class InitKeys(_Strict):
     """One rule of weight initialization."""
 
-    layers: str | list[str] = Field(
-        description="Layer types (`conv2d`), paths (`classifier.1`) and patterns (`backbone.*`) it applies to."
+    match: str | list[str] = Field(
+        description="Layer types (`conv2d`), paths (`classifier.1`) and patterns (`backbone.*`) that it applies to."
     )
     weight: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
     bias: Any = Field(None, description="A number, or a function of torch.nn.init with its arguments.")
 
 
 class BlockKeys(BodyKeys):
-    """A body with a name and parameters."""
+    """A body with a name and arguments."""
 
-    parameters: dict[str, Any] | None = Field(None, description="Names with defaults; no default means required.")
+    arguments: dict[str, Any] | None = Field(None, description="Names with defaults; no default means required.")
     description: str | None = Field(None, description="One or two sentences; the docstring of the emitted class.")
     init: list[InitKeys] | None = Field(
         None, description="How to initialize the weights of each instance, right after it is made."
@@ -95,9 +95,9 @@ class SpecKeys(BodyKeys):
         description="Shape of one input without the batch: [channels, height, width] of an image, [channels, length], "
         "[channels, depth, height, width], or [features].",
     )
-    parameters: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
+    arguments: dict[str, Any] | None = Field(None, description="Names with defaults, used as `$name`.")
     blocks: dict[str, BlockKeys] | None = Field(
-        None, description="Reusable blocks with parameters; each becomes a class."
+        None, description="Reusable blocks with arguments; each becomes a class."
     )
     import_: dict[str, list[str]] | None = Field(
         None,
@@ -118,8 +118,8 @@ class ExtendKeys(_Strict):
     description: str | None = Field(None, description="A short description (default: the other spec's).")
     paper: str | None = Field(None, description="Where it was published (default: the other spec's).")
     input: InputSize | None = Field(None, description="Shape of one input (default: the other spec's).")
-    parameters: dict[str, Any] | None = Field(
-        None, description="New values for parameters of the other spec, and further parameters."
+    arguments: dict[str, Any] | None = Field(
+        None, description="New values for arguments of the other spec, and further arguments."
     )
     blocks: dict[str, BlockKeys] | None = Field(
         None, description="Blocks in place of those with the same name, and further blocks."

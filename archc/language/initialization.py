@@ -34,16 +34,16 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
     """The rules of weight initialization."""
     rules = []
     for item, mark in zip(node, node.items_at, strict=True) if isinstance(node, Seq) else ():
-        if not isinstance(item, Map) or "layers" not in item:
+        if not isinstance(item, Map) or "match" not in item:
             continue
-        names = item["layers"]
+        names = item["match"]
         listed = list(names) if isinstance(names, Seq) else [names]
         if not all(isinstance(name, str) for name in listed):
             continue  # told by the types of the keys
         marks = (
             dict(zip(names, names.items_at, strict=True))
             if isinstance(names, Seq)
-            else {names: item.values_at["layers"]}
+            else {names: item.values_at["match"]}
         )
         known = initialized_kinds()
         kinds = tuple(name for name in marks if name in known)

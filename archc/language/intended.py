@@ -32,7 +32,7 @@ def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None,
     if not isinstance(value, str) or accepts(value):
         return "", None
     if value in names:
-        return f"to use a parameter, write `${value}`", f"${value}"
+        return f"to use an argument, write `${value}`", f"${value}"
     if _FORMULA.fullmatch(value):
         try:
             formula = parse_expression(f"$({value})", mark)

@@ -56,7 +56,7 @@ input: [3, 32, 32]
 blocks:
   Unit:
     description: A convolution and its activation.
-    parameters: {width: , kernel: 3}
+    arguments: {width: , kernel: 3}
     layers:
       conv: {conv2d: {out_channels: $width, kernel_size: $kernel, padding: same}}
       relu: relu
@@ -86,7 +86,7 @@ layers:
 """,
     "when": """\
 input: [3, 32, 32]
-parameters: {pooled: true}
+arguments: {pooled: true}
 layers:
   conv: {conv2d: {out_channels: 8, kernel_size: 3}}
   pool: {max_pool2d: 2, when: $pooled}
@@ -105,9 +105,9 @@ layers:
     "for": _LOOP,
     "in": _LOOP,
     "index": _LOOP,
-    "parameters": """\
+    "arguments": """\
 input: [3, 32, 32]
-parameters: {width: 16, num_classes: 10}
+arguments: {width: 16, num_classes: 10}
 layers:
   - conv2d: {out_channels: $(width * 2), kernel_size: 3}
   - flatten
@@ -118,7 +118,7 @@ layers:
     "init": """\
 input: [3, 32, 32]
 init:
-  - {layers: conv2d, weight: {kaiming_normal: {mode: fan_out}}, bias: 0}
+  - {match: conv2d, weight: {kaiming_normal: {mode: fan_out}}, bias: 0}
 layers:
   conv: {conv2d: {out_channels: 8, kernel_size: 3}}
 """,

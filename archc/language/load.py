@@ -84,7 +84,7 @@ class Loader:
         again = self._again(root, stem, trail)
         root, self.known = self._whole(root, trail, "the spec")
         parser = Parser(self.problems, self.known)
-        parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
+        parameters = parser.parameters(root.get("arguments"), frozenset(), required=False)
         blocks = parse_blocks(root, parser, parameters)
         body = None
         if "layers" in root or "branches" in root:
@@ -184,7 +184,7 @@ class Loader:
         """The blocks that a file defines or imports, for another to use. Raises SpecError where a file is missing."""
         root, imported = self._whole(root, trail, "the file")
         parser = Parser(self.problems, imported)
-        parameters = parser.parameters(root.get("parameters"), frozenset(), required=False)
+        parameters = parser.parameters(root.get("arguments"), frozenset(), required=False)
         blocks = parse_blocks(root, parser, parameters)
         hand_down(None, blocks, parser)
         return parser.blocks
@@ -292,12 +292,12 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
     for name, value in settings.items():
         known = parameters.get(name)
         if known is None:
-            help = problems.suggest(name, parameters)[0] or f"{spec.name} has no parameters"
-            problems.add(Problem("E0216", f"{spec.name} has no parameter `{name}`", file=spec.source.name, help=help))
+            help = problems.suggest(name, parameters)[0] or f"{spec.name} takes no arguments"
+            problems.add(Problem("E0216", f"{spec.name} has no argument `{name}`", file=spec.source.name, help=help))
             continue
         value = _tuples(value)
         if not fits(value, known.default):
-            message = f"the parameter `{name}` takes {takes(known.default)}, got {value!r}"
+            message = f"the argument `{name}` takes {takes(known.default)}, got {value!r}"
             problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {known.default!r}"))
             continue
         value = converted(value, known.callees, partial(callee, blocks=spec.blocks, mark=known.mark, problems=problems))

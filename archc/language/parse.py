@@ -171,10 +171,10 @@ class Parser:
             key_mark, mark = node.keys_at[name], node.values_at[name]
             fault = parameter_name_fault(name)
             if fault:
-                self.report("E0208", f"a parameter cannot be named `{name}`: {fault}", key_mark)
+                self.report("E0208", f"an argument cannot be named `{name}`: {fault}", key_mark)
             nothing = default is None and mark[1:3] == mark[3:5]  # no value is written, not even `null`
             if nothing and not required:
-                self.report("E0206", f"the network's parameter `{name}` needs a value", key_mark, help=f"`{name}: 1`")
+                self.report("E0206", f"the network's argument `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
             try:
                 value = self.value(default, mark, scope | found.keys())
@@ -541,7 +541,7 @@ class Parser:
         """Let a call pass on the network's parameters that its block inherits; a name that hides one is reported."""
         for name in [name for name in call.block.parameters if name not in call.block.own]:
             if name in hidden:
-                message = f"`{name}` hides the network's parameter, which block `{call.block.name}` reads"
+                message = f"`{name}` hides the network's argument, which block `{call.block.name}` reads"
                 self.report("E0209", message, call.mark, help="rename one of them")
             call.arguments[name] = parse_expression(f"${name}", call.mark)
 
@@ -691,7 +691,7 @@ class Parser:
                 if name not in names:
                     wrong = True
                     help, fix = self.unknown(node, name, names)
-                    help, what = help or f"`{block.name}` takes no arguments", f"block `{block.name}` has no parameter"
+                    help, what = help or f"`{block.name}` takes no arguments", f"block `{block.name}` has no argument"
                     self.report("E0205", f"{what} `{name}`", node.keys_at[name], help=help, fix=fix)
                     continue
                 try:
@@ -702,7 +702,7 @@ class Parser:
         elif node is not None:
             items = list(zip(node, node.items_at, strict=True)) if isinstance(node, Seq) else [(node, node_mark)]
             if len(items) > len(names):
-                known = f"its parameters are {', '.join(f'`{name}`' for name in names)}" if names else "it has none"
+                known = f"its arguments are {', '.join(f'`{name}`' for name in names)}" if names else "it has none"
                 self.fail(
                     "E0207",
                     f"block `{block.name}` takes {len(names)} argument{'s' * (len(names) != 1)}, got {len(items)}",

@@ -40,7 +40,7 @@ _INDEX = r"\$(?:\([^()]*\)|[A-Za-z][A-Za-z0-9]*)"
 
 def spec_schema() -> Schema:
     """JSON Schema (2020-12) of a spec file: a network, one that extends another, or blocks to import."""
-    spec = _object(SpecKeys, _body() | {"parameters": _ref("values"), "blocks": _blocks(), "init": _init()})
+    spec = _object(SpecKeys, _body() | {"arguments": _ref("values"), "blocks": _blocks(), "init": _init()})
     spec |= {"required": ["input"], **_ONE_BODY}
     spec["properties"]["name"] |= _names(reserved_classes())
     spec["properties"]["import"] |= {"propertyNames": _NAMED}
@@ -49,7 +49,7 @@ def spec_schema() -> Schema:
         ExtendKeys,
         _body()
         | {"layers": _mapping(), "branches": _mapping()}
-        | {"extends": _NAMED, "parameters": _ref("values"), "blocks": _blocks()}
+        | {"extends": _NAMED, "arguments": _ref("values"), "blocks": _blocks()}
         | {"init": _init(), "expect": _ref("expect")},
     )
     extension["properties"]["import"] |= {"propertyNames": _NAMED}
@@ -71,7 +71,7 @@ def spec_schema() -> Schema:
             "entry": _entry(listed=False),
             "item": _entry(listed=True),
             "block": _object(
-                BlockKeys, _body() | {"init": _init(), "parameters": _parameters(_ref("value"), {"type": "null"})}
+                BlockKeys, _body() | {"init": _init(), "arguments": _parameters(_ref("value"), {"type": "null"})}
             )
             | _ONE_BODY,
             "values": _parameters(_ref("value"), {"type": "null"}),
@@ -206,7 +206,7 @@ def _entry(*, listed: bool) -> Schema:
         "anyOf": [
             {"enum": alone, "markdownEnumDescriptions": [_kind_doc(KINDS[name]) for name in alone]},
             {"type": "string", "pattern": block, "description": "A block without arguments."},
-            _said(_EXPRESSION, "The layer or block that a parameter names, without arguments."),
+            _said(_EXPRESSION, "The layer or block that an argument names, without arguments."),
             {"type": "array", "items": _ref("item"), "minItems": 1},
             {
                 "type": "object",
@@ -214,7 +214,7 @@ def _entry(*, listed: bool) -> Schema:
                 "patternProperties": {
                     block: {"description": "A block with its arguments."},
                     _EXPRESSION["pattern"]: {
-                        "description": "The layer or block that a parameter names, with its arguments."
+                        "description": "The layer or block that an argument names, with its arguments."
                     },
                 },
                 "additionalProperties": False,
@@ -295,7 +295,7 @@ def _init() -> Schema:
     rule = _object(InitKeys, {"weight": _ref("initializer"), "bias": _ref("initializer")})
     path = {"anyOf": [{"enum": initialized_kinds()}, {"type": "string"}]}
     layers = {"anyOf": [path, {"type": "array", "items": path}]}
-    rule["properties"]["layers"] = _said(layers, meanings_of(InitKeys)["layers"])
+    rule["properties"]["match"] = _said(layers, meanings_of(InitKeys)["match"])
     return {"type": "array", "items": rule | {"anyOf": [{"required": ["weight"]}, {"required": ["bias"]}]}}
 
 

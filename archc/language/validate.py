@@ -33,7 +33,7 @@ _TYPES = {
 _WRITTEN = {
     ("input",): "`input: [3, 224, 224]`: channels, height, width",
     ("layers",): "an extension replaces entries by their names: `layers: {fc: {linear: 10}}`",
-    ("blocks",): "write a block as `Unit: {parameters: {width: }, layers: […]}`",
+    ("blocks",): "write a block as `Unit: {arguments: {width: }, layers: […]}`",
 }
 """What to write where the type is wrong."""
 
@@ -82,7 +82,7 @@ def _problem(
             holder = node_at(root, path[:-1])
             value = node_at(root, path)
             if not help and model.__name__ == "SpecKeys" and len(path) == 1 and isinstance(value, bool | int | float):
-                help = f"declare it as a parameter: `parameters: {{{last}: {shown(value)}}}`"
+                help = f"declare it as an argument: `arguments: {{{last}: {shown(value)}}}`"
             if fix and isinstance(holder, Map) and fix.text in holder:
                 fix = removal(holder, last)
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)

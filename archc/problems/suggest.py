@@ -9,6 +9,7 @@ from archc.problems.fix import Fix, correction
 from archc.problems.mark import Mark
 
 _SYNONYMS: dict[str, tuple[str, ...]] = {
+    "args": ("arguments",),
     "cond": ("when",),
     "condition": ("when",),
     "features": ("out_features",),
@@ -18,9 +19,13 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "inputsize": ("input",),
     "k": ("kernel_size",),
     "kernel": ("kernel_size",),
+    "hyperparameters": ("arguments",),
+    "layers": ("match",),
     "merge": ("join",),
     "pad": ("padding",),
-    "params": ("parameters",),
+    "parameter": ("arguments",),
+    "parameters": ("arguments",),
+    "params": ("arguments", "parameters"),
     "poolsize": ("kernel_size",),
     "probability": ("p",),
     "rate": ("p",),

@@ -130,7 +130,7 @@ class Builder:
                 parent.values_at[last] = closed.mark
 
 
-_INSTEAD = "put repeated parts in a block with parameters, or use `repeat`"
+_INSTEAD = "put repeated parts in a block with arguments, or use `repeat`"
 _QUOTED = "'$(max(8, width))'"
 _FLATTEN = f"move the inner parts into blocks; {how_to_raise('MAX_YAML_DEPTH')}"
 

@@ -68,7 +68,7 @@ def _extended(analysis: Analysis, root: Map, name: str) -> Mark | None:
             break
         folder = path.parent
         root = analysis.read(path, path.as_posix())
-        declared = root.get("parameters")
+        declared = root.get("arguments")
         if isinstance(declared, Map):
             found = declared.keys_at.get(name, found)
     return found

@@ -24,7 +24,7 @@ def variables(root: Map, place: Place, extended: Mapping[str, Mark]) -> dict[str
     `extended` are the parameters of the network that the spec extends.
     """
     found: dict[str, Mark | None] = {**extended}
-    for declared in (root.get("parameters"), parameters_of(root, place)):  # a block may read those of the network
+    for declared in (root.get("arguments"), parameters_of(root, place)):  # a block may read those of the network
         if isinstance(declared, Map):
             found |= declared.keys_at
     for count in range(1, len(place.steps) + 1):
@@ -45,7 +45,7 @@ def parameters_of(root: Map, place: Place) -> Map | None:
     owner: Any = root
     if place.steps[:1] == ("blocks",) and len(place.steps) > 1:
         owner = place.up(2).value
-    declared = owner.get("parameters") if isinstance(owner, Map) else None
+    declared = owner.get("arguments") if isinstance(owner, Map) else None
     return declared if isinstance(declared, Map) else None
 
 

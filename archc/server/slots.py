@@ -56,13 +56,13 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
     Role.SPEC: {
         **_BODY,
         "blocks": Role.BLOCKS,
-        "parameters": Role.PARAMETERS,
+        "arguments": Role.PARAMETERS,
         "init": Role.INITS,
         "expect": Role.EXPECT,
         "import": Role.IMPORTS,
         "extends": Role.FILE,
     },
-    Role.BLOCK: {**_BODY, "parameters": Role.PARAMETERS},
+    Role.BLOCK: {**_BODY, "arguments": Role.PARAMETERS},
     Role.ENTRY: {
         **_BODY,
         "from": Role.REFERENCE,
@@ -73,7 +73,7 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
         "for": Role.OTHER,
         "index": Role.OTHER,
     },
-    Role.INIT: {"layers": Role.INITIALIZED, "weight": Role.INITIALIZER, "bias": Role.INITIALIZER},
+    Role.INIT: {"match": Role.INITIALIZED, "weight": Role.INITIALIZER, "bias": Role.INITIALIZER},
 }
 """The roles of the values under keys of the language; `_EACH` are those under keys and in lists of the author."""
 

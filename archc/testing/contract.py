@@ -136,8 +136,8 @@ def assert_contract(architecture: Architecture, draw: Draw, sets: int, tally: Ta
     tally.counts["literal"] += len(emitted.literal)
     emitted.network_with(tally)
     networks = [architecture.network]
-    for _ in range(sets if architecture.parameters else 0):
-        values = draw(settings_of(architecture.parameters))
+    for _ in range(sets if architecture.arguments else 0):
+        values = draw(settings_of(architecture.arguments))
         emitted.network_with(tally, **values)
         try:
             networks.append(architecture.configure(**values).network)

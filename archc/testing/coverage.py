@@ -42,10 +42,10 @@ FEATURES = (
     "block: by name",
     "block: default",
     "block: default is an expression",
-    "a layer or block that a parameter names",
-    "parameters of the network",
-    "parameters of the network: a word",
-    "parameters of the network: a list",
+    "a layer or block that an argument names",
+    "arguments of the network",
+    "arguments of the network: a word",
+    "arguments of the network: a list",
     "expression",
     "expression: of in_channels",
     "expression: choice",
@@ -132,14 +132,14 @@ def features_of(draft: Draft) -> Iterator[str]:
     data = draft.data
     yield from (key for key in ("init", "expect", "description") if key in data)
     paths = {layer.path for layer in draft.layers}
-    rules = [rule["layers"] for rule in data.get("init", ()) if isinstance(rule["layers"], str)]
+    rules = [rule["match"] for rule in data.get("init", ()) if isinstance(rule["match"], str)]
     if any(path not in paths and path not in KINDS for path in rules):
         yield "init: a part of the network"
     yield from (f"when: {str(value).lower()}" for value in draft.decided)
-    for value in data.get("parameters", {}).values():
-        yield "parameters of the network"
+    for value in data.get("arguments", {}).values():
+        yield "arguments of the network"
         if isinstance(value, str | tuple):
-            yield f"parameters of the network: a {'word' if isinstance(value, str) else 'list'}"
+            yield f"arguments of the network: a {'word' if isinstance(value, str) else 'list'}"
     if any(layer.kind.overwrites for layer in draft.layers):
         yield "inplace"
     yield from _body(data, data.get("blocks", {}), 0, set())
@@ -161,7 +161,7 @@ def _block(name: str, block: Any, blocks: Any) -> Iterator[str]:
         yield "block: branches"
     if "outputs" in block:
         yield "block: several outputs"
-    for default in (block.get("parameters") or {}).values():
+    for default in (block.get("arguments") or {}).values():
         if default is not None:
             yield "block: default is an expression" if isinstance(default, Formula) else "block: default"
             yield from _values(default)
@@ -201,7 +201,7 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
         yield from _body({"layers": entry}, blocks, depth + 1, set())
         return
     if isinstance(entry, str) and entry.startswith("$"):
-        yield "a layer or block that a parameter names"
+        yield "a layer or block that an argument names"
         return
     if isinstance(entry, str):
         yield "block: bare name" if entry in blocks else "layer: bare name"
@@ -240,7 +240,7 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
             yield from _reference(reference, names, around)
         return
     if target.startswith("$"):
-        yield "a layer or block that a parameter names"
+        yield "a layer or block that an argument names"
         yield from _values(given)
         return
     sort = "block" if target in blocks else "layer"

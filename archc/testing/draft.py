@@ -80,7 +80,7 @@ def folders(draw: st.DrawFn, drafts: st.SearchStrategy[Draft]) -> Folder:
     draft = draw(drafts)
     rest, files = dict(draft.data), {}
     blocks = rest.get("blocks", {})
-    parameters = rest.get("parameters", {})
+    parameters = rest.get("arguments", {})
     own = {name for name in blocks if any(map(parameters.__contains__, _words(blocks[name])))}
     bound = {name for name in blocks if not own.isdisjoint([name, *_called(blocks[name], blocks)])}
     away = {name for name in blocks if name not in bound and draw(st.booleans())}
@@ -93,9 +93,9 @@ def folders(draw: st.DrawFn, drafts: st.SearchStrategy[Draft]) -> Folder:
     given = {name: value for name, value in parameters.items() if draw(st.booleans())}
     if given:
         moved = [key for key in ("description", "input") if key in rest and draw(st.booleans())]
-        top: Data = {"extends": "rest.yaml", "parameters": given}
+        top: Data = {"extends": "rest.yaml", "arguments": given}
         top |= {key: rest[key] for key in ("name", "expect", *moved) if key in rest}
-        rest["parameters"] = {name: _another(value) if name in given else value for name, value in parameters.items()}
+        rest["arguments"] = {name: _another(value) if name in given else value for name, value in parameters.items()}
         rest.pop("expect", None)
         files |= {"rest.yaml": rest, "network.yaml": top}
     else:

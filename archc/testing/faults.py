@@ -156,9 +156,9 @@ def _reads_what_arrives(entry: Any) -> bool:
 
 def _shape_at(data: Any, position: int) -> Shape:
     channels = data["input"][0]
-    scope = {**(data.get("parameters") or {}), "in_channels": channels}
+    scope = {**(data.get("arguments") or {}), "in_channels": channels}
     body = {"layers": data["layers"][:position] if position else []}
-    meaning = Meaning(data.get("blocks", {}), data.get("parameters") or {}, most=400, largest=2**20)
+    meaning = Meaning(data.get("blocks", {}), data.get("arguments") or {}, most=400, largest=2**20)
     return single(meaning.body(body, tuple(data["input"]), scope, {}))
 
 
@@ -199,22 +199,22 @@ def _in_the_file(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     trained = sum(layer.kind.parameters(layer.inputs) for layer in draft.layers if not layer.auxiliary)
     keys: list[tuple[str, Any, str]] = [
         ("inputs", 3, "E0201"),
-        ("init", [{"layers": "nowhere", "weight": 1}], "E0222"),
-        ("init", [{"layers": "relu", "weight": 1}], "E0222"),
-        ("init", [{"layers": "conv2d", "weight": "normale"}], "E0203"),
+        ("init", [{"match": "nowhere", "weight": 1}], "E0222"),
+        ("init", [{"match": "relu", "weight": 1}], "E0222"),
+        ("init", [{"match": "conv2d", "weight": "normale"}], "E0203"),
         ("expect", {"parameters": trained + 1}, "E0401"),
         ("name", "class", "E0208"),
-        ("parameters", {**data.get("parameters", {}), "self": 1}, "E0208"),
+        ("arguments", {**data.get("arguments", {}), "self": 1}, "E0208"),
         ("blocks", {**data.get("blocks", {}), "Ring": {"layers": ["Ring"]}}, "E0214"),
         ("blocks", {**data.get("blocks", {}), "relu": {"layers": ["identity"]}}, "E0208"),
         ("import", {"other.yaml": ["Block"]}, "E0215"),
     ]
     key, value, code = draw(st.sampled_from(keys))
     data[key] = value
-    inner: dict[str, Path] = {"E0214": ("Ring", "layers", 0), "E0222": (0, "layers"), "E0401": ("parameters",)}
+    inner: dict[str, Path] = {"E0214": ("Ring", "layers", 0), "E0222": (0, "match"), "E0401": ("parameters",)}
     place = inner.get(code, ())
     if key == "init":
-        place = (0, "layers") if code == "E0222" else (0, "weight")
+        place = (0, "match") if code == "E0222" else (0, "weight")
     if key == "blocks" and code == "E0208":
         place = ("relu",)
     return data, (key, *place), code

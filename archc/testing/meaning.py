@@ -164,7 +164,7 @@ class Meaning:
     def call(self, name: str, arguments: Any, x: Shape, scope: Names) -> Outputs:
         """The results of a block for its arguments and input. Raises Unsound."""
         block = self.blocks[name]
-        parameters = block.get("parameters") or {}
+        parameters = block.get("arguments") or {}
         given = named_arguments(list(parameters), arguments, scope, many=True)
         if not given.keys() <= parameters.keys():
             raise Unsound("an unknown argument")

@@ -125,7 +125,7 @@ class _Writer:
         data: Data = {"name": "Net", "input": list(x)}
         parameters = self.parameters() if self.chance(2) else {}
         if parameters:
-            data["parameters"] = parameters
+            data["arguments"] = parameters
         self.network = {name: evaluated(value, {}) for name, value in parameters.items()}
         scope = {**self.network, "in_channels": x[0]}
         body, _ = self.body(x, scope, {}, 0, network=True)
@@ -149,11 +149,11 @@ class _Writer:
         rules = []
         for _ in range(self.draw(st.integers(1, 2)) if weighted else 0):
             layer = self.choose(weighted)
-            rule: Data = {"layers": layer.path if self.chance(2) else [layer.kind.kind]}
+            rule: Data = {"match": layer.path if self.chance(2) else [layer.kind.kind]}
             if self.chance(3):
                 *parts, last = layer.path.split(".")
                 part = ".".join(parts[: self.draw(st.integers(1, len(parts)))]) if parts else last[:1]
-                rule["layers"] = self.choose([part, f"{part}.*", f"*.{last}"] if parts else [f"{part}*"])
+                rule["match"] = self.choose([part, f"{part}.*", f"*.{last}"] if parts else [f"{part}*"])
             state = layer.kind.state
             model = self.choose([m for m in INITIALIZERS.values() if state["weight"].fans or not m.fans])
             name = model.torch.rstrip("_")
@@ -173,7 +173,7 @@ class _Writer:
 
     def alone(self) -> list[str]:
         """The blocks that can be called without arguments."""
-        return [name for name, block in self.blocks.items() if None not in block["parameters"].values()]
+        return [name for name, block in self.blocks.items() if None not in block["arguments"].values()]
 
     # Bodies
 
@@ -645,7 +645,7 @@ class _Writer:
         given = {
             parameter: self.draw(like(value))
             for parameter, value in block.given.items()
-            if self.blocks[name]["parameters"][parameter] is None or self.chance(2)
+            if self.blocks[name]["arguments"][parameter] is None or self.chance(2)
         }
         for trial in (given, block.given):
             made, _ = self.read({name: trial}, x, scope, {})
@@ -655,7 +655,7 @@ class _Writer:
 
     def called(self, name: str, given: Data, scope: Data) -> Any:
         """A block's call with its arguments by name or by position."""
-        parameters = list(self.blocks[name].get("parameters") or {})
+        parameters = list(self.blocks[name].get("arguments") or {})
         written = {parameter: self.written(value, scope) for parameter, value in given.items()}
         if not written:
             return self.choose([name, {name: None}])
@@ -678,10 +678,10 @@ class _Writer:
         around, self.inside = self.inside, True
         body, _ = self.body(x, inner, {}, depth + 1)
         self.inside = around
-        self.blocks[name] = {**({"parameters": parameters} if parameters else {}), **body}
+        self.blocks[name] = {**({"arguments": parameters} if parameters else {}), **body}
         if self.chance(8):
             self.blocks[name] = {"description": self.draw(_SENTENCES), **self.blocks[name]}
-        self.blocks[name].setdefault("parameters", parameters)
+        self.blocks[name].setdefault("arguments", parameters)
         needed = {key: value for key, value in values.items() if parameters[key] is None}
         return self.called(name, needed, scope)
 

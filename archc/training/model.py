@@ -76,7 +76,7 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
     channels, height, width = architecture.input
 
     def fitted(size: Size, classes: int) -> Architecture:
-        known = architecture.parameters
+        known = architecture.arguments
         wanted = {"num_classes": classes} if "num_classes" in known and "num_classes" not in settings else {}
         return architecture.configure(size, **wanted)
 
@@ -114,7 +114,7 @@ def spec_files(architecture: Architecture) -> dict[str, str]:
         f"input: {list(architecture.input)}",
     ]
     if architecture.settings:
-        lines.append("parameters:")
+        lines.append("arguments:")
         lines += [f"  {name}: {json.dumps(value)}" for name, value in architecture.settings.items()]
     return {"spec.yaml": "\n".join(lines) + "\n", **found}
 
@@ -274,7 +274,7 @@ def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes
             help = "end the network with one score per class, such as `linear: $num_classes`"
         else:
             what = f"{subject.name} has {shape[0]} outputs, but the dataset has {classes} classes"
-            help = f"set the parameter for the number of classes: --set NAME={classes}"
+            help = f"set the argument for the number of classes: --set NAME={classes}"
             if "num_classes" in subject.settings:
                 help = "remove `num_classes`: archc sets it from the data"
         raise SpecError([Problem("E0703", what, file=subject.name, help=help)])

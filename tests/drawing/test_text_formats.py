@@ -28,7 +28,7 @@ name: Small
 input: [3, 8, 8]
 blocks:
   Pair:
-    parameters: {c: }
+    arguments: {c: }
     branches:
       left: {conv2d: {out_channels: $c, kernel_size: 1}}
       right: {max_pool2d: {kernel_size: 3, stride: 1, padding: 1}}

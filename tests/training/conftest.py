@@ -9,7 +9,7 @@ import pytest
 SPEC = """\
 name: Small
 input: [1, 8, 8]
-parameters: {num_classes: 10, width: 8, dropout: 0.2}
+arguments: {num_classes: 10, width: 8, dropout: 0.2}
 layers:
   conv1: {conv2d: {out_channels: $width, kernel_size: 3, padding: same}}
   bn1: batch_norm2d

@@ -47,7 +47,7 @@ def test_a_run_leaves_its_files_behind(sh: Shell) -> None:
     facts = json.loads(Path("run/run.json").read_text())
     assert facts["versions"]["torch"] == torch.__version__
     kept = archc.load("run/spec.yaml")
-    assert (kept.name, kept.input, kept.parameters["width"]) == ("Small", (1, 8, 8), 4)
+    assert (kept.name, kept.input, kept.arguments["width"]) == ("Small", (1, 8, 8), 4)
     assert load_recipe("run/recipe.yaml").batch_size == 32
 
 
@@ -196,7 +196,7 @@ def test_wrong_use_is_answered(sh: Shell, case: str) -> None:
 NORMALISED = """
 name: Normalised
 input: [1, 8, 8]
-parameters: {num_classes: 10}
+arguments: {num_classes: 10}
 layers:
   conv: {conv2d: {out_channels: 8, kernel_size: 3}}
   pool: {adaptive_avg_pool2d: 1}

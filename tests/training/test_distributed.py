@@ -22,7 +22,7 @@ from archc.training.checkpoint import checkpoints, load_checkpoint
 SPEC = """\
 name: Plain
 input: [1, 8, 8]
-parameters: {num_classes: 10}
+arguments: {num_classes: 10}
 layers:
   conv1: {conv2d: {out_channels: 8, kernel_size: 3, padding: same}}
   relu1: relu

@@ -23,10 +23,10 @@ from archc.training.data import load_data
 SPEC = """\
 name: TinyResNet
 input: [1, 8, 8]
-parameters: {num_classes: 10, width: 16}
+arguments: {num_classes: 10, width: 16}
 blocks:
   Residual:
-    parameters: {out_channels: , stride: 1}
+    arguments: {out_channels: , stride: 1}
     layers:
       conv1: {conv2d: {out_channels: $out_channels, kernel_size: 3, stride: $stride, padding: 1, bias: false}}
       bn1: batch_norm2d
