@@ -99,8 +99,8 @@ IMAGE = (3, 224, 224)
 
 
 def is_foreign(spec: str | Path) -> bool:
-    """Return True for a network that is imported: PyTorch code, or a file of ONNX, Caffe or Darknet."""
-    return names_code(spec) or Path(spec).suffix.lower() in (".onnx", ".prototxt", ".cfg")
+    """Return True for a network that is imported: PyTorch code, or a file of ONNX, torch.export, Caffe or Darknet."""
+    return names_code(spec) or Path(spec).suffix.lower() in (".onnx", ".pt2", ".prototxt", ".cfg")
 
 
 def names_code(spec: str | Path) -> bool:

@@ -14,7 +14,10 @@ from archc.exporting.export import outputs_of
 class Pt2:
     """The file's content; `run` computes from what torch.export loads of it."""
 
-    def __init__(self, program: torch.export.ExportedProgram, names: Sequence[str | None]) -> None:
+    def __init__(
+        self, program: torch.export.ExportedProgram, names: Sequence[str | None], titles: Mapping[str, str]
+    ) -> None:
+        _note(program, titles)
         file = io.BytesIO()
         torch.export.save(program, file)
         self.content = file.getvalue()
@@ -27,3 +30,11 @@ class Pt2:
         """The outputs for a batch, with other weights if they are given."""
         self._module.load_state_dict(self._own if state is None else state)
         return outputs_of(self._module, x, self._names)
+
+
+def _note(program: torch.export.ExportedProgram, titles: Mapping[str, str]) -> None:
+    """Write the blocks' names into the notes on the nodes: PyTorch notes classes, and every block has the same one."""
+    for node in program.graph.nodes:
+        stack = node.meta.get("nn_module_stack", {})
+        for key, (path, kind) in stack.items():
+            stack[key] = path, f"archc.{titles[path]}" if path in titles else kind
