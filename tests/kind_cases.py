@@ -166,6 +166,24 @@ def parts(x: Shape) -> SearchStrategy[Any]:
     return st.one_of(right, right, st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
 
 
+def dims(x: Shape) -> SearchStrategy[Any]:
+    """Axes to reduce: none in particular, one, or several, which may be the same."""
+    one = st.sampled_from([*range(1, 1 + len(x)), -1])
+    several = st.lists(st.integers(1, len(x)), min_size=1, max_size=len(x), unique=True).map(tuple)
+    return st.one_of(st.none(), one, several, several, st.lists(AXES_OF, min_size=1, max_size=2).map(tuple))
+
+
+def bounds(x: Shape) -> SearchStrategy[int]:
+    """Ends of a slice."""
+    return st.integers(-max(x), max(x))
+
+
+def lengths(x: Shape) -> SearchStrategy[Any]:
+    """Sizes to which axes may be expanded, and some to which they may not."""
+    fitting = [st.sampled_from([-1, length, *([2, 3] if length == 1 else [])]) for length in x]
+    return st.one_of(st.tuples(*fitting), st.tuples(*fitting), st.tuples(*[st.sampled_from([-1, 1, 2])] * len(x)))
+
+
 NONE = st.just(0)
 NEGATIVE = st.just(-1)
 FLAG = st.booleans()
@@ -297,6 +315,14 @@ def instance_norm(rank: int) -> Case:
             **(unbatched({}) if rank == 1 else {}),
         },
     )
+
+
+def of_the_batch(argument: str, **given: Any) -> Mapping[str, Leniency]:
+    """Where torch works on the batch, too."""
+    return {
+        argument: Leniency("torch counts the batch", {argument: 0, **given}, (3,)),
+        "E0317": Leniency("counted from the last axis, the first may be the batch", {argument: -2, **given}, (3,)),
+    }
 
 
 BATCH_NORM: Mapping[str, Draw] = {
@@ -503,7 +529,49 @@ _ROWS = [
     activation("tanh"),
     activation("hardswish", {"inplace": FLAG}),
     activation("hardsigmoid", {"inplace": FLAG}),
-    activation("softmax", {"dim": st.just(1)}, own={"dim": "torch's default depends on the rank, and is deprecated"}),
+    Case(
+        "softmax",
+        {"dim": AXES_OF},
+        {"dim": NONE},
+        shapes=ANY_RANK,
+        own={"dim": "torch's default depends on the rank, and is deprecated"},
+        lenient=of_the_batch("dim"),
+        view=None,
+    ),
+    Case(
+        "normalize",
+        {"p": st.sampled_from([2, 1, 2.0, 3.5]), "dim": AXES_OF, "eps": EPS},
+        {"dim": NONE},
+        shapes=ANY_RANK,
+        lenient=of_the_batch("dim"),
+        view=None,
+    ),
+    Case(
+        "slice",
+        {
+            "dim": AXES_OF,
+            "start": lambda x: st.one_of(st.just(0), bounds(x)),
+            "end": lambda x: st.one_of(st.none(), bounds(x)),
+            "step": st.sampled_from([1, 1, 2, 3]),
+        },
+        {"dim": NONE, "step": NONE},
+        shapes=ANY_RANK,
+        lenient={
+            "dim": Leniency("torch slices the batch, too", {"dim": 0, "end": 1}, (3,)),
+            "E0317": Leniency("torch takes positions that there are not for the ends", {"dim": 1, "end": 9}, (3,)),
+        },
+    ),
+    Case(
+        "roll",
+        {
+            "shifts": st.one_of(*[st.integers(-3, 3)] * 3, st.tuples(st.integers(-3, 3), st.integers(-3, 3))),
+            "dims": lambda x: st.one_of(*[st.integers(1, len(x)), AXES_OF] * 2, st.tuples(AXES_OF, AXES_OF)),
+        },
+        {"dims": NONE},
+        shapes=ANY_RANK,
+        lenient=of_the_batch("dims", shifts=1),
+    ),
+    Case("expand", {"sizes": lengths}, {"sizes": st.sampled_from([(), (0,)])}, shapes=ANY_RANK, view=None),
     Case(
         "pad",
         {
@@ -558,10 +626,18 @@ _ROWS = [
         lenient={"E0306": Leniency("torch makes the last chunk smaller, or fewer chunks", {"chunks": 2}, (3, 1, 1))},
     ),
     Case("split", {"sections": parts}, wrong={"sections": st.just((-1, 3))}, shapes=EITHER),
-    Case(
-        "mean",
-        {"keepdim": FLAG},
-        lenient={"E0301": Leniency("torch takes the mean of everything where no axes are left", {}, (3,))},
+    *(
+        Case(
+            name,
+            {"dim": dims, "keepdim": FLAG},
+            {"dim": st.sampled_from([0, ()])},
+            shapes=ANY_RANK,
+            lenient={
+                **of_the_batch("dim"),
+                "E0301": Leniency("torch takes the mean of everything where no axes are left", {}, (3,)),
+            },
+        )
+        for name in ("mean", "amax")
     ),
     activation("scale", {"factor": st.sampled_from([0.17, -1.0, 2])}, refuses=False),
     activation("identity"),
@@ -570,5 +646,7 @@ _ROWS = [
 CASES = {case.name: case for case in _ROWS}
 TENSORS = ("parameter",)
 """Kinds that are tensors of the body itself; they have tests of their own."""
-JOINS = ("concat", "add", "subtract", "multiply", "maximum", "resize")
+JOINS = ("concat", "add", "subtract", "multiply", "maximum", "resize", "crop")
 """Kinds that take several inputs; they have tests of their own."""
+PRODUCTS = ("matmul", "scaled_dot_product_attention")
+"""Joins whose inputs need not be alike."""

@@ -117,6 +117,36 @@ layers:
             ("Conv", (2, 6, 6), {"width": 3, "act": None, "norm": None}),
         ],
     ),
+    "initial weights that follow from the parameters of the network and of blocks": Case(
+        """
+input: [3, 6, 6]
+arguments: {classes: 4, gamma: 0.5, scales: [1, 2], slow: false, mode: fan_out}
+blocks:
+  Unit:
+    arguments: {width: , scale: , fan: $(in_channels * 9)}
+    layers:
+      conv: {conv2d: {out_channels: $width, kernel_size: 3, padding: same}}
+      embed: {parameter: {shape: [$width, 1, 1], init: {normal: {mean: $scale, std: $(width ** -0.5)}}}}
+      sum: {add: [conv, embed]}
+      bn: batch_norm2d
+    init:
+      - {match: conv2d, weight: {normal: {std: $(fan ** -0.5 * scale * gamma)}}, bias: $(scale - 1)}
+  Shrunk:
+    layers: [{conv2d: {out_channels: 4, kernel_size: 1}}]
+    init: [{match: conv2d, weight: {kaiming_normal: {mode: $mode, a: $(in_channels / 10)}}}]
+layers:
+  one: {Unit: [$in_channels, 2]}
+  rest$i: {Unit: [$(classes * i + 1), $scale], for: scale, in: $scales, index: i}
+  last: Shrunk
+  flatten: flatten
+  fc: {linear: $classes}
+init:
+  - {match: fc, weight: {uniform: {a: $(-1 / classes ** 0.5), b: $(0.01 if slow else classes ** -0.5)}}, bias: 0}
+  - {match: batch_norm2d, weight: $(len(scales) * gamma / in_channels)}
+""",
+        networks=[{"classes": 7}, {"slow": True}, {"scales": (3, 1, 2)}, {"gamma": 0.125}, {"mode": "fan_in"}],
+        blocks=[("Unit", (2, 6, 6), {"width": 3, "scale": 3, "gamma": 2.0}), ("Shrunk", (5, 6, 6), {"mode": "fan_in"})],
+    ),
     "blocks of different widths and interfaces, and layers among them": Case(
         """
 input: [4, 8, 8]

@@ -160,6 +160,16 @@ MODELS: dict[str, tuple[list[Any], list[Any], int, list[str]]] = {
         13,
         ["conv2d", "flatten"],
     ),
+    "means and maxima of axes": (
+        after_conv(
+            node("ReduceMean", "c", "m", axes=[2], keepdims=0),
+            node("Softmax", "m", "s"),
+            node("ReduceMax", "s", axes=[1, 2]),
+        ),
+        [W],
+        13,
+        ["conv2d", "mean", "softmax", "amax"],
+    ),
     "channel shuffle": (
         after_conv(
             node("Reshape", "c five", "a"), node("Transpose", "a", "b", perm=[0, 2, 1, 3, 4]), node("Reshape", "b four")
@@ -305,9 +315,11 @@ UNSUPPORTED = {
     "a factor": (after_conv(node("Upsample", "c", scales=[1.0, 1.0, 1.5, 1.5])), [], "Upsample", "integer factor"),
     "pooled unevenly": (after_conv(node("AveragePool", "c", kernel_shape=[2, 2], pads=[0, 0, 1, 1])), [], "AveragePool", "not counted"),
     "a spread pool": (after_conv(node("AveragePool", "c", kernel_shape=[2, 2], dilations=[2, 2])), [], "AveragePool", "dilation"),
-    "a mean of rows": (after_conv(node("ReduceMean", "c", axes=[2])), [], "ReduceMean", "axes other"),
+    "a mean of the batch": (after_conv(node("ReduceMean", "c", axes=[0])), [], "ReduceMean", "over the batch"),
     "a slope": (after_conv(node("HardSigmoid", "c")), [], "HardSigmoid", "slope"),
-    "softmax of rows": (after_conv(node("Softmax", "c", "s"), node("Relu", "s")), [], "Softmax", "axes other"),
+    "softmax of images": (
+        after_conv(node("Softmax", "c", "s", axis=0), node("Relu", "s")), [], "Softmax", "over the batch",
+    ),
     "sum of shapes": (after_conv(node("GlobalAveragePool", "c", "p"), node("Add", "c p")), [], "Add", "different shapes"),
     "split rows": (after_conv(node("Split", "c", "y z", axis=2, split=[4, 5])), [], "Split", "not over channels"),
     "slice of rows": (after_conv(node("Slice", "c a b a")), [constant("a", numpy.array([2])), constant("b", numpy.array([3]))], "Slice", "not of channels"),

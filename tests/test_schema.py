@@ -80,6 +80,8 @@ STRUCTURAL = {
 BEYOND = {
     "E0203_division": "what an expression is worth",
     "E0203_expression_value": "what an expression is worth",
+    "E0203_init_number": "how large a weight can be",
+    "E0203_init_of_an_expression": "what an expression is worth",
     "E0203_same_beside_a_word": "a rule between two arguments",
     "E0203_size_that_follows": "what an expression is worth",
     "E0203_uniform_range": "a rule between two arguments",

@@ -42,7 +42,7 @@ INSTEAD = {
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "archc" / "problems" / "pages").glob("*.md")),
     *sorted((ROOT / "archc" / "training" / "recipes").glob("*.yaml")),
     *sorted((ROOT / "templates").glob("*.jinja")),
@@ -118,7 +118,7 @@ def test_the_words_are_found() -> None:
 GUIDES = [
     *("get-started", "how-to", "summary", "drawing", "explorer", "diff"),
     *("editors", "training", "finetuning", "results", "python", "extending", "testing", "faq"),
-    *("mlp", "one-dimensional", "unet", "vision-transformer", "backbone", "when"),
+    *("building-blocks", "mlp", "one-dimensional", "unet", "vision-transformer", "backbone", "when"),
 ]
 """The documents for readers who want to do something."""
 

@@ -19,9 +19,7 @@ def build(network: Network) -> nn.Module:
 
     Layers are made in the order of the spec, so under one seed the weights are those of the emitted class.
     """
-    model = build_graph(network.graph, network.spec.name)
-    initialize(model, network.init)
-    return model
+    return build_graph(network.graph, network.spec.name)
 
 
 def build_graph(graph: Graph, title: str) -> nn.Module:
@@ -46,8 +44,7 @@ def build_graph(graph: Graph, title: str) -> nn.Module:
         named = None not in graph.results
         shown = tuple((name or "output", place) for name, place in results.items())
         model = Body(title, dict(children), tensors, steps, slots, shown, tuple(heads.items()), named)
-    if graph.block is not None:
-        initialize(model, graph.block.init)
+    initialize(model, graph.init)
     return model
 
 

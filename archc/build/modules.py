@@ -7,15 +7,31 @@ from torch import Tensor, nn
 
 
 class Mean(nn.Module):
-    """The mean over all axes after the channels."""
+    """The mean over axes, by default all after the channels."""
 
-    def __init__(self, keepdim: bool = False) -> None:
+    def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
         super().__init__()
+        self.dim = [dim] if isinstance(dim, int) else None if dim is None else list(dim)
         self.keepdim = keepdim
 
     def forward(self, x: Tensor) -> Tensor:
-        """Average each channel of a batch."""
-        return torch.mean(x, dim=list(range(2, x.dim())), keepdim=self.keepdim)
+        """Average the positions of the axes."""
+        dim = list(range(2, x.dim())) if self.dim is None else self.dim
+        return torch.mean(x, dim=dim, keepdim=self.keepdim)
+
+
+class Amax(nn.Module):
+    """The largest value over axes, by default all after the channels."""
+
+    def __init__(self, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> None:
+        super().__init__()
+        self.dim = [dim] if isinstance(dim, int) else None if dim is None else list(dim)
+        self.keepdim = keepdim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compare the positions of the axes."""
+        dim = list(range(2, x.dim())) if self.dim is None else self.dim
+        return torch.amax(x, dim=dim, keepdim=self.keepdim)
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -64,6 +80,60 @@ class Select(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Take the position; the axis is gone."""
         return torch.select(x, self.dim, self.index)
+
+
+class Slice(nn.Module):
+    """Positions of an axis from one up to another."""
+
+    def __init__(self, dim: int, start: int = 0, end: int | None = None, step: int = 1) -> None:
+        super().__init__()
+        self.dim = dim
+        self.start = start
+        self.end = end
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take the positions; nothing is copied."""
+        return x.transpose(0, self.dim)[self.start : self.end : self.step].transpose(0, self.dim)
+
+
+class Roll(nn.Module):
+    """Positions shifted along axes; what leaves one end comes back at the other."""
+
+    def __init__(self, shifts: int | tuple[int, ...], dims: int | tuple[int, ...]) -> None:
+        super().__init__()
+        self.shifts = shifts
+        self.dims = dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shift the positions."""
+        return torch.roll(x, self.shifts, self.dims)
+
+
+class ExpandTo(nn.Module):
+    """Axes of length 1, repeated."""
+
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.sizes = sizes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Repeat the axes; nothing is copied."""
+        return x.expand(-1, *self.sizes)
+
+
+class Normalize(nn.Module):
+    """Each vector along an axis divided by its norm."""
+
+    def __init__(self, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> None:
+        super().__init__()
+        self.p = p
+        self.dim = dim
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Divide by the norm."""
+        return nn.functional.normalize(x, p=self.p, dim=self.dim, eps=self.eps)
 
 
 class PatchMerging(nn.Module):
@@ -352,6 +422,42 @@ class Resize(nn.Module):
         """Resize the first input; of the second only the size counts."""
         size = like.shape[-2:]
         return nn.functional.interpolate(x, size=size, mode=self.mode, align_corners=self.align_corners)
+
+
+class Crop(nn.Module):
+    """The middle of a map, in the size of another."""
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """Cut the first input; of the second only the size counts."""
+        for axis in range(2, x.dim()):
+            length = like.shape[axis]
+            x = x.narrow(axis, (x.shape[axis] - length) // 2, length)
+        return x
+
+
+class MatMul(nn.Module):
+    """The product of matrices."""
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        """Multiply the last two axes."""
+        return x @ other
+
+
+class ScaledDotProductAttention(nn.Module):
+    """Attention of queries, keys and values."""
+
+    def __init__(self, dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None) -> None:
+        super().__init__()
+        self.dropout_p = dropout_p
+        self.is_causal = is_causal
+        self.scale = scale
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Take the mean of the values, weighted by how well their keys fit each query."""
+        dropout = self.dropout_p if self.training else 0.0
+        return nn.functional.scaled_dot_product_attention(
+            q, k, v, dropout_p=dropout, is_causal=self.is_causal, scale=self.scale
+        )
 
 
 class Scale(nn.Module):

@@ -17,6 +17,7 @@ from archc.difference.compared import Compared, LayerFigures
 from archc.difference.formula import Formula, formula
 from archc.difference.tree import Formula as Written
 from archc.difference.tree import network_body
+from archc.expressions import tree_of
 from archc.problems import SpecError
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ class Difference:
         networks = [side.architecture.network for side in (self.before, self.after) if side.architecture is not None]
         rules = [
             [
-                (rule.kinds, rule.paths, rule.tensors)
-                for rule in chain(network.init, *(block.init for block in network.spec.blocks.values()))
+                (rule.kinds, rule.paths, rule.replaced(tree_of).tensors)
+                for rule in chain(network.spec.init, *(block.init for block in network.spec.blocks.values()))
             ]
             for network in networks
         ]

@@ -6,7 +6,8 @@ a side line that ends in a join is named after what its entries have in common.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -459,9 +460,13 @@ class _Statements:
             first = Group("[", inputs, "]", packed=False)
         rest = tuple(as_argument(self.argument(value)) for value in function.positional)
         named = tuple(keyword(name, as_argument(self.argument(value))) for name, value in function.keywords)
-        typed = function.target.startswith("torch.") and function.target not in ("torch.chunk", "torch.split")
+        typed = not function.target.startswith("nn.") and function.target not in ("torch.chunk", "torch.split")
         if layer.kind.spread:
             return Group(f"{function.target}(", (*inputs, *rest, *named), ")"), typed
+        if function.target == "[]":
+            return f"{flat(first)}[{', '.join(sliced(*map(self.argument, function.positional)))}]", True
+        if "." not in function.target:
+            return Group(f"{flat(first)}.{function.target}(", rest, ")"), True
         return Group(f"{function.target}(", (first, *rest, *named), ")"), typed
 
     def argument(self, value: Any) -> Any:
@@ -677,6 +682,21 @@ class _Statements:
     def untyped(self, text: str) -> bool:
         """Return True if a local is of a type that a checker does not know."""
         return text != "x" and not self.typed.get(text, False)
+
+
+def sliced(axis: int, *bounds: Any) -> Iterator[str]:
+    """The indices of a slice: `:, :, 1:-1`, or `..., 1:-1, :` where the axis counts from the last."""
+    texts = [
+        "" if value == default else str(flat(document(value)))
+        for value, default in zip(bounds, (0, None, 1), strict=True)
+    ]
+    gap = "" if all(re.fullmatch(r"-?\w*", text) for text in texts) else " "  # as formatters write it
+    found = texts[0]
+    for text in texts[1:] if texts[2] else texts[1:2]:
+        found += f"{gap if found and not found.endswith(':') else ''}:{gap if text else ''}{text}"
+    yield from (":",) * axis if axis > 0 else ("...",)
+    yield found
+    yield from (":",) * (-1 - axis)
 
 
 def _several(make: Make) -> bool:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
+from typing import Any, NamedTuple
 
-from archc.emit.layout import Doc, Group, Operation, statement
-from archc.expressions import Text, python_text
+from archc.emit.layout import Doc, Group, Operation, document, prefixed, statement
+from archc.expressions import Text
 from archc.graph import Network, walk
 from archc.kinds import KINDS
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
 from archc.patterns import is_pattern, matches
 from archc.plan import ClassPlan
-from archc.plan.finish import every_step, used
+from archc.plan.finish import every_step, shown, used
 from archc.plan.plan import BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
 
 def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
     """A loop over the modules: an `if` a rule, in their order, so that the first that fits holds."""
-    rules = network.init
+    rules = _shown(classes[-1])
     if not rules:
         return []
     present, lacking = _kinds(classes)
@@ -38,9 +40,14 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
 
 def block_lines(plan: ClassPlan) -> list[str]:
     """The same for the rules of a block, at the end of its class's constructor."""
-    if plan.block is None or not plan.block.init:
+    if plan.block is None or not plan.init:
         return []
-    return _loop(plan.block.init, *_kinds(used(plan)), {})
+    return _loop(_shown(plan), *_kinds(used(plan)), {})
+
+
+def _shown(plan: ClassPlan) -> list[InitRule]:
+    """The rules of a class with their arguments as the source names them."""
+    return [rule.replaced(partial(shown, plan)) for rule in plan.init]
 
 
 def _loop(
@@ -52,7 +59,7 @@ def _loop(
 ) -> list[str]:
     """The loop over the modules, for the kinds at each path; at an `unsure` one may be a layer or a part."""
     by_path = any(rule.paths for rule in rules)
-    found: list[tuple[list[Doc], tuple[str, ...]]] = []  # the tests of a rule, and the statements under them
+    found: list[tuple[list[Doc], list[_Setting]]] = []  # the tests of a rule, and the statements under them
     tested: set[str] = set()
     for rule in _joined(rules):
         named = {kind for path in rule.paths for kind in kinds.get(path, rule.settable)} | set(rule.kinds)
@@ -60,9 +67,11 @@ def _loop(
         tested |= set(map(str, tests))
         if not tests:
             continue
-        body = tuple(line for name in rule.tensors for line in _statements(rule, name, named, lacking))
-        if found and _calls(found[-1][1]) == _calls(body):  # checking a tensor that is never None is harmless
-            found[-1] = ([*found[-1][0], *tests], max(found[-1][1], body, key=len))
+        body = [_setting(rule, name, named, lacking) for name in rule.tensors]
+        if found and [setting.call for setting in found[-1][1]] == [setting.call for setting in body]:
+            # Checking a tensor that is never None is harmless.
+            merged = [max(pair, key=lambda setting: setting.guard) for pair in zip(found[-1][1], body, strict=True)]
+            found[-1] = ([*found[-1][0], *tests], merged)
         else:
             found.append((tests, body))
     if not found:
@@ -71,13 +80,20 @@ def _loop(
     for position, (tests, body) in enumerate(found):
         word = "elif " if position else "if "
         doc = tests[0] if len(tests) == 1 else _either(tests)
-        if position == len(found) - 1 and len(body) == 2 and body[0].startswith("if "):
-            guard = body[0].removeprefix("if ").removesuffix(":")
+        if position == len(found) - 1 and len(body) == 1 and body[0].guard:
             parts = doc.parts if isinstance(doc, Operation) and len(tests) == 1 else (("", _bracketed(doc, tests)),)
-            doc, body = Operation((*parts, ("and", guard))), (body[1].strip(),)
+            doc, body = Operation((*parts, ("and", body[0].guard))), [_Setting("", body[0].call)]
         lines += statement(doc, 12, before=word, after=":")
-        lines += [f"                {line}" for line in body]
+        for guard, call in body:
+            lines += [f"{' ' * 16}if {guard}:", *statement(call, 20)] if guard else statement(call, 16)
     return ["", *lines]
+
+
+class _Setting(NamedTuple):
+    """A call that sets a tensor, and what has to hold for it; nothing if the tensor is never None."""
+
+    guard: str
+    call: Doc
 
 
 def _joined(rules: Sequence[InitRule]) -> Iterator[InitRule]:
@@ -86,11 +102,6 @@ def _joined(rules: Sequence[InitRule]) -> Iterator[InitRule]:
         first, *others = group
         kinds = dict.fromkeys(kind for rule in (first, *others) for kind in rule.kinds)
         yield replace(first, kinds=tuple(kinds))
-
-
-def _calls(body: tuple[str, ...]) -> list[str]:
-    """The statements of a body, without its checks for missing tensors."""
-    return [line.strip() for line in body if not line.startswith("if ")]
 
 
 def _either(tests: list[Doc]) -> Doc:
@@ -106,15 +117,15 @@ def _bracketed(doc: Doc, tests: list[Doc]) -> Doc:
     return doc if len(tests) == 1 else Group("(", (doc,), ")", comma=False)
 
 
-def _statements(rule: InitRule, tensor: str, named: set[str], lacking: set[tuple[str, str]]) -> list[str]:
-    """The statements that set a tensor; what may be None is asked first."""
+def _setting(rule: InitRule, tensor: str, named: set[str], lacking: set[tuple[str, str]]) -> _Setting:
+    """The statement that sets a tensor; what may be None is asked first."""
     function, arguments = rule.tensors[tensor]
-    shown = [f"{name}={python_text(value)}" for name, value in arguments.items()]
+    given = [prefixed(f"{name}=", document(value)) for name, value in arguments.items()]
     if function == "constant":
-        shown = [_number(arguments["val"])]
-    call = f"nn.init.{INITIALIZERS[function].torch}({', '.join([f'module.{tensor}', *shown])})"
+        given = [document(_integer(arguments["val"]))]
+    call = Group(f"nn.init.{INITIALIZERS[function].torch}(", (f"module.{tensor}", *given), ")")
     guarded = any((kind, tensor) in lacking for kind in named)
-    return [f"if module.{tensor} is not None:", f"    {call}"] if guarded else [call]
+    return _Setting(f"module.{tensor} is not None" if guarded else "", call)
 
 
 def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]]:
@@ -208,5 +219,6 @@ def _is(classes: list[str]) -> Doc:
     return Group("isinstance(", ("module", known), ")")
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+def _integer(value: Any) -> Any:
+    """A whole number without its point; any other value as it is."""
+    return int(value) if isinstance(value, float) and value == int(value) else value

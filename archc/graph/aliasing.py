@@ -98,10 +98,13 @@ class _Memory:
         together: dict[int, list[int]] = {}
         for value, storage in enumerate(self.storage):
             together.setdefault(storage, []).append(value)
+        repeated: dict[int, str] = {}  # by storage: the layer that repeats its elements
         needed: dict[int, str] = {}  # by storage: the first layer whose backward pass reads its output
         for number, step in enumerate(self.steps):
             storage = self.storage[step.takes]
-            if step.kind.overwrites and storage in needed:
+            if step.kind.overwrites and storage in repeated:
+                yield step, f"`{repeated[storage]}` made of elements that share memory"
+            elif step.kind.overwrites and storage in needed:
                 yield step, f"the backward pass of `{needed[storage]}` reads"
             elif step.kind.overwrites:
                 values = (value for value in together[storage] if value < step.makes.start)
@@ -110,6 +113,8 @@ class _Memory:
                 if other is not None:
                     who = "the caller of the network" if other < 0 else f"`{self.steps[other].path}`"
                     yield step, f"{who} also {'has' if other < 0 else 'reads'}"
+            for value in step.makes if step.kind.repeats else ():
+                repeated.setdefault(self.storage[value], step.path)
             for value in step.makes if step.kind.needs_output else ():
                 needed.setdefault(self.storage[value], step.path)
 

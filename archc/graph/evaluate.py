@@ -200,7 +200,7 @@ class _Evaluation(Inference):
         graph = None
         if frame.depth <= MAX_BLOCK_DEPTH:
             self._entries(frame, scope)
-            graph = self._graph(frame)
+            graph = self._graph(frame, scope)
         else:
             help = f"write a long chain as one list or mapping instead of nesting it; {how_to_raise('MAX_BLOCK_DEPTH')}"
             self.report("E0107", f"layers nest deeper than {MAX_BLOCK_DEPTH} levels", frame.body.mark, help=help)
@@ -311,7 +311,7 @@ class _Evaluation(Inference):
         frame.nodes.append(None if made is None else Node("join", made[0], call.mark, refs, shapes, made[1]))
         return Ref(len(frame.nodes) - 1)
 
-    def _graph(self, frame: Frame) -> Graph | None:
+    def _graph(self, frame: Frame, scope: Scope) -> Graph | None:
         """The graph of a body whose nodes are made."""
         body, block = frame.body, None if frame.call is None else frame.call.block
         results = self._results(frame)
@@ -331,7 +331,9 @@ class _Evaluation(Inference):
             sequential = _is_chain(nodes)
         captures = tuple([name if output is None else f"{name}.{output}" for name, output in frame.captures or ()])
         inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # of unknown ones no node could be made
-        return Graph(body.form, sequential, nodes, inputs, captures, results, outputs, block)
+        rules = self.spec.init if frame.around is None else () if block is None else block.init
+        init = tuple([self.init_rule(rule, scope) for rule in rules])
+        return Graph(body.form, sequential, nodes, inputs, captures, results, outputs, block, init)
 
     def _results(self, frame: Frame) -> dict[str | None, Ref] | None:
         """The values that a body gives; None where one is unknown."""

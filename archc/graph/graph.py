@@ -70,9 +70,10 @@ class Node(NamedTuple):
 class Graph:
     """An evaluated body.
 
-    `sequential`: each node takes the one before it, so the module is an nn.Sequential; otherwise `form`
-    says how the body was written. `results` maps output names to values, `outputs` to their shapes. `block` is the
-    one whose body it is. `facts` are what was found out about it, kept for all its uses.
+    `sequential`: each node takes the one before it, so the module is an nn.Sequential; otherwise `form` says how the
+    body was written. `results` maps output names to values, `outputs` to their shapes. `block` is the one whose body it
+    is. `init` are the rules of the network's or the block's own initial weights. `facts` are what was found out about
+    it, kept for all its uses.
     """
 
     form: Literal["list", "mapping", "branches"]
@@ -83,6 +84,7 @@ class Graph:
     results: dict[str | None, Ref]
     outputs: Outputs
     block: Block | None
+    init: tuple[InitRule, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -99,7 +101,7 @@ class Network:
     @property
     def init(self) -> tuple[InitRule, ...]:
         """The rules of its initial weights."""
-        return self.spec.init
+        return self.graph.init
 
 
 class Placed(NamedTuple):

@@ -15,8 +15,9 @@ from archc.graph.unfold import Unfolding
 from archc.kinds import Fault, Join, Kind, Shape, form, volume
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.known import key_of, remember
+from archc.language.initialization import evaluated
 from archc.language.parse import make_kind
-from archc.language.spec import UNKNOWN, BlockCall, Callee, ChosenCall, LayerCall, Spec, is_known
+from archc.language.spec import UNKNOWN, BlockCall, Callee, ChosenCall, InitRule, LayerCall, Spec, is_known
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 
 _LAYERS: Final[dict[Any, tuple[Kind, Outputs]]] = {}
@@ -117,6 +118,12 @@ class Inference(Unfolding):
         """Whether it was reported, where it is written, that a name is none of a layer."""
         return any(problem.code == "E0204" and f"`{name}`" in problem.message for problem in self.spec.problems)
 
+    def init_rule(self, rule: InitRule, scope: Scope) -> InitRule:
+        """A rule of initial weights with the values of its arguments; what is wrong with them is reported."""
+        found = evaluated(rule, lambda argument: self.value(argument, scope), self._faults)
+        self._report_faults()
+        return found
+
     def _kind(self, call: LayerCall, scope: Scope) -> Kind | None:
         before, values = self.reported, self.values(call.arguments.values(), scope)
         if self.reported > before or (self.doubtful and not all(map(is_known, values))):
@@ -146,10 +153,14 @@ class Inference(Unfolding):
         """The kind for some arguments: their faults are the parser's to word, and the way there is ours."""
         kind = make_kind(call, arguments, self._faults)
         if kind is None:
-            for problem in self._faults.sorted():
-                self.add(problem, at)
-            self._faults = Problems()
+            self._report_faults(at)
         return kind
+
+    def _report_faults(self, at: Path = ()) -> None:
+        """Report what validation found."""
+        for problem in self._faults.sorted():
+            self.add(problem, at)
+        self._faults = Problems()
 
     def _same(self, call: BlockCall, given: Scope, values: Scope) -> Any:
         """`padding: same` given to a block is p = d(k - 1)/2 of the kernel given beside it; None after a report."""

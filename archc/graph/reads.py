@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archc.expressions import Expression
-from archc.language.spec import BlockCall, Body, ChosenCall, Entry, LayerCall, Reference, Splice
+from archc.language.spec import BlockCall, Body, ChosenCall, Entry, InitRule, LayerCall, Reference, Splice
 
 
 def names_read(body: Body) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -64,5 +64,7 @@ def _parts(part: Any) -> Iterator[Expression | Reference]:
                 waiting += reversed((*part.entries, *part.outputs.values()))
             case Splice():
                 waiting += reversed((part.count, part.rows, part.when, *part.entries))
+            case InitRule():
+                waiting += [argument for _, given in part.tensors.values() for argument in given.values()]
             case ChosenCall():
                 waiting += (*reversed(part.arguments), part.which)

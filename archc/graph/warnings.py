@@ -13,7 +13,7 @@ from archc.graph.graph import Graph, Network, Ref
 from archc.graph.reads import expressions_of
 from archc.kinds import Kind
 from archc.language.blocks import chosen_calls
-from archc.language.spec import BlockCall, Body, ChosenCall, Entry, LayerCall, Parameter, Splice
+from archc.language.spec import BlockCall, Body, ChosenCall, Entry, InitRule, LayerCall, Parameter, Splice
 from archc.problems import Mark, Problem, Problems
 
 
@@ -21,13 +21,19 @@ def warnings(network: Network) -> list[Problem]:
     """The warnings of a network, in the order of the lines."""
     spec = network.spec
     found = Problems()
-    scopes: list[tuple[dict[str, Parameter], Body, str]] = [(spec.parameters, spec.body, "the network")]
-    scopes += [(block.parameters, block.body, f"block `{name}`") for name, block in spec.blocks.items() if block.body]
-    bodies = [body for _, body, _ in scopes]
+    scopes: list[tuple[dict[str, Parameter], Body, tuple[InitRule, ...], str]] = [
+        (spec.parameters, spec.body, spec.init, "the network"),
+        *(
+            (each.parameters, each.body, each.init, f"block `{name}`")
+            for name, each in spec.blocks.items()
+            if each.body
+        ),
+    ]
+    bodies = [body for _, body, _, _ in scopes]
     alike = _called_alike(bodies)
-    for parameters, body, what in scopes:
+    for parameters, body, init, what in scopes:
         for problem in (
-            *_unread(parameters, body, what, alike.get(body, set())),
+            *_unread(parameters, (body, init), what, alike.get(body, set())),
             *_unmatched(parameters, body, bodies),
             *_pointless(body),
         ):
@@ -49,9 +55,9 @@ def _called_alike(bodies: Iterable[Body]) -> dict[Body, set[str]]:
     return found
 
 
-def _unread(parameters: dict[str, Parameter], body: Body, what: str, alike: set[str]) -> Iterator[Problem]:
+def _unread(parameters: dict[str, Parameter], readers: Any, what: str, alike: set[str]) -> Iterator[Problem]:
     """A parameter that nothing reads: another value of it would have no effect."""
-    read = {name for expression in expressions_of(body) for name in expression.names}
+    read = {name for expression in expressions_of(readers) for name in expression.names}
     read = read.union(*(free_names(tree_of(parameter.default)) for parameter in parameters.values()))
     for name, parameter in parameters.items():
         if name not in read and name not in alike and not parameter.inherited:

@@ -123,7 +123,15 @@ def _hardtanh(given: Any, result: Any) -> Said | None:
 
 
 def _softmax(given: Any, result: Any) -> Said | None:
-    return Said("softmax", {}, (given.args[0],)) if given.at(1, "dim") in (1, 1 - given.args[0].dim()) else None
+    x, dim = given.args[0], given.at(1, "dim") % given.args[0].dim()
+    return Said("softmax", {"dim": dim} if dim > 1 else {}, (x,)) if dim > 0 else None
+
+
+def _normalize(given: Any, result: Any) -> Said | None:
+    x, dim = given.args[0], given.at(2, "dim", 1) % given.args[0].dim()
+    found = {"p": float(given.at(1, "p", 2.0)), "dim": dim, "eps": given.at(3, "eps", 1e-12)}
+    defaults = {"p": 2.0, "dim": 1, "eps": 1e-12}
+    return Said("normalize", {k: v for k, v in found.items() if v != defaults[k]}, (x,)) if dim > 0 else None
 
 
 def _dropout(kind: str) -> Translation:
@@ -188,13 +196,77 @@ def _permuted(x: Tensor, dims: tuple[int, ...]) -> Said | None:
     return Said("permute", {"dims": dims}, (x,)) if dims[0] == 0 else None
 
 
-def _item(given: Any, result: Tensor) -> Said | None:
-    """One position of an axis, `x[:, 0]`; nothing else."""
-    index = given.args[1] if isinstance(given.args[1], tuple) else (given.args[1],)
-    places = [at for at, part in enumerate(index) if part != slice(None)]
-    if len(places) != 1 or places[0] == 0 or type(index[places[0]]) is not int:
+def _item(given: Any, result: Tensor) -> Said | Steps | None:
+    """Positions of axes: one of a single axis, `x[:, 0]`, or stretches of several, `x[..., 1:-1, ::2]`."""
+    x, index = given.args[0], given.args[1]
+    parts = list(index) if isinstance(index, tuple) else [index]
+    if parts.count(Ellipsis) > 1 or any(type(part) not in (int, slice, type(Ellipsis)) for part in parts):
         return None
-    return Said("select", {"dim": places[0], "index": index[places[0]]}, (given.args[0],))
+    if Ellipsis in parts:
+        at = parts.index(Ellipsis)
+        parts[at : at + 1] = [slice(None)] * (x.dim() + 1 - len(parts))
+    places = [at for at, part in enumerate(parts) if part != slice(None)]
+    if not places or places[0] == 0:
+        return None
+    if len(places) == 1 and type(parts[places[0]]) is int:
+        return Said("select", {"dim": places[0], "index": parts[places[0]]}, (x,))
+    if any(type(parts[at]) is int for at in places):
+        return None
+    return Steps(tuple(("slice", _stretch(parts[at], at, x.shape[at])) for at in places), x)
+
+
+def _stretch(part: slice, axis: int, length: int) -> dict[str, Any]:
+    """The arguments of a slice: its ends as they are written, unless they lie beyond the axis."""
+    start, end, step = part.indices(length)
+    found = {
+        "dim": axis,
+        "start": start if part.start is None or abs(part.start) > length else part.start,
+        "step": step,
+    }
+    if end < length:
+        found["end"] = part.stop
+    return {name: value for name, value in found.items() if value != {"start": 0, "step": 1}.get(name)}
+
+
+def _narrow(given: Any, result: Tensor) -> Said | None:
+    x, dim = given.args[0], given.at(1, "dim") % given.args[0].dim()
+    start, length = given.at(2, "start"), given.at(3, "length")
+    found = _stretch(slice(int(start), int(start) + length if start + length else None), dim, x.shape[dim])
+    return Said("slice", found, (x,)) if dim > 0 else None
+
+
+def _roll(given: Any, result: Tensor) -> Said | None:
+    x, shifts, dims = given.args[0], given.at(1, "shifts"), given.at(2, "dims")
+    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    dims = (dims,) if isinstance(dims, int) else tuple(dims or ())
+    axes = tuple(dim % x.dim() for dim in dims)
+    return Said("roll", {"shifts": _plain(shifts), "dims": _plain(axes)}, (x,)) if axes and 0 not in axes else None
+
+
+def _expand(given: Any, result: Tensor) -> Said | Alias | None:
+    x = given.args[0]
+    if result.shape == x.shape:
+        return Alias(x)
+    if x.dim() != result.dim() or x.shape[0] != result.shape[0]:
+        return None
+    pairs = zip(x.shape[1:], result.shape[1:], strict=True)
+    return Said("expand", {"sizes": tuple(-1 if old == new else new for old, new in pairs)}, (x,))
+
+
+def _matmul(given: Any, result: Tensor) -> Said | None:
+    one, other = given.at(0, "input"), given.at(1, "other", given.get("mat2"))
+    alike = isinstance(other, Tensor) and one.dim() == other.dim() > 2 and one.shape[:-2] == other.shape[:-2]
+    return Said("matmul", {}, (one, other)) if alike else None
+
+
+def _attention(given: Any, result: Tensor) -> Said | None:
+    """Without a mask, and with a probability that is no constant of the code: dropout is for training alone."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+    q, k, v, mask, dropout, causal = (given.at(at, name) for at, name in enumerate(names))
+    if mask is not None or dropout or given.get("enable_gqa") or q.dim() < 3 or q.shape[:-2] != v.shape[:-2]:
+        return None
+    found = {"is_causal": bool(causal), "scale": given.get("scale")}
+    return Said("scaled_dot_product_attention", {k: v for k, v in found.items() if v}, (q, k, v))
 
 
 def _select(given: Any, result: Tensor) -> Said | None:
@@ -202,12 +274,18 @@ def _select(given: Any, result: Tensor) -> Said | None:
     return Said("select", {"dim": dim, "index": given.at(2, "index")}, (x,)) if dim > 0 else None
 
 
-def _mean(given: Any, result: Tensor) -> Said | None:
-    x, dims = given.args[0], given.at(1, "dim")
-    dims = [dims] if isinstance(dims, int) else dims or []
-    if x.dim() < 3 or sorted(dim % x.dim() for dim in dims) != list(range(2, x.dim())):
-        return None
-    return Said("mean", {"keepdim": True} if result.dim() == x.dim() else {}, (x,))
+def _reduction(kind: str) -> Translation:
+    """The mean or the largest value over axes after the batch."""
+
+    def said(given: Any, result: Any) -> Said | None:
+        x, dims = given.args[0], given.at(1, "dim")
+        axes = sorted(dim % x.dim() for dim in ([dims] if isinstance(dims, int) else dims or [0]))
+        if axes[0] == 0 or result.dim() < 2:
+            return None
+        found: dict[str, Any] = {} if axes == list(range(2, x.dim())) else {"dim": _plain(axes)}
+        return Said(kind, found | ({"keepdim": True} if result.dim() == x.dim() else {}), (x,))
+
+    return said
 
 
 def _concat(given: Any, result: Tensor) -> Said | Alias | None:
@@ -322,7 +400,14 @@ def _table() -> dict[Any, Translation]:
     add(_permute, torch.permute, Tensor.permute)
     add(_item, Tensor.__getitem__)
     add(_select, torch.select, Tensor.select)
-    add(_mean, torch.mean, Tensor.mean)
+    add(_narrow, torch.narrow, Tensor.narrow)
+    add(_roll, torch.roll, Tensor.roll)
+    add(_expand, Tensor.expand, Tensor.expand_as, torch.broadcast_to, Tensor.broadcast_to)
+    add(_reduction("mean"), torch.mean, Tensor.mean)
+    add(_reduction("amax"), torch.amax, Tensor.amax)
+    add(_normalize, F.normalize)
+    add(_matmul, torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm)
+    add(_attention, F.scaled_dot_product_attention)
     add(_concat, torch.cat, torch.concat, torch.concatenate)
     add(_joined("add"), torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__)
     add(_joined("multiply"), torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__imul__, Tensor.__rmul__)

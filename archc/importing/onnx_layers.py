@@ -273,16 +273,28 @@ class Layers(Nodes):
         return self.add(node, f"adaptive_max_pool{len(self.flat.shape(x)) - 1}d", [x], {"output_size": 1})
 
     def read_reducemean(self, node: Any) -> Value | None:
-        """The mean over all axes after the channels."""
+        """The mean over axes."""
+        return self.reduction(node, "mean")
+
+    def read_reducemax(self, node: Any) -> Value | None:
+        """The largest value over axes."""
+        return self.reduction(node, "amax")
+
+    def reduction(self, node: Any, kind: str) -> Value | None:
+        """One value for all positions of axes after the batch."""
         x = self.value(node, 0)
         rank = len(self.flat.shape(x)) + 1
-        axes = self.setting(node, "axes", 1)
-        if axes is None or sorted(int(axis) % rank for axis in axes) != list(range(2, rank)):
-            self.refuse(node, "over axes other than height and width")
+        given = self.setting(node, "axes", 1)
+        axes = sorted(int(axis) % rank for axis in given) if given is not None else [0]
+        keep = bool(self.attribute(node, "keepdims", 1))
+        if axes[0] == 0 or (len(axes) == rank - 1 and not keep):
+            self.refuse(node, "over the batch" if axes[0] == 0 else "over every axis")
             return None
-        if not self.attribute(node, "keepdims", 1):
-            return self.add(node, "mean", [x])
-        return self.add(node, f"adaptive_avg_pool{rank - 2}d", [x], {"output_size": 1})
+        spatial = axes == list(range(2, rank))
+        if kind == "mean" and keep and spatial:
+            return self.add(node, f"adaptive_avg_pool{rank - 2}d", [x], {"output_size": 1})
+        over = {} if spatial else {"dim": axes[0] if len(axes) == 1 else tuple(axes)}
+        return self.add(node, kind, [x], over | ({"keepdim": True} if keep else {}))
 
     # Activations and norms without weights
 
@@ -347,16 +359,16 @@ class Layers(Nodes):
         return self.add(node, "local_response_norm", [self.value(node, 0)], arguments)
 
     def read_softmax(self, node: Any) -> Value | None:
-        """Softmax over the channels; at the end it is removed."""
+        """Softmax over an axis; at the end it is removed."""
         x = self.value(node, 0)
         if node.output[0] in self.ends and not self.readers[node.output[0]]:
             return x
         rank = len(self.flat.shape(x)) + 1
         axis = self.attribute(node, "axis", 1 if self.opset < 13 else -1) % rank
-        if axis != 1 or (self.opset < 13 and prod(self.flat.shape(x)[1:]) != 1):
-            self.refuse(node, "over axes other than the channels")
+        if axis == 0 or (self.opset < 13 and prod(self.flat.shape(x)[axis:]) != 1):  # over all from this one on
+            self.refuse(node, "over the batch" if axis == 0 else "over several axes")
             return None
-        return self.add(node, "softmax", [x])
+        return self.add(node, "softmax", [x], {} if axis == 1 else {"dim": axis})
 
     def read_dropout(self, node: Any) -> Value:
         """Dropout."""

@@ -157,7 +157,9 @@ def _layer(part: nn.Module) -> nn.Module | None:
 
 def _made(made: Any, given: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module | None:
     """A layer of a class, without values: its sizes are those of its tensors."""
-    arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    arguments: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
     settings = {name: value for name, value in arguments.items() if name not in _TENSORS}
     shape: tuple[int, ...] = tuple(next(iter(state.values())).shape) if state else ()
     weight: tuple[int, ...] = tuple(state["weight"].shape) if "weight" in state else ()

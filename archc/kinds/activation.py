@@ -1,13 +1,13 @@
 """Activations: element by element, the shape stays."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
-
-from archc.kinds.base import FLOAT, Fault, Inputs, Kind, Role, Shape, State, volume
+from archc.kinds.axes import Axis, axis_faults, place_of
+from archc.kinds.base import FLOAT, Fault, Inputs, Kind, Role, Shape, State, Window, volume
+from archc.kinds.labels import text, value_of
 from archc.kinds.registry import register
-from archc.kinds.types import Count, Flag, Real, integer
+from archc.kinds.types import Count, Flag, Real
 
 
 class _Activation(Kind):
@@ -242,19 +242,32 @@ class Hardsigmoid(_OfInput):
     """Overwrite the input to save memory; an error if something else reads the input."""
 
 
-def _dim(value: Any) -> Any:
-    return integer(value, 1, 1, "")
-
-
 @register
 class Softmax(_OfOutput):
-    """e^xᵢ / Σ e^xⱼ over the channels or features (dim 1)."""
+    """e^xᵢ / Σ e^xⱼ along an axis, by default the channels or features."""
 
     kind: ClassVar[str] = "softmax"
     torch: ClassVar[str] = "nn.Softmax"
+    examples: ClassVar[tuple[str, ...]] = ("", "-1")
 
-    dim: Annotated[int, PlainValidator(_dim), WithJsonSchema({"const": 1})] = 1
-    """The dimension of the channels or features; no other value is allowed."""
+    dim: Axis = 1
+    """The axis; 1 is the first after the batch, -1 the last."""
+
+    def label(self, inputs: Inputs) -> str:
+        return "softmax" if value_of(self.dim) == 1 else f"softmax, axis {text(self.dim)}"
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        return axis_faults(self.dim, inputs[0], "dim", self.kind)
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {"dim": 1 + place_of(self.dim, inputs[0])}
 
     def written(self) -> dict[str, Any]:
-        return {"dim": 1}  # torch's own default depends on the rank and warns
+        return {"dim": self.dim}  # torch's own default depends on the rank and warns
+
+    def first_window(self, inputs: Inputs) -> Window:
+        return Window(None if place_of(self.dim, inputs[0]) == 0 else 1)
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        at = place_of(self.dim, inputs[0])
+        return tuple(Window(None if place == at else 1) for place in range(1, len(inputs[0])))

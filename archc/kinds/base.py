@@ -44,6 +44,8 @@ class Fault(NamedTuple):
 class Call(NamedTuple):
     """A torch call as data: `nn.Conv2d(3, 64, kernel_size=3)`.
 
+    The function of a layer may also be a method of its input, which is a target without a dot (`expand`), an index of
+    it (`[]`, with the axis, start, end and step), or the input itself (an empty target).
     Values are plain or expressions; arguments that equal torch's defaults are omitted, because `kind` knows them.
     """
 
@@ -120,6 +122,8 @@ class Kind(BaseModel):
     """True if it works along the last axis, so that a feature map needs its channels there."""
     keeps_storage: ClassVar[bool] = False
     """True if the output can share the input's memory (a view)."""
+    repeats: ClassVar[bool] = False
+    """True if elements of the output share memory, so that no layer can overwrite it."""
     reads_itself: ClassVar[bool] = False
     """True if the gradient of one of several inputs needs that input, too, not only the others."""
     state: ClassVar[Mapping[str, State]] = {}

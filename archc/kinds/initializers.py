@@ -1,14 +1,33 @@
 """The functions of torch.nn.init as data: their arguments and defaults."""
 
-from typing import Annotated, ClassVar, Final, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
 
+from archc.expressions import Expression
 from archc.kinds.base import Kind
 
-_Positive = Annotated[float, Field(ge=0)]
-_Nonlinearity = Literal["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
+
+def _plain(value: Any, validated: Callable[[Any], Any]) -> Any:
+    """The value validated; an expression as it is, because it is validated once it has a value."""
+    return value if isinstance(value, Expression) else validated(value)
+
+
+def _weight(value: float) -> float:
+    if abs(value) >= 3e38:
+        raise PydanticCustomError("weight", "a weight is at most 3e38")
+    return value
+
+
+_OrExpression = WrapValidator(_plain)
+_Number = Annotated[float, _OrExpression]
+_Natural = Annotated[float, Field(ge=0), _OrExpression]
+_Positive = Annotated[float, Field(gt=0), _OrExpression]
+_Weight = Annotated[float, AfterValidator(_weight), _OrExpression]
+_Mode = Annotated[Literal["fan_in", "fan_out"], _OrExpression]
+_Nonlinearity = Annotated[Literal["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"], _OrExpression]
 
 
 class Initializer(BaseModel):
@@ -19,9 +38,13 @@ class Initializer(BaseModel):
     fans: ClassVar[bool] = False
     """Whether it needs the fan-in or fan-out of a weight: of convolutions and linear layers only."""
 
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that differ from their defaults."""
+        return {name: value for name, value in self if value != type(self).model_fields[name].default}
 
-def _check_order(a: float, b: float) -> None:
-    if a >= b:
+
+def _check_order(a: Any, b: Any) -> None:
+    if not isinstance(a, Expression) and not isinstance(b, Expression) and a >= b:
         raise PydanticCustomError("range", "`a` must be below `b`, got {a} and {b}", {"a": a, "b": b})
 
 
@@ -29,25 +52,25 @@ class Constant(Initializer):
     """Every element is `val`."""
 
     torch: ClassVar[str] = "constant_"
-    val: float
+    val: _Weight
 
 
 class Normal(Initializer):
     """Normal distribution."""
 
     torch: ClassVar[str] = "normal_"
-    mean: float = 0.0
-    std: _Positive = 1.0
+    mean: _Number = 0.0
+    std: _Natural = 1.0
 
 
 class TruncNormal(Initializer):
     """Normal distribution within [a, b]."""
 
     torch: ClassVar[str] = "trunc_normal_"
-    mean: float = 0.0
-    std: Annotated[float, Field(gt=0)] = 1.0
-    a: float = -2.0
-    b: float = 2.0
+    mean: _Number = 0.0
+    std: _Positive = 1.0
+    a: _Number = -2.0
+    b: _Number = 2.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -59,8 +82,8 @@ class Uniform(Initializer):
     """Uniform distribution on [a, b]."""
 
     torch: ClassVar[str] = "uniform_"
-    a: float = 0.0
-    b: float = 1.0
+    a: _Number = 0.0
+    b: _Number = 1.0
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -73,7 +96,7 @@ class XavierNormal(Initializer):
 
     torch: ClassVar[str] = "xavier_normal_"
     fans: ClassVar[bool] = True
-    gain: float = 1.0
+    gain: _Number = 1.0
 
 
 class XavierUniform(XavierNormal):
@@ -87,8 +110,8 @@ class KaimingNormal(Initializer):
 
     torch: ClassVar[str] = "kaiming_normal_"
     fans: ClassVar[bool] = True
-    a: float = 0.0
-    mode: Literal["fan_in", "fan_out"] = "fan_in"
+    a: _Number = 0.0
+    mode: _Mode = "fan_in"
     nonlinearity: _Nonlinearity = "leaky_relu"
 
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from archc.expressions.algebra import equal_where
 from archc.expressions.tree import Choice, Expr, choose, compare, lower
+from archc.kinds.axes import Axis, axis_faults, place_of
 from archc.kinds.base import FLOAT, Call, Fault, Inputs, Kind, Role, Shape, Window, form, need_map, volume
-from archc.kinds.layout import Axis, axis_faults, place_of
 from archc.kinds.registry import register
 from archc.kinds.spatial import resizing
 
@@ -18,6 +18,8 @@ class Join(Kind):
     many: ClassVar[bool] = True
     broadcasts: ClassVar[bool] = False
     """Whether PyTorch repeats an axis of length 1 as often as the other inputs need it."""
+    least: ClassVar[int] = 2
+    """How many inputs it takes at least."""
     role: ClassVar[Role] = "join"
 
     def joined_axis(self, rank: int) -> int | None:
@@ -37,8 +39,9 @@ class Join(Kind):
         Where there is none, `shortcuts` are to blame if a stride brings them to the others' size, the inputs that are
         handed on unchanged; else what is not of the size that an input `keeps`; else the smaller maps.
         """
-        if len(inputs) < 2:
-            yield 0, Fault("E0310", f"`{self.kind}` joins two or more inputs, but gets {len(inputs)}"), 0
+        if len(inputs) < self.least:
+            what = "joins two or more" if self.least == 2 else f"takes {self.least}"
+            yield 0, Fault("E0310", f"`{self.kind}` {what} inputs, but gets {len(inputs)}"), 0
             return
         if self.most is not None and len(inputs) > self.most:
             message = f"`{self.kind}` takes {self.most} inputs, but gets {len(inputs)}"
@@ -337,3 +340,37 @@ class Resize(Join):
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
         return resizing(self.mode, inputs[0][1:], inputs[1][1:])
+
+
+@register
+class Crop(Join):
+    """Cuts the middle out of the first input, of the size of the second: the skips of the first U-Net."""
+
+    kind: ClassVar[str] = "crop"
+    torch: ClassVar[str] = "archc.Crop"
+    most: ClassVar[int | None] = 2
+    seen: ClassVar[int | None] = 1
+    keeps_storage: ClassVar[bool] = True
+    role: ClassVar[Role] = "reshape"
+    aliases: ClassVar[tuple[str, ...]] = ("centercrop", "croplike", "cropping2d")
+
+    def label(self, inputs: Inputs) -> str:
+        return f"crop to {form(inputs[1][1:])}" if len(inputs) > 1 else "crop"
+
+    def shape_faults(
+        self, inputs: Inputs, shortcuts: Container[int], keeps: Callable[[int], bool]
+    ) -> Iterator[tuple[int, Fault, int]]:
+        x, like = inputs
+        if len(x) != len(like):
+            message = f"`crop` cannot cut {form(like)} out of {form(x)}: they have different numbers of axes"
+            yield 0, Fault("E0310", message), 1
+        elif any(length < wanted for length, wanted in zip(x[1:], like[1:], strict=True)):
+            message = f"`crop` cannot cut {form(like[1:])} out of {form(x[1:])}"
+            yield 0, Fault("E0312", message, help="the first input is cropped; swap them"), 1
+
+    def output(self, inputs: Inputs) -> Shape:
+        return (inputs[0][0], *inputs[1][1:])
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        sizes = zip(inputs[0][1:], inputs[1][1:], strict=True)
+        return tuple(Window(1, 1, -((length - wanted) // 2)) for length, wanted in sizes)

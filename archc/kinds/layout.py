@@ -1,7 +1,4 @@
-"""Layers that move the axes of a tensor, join or part them, and cut pieces out of it; nothing is computed.
-
-Axes have PyTorch's numbers: 0 is the batch, which stays where it is, and negative numbers count from the last axis.
-"""
+"""Layers that move the axes of a tensor, join or part them, and cut pieces out of it; nothing is computed."""
 
 from __future__ import annotations
 
@@ -14,36 +11,12 @@ from pydantic_core import PydanticCustomError
 
 from archc.expressions.tree import product_of
 from archc.kinds.arithmetic import is_expression
+from archc.kinds.axes import MOST_AXES, Axis, axis_faults, place_of
 from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
 from archc.kinds.labels import listed, text
 from archc.kinds.registry import register
 from archc.kinds.types import integer
 from archc.limits import MAX_INTEGER
-
-MOST_AXES = 8
-"""Axes of a tensor, the batch among them."""
-
-
-def _axis(value: Any) -> Any:
-    if value == 0 and type(value) is int:
-        raise PydanticCustomError("batch_axis", "axis 0 is the batch, which every layer keeps; axis 1 comes after it")
-    return integer(value, -MOST_AXES + 1, MOST_AXES - 1)
-
-
-Axis = Annotated[int, PlainValidator(_axis), WithJsonSchema({"type": "integer", "not": {"const": 0}})]
-"""An axis of a tensor: 1 is the first after the batch, -1 the last."""
-
-
-def place_of(axis: int, x: Shape) -> int:
-    """The position in a shape without its batch of an axis that it has."""
-    return axis - 1 if axis > 0 else axis + len(x)
-
-
-def axis_faults(axis: Any, x: Shape, argument: str, kind: str) -> Iterator[Fault]:
-    """Yield an error unless a tensor has the axis."""
-    if axis > len(x) or axis < -len(x):
-        axes = f"its input of {form(x)} has the axes 1 to {len(x)}" if len(x) > 1 else "its input has only axis 1"
-        yield Fault("E0317", f"`{kind}` gets axis {axis}, but {axes}", argument, help=f"use an axis up to {len(x)}")
 
 
 def _axes(value: Any) -> Any:
@@ -176,7 +149,7 @@ def _sizes(value: Any) -> Any:
     return tuple(size if size == -1 else integer(size, 1) for size in value)
 
 
-def _instead(size: Any, value: Any) -> Any:
+def instead(size: Any, value: Any) -> Any:
     """A size, or the value in the place of -1, which no expression gives."""
     return size if is_expression(size) or size != -1 else value
 
@@ -237,8 +210,8 @@ class Unflatten(Kind):
         at = place_of(self.dim, x)
         rest = x[at]
         for size in self.unflattened_size:
-            rest = rest // _instead(size, 1)
-        return (*x[:at], *(_instead(size, rest) for size in self.unflattened_size), *x[at + 1 :])
+            rest = rest // instead(size, 1)
+        return (*x[:at], *(instead(size, rest) for size in self.unflattened_size), *x[at + 1 :])
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
         return {"dim": 1 + place_of(self.dim, inputs[0]), "unflattened_size": self.unflattened_size}

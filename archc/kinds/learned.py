@@ -24,17 +24,27 @@ def _shape(value: Any) -> Any:
 _FUNCTIONS = tuple(name for name, initializer in INITIALIZERS.items() if not initializer.fans)
 
 
+def _mapping(value: Any) -> Any:
+    """A mapping that is written as pairs; any other value as it is."""
+    pairs = value if isinstance(value, tuple) else ()
+    return dict(pairs) if pairs and all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs) else value
+
+
 def _initializer(value: Any) -> Any:
     """A number, or an initializer with its arguments, as pairs: `(("normal", (("std", 0.02),)),)`."""
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 3e38:
         return value
-    pairs = tuple(value.items()) if isinstance(value, dict) else value
-    name, arguments = pairs[0] if isinstance(pairs, tuple) and len(pairs) == 1 else (value, ())
+    named = _mapping(value)
+    ((name, arguments),) = named.items() if isinstance(named, dict) and len(named) == 1 else ((value, None),)
     if not isinstance(name, str) or name not in _FUNCTIONS:
         what = f"expected a number or one of {', '.join(_FUNCTIONS)}, got {{shown}}"
         raise PydanticCustomError("initializer", what, {"shown": shown(name)})
+    given = {} if arguments is None else _mapping(arguments)
+    if not isinstance(given, dict):
+        what = "`{name}` takes its arguments by name, got {got}"
+        raise PydanticCustomError("initializer", what, {"name": name, "got": shown(given)})
     try:
-        made = INITIALIZERS[name](**dict(arguments or ()))
+        made = INITIALIZERS[name].model_validate(given)
     except ValidationError as error:
         fault = error.errors()[0]
         argument, got = ".".join(map(str, fault["loc"])), shown(fault["input"])
@@ -42,7 +52,7 @@ def _initializer(value: Any) -> Any:
         if fault["type"] != "extra_forbidden":
             what = f"`{{argument}}` of `{{name}}`: {fault['msg'].lower()}, got {{got}}" if argument else fault["msg"]
         raise PydanticCustomError("initializer", what, {"name": name, "argument": argument, "got": got}) from None
-    return ((name, tuple(made.model_dump(exclude_defaults=name != "constant").items())),)
+    return ((name, tuple(made.arguments().items())),)
 
 
 _NUMBERS = {

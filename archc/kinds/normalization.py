@@ -6,8 +6,25 @@ from typing import Annotated, Any, ClassVar
 from pydantic import PlainValidator, WithJsonSchema
 
 from archc.kinds.arithmetic import unless
-from archc.kinds.base import FLOAT, Fault, Inputs, Kind, Role, Shape, State, form, need_map, need_vector, shown, volume
+from archc.kinds.axes import Axis, axis_faults, place_of
+from archc.kinds.base import (
+    FLOAT,
+    Call,
+    Fault,
+    Inputs,
+    Kind,
+    Role,
+    Shape,
+    State,
+    Window,
+    form,
+    need_map,
+    need_vector,
+    shown,
+    volume,
+)
 from archc.kinds.convolution import group_faults
+from archc.kinds.labels import text
 from archc.kinds.registry import register
 from archc.kinds.types import Count, Flag, Positive, Real, integer
 
@@ -364,6 +381,54 @@ class LayerNorm2d(Kind):
 
     def kept(self, inputs: Inputs, images: int) -> int:
         return FLOAT * 2 * images * volume(inputs[0][1:])
+
+    def scratch(self, inputs: Inputs, images: int) -> int:
+        return self.kept(inputs, images)
+
+
+@register
+class Normalize(Kind):
+    """Divides by the norm along an axis, (Σ |x|ᵖ)^(1/p): by default each position's channels get length 1."""
+
+    kind: ClassVar[str] = "normalize"
+    torch: ClassVar[str] = "archc.Normalize"
+    role: ClassVar[Role] = "norm"
+    aliases: ClassVar[tuple[str, ...]] = ("l2norm", "l2normalize", "unitnorm")
+    examples: ClassVar[tuple[str, ...]] = ("", "{dim: -1}")
+
+    p: Positive = 2.0
+    """The exponent of the norm."""
+    dim: Axis = 1
+    """The axis; 1 is the first after the batch, -1 the last."""
+    eps: Positive = 1e-12
+    """The least divisor."""
+
+    def label(self, inputs: Inputs) -> str:
+        return f"normalize, axis {text(self.dim)}"
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        return axis_faults(self.dim, inputs[0], "dim", self.kind)
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {**super().settled(inputs), "dim": 1 + place_of(self.dim, inputs[0])}
+
+    def function(self, inputs: Inputs) -> Call:
+        return Call("nn.functional.normalize", (), tuple(self.written().items()))
+
+    def first_window(self, inputs: Inputs) -> Window:
+        return Window(None if place_of(self.dim, inputs[0]) == 0 else 1)
+
+    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
+        at = place_of(self.dim, inputs[0])
+        return tuple(Window(None if place == at else 1) for place in range(1, len(inputs[0])))
+
+    @property
+    def needs_input(self) -> bool:
+        return True
+
+    def kept(self, inputs: Inputs, images: int) -> int:
+        (x,) = inputs
+        return int(FLOAT * 2 * images * (volume(x) // x[place_of(self.dim, x)]))  # the norms, before and after `eps`
 
     def scratch(self, inputs: Inputs, images: int) -> int:
         return self.kept(inputs, images)

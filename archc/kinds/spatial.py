@@ -1,4 +1,4 @@
-"""Layers that rearrange a map: padding, upsampling, shuffling, splitting, averaging."""
+"""Layers that rearrange a map: padding, upsampling, shuffling, splitting."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 from archc.expressions.tree import Binary, Const, Item, Items, compare, lift
 from archc.expressions.tree import Call as Function
 from archc.kinds.arithmetic import Numbered, axis, is_expression, unless
-from archc.kinds.base import AXES, Alternatives, Call, Fault, Inputs, Kind, Shape, Window, need_map, shown
+from archc.kinds.base import AXES, Call, Fault, Inputs, Kind, Shape, Window, need_map, shown
 from archc.kinds.convolution import group_faults, repeats_edge
 from archc.kinds.labels import items, listed, text, window
 from archc.kinds.registry import register
-from archc.kinds.types import Count, Flag, Optional2d, Real, integer, integer_type
+from archc.kinds.types import Count, Optional2d, Real, integer, integer_type
 from archc.limits import MAX_INTEGER, MAX_OUTPUTS
 
 
@@ -169,6 +169,7 @@ class Upsample(Kind):
 
     kind: ClassVar[str] = "upsample"
     torch: ClassVar[str] = "nn.Upsample"
+    aliases: ClassVar[tuple[str, ...]] = ("interpolate",)
     examples: ClassVar[tuple[str, ...]] = ("{scale_factor: 2}", "{size: [48, 64], mode: bilinear}")
 
     size: Optional2d = None
@@ -395,44 +396,6 @@ class Split(Kind):
         """The sections one by one, if that is known."""
         sections: Any = self.sections
         return sections.items if isinstance(sections, Items) else sections
-
-
-@register
-class Mean(Kind):
-    """Mean over all axes after the channels: one value per channel, or with `keepdim` axes of length 1."""
-
-    kind: ClassVar[str] = "mean"
-    torch: ClassVar[str] = "archc.Mean"
-    examples: ClassVar[tuple[str, ...]] = ("", "{keepdim: true}")
-
-    keepdim: Flag = False
-    """Keep the axes, each with length 1, instead of returning a vector."""
-
-    def label(self, inputs: Inputs) -> str:
-        axes = {1: "L", 2: "H×W", 3: "D×H×W"}
-        return f"mean over {axes[len(inputs[0]) - 1]}" if inputs else "mean"
-
-    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
-        if len(inputs[0]) == 1:
-            yield from need_map(inputs, self.kind)
-
-    def output(self, inputs: Inputs) -> Shape:
-        channels, *sizes = inputs[0]
-        if is_expression(self.keepdim):
-            return Alternatives((self.keepdim, (channels, *[1 for _ in sizes]), (channels,)))
-        return (channels, *[1 for _ in sizes]) if self.keepdim else (channels,)
-
-    def function(self, inputs: Inputs) -> Call:
-        if len(inputs[0]) == 1:
-            raise ValueError("a vector has no axes to average over")
-        keep: tuple[tuple[str, Any], ...] = () if self.keepdim is False else (("keepdim", self.keepdim),)
-        return Call("torch.mean", (), (("dim", tuple(range(2, 1 + len(inputs[0])))), *keep))
-
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
-        return (0, *[None if self.keepdim is not True else at for at in range(1, len(inputs[0]))])
-
-    def windows(self, inputs: Inputs) -> tuple[Window, ...]:
-        return (Window(None),) * (len(inputs[0]) - 1)
 
 
 @register

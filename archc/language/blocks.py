@@ -59,7 +59,7 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
     for block, keys in declared:
         parser.asked = asked[block.name]
         parser.block(block, keys)
-        block.init = parse_init(keys.get("init"), parser.problems)
+        block.init = parse_init(keys.get("init"), parser, frozenset(block.parameters) | {"in_channels"})
         for path, at in ((path, at) for rule in block.init for path, at in rule.path_marks.items()):
             help = "name a type of layer, such as `linear`; rules for single layers belong to the network"
             parser.report("E0222", f"a block's rule cannot name the layer `{path}`", at, help=help)

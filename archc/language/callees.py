@@ -27,6 +27,7 @@ from archc.language.spec import (
     Parameter,
     Splice,
 )
+from archc.language.unknown import unknown_layer
 from archc.problems import Mark, Problem, Problems, SpecError
 
 Path = tuple[Any, ...]
@@ -66,11 +67,10 @@ def callee(name: str, blocks: Mapping[str, Block], mark: Mark, problems: Problem
         message, help = f"an argument cannot name `{name}`", "write the layer itself, with `when` for a choice"
         problems.add(Problem("E0204", message, mark, help=help))
         return None
-    help, fix = problems.suggest(name, [*blocks, *KINDS], mark)
-    help = help or "`archc list --kinds` shows the layers"
+    message, help, fix = unknown_layer(name, [*blocks, *KINDS], mark, problems)
     if name in _NOTHING:
         help, fix = "for no layer, write `null` and give its entry a `when`", None
-    problems.add(Problem("E0204", f"unknown layer or block `{name}`", mark, help=help, fix=fix))
+    problems.add(Problem("E0204", message, mark, help=help, fix=fix))
     return None
 
 

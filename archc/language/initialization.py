@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from typing import Any
 
+from archc.expressions import has_expression, is_expression
 from archc.kinds import KINDS, Kind
 from archc.kinds.base import shown
 from archc.kinds.initializers import INITIALIZERS, SET
-from archc.language.spec import InitRule
+from archc.language.parse import Parser
+from archc.language.spec import InitRule, is_known
 from archc.language.validate import validate
 from archc.problems import Mark, Problem, Problems
 from archc.reading import Map, Seq
@@ -30,9 +33,9 @@ def tensor_problem(kind: type[Kind], tensor: str, function: str, which: str, mar
     return None
 
 
-def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
-    """The rules of weight initialization."""
-    rules = []
+def parse_init(node: Any, parser: Parser, scope: frozenset[str]) -> tuple[InitRule, ...]:
+    """The rules of weight initialization; the arguments of their functions may be expressions over a scope."""
+    rules, problems = [], parser.problems
     for item, mark in zip(node, node.items_at, strict=True) if isinstance(node, Seq) else ():
         if not isinstance(item, Map) or "match" not in item:
             continue
@@ -51,7 +54,7 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
         for tensor in SET:
             if item.get(tensor) is not None:
                 at = item.values_at[tensor]
-                function = _initializer(item[tensor], at, problems)
+                function = _initializer(item[tensor], at, parser, scope)
                 if function:
                     tensors[tensor] = function
                     faults = (tensor_problem(KINDS[name], tensor, function[0], f"`{name}`", at) for name in kinds)
@@ -72,22 +75,50 @@ def parse_init(node: Any, problems: Problems) -> tuple[InitRule, ...]:
     return tuple(rules)
 
 
-def _initializer(node: Any, mark: Mark, problems: Problems) -> tuple[str, dict[str, Any]] | None:
-    if isinstance(node, int | float) and not isinstance(node, bool) and abs(node) < 3e38:
-        return "constant", {"val": float(node)}
-    arguments: Any = {}
-    name = node
+def _initializer(node: Any, mark: Mark, parser: Parser, scope: frozenset[str]) -> tuple[str, dict[str, Any]] | None:
+    problems = parser.problems
+    arguments, root = {}, Map(mark)
+    name: Any = node
     if isinstance(node, Map) and len(node) == 1:
-        ((name, arguments),) = node.items()
+        ((name, given),) = node.items()
         mark = node.keys_at[name]
+        root = given if isinstance(given, Map) else root
+        arguments = {key: parser.read(value, root.values_at[key], scope) for key, value in root.items()}
+        if given is not None and not isinstance(given, Map):
+            arguments = given
+    elif (isinstance(node, int | float) and not isinstance(node, bool)) or (
+        isinstance(node, str) and is_expression(node)
+    ):
+        name, arguments = "constant", {"val": parser.read(node, mark, scope)}
+        root.keys_at["val"] = root.values_at["val"] = mark
     if not isinstance(name, str) or name not in INITIALIZERS:
         help, fix = problems.suggest(str(name), INITIALIZERS, mark)
         problems.add(Problem("E0203", f"{shown(name)} is not an initializer", mark, help=help, fix=fix))
         return None
-    root = arguments if isinstance(arguments, Map) else None
-    model = validate(INITIALIZERS[name], arguments or {}, root, mark, problems, f"`{name}`")
-    return (
-        None
-        if model is None
-        else (name, model.model_dump(exclude_defaults=True) if name != "constant" else model.model_dump())
-    )
+    if isinstance(arguments, dict) and not all(map(is_known, arguments.values())):
+        return None
+    return _validated(name, arguments, root, mark, problems, scope)
+
+
+def evaluated(rule: InitRule, value: Callable[[Any], Any], problems: Problems) -> InitRule:
+    """A rule with the values of its arguments, as `value` tells them; what is wrong with them is reported."""
+    found = rule.replaced(value)
+    for tensor, (function, written) in rule.tensors.items():
+        _, arguments = found.tensors[tensor]
+        if any(map(has_expression, written.values())) and all(map(is_known, arguments.values())):
+            places = Map(rule.mark)
+            places |= arguments
+            places.values_at = {name: getattr(argument, "mark", rule.mark) for name, argument in written.items()}
+            _validated(function, arguments, places, rule.mark, problems, None)
+    return found
+
+
+def _validated(
+    name: str, arguments: Any, root: Map, mark: Mark, problems: Problems, names: Set[str] | None
+) -> tuple[str, dict[str, Any]] | None:
+    """An initializer and its arguments that differ from the defaults; None after a report at a place below `root`.
+
+    `names` are those that expressions can use there; None for values that expressions have given.
+    """
+    model = validate(INITIALIZERS[name], arguments, root, mark, problems, f"`{name}`", names)
+    return None if model is None else (name, model.arguments())

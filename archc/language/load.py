@@ -94,7 +94,7 @@ class Loader:
             resolve_callees(body, parameters, parser.blocks, self.problems)
         self._missing(root)
         name = self._name(root, stem, parser.blocks)
-        init = parse_init(root.get("init"), self.problems)
+        init = parse_init(root.get("init"), parser, frozenset(parameters) | {"in_channels"})
         expect = _expectations(root.get("expect"))
         keys = _head(root)
         if keys.input is None or body is None:

@@ -29,6 +29,7 @@ from archc.language.spec import (
     Reference,
     Splice,
 )
+from archc.language.unknown import unknown_layer
 from archc.language.validate import takes_list, validate
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, removal
@@ -99,6 +100,13 @@ class Parser:
         if isinstance(node, int | float) and node != node:
             self.fail("E0203", "not a number", mark)
         return node
+
+    def read(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
+        """As `value`; UNKNOWN after a report."""
+        try:
+            return self.value(node, mark, scope)
+        except _Skip:
+            return UNKNOWN
 
     def pairs(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
         """A value as `value` reads it, a mapping as a tuple of pairs."""
@@ -176,10 +184,7 @@ class Parser:
             if nothing and not required:
                 self.report("E0206", f"the network's argument `{name}` needs a value", key_mark, help=f"`{name}: 1`")
                 continue
-            try:
-                value = self.value(default, mark, scope | found.keys())
-            except _Skip:
-                value = UNKNOWN
+            value = self.read(default, mark, scope | found.keys())
             found[name] = Parameter(name, value, nothing, key_mark)
         return found
 
@@ -496,9 +501,8 @@ class Parser:
             return self.block_call(self.blocks[target], mark, node, node_mark, scope)
         kind = KINDS.get(target)
         if kind is None:
-            help, fix = self.problems.suggest(target, [*self.blocks, *KINDS], mark)
-            help = help or "`archc list --kinds`"
-            self.fail("E0204", f"unknown layer or block `{target}`", mark, help=help, fix=fix)
+            message, help, fix = unknown_layer(target, [*self.blocks, *KINDS], mark, self.problems)
+            self.fail("E0204", message, mark, help=help, fix=fix)
         operands: tuple[Reference, ...] = ()
         if kind.many:
             operands, node = self._operands(kind, node, node_mark, scope)

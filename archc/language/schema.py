@@ -278,10 +278,14 @@ def _kind(kind: type[Kind]) -> Schema:
 
 
 def _argument(field: Schema) -> Schema:
-    """An argument's type, or an expression; so are the items of a list."""
+    """An argument's type, or an expression; so are the items of a list, and the arguments of an initializer."""
     shown = {key: value for key, value in field.items() if key not in ("title", "default", "anyOf")}
     options = [
-        {**option, "items": {"anyOf": [option["items"], _ref("expression")]}} if "items" in option else option
+        {**option, "items": {"anyOf": [option["items"], _ref("expression")]}}
+        if "items" in option
+        else {**option, "properties": {name: _given(function) for name, function in option["properties"].items()}}
+        if "properties" in option
+        else option
         for option in field.get("anyOf", [shown])
     ]
     default = {"default": field["default"]} if "default" in field else {}
@@ -299,12 +303,18 @@ def _init() -> Schema:
     return {"type": "array", "items": rule | {"anyOf": [{"required": ["weight"]}, {"required": ["bias"]}]}}
 
 
+def _given(function: Schema) -> Schema:
+    """The arguments of an initializer, each a value or an expression."""
+    return {**function, "properties": {name: _argument(field) for name, field in function["properties"].items()}}
+
+
 def _initializer() -> Schema:
     functions = {}
     for name, model in INITIALIZERS.items():
         doc = f"{' '.join((model.__doc__ or '').split())} `torch.nn.init.{model.torch}`"
         said = ("title", "description")
-        given: Schema = {key: value for key, value in model.model_json_schema().items() if key not in said}
+        schema = model.model_json_schema()
+        given = _given({key: value for key, value in schema.items() if key not in said})
         functions[name] = _said(given if _required(model) else {"anyOf": [given, {"type": "null"}]}, doc)
     alone = {"enum": [name for name, model in INITIALIZERS.items() if not _required(model)]}
     named = {
@@ -314,4 +324,4 @@ def _initializer() -> Schema:
         "minProperties": 1,
         "maxProperties": 1,
     }
-    return {"anyOf": [{"type": "number"}, alone, named]}
+    return {"anyOf": [{"type": "number"}, _ref("expression"), alone, named]}

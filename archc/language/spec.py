@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from archc.expressions import Expression
@@ -217,7 +217,8 @@ class Block:
 class InitRule:
     """How weights start: for the kinds and paths named, function and arguments of torch.nn.init by tensor.
 
-    A path is that of a layer, or of a part with layers below it; it may be a pattern.
+    A path is that of a layer, or of a part with layers below it; it may be a pattern. Arguments may be expressions
+    over the parameters of the network or block; a graph has the rules with their values.
     """
 
     kinds: tuple[str, ...]
@@ -231,6 +232,14 @@ class InitRule:
         """The kinds whose tensors it can set, all of them: for a part of a network it applies to these."""
         functions = [(tensor, function) for tensor, (function, _) in self.tensors.items()]
         return [name for name, kind in KINDS.items() if all(can_set(kind, *each) for each in functions)]
+
+    def replaced(self, value: Callable[[Any], Any]) -> InitRule:
+        """The rule with `value` of each argument in its place."""
+        tensors = {
+            tensor: (function, {name: value(argument) for name, argument in arguments.items()})
+            for tensor, (function, arguments) in self.tensors.items()
+        }
+        return replace(self, tensors=tensors)
 
 
 @dataclass(slots=True)

@@ -300,6 +300,8 @@ class _Compiler:
             made.results[output] = self.told(made, value.shape, known, output)
         known |= {local.name for local in locals_}
         made.guards = [guard for guard in dict.fromkeys(found) if guard.condition.names <= known]
+        rules = self.spec.init if block is None else block.init
+        made.init = tuple(rule.replaced(lambda value: substitute(tree_of(value), scope)) for rule in rules)
         return made
 
     def told(self, made: ClassPlan, shape: Shape, known: AbstractSet[str], output: str | None) -> Shape:

@@ -157,6 +157,8 @@ def _read(plan: ClassPlan) -> dict[str, None]:
             note(value)
     for value in (*plan.exports.values(), *(guard.condition for guard in plan.guards)):
         note(value)
+    for rule in plan.init:
+        rule.replaced(note)
     assigns = [step for step in steps if isinstance(step, Assign)]
     count = -1
     while count != len(read):

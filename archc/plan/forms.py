@@ -24,7 +24,19 @@ from archc.expressions import (
     tree_of,
     walk,
 )
-from archc.language.spec import Block, BlockCall, Body, Callee, ChosenCall, Entry, LayerCall, Parameter, Spec, Splice
+from archc.language.spec import (
+    Block,
+    BlockCall,
+    Body,
+    Callee,
+    ChosenCall,
+    Entry,
+    InitRule,
+    LayerCall,
+    Parameter,
+    Spec,
+    Splice,
+)
 
 Source = tuple[Any, int]
 """A value with the scope that its names belong to: the id of a block, or 0 for the network's own."""
@@ -45,6 +57,7 @@ class Forms:
         self.known: dict[tuple[int, str], list[str]] = {}
         self.declared(spec.parameters, 0)
         self.visit(spec.body, 0)
+        self.rules(spec.init, 0)
 
     def declared(self, parameters: Mapping[str, Parameter], scope: int) -> None:
         """Note the defaults of a block's parameters, or the network's."""
@@ -92,6 +105,7 @@ class Forms:
             self.declared(block.parameters, id(block))
             if block.body is not None:
                 self.visit(block.body, id(block))
+            self.rules(block.init, id(block))
         for name, value in call.arguments.items():
             if name == "padding" and value == "same":  # which follows from the kernel, and is of its type
                 value = call.arguments.get("kernel_size", 1)
@@ -100,6 +114,11 @@ class Forms:
             self.handed_on(value, scope, (id(block), name))
             if free_names(tree_of(block.parameters[name].default)):
                 self.overridden.setdefault(id(block), set()).add(name)
+
+    def rules(self, rules: tuple[InitRule, ...], scope: int) -> None:
+        """Note what the rules of initial weights read."""
+        for rule in rules:
+            rule.replaced(lambda value: self.indexed(tree_of(value), scope))
 
     def loop(self, splice: Splice, scope: int) -> None:
         """Note what the variables of a loop go through."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from archc.expressions import Call, Compare, Expr, Logic, Name, Text, lift
 from archc.kinds import Call as TorchCall
 from archc.kinds import Kind
-from archc.language.spec import Block, Body, Reference
+from archc.language.spec import Block, Body, InitRule, Reference
 from archc.problems import Mark
 
 Shape = tuple[Any, ...]
@@ -247,7 +247,8 @@ class ClassPlan:
     `hint` is the name of a nested body's entry. `declared` are the names of the spec's parameters in its order,
     `locals` those that are derived from others. `rank` is that of its input. `results` are the shapes of its outputs
     in the names of its parameters; a dimension that they cannot say is an attribute, one of `exports`, and its name
-    begins with a dot. `literal`: the class holds the values of its parameters, and serves these alone.
+    begins with a dot. `init` are the rules of its initial weights. `literal`: the class holds the values of its
+    parameters, and serves these alone.
     """
 
     name: str
@@ -258,6 +259,7 @@ class ClassPlan:
     results: dict[str | None, Shape]
     exports: dict[str, Any] = field(default_factory=dict)
     guards: list[Guard] = field(default_factory=list)
+    init: tuple[InitRule, ...] = ()
     root: bool = False
     hint: str = ""
     block: Block | None = None

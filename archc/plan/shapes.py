@@ -21,8 +21,8 @@ from archc.expressions import (
 from archc.kinds import Alternatives, Join, Kind
 from archc.kinds import Call as TorchCall
 from archc.kinds.arithmetic import Numbered
+from archc.kinds.axes import MOST_AXES
 from archc.kinds.base import AXES
-from archc.kinds.layout import MOST_AXES
 from archc.plan.plan import (
     Layer,
     Shape,

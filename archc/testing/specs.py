@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archc.kinds import KINDS, Kind, Shape, volume
+from archc.kinds import KINDS, Join, Kind, Shape, volume
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.initialization import initialized_kinds
 from archc.language.spec import Callee
@@ -107,6 +107,7 @@ class _Writer:
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
     network: Data = field(default_factory=dict)  # the values of the network's parameters
     inside: bool = False  # whether the body at hand is in a block
+    favorite: type[Kind] | None = None  # a kind that is taken at the first chance, so that none is rare
 
     # Draws
 
@@ -116,10 +117,20 @@ class _Writer:
     def chance(self, one_in: int) -> bool:
         return self.draw(st.integers(0, one_in - 1)) == one_in - 1
 
+    def kind(self, options: Sequence[type[Kind]]) -> type[Kind]:
+        """One of several kinds: the favorite, if it is among them."""
+        kind: type[Kind] = self.choose(options)
+        if self.favorite is None or self.favorite not in options:
+            return kind
+        kind, self.favorite = self.favorite, None
+        return kind
+
     # The spec
 
     def spec(self) -> Draft:
-        rank = self.choose(self.ranks)
+        favorite: type[Kind] = self.choose(KINDS.values())
+        self.favorite = favorite if self.only is None else None
+        rank = self.choose([rank for rank in self.ranks if _may_hold(favorite, rank)] or self.ranks)
         x: Shape = tuple(self.draw(st.integers(1, high)) for high in (4, *_LONGEST[rank]))
         x = (x[0], *(length if self.chance(8) else max(length, 4) for length in x[1:]))
         data: Data = {"name": "Net", "input": list(x)}
@@ -345,11 +356,13 @@ class _Writer:
         """A join of the value at hand with earlier ones that fit; None where none does."""
         references = {f"{name}.{part}" if part else name: made[part] for name, made in known.items() for part in made}
         here = next(reference for reference in references if reference.partition(".")[0] == at)
-        kind = self.choose(joins())()
-        fitting = [other for other, y in references.items() if not list(kind.requirements((references[here], y)))]
+        kind = self.kind(joins())()
+        assert isinstance(kind, Join)
+        x, least = references[here], kind.least - 1
+        fitting = [other for other, y in references.items() if not list(kind.requirements((x, *[y] * least)))]
         if not fitting:
             return None
-        operands = [here, *self.draw(st.lists(st.sampled_from(fitting), min_size=1, max_size=2))]
+        operands = [here, *self.draw(st.lists(st.sampled_from(fitting), min_size=least, max_size=2))]
         if self.chance(2):
             operands.reverse()
         made = self.meaning()
@@ -437,6 +450,9 @@ class _Writer:
         sorts += ["chosen"] * 4 if callees else []
         if depth < 3 and before > 1:
             sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
+            sorts += ["tokens", "learned"] if len(x) > 1 and self.only is None else []
+        if "tokens" in sorts and self.favorite is not None and self.favorite.features_last:
+            sorts = ["tokens"]
         sort = self.choose(sorts)
         if sort == "block":
             entry = self.call(x, scope, depth)
@@ -453,6 +469,10 @@ class _Writer:
             entry = self.branches(x, scope, {} if alone else names, depth + 1)
         elif sort == "loop":
             entry = self.loop(x, scope, depth)
+        elif sort == "tokens":
+            entry = self.tokens(x, scope)
+        elif sort == "learned":
+            entry = self.learned(x)
         else:
             entry = self.layer(x, scope, goal, inplace=inplace, alone=alone)
         if optional and self.chance(6):
@@ -493,7 +513,7 @@ class _Writer:
     def layer(self, x: Shape, scope: Data, goal: Any = None, *, inplace: bool = False, alone: bool = True) -> Any:
         """A layer kind with its arguments, written in one of the ways that there are."""
         kinds = [kind for kind in kinds_for(x, parts=not alone) if self.only is None or kind.kind in self.only]
-        kind = self.choose([*kinds, *(kind for kind in kinds if len(kind.model_fields) > 3)])
+        kind = self.kind([*kinds, *(kind for kind in kinds if len(kind.model_fields) > 3)])
         integers = tuple(value for value in scope.values() if type(value) is int)
         overwriting = [kind for kind in kinds if "inplace" in kind.model_fields]
         if inplace and overwriting and self.chance(2):
@@ -519,6 +539,36 @@ class _Writer:
         if list(written) == [kind.alone()] and self.chance(2):
             return {kind.kind: next(iter(written.values()))}
         return {kind.kind: written}
+
+    def tokens(self, x: Shape, scope: Data) -> Any:
+        """A layer whose features are last, between permutations; a map may become a sequence, or a row of windows."""
+        entries: list[Any] = []
+        if len(x) == 3 and self.chance(4):
+            entries, x = [{"flatten": {"start_dim": 2}}], (x[0], x[1] * x[2])
+        elif len(x) == 3 and self.chance(2):
+            entries, x = [{"adaptive_avg_pool2d": {"output_size": [x[1], 4]}}], (*x[:2], 4)  # windows of 2×2 positions
+        last = (*x[1:], x[0])
+        fitting = [kind for kind in KINDS.values() if kind.features_last and mended(kind, {}, last) is not None]
+        kind = self.kind(fitting)
+        arguments = mended(kind, draw_arguments(self.draw, kind, last), last)
+        assert arguments is not None
+        scope = self.at(last, scope)
+        written = {name: self.written(value, scope) for name, value in arguments.items()}
+        axes = list(range(1, 1 + len(x)))
+        entries += [{"permute": [0, *axes[1:], 1]}, {kind.kind: written}]
+        return [*entries, {"permute": [0, axes[-1], *axes[:-1]]}] if self.chance(2) else entries
+
+    def learned(self, x: Shape) -> Any:
+        """A map times a learned tensor, or times itself with its last axes swapped."""
+        if self.chance(2):
+            axes = list(range(len(x) + 1))
+            swapped = [*axes[:-2], axes[-1], axes[-2]]
+            parts: Data = {"swapped": {"permute": swapped}, "product": {"matmul": ["input", "swapped"]}}
+            return {"layers": parts}
+        kind = KINDS["parameter"]
+        tensor = draw_arguments(self.draw, kind, x)
+        join = self.choose(["add", "multiply", "subtract", "maximum"])
+        return {"layers": {"tensor": {"parameter": tensor}, "joined": {join: ["tensor", "input"]}}}
 
     def taking(self, kind: type[Kind], arguments: Data, x: Shape, scope: Data, goal: Any) -> Data:
         """The arguments with one that is a word or a list in scope, where the layer takes it."""
@@ -693,6 +743,13 @@ class _Writer:
         if isinstance(taken, set):
             taken.add(name)
         return str(name)
+
+
+def _may_hold(kind: type[Kind], rank: int) -> bool:
+    """Return True if a network whose input has so many axes after the channels can hold a kind at once."""
+    if kind.many or kind.bare or kind.features_last:
+        return rank > 0 or not kind.features_last
+    return kind in kinds_for((4, *_LONGEST[rank]))
 
 
 def _last(key: Any, loop: Data) -> Any:

@@ -106,6 +106,16 @@ class Events:
         self._saved = time.monotonic()
         self._since = 0
 
+    @property
+    def all_saved(self) -> bool:
+        """True if no step was made since the last checkpoint."""
+        return self._since == 0
+
+    @property
+    def seconds_unsaved(self) -> float:
+        """Seconds since the last checkpoint, or since the start."""
+        return time.monotonic() - self._saved
+
     def _due(self) -> bool:
         if self._steps and self._since >= self._steps:
             return True

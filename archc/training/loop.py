@@ -41,6 +41,9 @@ _LOOK = 0.5
 _DRAW = 30.0
 """Seconds between two drawings of the curves while a run goes on."""
 
+_APART = 200.0
+"""Seconds between two checkpoints for each gigabyte that one takes, so that saving them takes about 2 % of the time."""
+
 _SIGNALS = {Request.INTERRUPT: signal.SIGINT, Request.TERMINATE: signal.SIGTERM}
 
 
@@ -221,11 +224,11 @@ class Loop:
         if self._best() is row:
             with self._counted():
                 state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
-                self.best = snapshot(state) if self.world.first else None
+                self.best = snapshot(state, self.best) if self.world.first else None
         if self.hooks.callback is not None:
             model = self.ema.model if self.ema else self.model
             self.stopped = any(self.world.gathered(self.hooks.callback(row, model) is True))
-        if self._done() or self.epoch % self.recipe.checkpoint_epochs == 0:
+        if self._done() or self._checkpoint_is_due():
             self.save()
         self._report(curves=self._done() or time.monotonic() - self.drawn > _DRAW)
         self.progress.epoch(row, self.recipe.epochs, unreadable[0] | unreadable[1])
@@ -233,9 +236,19 @@ class Loop:
             why = "by the callback" if self.stopped else f"no better epoch in the last {self.recipe.patience}"
             self.progress.note(f"stopped early: {why}")
         request = self.events.at_rest()
-        if request in _SIGNALS and self.epoch % self.recipe.checkpoint_epochs:
+        if request in _SIGNALS and not self.events.all_saved:
             self.save()
         self._stop_if(request)
+
+    def _checkpoint_is_due(self) -> bool:
+        """Return True if a checkpoint is saved after this epoch, the same in every process."""
+        every = self.recipe.checkpoint_epochs
+        if every != "auto":
+            return self.epoch % every == 0
+        moments = [value for state in self.optimizer.state.values() for value in state.values()]
+        stored = [*self.model.parameters(), *self.model.buffers(), *(each for each in moments if torch.is_tensor(each))]
+        size = sum(tensor.numel() * tensor.element_size() for tensor in stored)
+        return bool(self.world.gathered(self.events.seconds_unsaved >= _APART * size / 1e9)[0])
 
     def _done(self) -> bool:
         """Return True after the last epoch, or after as many without a better one as the recipe's patience allows."""

@@ -142,7 +142,10 @@ class Recipe(BaseModel):
     compile: Auto | bool = Field("auto", description="use torch.compile; auto: on a GPU")
     deterministic: bool = Field(False, description="make GPU runs bit-for-bit reproducible (slower)")
     shard: bool = Field(False, description="shard weights and optimizer state across processes (fully_shard)")
-    checkpoint_epochs: Count = Field(1, description="epochs between two checkpoints; the last one is always saved")
+    checkpoint_epochs: Auto | Count = Field(
+        "auto",
+        description="epochs between checkpoints; auto: after each, but at least 200 s apart for each gigabyte",
+    )
     checkpoint_steps: Annotated[int, Field(ge=0)] = Field(
         0, description="optimizer steps between checkpoints within an epoch; 0: none"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ NAVIGATION: dict[str, list[str]] = {
     "Learn": ["tutorial.md"],
     "How-to": [
         "how-to.md",
+        "building-blocks.md",
         "mlp.md",
         "one-dimensional.md",
         "unet.md",
@@ -44,11 +46,13 @@ NAVIGATION: dict[str, list[str]] = {
         "testing.md",
     ],
     "Gallery": ["gallery/"],
-    "Reference": ["language/", "kinds/", "errors/", "commands.md", "api.md", "glossary.md", "changelog.md"],
+    "Reference": ["reference/", "kinds/", "errors/", "commands.md", "api.md", "glossary.md", "changelog.md"],
     "Explanation": ["limitations.md", "architecture.md", "verification.md", "decisions.md"],
     "FAQ": ["faq.md"],
 }
 """The tabs of the site. A folder includes its pages. A document that is not listed is a how-to guide."""
+
+_LINK = re.compile(r"\]\((\w+\.md)\)")
 
 
 def main(folder: Path) -> None:
@@ -87,6 +91,9 @@ def _entry(path: str, pages: dict[str, Page]) -> dict[str, Any]:
         return {"Errors": ["errors/index.md", *groups]}
     if path.endswith("/"):
         inside = [page for page in pages.values() if page.path.startswith(path)]
+        if path == "reference/":  # in the order of its first page, which lists them
+            listed = [path + name for name in _LINK.findall(pages[f"{path}index.md"].text)]
+            inside.sort(key=lambda page: listed.index(page.path) if page.path in listed else -1)
         return {inside[0].title: [inside[0].path, *({page.title: page.path} for page in inside[1:])]}
     return {pages[path].title: path}
 

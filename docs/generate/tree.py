@@ -1,7 +1,7 @@
 """The written documents as pages of the site.
 
-A document links to files of the repository, so that it also reads well there; in the site such a link leads to the
-page that the file has. docs/language.md becomes a page a section.
+A document links to files of the repository, so that it also reads well there. In the site such a link leads to the
+page that the file has.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from .pictures import with_pictures
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-LANGUAGE = "language.md"
-MOVED = {"errors.md": "errors/index.md"}
+MOVED = {"errors.md": "errors/index.md", "language.md": "reference/index.md"}
 """Documents that are the first page of a folder in the site."""
 
 
@@ -32,7 +31,8 @@ _GENERATED = "<!-- generated: the files of archc/ -->"
 
 PLACES = [
     (r"docs/generate", "architecture.md"),
-    (r"docs/errors\.md|archc/problems/pages", "errors/index.md"),
+    (r"docs/errors\.md|archc/problems/pages", MOVED["errors.md"]),
+    (r"docs/language\.md", MOVED["language.md"]),
     (r"docs/(.+)", r"\1"),
     (r"archc/problems/pages/([EW]\d{4})\.md", r"errors/\1.md"),
     (r"archc/kinds(/.*)?", "kinds/index.md"),
@@ -53,13 +53,15 @@ PLACES = [
 def written_pages() -> list[Page]:
     """Every document of docs/, as the site has it."""
     found = []
-    for document in sorted(DOCS.glob("*.md")):
+    for document in sorted(DOCS.rglob("*.md")):
         text = with_pictures(document.read_text("utf-8"))
         if _GENERATED in text:
             text = text.replace(_GENERATED, file_tables())
-        path = MOVED.get(document.name, document.name)
-        pages = _sections(text) if document.name == LANGUAGE else [Page(path, _title(text), text)]
-        found += [page._replace(text=_tidy(page)) for page in pages]
+        if not (text.startswith("---") or re.search(r"(?m)^## ", _FENCE.sub("", text))):
+            text = WIDE + text
+        source = document.relative_to(DOCS).as_posix()
+        path = MOVED.get(source, source)
+        found.append(Page(path, _title(text), _tidy(text, source, path)))
     return found
 
 
@@ -68,59 +70,30 @@ def _title(text: str) -> str:
     return found[1] if found else ""
 
 
-def slug(heading: str) -> str:
-    """A heading's anchor, as code hosts and the site make it."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+def _tidy(text: str, source: str, path: str) -> str:
+    """Links to pages instead of files, titles on blocks that are files, no marks of the tests.
 
-
-def _outside_fences(text: str) -> str:
-    return _FENCE.sub("", text)
-
-
-def _sections(text: str) -> list[Page]:
-    """The language reference: its beginning and one page for each heading of the second level."""
-    first, *others = re.split(r"(?m)^(?=## )", text)
-    pages = [Page("language/index.md", "The spec language", first)]
-    for part in others:
-        title = part.partition("\n")[0].removeprefix("## ").replace("`", "")
-        raised = re.sub(r"(?m)^##(?=#* )", "#", _FENCE.sub(lambda block: block[0].replace("\n#", "\n\0#"), part))
-        raised = raised.replace("\0", "")
-        head = "" if "\n## " in _outside_fences(raised) else WIDE
-        pages.append(Page(f"language/{slug(title)}.md", title, head + raised))
-    return pages
-
-
-def language_anchors() -> dict[str, str]:
-    """Which page of the reference has which anchor."""
-    found = {}
-    for page in _sections((DOCS / LANGUAGE).read_text("utf-8")):
-        for level, heading in re.findall(r"(?m)^(#+) (.*)$", _outside_fences(page.text)):
-            found[slug(heading)] = page.path if level == "#" else f"{page.path}#{slug(heading)}"
-    return found
-
-
-def _tidy(page: Page) -> str:
-    """Links to pages instead of files, titles on blocks that are files, no marks of the tests."""
-    text = _MARK.sub("", page.text)
+    The document `source` of docs/ becomes the page `path`.
+    """
+    text = _MARK.sub("", text)
     text = _EMITTED.sub(r'```python title="emitted from \1"', text)
     text = _TITLED.sub(r'```\1 title="\2"\n', text)
     pieces = []
     end = 0
     for block in _FENCE.finditer(text):
-        pieces += [_linked(text[end : block.start()], page.path), block[0]]
+        pieces += [_linked(text[end : block.start()], source, path), block[0]]
         end = block.end()
-    return "".join([*pieces, _linked(text[end:], page.path)])
+    return "".join([*pieces, _linked(text[end:], source, path)])
 
 
-def _linked(text: str, path: str) -> str:
+def _linked(text: str, source: str, path: str) -> str:
     up = posixpath.relpath(".", posixpath.dirname(path) or ".")
-    own = LANGUAGE if path.startswith("language/") else path
 
     def leads(match: re.Match[str]) -> str:
         file, _, anchor = match["target"].partition("#")
-        if "://" in file or (not file and own != LANGUAGE):
+        if "://" in file or not file:
             return match[0]
-        place = site_place(posixpath.normpath(f"docs/{file or own}"), anchor)
+        place = site_place(posixpath.normpath(posixpath.join("docs", posixpath.dirname(source), file)), anchor)
         return f"]({posixpath.normpath(posixpath.join(up, place))})"
 
     linked = _LINK.sub(leads, text)
@@ -128,9 +101,7 @@ def _linked(text: str, path: str) -> str:
 
 
 def site_place(file: str, anchor: str = "") -> str:
-    """The page, and the anchor on it, of a file of the repository. Raises ValueError where it has none."""
-    if file == f"docs/{LANGUAGE}":
-        return language_anchors()[anchor] if anchor else "language/index.md"
+    """The page, and the anchor on it, of a file of the repository. Raises ValueError if it has none."""
     row = re.fullmatch(r"specs/(\w+)\.yaml", file)
     if row and page_of(row[1]) != row[1]:
         return f"gallery/{page_of(row[1])}.md#family"

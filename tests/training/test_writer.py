@@ -115,6 +115,17 @@ def test_checkpoints_of_every_third_epoch_and_of_the_last(epochs: int, kept: lis
     assert found == kept
 
 
+@pytest.mark.parametrize(("apart", "count"), [(0.0, 2), (1e15, 1)])
+def test_short_epochs_of_a_large_network_share_a_checkpoint(
+    apart: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two newest checkpoints are kept; the last epoch always has one."""
+    monkeypatch.setattr("archc.training.loop._APART", apart)
+    archc.train("small.yaml", **FAST | {"epochs": 4})
+    found = [path.name.split("-")[1].lstrip("0") for path in checkpoints(Path("run/last"))]
+    assert found == ["4", "3"][:count]
+
+
 def test_a_run_with_rare_checkpoints_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal at the end of an epoch without a checkpoint saves it; a process that dies there loses that epoch."""
     options = FAST | {"checkpoint_epochs": 3}
@@ -153,10 +164,10 @@ def test_the_rows_add_up_to_the_time_of_the_run(monkeypatch: pytest.MonkeyPatch)
         time.sleep(0.05)  # a validation that takes long
         close(self, *arguments)
 
-    def copied(state: Any) -> Any:
+    def copied(state: Any, into: Any = None) -> Any:
         if isinstance(state, dict) and "generators" in state:
             time.sleep(0.1)  # a checkpoint that takes long
-        return snapshot(state)
+        return snapshot(state, into)
 
     monkeypatch.setattr(Loop, "run", timed)
     monkeypatch.setattr(Loop, "_close_epoch", closed)
