@@ -94,9 +94,13 @@ def named_file(name: str, folder: Path | None) -> Path | None:
     return folder / name
 
 
+IMAGE = (3, 224, 224)
+"""The shape of the input of PyTorch code, unless another one is given."""
+
+
 def is_foreign(spec: str | Path) -> bool:
-    """Return True for a network to import: PyTorch code, or a file of ONNX, Caffe or Darknet."""
-    return names_code(spec) or Path(spec).suffix.lower() in (".onnx", ".prototxt", ".cfg")
+    """Return True for a network to import: PyTorch code, or a file of ONNX, torch.export, Caffe or Darknet."""
+    return names_code(spec) or Path(spec).suffix.lower() in (".onnx", ".pt2", ".prototxt", ".cfg")
 
 
 def names_code(spec: str | Path) -> bool:

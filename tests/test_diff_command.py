@@ -272,7 +272,7 @@ class Net(nn.Module):
     code, out, err = sh("diff", "one.py", "two.py:Net", "--input", "3x8x8")
     assert (code, err) == (1 if told else 0, "")
     assert told in out
-    assert sh("diff", "one.py", "one.py")[0] == 0  # without an input nothing is run
+    assert sh("diff", "one.py", "one.py")[0] == 0  # on an image of 3×224×224
 
 
 @pytest.mark.parametrize(
@@ -318,11 +318,12 @@ class Heads(nn.Module):
 def test_outputs_by_name_and_by_place() -> None:
     both = archc.diff(Heads(lambda y: {"a": y, "b": [1]}), Heads(lambda y: (y, None)), input=(3, 8, 8))
     assert both.before.figures["outputs"] == {"a": (4, 6, 6)}
-    assert both.after.figures["outputs"] == {"0": (4, 6, 6)}
-    assert both.run is None  # nothing to compare
-    assert both.equal  # as far as layers tell
+    assert both.after.figures["outputs"] == {"output0": (4, 6, 6)}
+    assert both.run is not None
+    assert both.run.same
+    assert not both.equal  # they have other names
     nothing = Heads(lambda _: None)
-    assert run_both(nothing, Heads(lambda _: None), (3, 8, 8)).difference == 0  # type: ignore[union-attr]
+    assert run_both(nothing, Heads(lambda _: None), (3, 8, 8)).difference == 0
 
 
 def test_modules_are_left_as_they_are() -> None:

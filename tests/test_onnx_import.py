@@ -591,7 +591,7 @@ def test_without_onnxruntime_the_reference_implementation_runs(monkeypatch: pyte
     path = save(after_conv(node("Relu", "c")), [W], opset=17)
     monkeypatch.setattr("archc.importing.onnx_run.installed", lambda name: name != "onnxruntime")
     assert f"by onnx {onnx.__version__}" in import_(path).report
-    monkeypatch.setattr("archc.importing.onnx_reader.installed", lambda name: False)
+    monkeypatch.setattr("archc.importing.onnx_file.installed", lambda name: False)
     with pytest.raises(archc.SpecError) as error:
         import_(path)
     assert error.value.problems[0].help == "pip install 'archc-nn[onnx]'"

@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,16 +42,30 @@ def find_class(named: str) -> Found | None:
     return None
 
 
-def construct(found: Found, arguments: dict[str, Any]) -> nn.Module:
-    """Create the network of a class. Raises SpecError (E0704) if it can't take the arguments."""
+def construct(found: Found, arguments: Mapping[str, Any]) -> nn.Module:
+    """Create the network of a class. Raises SpecError (E0704) if it can't take the arguments.
+
+    Arguments for pretrained weights are None unless they are given, so nothing is downloaded.
+    """
     try:
-        model = found.make(**arguments)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = found.make(**plain_arguments(found, arguments))
     except Exception as error:  # the class is the user's code
         what = f"`{found.name}` cannot be created: {type(error).__name__}: {error}"
         raise class_fault(found.shown, what, "give arguments with --set") from None
     if not isinstance(model, nn.Module):
         raise class_fault(found.shown, f"`{found.name}` is not an nn.Module but {type(model).__name__}")
     return model
+
+
+def plain_arguments(found: Found, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor: those given, and None for pretrained weights."""
+    try:
+        known = set(inspect.signature(found.make).parameters)
+    except (TypeError, ValueError):
+        known = set()
+    return {**{name: None for name in ("weights", "weights_backbone") if name in known}, **arguments}
 
 
 def class_fault(file: str, what: str, help: str = "") -> SpecError:

@@ -16,7 +16,7 @@ def random_weights(state: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tens
     """New values for a state dict: weights of variance 2 / fan-in (https://arxiv.org/abs/1502.01852), scales around 1.
 
     The initial weights of many networks can't show a wrong translation. For example, with a standard deviation of 0.01,
-    the last layer of GoogLeNet only sees zeros. Counters stay as they are.
+    the last layer of GoogLeNet only sees zeros. Counters are zero.
     """
     generator = torch.Generator().manual_seed(seed)
     return {key: _values(key, tensor, generator) for key, tensor in state.items()}
@@ -24,7 +24,7 @@ def random_weights(state: Mapping[str, Tensor], seed: int = 0) -> dict[str, Tens
 
 def _values(key: str, tensor: Tensor, generator: torch.Generator) -> Tensor:
     if not tensor.is_floating_point():
-        return tensor.clone()
+        return torch.zeros(tensor.shape, dtype=tensor.dtype)
     name = key.rpartition(".")[2]
     if tensor.ndim >= 2:
         scale = sqrt(2 / max(1, prod(tensor.shape[1:])))

@@ -49,11 +49,17 @@ def _key(body: Body) -> list[tuple[str, str, str]]:
 
 def _align(one: Body, other: Body) -> list[Pair]:
     a, b = one.parts, other.parts
-    names: dict[str, int] = {} if one.numbered or other.numbered else {part.name: i for i, part in enumerate(b)}
+    names: dict[str, int] = {}
+    if not one.numbered and not other.numbered:
+        names = {part.name: i for i, part in enumerate(b) if not part.nameless}
     scores = _Scores(a, b, names)
     pairs = [Pair(i, j) for i, j in _in_order(a, b, scores)]
     taken = {pair.one for pair in pairs}
-    moved = [Pair(i, names[part.name], True) for i, part in enumerate(a) if part.name in names and i not in taken]
+    moved = [
+        Pair(i, names[part.name], True)
+        for i, part in enumerate(a)
+        if part.name in names and not part.nameless and i not in taken
+    ]
     return sorted(pairs + moved)
 
 
@@ -62,9 +68,9 @@ class _Scores:
 
     def __init__(self, a: Sequence[Part], b: Sequence[Part], names: dict[str, int]) -> None:
         self.a, self.b = a, b
-        shared = {part.name for part in a} & names.keys()
-        self.named_a = [part.name if part.name in shared else None for part in a]
-        self.named_b = [part.name if part.name in shared else None for part in b]
+        shared = {part.name for part in a if not part.nameless} & names.keys()
+        self.named_a = [part.name if part.name in shared and not part.nameless else None for part in a]
+        self.named_b = [part.name if part.name in shared and not part.nameless else None for part in b]
         self.digests_a = [part.digest for part in a]
         self.digests_b = [part.digest for part in b]
         self.numbered = not names
@@ -94,7 +100,8 @@ class _Scores:
             same = len(set(one.values) & set(other.values))
             return _ALIKE * (1 + same / (1 + len(one.values)))
         # Another activation at the same place is a change; elsewhere only the name shows that it is the same part.
-        return _ALIKE / 4 if self.numbered and _sort(one) == _sort(other) else 0.0
+        unnamed = self.numbered or (one.nameless and other.nameless)
+        return _ALIKE / 4 if unnamed and _sort(one) == _sort(other) else 0.0
 
     def bodies(self, one: Body, other: Body) -> float:
         """The score of two bodies, based on their layers."""

@@ -42,8 +42,10 @@ class Change:
 
     @property
     def renamed(self) -> bool:
-        """Return True if the part has another name; numbers are positions, not names."""
+        """Return True if the part has another name; positions and names of functions are not names."""
         if self.one is None or self.other is None:
+            return False
+        if self.one.nameless or self.other.nameless:
             return False
         return self.one.name != self.other.name and not (self.one.name.isdigit() and self.other.name.isdigit())
 

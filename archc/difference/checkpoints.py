@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,20 +79,22 @@ class StateDifference:
         }
 
 
-def state_difference(one: Body, other: Body, matches: Sequence[Match]) -> StateDifference:
-    """Compare the state dicts of two networks, given the layers that correspond."""
-    before, after = _state(one), _state(other)
+def state_difference(
+    before: Mapping[str, Shape], after: Mapping[str, Shape], renamed: Iterable[tuple[str, str]]
+) -> StateDifference:
+    """Compare the state dicts of two networks by their shapes, given the layers that correspond."""
     return StateDifference(
-        before,
-        after,
+        dict(before),
+        dict(after),
         tuple(key for key in after if key not in before),
         tuple(key for key in before if key not in after),
         tuple(key for key in before if key in after and before[key] != after[key]),
-        dict(_renamed(matches)),
+        dict(renamed),
     )
 
 
-def _state(body: Body) -> dict[str, Shape]:
+def state_of(body: Body) -> dict[str, Shape]:
+    """The shapes of the state dict of a tree, by their keys."""
     layers = (layer for part in body.parts for layer in leaves(part.name, part))
     return {_key(path, name): tensor.shape for path, part in layers for name, tensor in part.tensors.items()}
 
@@ -101,12 +103,17 @@ def _key(path: str, name: str) -> str:
     return f"{path}.{name}" if name else path  # a parameter of a module that also has children
 
 
-def _renamed(matches: Sequence[Match]) -> Iterable[tuple[str, str]]:
-    for before, after, one, other in matches:
-        if before != after:
-            for name in one.tensors:
-                if name in other.tensors:
-                    yield _key(before, name), _key(after, name)
+def renamed_keys(
+    matches: Iterable[Match], before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """The keys of layers that are the same under another name; `before` and `after` lead from the trees to the keys."""
+    for path, other_path, one, other in matches:
+        for name in one.tensors:
+            if name in other.tensors:
+                keys = _key(path, name), _key(other_path, name)
+                old, new = before.get(keys[0], keys[0]), after.get(keys[1], keys[1])
+                if old != new:
+                    yield old, new
 
 
 def together(keys: Iterable[str], all_keys: Iterable[str]) -> list[tuple[str, int]]:

@@ -128,7 +128,8 @@ class _Comparer:
     ) -> Change | None:
         a, b = one.parts[pair.one], other.parts[pair.other]
         paths = before + a.name, after + b.name
-        change = Change(*paths, a, b, _arguments(a, b), wiring.reads(pair), pair.moved and wiring.known)
+        moved = pair.moved and wiring.known and one.ordered and other.ordered
+        change = Change(*paths, a, b, _arguments(a, b), wiring.reads(pair), moved)
         if a.body is not None and b.body is not None:
             self.below(a, b, paths, found, reported, wiring.inputs(pair))
         elif change.replaced:

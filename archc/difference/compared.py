@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archc.architecture import Architecture
+from archc.difference.checkpoints import Shape, state_of
 from archc.difference.tree import Body, network_body
 from archc.presentation import Summary
 
@@ -28,16 +29,23 @@ class LayerFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compared:
-    """One operand: the user's label, its name, its tree, its totals, and its source."""
+    """One operand: the user's label, its name, its tree, its totals, and its source.
+
+    `state` has the shapes of its state dict by key, and `keys` the key of a tensor of the tree if the state dict has
+    another one. `untraced` are the reasons why it is unknown what a module computes; its tree then has no wiring.
+    """
 
     label: str
     name: str
     body: Body
     figures: Figures
     layers: Mapping[str, LayerFigures]
+    state: Mapping[str, Shape]
+    keys: Mapping[str, str] = field(default_factory=dict)
     architecture: Architecture | None = None
     summary: Summary | None = None
     model: nn.Module | None = None
+    untraced: tuple[str, ...] = ()
 
 
 def compared_architecture(label: str, architecture: Architecture) -> Compared:
@@ -47,13 +55,23 @@ def compared_architecture(label: str, architecture: Architecture) -> Compared:
         row.path: LayerFigures(row.output, row.parameters, row.macs, row.receptive_field) for row in summary.layers
     }
     body = network_body(architecture.network)
-    return Compared(label, architecture.name, body, _figures(summary), layers, architecture, summary)
+    return Compared(
+        label=label,
+        name=architecture.name,
+        body=body,
+        figures=_figures(summary),
+        layers=layers,
+        state=state_of(body),
+        architecture=architecture,
+        summary=summary,
+    )
 
 
 def _figures(summary: Summary) -> Figures:
     return {
         "parameters": summary.parameters,
         "training_parameters": summary.training_parameters,
+        "unused_parameters": 0,
         "macs": summary.macs,
         "receptive_field": _receptive_field(summary),
         "input": summary.input,

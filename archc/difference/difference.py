@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archc.architecture import Architecture
 from archc.difference.alike import Likeness
 from archc.difference.change import ArgumentChange, Change
-from archc.difference.checkpoints import StateDifference, state_difference
+from archc.difference.checkpoints import StateDifference, renamed_keys, state_difference
 from archc.difference.compare import Comparison, Section, compare
 from archc.difference.compared import Compared, LayerFigures
 from archc.difference.formula import Formula, formula
@@ -114,7 +113,8 @@ class Difference:
     @cached_property
     def state(self) -> StateDifference:
         """Whether checkpoints of the first load into the second."""
-        return state_difference(self.before.body, self.after.body, self.comparison.matches)
+        renamed = renamed_keys(self.comparison.matches, self.before.keys, self.after.keys)
+        return state_difference(self.before.state, self.after.state, renamed)
 
     @cached_property
     def formula(self) -> Formula | None:
@@ -145,7 +145,10 @@ class Difference:
 
     @property
     def equal(self) -> bool:
-        """True if both have the same layers, wiring, arguments, input size and initial weights."""
+        """True if both have the same layers, wiring, arguments, input size and initial weights.
+
+        With a module, their outputs have to be equal as well; initial weights are not compared.
+        """
         if self.settings or self.sections or self.input or self.initialization or not self.state.loads:
             return False
         return self.run is None or self.run.same
@@ -153,14 +156,11 @@ class Difference:
     @cached_property
     def run(self) -> Run | None:
         """The difference of the outputs on one image, if one operand is a module whose weights fit the other."""
-        model, other = (self.after, self.before) if self.after.model is not None else (self.before, self.after)
-        if model.model is None or not self.state.loads or self.size is None:
+        if (self.before.model is None and self.after.model is None) or not self.state.loads or self.size is None:
             return None
-        from archc.difference.modules import run_both
+        from archc.difference.modules import run_both, to_run
 
-        copy = deepcopy(other.model) if other.architecture is None else other.architecture.build()
-        assert copy is not None
-        return run_both(copy, model.model, self.size)
+        return run_both(to_run(self.before), to_run(self.after), self.size)
 
     def layers(self) -> Iterator[LayerDifference]:
         """Every layer that is missing in one network, or whose output or costs differ."""
@@ -191,8 +191,8 @@ class Difference:
         names = list(dict.fromkeys(name for side in sides for name in side.figures))
         return {
             "equal": self.equal,
-            "before": {"source": self.before.label, "name": self.before.name},
-            "after": {"source": self.after.label, "name": self.after.name},
+            "before": _side_dict(self.before),
+            "after": _side_dict(self.after),
             "arguments": [_setting_dict(setting) for setting in self.settings],
             "sections": [_section_dict(section) for section in self.sections],
             "layers": [_layer_dict(layer) for layer in self.layers()],
@@ -216,6 +216,10 @@ def _data(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _data(part) for name, part in value.items()}
     return None if value is ABSENT else value
+
+
+def _side_dict(side: Compared) -> dict[str, Any]:
+    return {"source": side.label, "name": side.name, "untraced": list(side.untraced)}
 
 
 def _setting_dict(setting: Setting) -> dict[str, Any]:

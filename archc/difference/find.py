@@ -8,7 +8,7 @@ from typing import Any
 from archc.architecture import Architecture, load_revision, open_network
 from archc.difference.compared import Compared, compared_architecture
 from archc.difference.difference import Difference, Size
-from archc.library import names_code
+from archc.library import IMAGE, names_code
 from archc.revisions import is_revision
 
 
@@ -18,14 +18,14 @@ def diff(before: Any, after: Any, input: Size | None = None) -> Difference:
     Each one is an Architecture, a spec (a path or a bundled name), a Git revision of a spec (`HEAD~1:specs/x.yaml`), a
     file that archc imports, an nn.Module, or a class in a Python file or module (`file.py`, `file.py:Class`,
     `module:Class`), which archc runs.
-    `input` is the (channels, height, width) at which to compare both (default: the input of the specs). Modules run on
-    an image of this size. torch is only imported for modules.
+    `input` is the (channels, height, width) at which to compare both (default: the input of the specs, or 3×224×224 for
+    two modules). Modules run on an image of this size. torch is only imported for modules.
 
     Raises SpecError: the errors of a spec, E0101 if something does not exist, E0704 if a class can't be used.
     """
     found = [_found(network, input) for network in (before, after)]
     sizes = [network.input for _, network in found if isinstance(network, Architecture)]
-    size = input or (sizes[0] if sizes else None)
+    size = input or (sizes[0] if sizes else IMAGE)
     one, other = (_compared(label, network, size) for label, network in found)
     return Difference(one, other, size)
 
@@ -47,7 +47,7 @@ def _found(network: Any, input: Size | None) -> tuple[str, Any]:
     return type(network).__name__, network
 
 
-def _compared(label: str, network: Any, size: Size | None) -> Compared:
+def _compared(label: str, network: Any, size: Size) -> Compared:
     if isinstance(network, Architecture):
         return compared_architecture(label, network)
     from archc.difference.modules import compared_module

@@ -16,10 +16,12 @@ _MARKS: Final = {"+": "+", "-": "-", "~": "!"}
 def difference_markdown(difference: Difference) -> str:
     """The report as Markdown: a heading, the totals as a table, and the changes and keys in expandable sections."""
     before, after = (markdown(side.label) for side in (difference.before, difference.after))
+    untraced = [markdown(f"{_capital(line)}.") for line in report.untraced(difference)]
     if difference.equal:
-        return f"### {before} → {after}\n\nStructurally equal; checkpoints load."
+        how = "Equal by their modules and outputs" if untraced else "Structurally equal"
+        return "\n\n".join([f"### {before} → {after}", f"{how}; checkpoints load.", *untraced])
     verdict, keys = report.state(difference.state)
-    parts = [f"### {before} → {after}", _table(list(report.figures(difference)), right=True)]
+    parts = [f"### {before} → {after}", *untraced, _table(list(report.figures(difference)), right=True)]
     parts.append(f"Checkpoints {verdict}.")
     if run := report.run(difference):
         parts.append(f"{run[0].upper()}{run[1:]}.")

@@ -1,159 +1,103 @@
-"""An nn.Module as a tree of parts, and the comparison of two networks by running them."""
+"""An nn.Module as one side of a comparison, and the outputs of two networks with the same random weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from archc.build.classes import class_fault
-from archc.build.recognize import kind_of
-from archc.difference.compared import Compared, LayerFigures
-from archc.difference.tree import Argument, Body, Part
-from archc.kinds import Shape, Stored
+from archc.architecture import loads
+from archc.build.random_weights import random_weights
+from archc.difference.compared import Compared, compared_architecture
+from archc.difference.observed import observed_module, tensors
+from archc.difference.tree import network_body
+from archc.importing import import_
+from archc.problems import Problem, SpecError
 
 Size = tuple[int, ...]
 
 _TOLERANCE = 1e-5
-"""Outputs are equal if they differ by at most this fraction of the largest one, because sums may be in another
-order."""
+"""Outputs that differ by no more than this share of the largest are equal: sums were taken in another order."""
+
+_NOT_TRACED = {"E0801", "E0802", "E0803"}
+"""The importer's reasons for not knowing what a module computes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The largest difference of two networks with the same weights on one image, relative to the largest output."""
+    """Two networks with the same random weights on one image.
 
-    difference: float
+    `difference` is the largest one, as a share of the largest output; None if the `shapes` of the outputs differ.
+    """
+
+    difference: float | None
+    shapes: tuple[tuple[Size, ...], tuple[Size, ...]]
 
     @property
     def same(self) -> bool:
-        """Return True if both compute the same, except for rounding."""
-        return self.difference <= _TOLERANCE
+        """Whether they compute the same, but for rounding."""
+        return self.difference is not None and self.difference <= _TOLERANCE
 
 
-def compared_module(label: str, model: nn.Module, input: Size | None) -> Compared:
-    """Run a module once on an image of the given size to get its shapes.
+def compared_module(label: str, model: nn.Module, input: Size) -> Compared:
+    """A module as the importer finds it: its layers, its functions, and how `forward` connects them.
 
-    Raises SpecError (E0704) if it doesn't run.
+    If the importer can't say all that the module computes, it is compared by its modules and its outputs, and
+    `untraced` says why. Raises SpecError (E0704) if it doesn't run on such an image.
     """
-    seen = _Seen() if input is None else _run(label, model, input)
-    layers: dict[str, LayerFigures] = {}
-    body = _body(model, "", seen, layers)
-    trained = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    figures: dict[str, Any] = {"parameters": sum(trained.values()), "training_parameters": sum(trained.values())}
-    if input is not None:
-        leaves = {path for path, module in model.named_modules() if not list(module.children())}
-        idle = leaves - seen.shapes.keys()  # heads that only exist in training
-        figures["parameters"] = sum(size for name, size in trained.items() if name.rpartition(".")[0] not in idle)
-        figures["macs"] = sum(layer.macs or 0 for layer in layers.values())
-        figures["outputs"] = seen.outputs
-    return Compared(label, type(model).__name__, body, figures, layers, model=model)
-
-
-# Shapes
-
-
-@dataclass(slots=True)
-class _Seen:
-    """Input and output shapes of the modules that ran, by path, and the shapes of the outputs."""
-
-    shapes: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
-    outputs: dict[str, Shape] = field(default_factory=dict)
-
-
-@torch.no_grad()
-def _run(label: str, model: nn.Module, input: Size) -> _Seen:
-    seen = _Seen()
-
-    def keep(path: str) -> Any:
-        def hook(_module: nn.Module, inputs: Any, output: Any) -> None:
-            x = next((value for value in inputs if isinstance(value, Tensor)), None)
-            y = next(iter(_tensors(output).values()), None)
-            if x is not None and y is not None:
-                seen.shapes[path] = tuple(x.shape[1:]), tuple(y.shape[1:])
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(path)) for path, module in model.named_modules() if path]
-    training = model.training
     try:
-        seen.outputs = {name: tuple(y.shape[1:]) for name, y in _tensors(model.eval()(torch.zeros(1, *input))).items()}
-    except Exception as error:  # the class is the user's code
-        size = "×".join(map(str, input))
-        what = f"{type(model).__name__} does not run on an image of {size}: {type(error).__name__}: {error}"
-        raise class_fault(label, what) from None
-    finally:
-        model.train(training)
-        for handle in handles:
-            handle.remove()
-    return seen
+        imported = import_(model, input)
+    except SpecError as error:
+        if not {problem.code for problem in error.problems} <= _NOT_TRACED:
+            raise
+        return observed_module(label, model, input, tuple(map(_reason, error.problems)))
+    found = compared_architecture(label, loads(imported.text))
+    state = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
+    used = set(imported.keys.values())
+    unused = sum(value.numel() for name, value in model.named_parameters() if name not in used)
+    figures = {name: value for name, value in found.figures.items() if name != "input"}
+    return Compared(
+        label=label,
+        name=type(model).__name__,
+        body=network_body(imported.network, imported=True),
+        figures={**figures, "unused_parameters": unused},
+        layers=found.layers,
+        state=state,
+        keys=imported.keys,
+        summary=found.summary,
+        model=model,
+    )
 
 
-def _tensors(result: Any) -> dict[str, Tensor]:
-    """The outputs of a module by name; an only or first output is called `output`."""
-    if isinstance(result, Tensor):
-        return {"output": result}
-    if isinstance(result, tuple | list):
-        result = dict(enumerate(result))
-    named = result.items() if isinstance(result, dict) else ()
-    return {str(name): value for name, value in named if isinstance(value, Tensor)}
-
-
-# Parts
-
-
-def _body(module: nn.Module, path: str, seen: _Seen, layers: dict[str, LayerFigures]) -> Body:
-    parts = [_part(child, name, f"{path}{name}", seen, layers) for name, child in module.named_children()]
-    for name, value in module.named_parameters(recurse=False):
-        parts.append(Part(name, "parameter", None, None, {}, None, (), (), tensors={"": Stored(tuple(value.shape))}))
-        layers[f"{path}{name}"] = LayerFigures(None, parts[-1].parameters, None, None)
-    numbered = all(part.name.isdigit() for part in parts)
-    nameless = not path or isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
-    return Body(tuple(parts), None, numbered=numbered, name="" if nameless else type(module).__name__)
-
-
-def _part(module: nn.Module, name: str, path: str, seen: _Seen, layers: dict[str, LayerFigures]) -> Part:
-    x, y = seen.shapes.get(path, ((), ()))
-    kind = kind_of(module)
-    made = Part(name, type(module).__name__, None, None, {}, None, x, y)
-    if kind is None and list(module.children()):
-        return replace(made, body=_body(module, f"{path}.", seen, layers))
-    trained = dict(module.named_parameters())
-    state = module.state_dict()
-    tensors = {
-        key: Stored(tuple(tensor.shape), key in trained, not tensor.is_floating_point())
-        for key, tensor in state.items()
-    }
-    if kind is None:
-        values = {"": module.extra_repr()} if module.extra_repr() else {}
-    else:
-        made = replace(made, kind=kind.kind, layer=kind)
-        values = kind.settled((x,))
-    arguments = {key: Argument(value, value) for key, value in values.items()}
-    made = replace(made, arguments=arguments, tensors=tensors)
-    macs = kind.macs((x,), y) if kind is not None and x and y else None
-    layers[path] = LayerFigures(y or None, made.parameters, macs, None)
-    return made
-
-
-# Running
+def _reason(problem: Problem) -> str:
+    return problem.message + (f" ({problem.note})" if problem.note else "")
 
 
 @torch.no_grad()
-def run_both(copy: nn.Module, model: nn.Module, input: Size) -> Run | None:
-    """Compare the outputs of both on one image; `copy` takes over the weights of the model.
+def run_both(one: nn.Module, other: nn.Module, input: Size) -> Run:
+    """The outputs of two networks with the same keys on one image, with random weights, which both take over.
 
-    None if their outputs have different names or shapes.
+    Weights are random because initial ones can hide a difference: a scale that starts at 0 hides a whole branch.
     """
-    copy.load_state_dict(model.state_dict())
+    state = random_weights(other.state_dict())
     image = torch.rand(1, *input, generator=torch.Generator().manual_seed(0))
-    training = model.training
-    one, other = (_tensors(each.eval()(image)) for each in (copy, model))
-    model.train(training)
-    if {name: y.shape for name, y in one.items()} != {name: y.shape for name, y in other.items()}:
-        return None
-    largest = max((float(y.abs().max()) for y in other.values()), default=0.0)
-    apart = max((float((one[name] - y).abs().max()) for name, y in other.items()), default=0.0)
-    return Run(apart / largest if largest else apart)
+    outputs = []
+    for model in (one, other):
+        model.load_state_dict(state)
+        outputs.append(list(tensors(model.eval()(image.clone())).values()))
+    before, after = (tuple(tuple(y.shape[1:]) for y in each) for each in outputs)
+    if before != after:
+        return Run(None, (before, after))
+    largest = max((float(y.abs().max()) for y in outputs[1]), default=0.0)
+    apart = max((float((x - y).abs().max()) for x, y in zip(*outputs, strict=True)), default=0.0)
+    return Run(apart / largest if largest else apart, (before, after))
+
+
+def to_run(side: Compared) -> nn.Module:
+    """A module of one side that may be changed."""
+    if side.architecture is not None:
+        return side.architecture.build()
+    assert side.model is not None
+    return deepcopy(side.model)

@@ -36,7 +36,18 @@ def verdict(difference: Difference) -> str:
     if not difference.equal:
         return f"{title}: different"
     layers, parameters = difference.before.body.layers, difference.before.figures["parameters"]
-    return f"{title}: structurally equal: {counted(layers, 'layer')}, {parameters:,} parameters"
+    how = "equal by their modules and outputs" if untraced(difference) else "structurally equal"
+    return f"{title}: {how}: {counted(layers, 'layer')}, {parameters:,} parameters"
+
+
+def untraced(difference: Difference) -> list[str]:
+    """For each module that archc could not trace, what was compared instead, and why."""
+    return [
+        f"the wiring of {printable(side.label)} is not known, so its modules and outputs are compared: "
+        + "; ".join(map(printable, side.untraced))
+        for side in (difference.before, difference.after)
+        if side.untraced
+    ]
 
 
 # Parameters
@@ -221,6 +232,7 @@ def _outputs(outputs: dict[str, tuple[int, ...]]) -> str:
 _TOTALS: Final[tuple[tuple[str, str, Callable[[Any], str]], ...]] = (
     ("parameters", "parameters", _grouped),
     ("  in training", "training_parameters", _grouped),
+    ("  never used", "unused_parameters", _grouped),
     ("multiply-adds", "macs", engineering),
     ("receptive field", "receptive_field", extent),
     ("output", "outputs", _outputs),
@@ -278,8 +290,11 @@ def run(difference: Difference) -> str:
     if difference.run is None:
         return ""
     if difference.run.same:
-        return "outputs are the same for an image, with the same weights"
-    return f"outputs differ by {difference.run.difference:.1%} for an image, with the same weights"
+        return "outputs are the same for an image, with the same random weights"
+    if difference.run.difference is None:
+        before, after = (", ".join(map(form, shapes)) or "none" for shapes in difference.run.shapes)
+        return f"outputs have other shapes for an image: {before} → {after}"
+    return f"outputs differ by {difference.run.difference:.1%} for an image, with the same random weights"
 
 
 # Checkpoints

@@ -24,8 +24,9 @@ def difference_text(difference: Difference, width: int | None = None) -> str:
         return "\n".join([hanging("", heading, width), *(f"  {line}" for line in lines)])
 
     parts = [report.verdict(difference)]
+    parts += [hanging("", line, width) for line in report.untraced(difference)]
     if difference.equal:
-        return parts[0]
+        return "\n\n".join(parts)
     settings = report.settings(difference)
     if settings:
         parts.append(part("settings", settings, _MOST_ROWS))

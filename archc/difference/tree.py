@@ -32,6 +32,9 @@ class _Left(NamedTuple):
 
 LEFT_OUT = _Left()
 
+HIDDEN = frozenset({"inplace", "init"})
+"""Arguments that don't change what a layer computes: they are not compared with a class."""
+
 
 class Argument(NamedTuple):
     """The value of an argument and its form in the spec: a value, a Formula, or LEFT_OUT."""
@@ -51,7 +54,8 @@ class Part:
 
     `kind` is the layer type or the block's name. `layer` is None for a body, and for a module of an unknown type.
     `inputs` are the tensors of the body that it reads, None if the wiring is unknown. `x` and `y` are its input and
-    output shape, () if unknown.
+    output shape, () if unknown. The name of a `nameless` part says nothing: it has no weights, and it comes from a
+    class, which may call a function instead.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Part:
     y: Shape
     auxiliary: bool = False
     tensors: dict[str, Stored] = field(default_factory=dict)
+    nameless: bool = False
 
     @property
     def layers(self) -> int:
@@ -116,7 +121,8 @@ class Body:
     """Parts in order, and which of their tensors are the results.
 
     `numbered` means that the names are positions. `name` is the name of its block or class, or empty; `block` is the
-    spec's block. `scope` are the names whose values the report shows elsewhere: arguments, and the input channels.
+    spec's block. `scope` are the names whose values the report shows elsewhere: arguments, and the input channels. The
+    parts are `ordered` if a person chose their order, not the importer.
     """
 
     def __init__(
@@ -128,6 +134,7 @@ class Body:
         name: str = "",
         block: Block | None = None,
         scope: frozenset[str] = frozenset(),
+        ordered: bool = True,
     ) -> None:
         self.parts = parts
         self.results = results
@@ -135,6 +142,7 @@ class Body:
         self.name = name
         self.block = block
         self.scope = scope
+        self.ordered = ordered
 
     @cached_property
     def layers(self) -> int:
@@ -147,9 +155,16 @@ class Body:
         return sum(part.parameters for part in self.parts)
 
     @cached_property
+    def weights(self) -> bool:
+        """True if one of its layers has tensors."""
+        return any(part.tensors or (part.body is not None and part.body.weights) for part in self.parts)
+
+    @cached_property
     def digest(self) -> int:
         """A hash that bodies of the same structure share."""
-        parts = tuple((None if self.numbered else part.name, part.digest, part.inputs) for part in self.parts)
+        parts = tuple(
+            (None if self.numbered or part.nameless else part.name, part.digest, part.inputs) for part in self.parts
+        )
         return hash((parts, None if self.results is None else tuple(self.results.items())))
 
     @cached_property
@@ -177,13 +192,18 @@ class Body:
         return found
 
 
-def network_body(network: Network) -> Body:
-    """Build the tree of a checked network; equal instances of a block share their bodies."""
-    return _Reader().body(network.graph, frozenset(network.declared) | {"in_channels"})
+def network_body(network: Network, *, imported: bool = False) -> Body:
+    """Build the tree of a checked network; equal instances of a block share their bodies.
+
+    For an `imported` network it has values only, because the importer chose the arguments of its blocks and the names
+    of its functions.
+    """
+    return _Reader(imported).body(network.graph, frozenset(network.declared) | {"in_channels"})
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, imported: bool) -> None:
+        self.imported = imported
         self.known: dict[int, Body] = {}
 
     def body(self, graph: Graph, scope: frozenset[str]) -> Body:
@@ -198,8 +218,9 @@ class _Reader:
             graph.results,
             numbered=graph.form == "list",
             name=block.name if block else "",
-            block=block,
+            block=None if self.imported else block,
             scope=scope,
+            ordered=not self.imported,
         )
 
     def part(self, node: Node, scope: frozenset[str]) -> Part:
@@ -213,13 +234,17 @@ class _Reader:
                 values, tensors = element.settled(node.in_shapes), element.tensors(node.in_shapes)
             case Instance():
                 body = self.body(element.graph, frozenset(element.arguments))
-                values = {name: element.arguments[name] for name in element.block.parameters}
+                given = () if self.imported else element.block.parameters
+                values = {name: element.arguments[name] for name in given}
             case Graph():
                 body = self.body(element, scope)
-        arguments = {
-            name: Argument(value, as_written(written[name], value, scope) if name in written else LEFT_OUT)
-            for name, value in values.items()
-        }
+        if self.imported:
+            arguments = {name: Argument(value, value) for name, value in values.items() if name not in HIDDEN}
+        else:
+            arguments = {
+                name: Argument(value, as_written(written[name], value, scope) if name in written else LEFT_OUT)
+                for name, value in values.items()
+            }
         return Part(
             name=node.name,
             kind=kind_name(node),
@@ -231,6 +256,7 @@ class _Reader:
             y=next(iter(node.shapes.values())),
             auxiliary=node.auxiliary,
             tensors=tensors,
+            nameless=self.imported and not (tensors or (body is not None and body.weights)),
         )
 
 

@@ -111,14 +111,14 @@ def _exported(network: Network, model: nn.Module, axes: Axes, path: Path) -> For
             shapes = (marks,) if _takes_any_number(model) else marks
             sample = tuple(map(torch.zeros, axes.sample))
             program = torch.export.export(model, sample, dynamic_shapes=shapes, strict=False)
+            blocks = (Body, nn.Sequential)
+            titles = {at: each._get_name() for at, each in model.named_modules() if isinstance(each, blocks)}
             if path.suffix.lower() == ".pt2":
                 from archc.exporting.pt2 import Pt2
 
-                return Pt2(program, names)
+                return Pt2(program, names, titles)
             from archc.exporting.onnx_file import OnnxFile
 
-            blocks = (Body, nn.Sequential)
-            titles = {at: each._get_name() for at, each in model.named_modules() if isinstance(each, blocks)}
             return OnnxFile(program, dict(zip(network.inputs, axes.positions, strict=True)), names, titles)
     except MemoryError:
         raise

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archc.importing.flat import SOFTMAX, Flat, invalid, read_source_text
+from archc.importing.flat import LOWEST, SOFTMAX, Flat, invalid, read_source_text
 from archc.importing.graph import Scope, SourceGraph, Value
 from archc.importing.segments import grouped
 from archc.kinds import Shape
@@ -286,7 +286,7 @@ class _Reader:
             arguments["ceil_mode"] = True  # one position more behind the map, if the windows reach it
         elif odd or before > size // 2:
             sides = (before, padding - before, before, padding - before)
-            x = self.flat.add("pad", [x], {"padding": sides, "value": _LOWEST}, line=section.line)
+            x = self.flat.add("pad", [x], {"padding": sides, "value": LOWEST}, line=section.line)
             arguments["padding"] = 0
         return self.flat.add("max_pool2d", [x], arguments, name=self.numbered("pool"), line=section.line)
 
@@ -336,10 +336,6 @@ class _Reader:
             self.flat.refuse("[shortcut]", section.line, "of two different shapes")
             return None
         return self.activate(section, self.flat.add("add", [*values, x], line=section.line), "linear")
-
-
-_LOWEST = -3.4028234663852886e38
-"""The smallest float32: a maximum never takes it."""
 
 
 class _Reference:

@@ -30,6 +30,9 @@ from archc.problems import Mark, Problem, Source, SpecError
 SOFTMAX = "The softmax at the end was removed: the outputs are its inputs, as PyTorch's losses expect them."
 """The note of every reader that meets one."""
 
+LOWEST = -3.4028234663852886e38
+"""The smallest float32: a maximum never takes it."""
+
 
 def read_bounded(path: Path, most: int, code: str, bound: str) -> bytes:
     """The bytes of a network's file. Raises SpecError: E0101 if it can't be read, `code` if it has more than `most`.

@@ -49,8 +49,20 @@ Translation = Callable[["_Arguments", Any], Meant]
 
 def translate(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> Meant:
     """The layer that a call of a torch function or method is; None if archc has no word for it."""
+    if isinstance(function, torch._ops.OpOverload):
+        kwargs = {**dict(zip((each.name for each in function._schema.arguments), args, strict=False)), **kwargs}
+        function = _function_of(function._schema.name.partition("::")[2])
     translation = _table().get(function)
     return None if translation is None else translation(_Arguments(function, args, kwargs), result)
+
+
+@cache
+def _function_of(operator: str) -> Any:
+    """The function or method with the name of an operator that archc has a word for."""
+    found = (getattr(space, operator, None) for space in (F, torch, Tensor))
+    return next((function for function in found if function in _table()), None) or (
+        _function_of(operator.removesuffix("_")) if operator.endswith("_") else None  # in place
+    )
 
 
 class _Arguments(dict[str, Any]):
@@ -102,6 +114,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return value[0] if len(value) == 1 else tuple(value)
     return value
+
+
+def _hardtanh(given: Any, result: Any) -> Said | None:
+    """ReLU6, which is what PyTorch's own is to torch.export."""
+    bounds = given.at(1, "min_val", -1), given.at(2, "max_val", 1)
+    return Said("relu6", {}, (given.args[0],)) if bounds == (0, 6) else None
 
 
 def _softmax(given: Any, result: Any) -> Said | None:
@@ -358,6 +376,7 @@ def _table() -> dict[Any, Translation]:
 
     add(_activation("relu"), F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
     add(_activation("relu6"), F.relu6)
+    add(_hardtanh, F.hardtanh)
     add(_activation("leaky_relu", "negative_slope"), F.leaky_relu, F.leaky_relu_)
     add(_activation("elu", "alpha"), F.elu, F.elu_)
     add(_activation("selu"), F.selu, F.selu_, torch.selu)

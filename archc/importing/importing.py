@@ -14,6 +14,7 @@ from archc.importing.darknet import read_darknet
 from archc.importing.graph import SourceGraph
 from archc.importing.modules import read_class, read_module
 from archc.importing.onnx_reader import read_onnx
+from archc.importing.pt2 import read_pt2
 from archc.importing.verify import verify
 from archc.kinds import Shape
 from archc.problems import Problem, SpecError
@@ -22,8 +23,9 @@ _READERS: Mapping[str, Callable[[Path, str | None, Shape | None], SourceGraph]] 
     ".cfg": read_darknet,
     ".onnx": read_onnx,
     ".prototxt": read_caffe,
+    ".pt2": read_pt2,
 }
-"""The readers of files by their suffixes. Nothing in these files is executed."""
+"""The readers of files by their suffixes. Nothing in these files is executed, but torch.export.load reads a .pt2."""
 
 
 def import_(
@@ -37,10 +39,10 @@ def import_(
     """Import a network that exists as code or as a file of another program, and return its spec.
 
     `source` is an nn.Module, a class or function that makes one (`file.py:Class`, `torchvision.models:resnet18`),
-    which archc runs, or a file: .onnx, Caffe's .prototxt or Darknet's .cfg. `input` is the shape of one input without
-    the batch (default: the file's own, and 3×224×224 for a module), `settings` are arguments for the constructor. The
-    result has the spec as `text`, and the source's weights under the spec's keys as `weights`, unless they are not
-    wanted.
+    which archc runs, or a file: .onnx, .pt2, Caffe's .prototxt or Darknet's .cfg. `input` is the shape of one input
+    without the batch (default: the file's own, and 3×224×224 for a module), `settings` are arguments for the
+    constructor. The result has the spec as `text`, and the source's weights under the spec's keys as `weights`, unless
+    they are not wanted.
 
     Raises SpecError: E0801 lists the operations that archc has no layer type for, E0802 is for a network that doesn't
     run on such an input, and E0803 for a spec that doesn't compute the same. E0704 is for a class that can't be used,

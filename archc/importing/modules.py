@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,14 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archc.build.classes import Found, class_fault, construct, find_class
+from archc.build.classes import Found, class_fault, construct, find_class, plain_arguments
 from archc.importing.graph import Run, SourceGraph
 from archc.importing.record import Constructed, record, title_of
 from archc.kinds import Shape
 from archc.language.names import as_class_name
-
-_IMAGE = (3, 224, 224)
-"""The input of a module if nobody says which."""
+from archc.library import IMAGE
 
 
 def read_class(
@@ -32,11 +29,10 @@ def read_class(
     if found is None:
         raise class_fault(source, f"`{source}` is not a class", "write file.py:Class or module:Class")
     constructed = Constructed()
-    with warnings.catch_warnings(), constructed.watch():
-        warnings.simplefilter("ignore")
+    with constructed.watch():
         model = _without_values(found, settings) if not weights else None
         if model is None:
-            model = construct(found, _plain(found, settings))
+            model = construct(found, settings)
     title = name or (found.name if found.name[:1].isupper() else type(model).__name__)
     return _graph(model, input, title, constructed, f"Imported from {source}", weights)
 
@@ -55,7 +51,7 @@ def _graph(
     origin: str,
     weights: bool = True,
 ) -> SourceGraph:
-    graph = record(model, input or _IMAGE, as_class_name(name), constructed.of(model))
+    graph = record(model, input or IMAGE, as_class_name(name), constructed.of(model))
     state = model.state_dict() if weights else {}
     version = f"PyTorch {torch.__version__.partition('+')[0]}"
     return SourceGraph(
@@ -91,20 +87,12 @@ def _runner(model: nn.Module) -> Run:
     return run
 
 
-def _plain(found: Found, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a constructor: those given, and None for pretrained weights."""
-    try:
-        known = set(inspect.signature(found.make).parameters)
-    except (TypeError, ValueError):
-        known = set()
-    return {**{name: None for name in ("weights", "weights_backbone") if name in known}, **settings}
-
-
 def _without_values(found: Found, settings: Mapping[str, Any]) -> nn.Module | None:
     """The network on torch's meta device, which takes no time or memory; None if it needs real tensors."""
     try:
-        with torch.device("meta"):
-            model = found.make(**_plain(found, settings))
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            model = found.make(**plain_arguments(found, settings))
     except Exception:  # what reads values in its constructor, or is wrong: the real constructor will say
         return None
     if not isinstance(model, nn.Module):

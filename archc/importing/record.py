@@ -29,23 +29,25 @@ from archc.kinds import KINDS, Kind, Shape
 from archc.problems import Problem, SpecError
 from archc.text import first_line
 
-_BATCH = 2
+IMAGES = 2
 """Images of the recorded batch: batch normalization in training refuses one alone."""
 
 _TORCH = str(Path(torch.__file__).parent)
 
 
-def record(model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Mapping[str, Any]]) -> SourceGraph:
+def record(
+    model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Mapping[str, Any]], images: int = IMAGES
+) -> SourceGraph:
     """The graph of a module for inputs of a shape, without the batch. The module itself is not changed or run.
 
-    Raises SpecError (E0802) if the module can't be run on torch's meta device.
+    `images` is the batch that it runs with. Raises SpecError (E0802) if the module can't be run on torch's meta device.
     """
     twin = _twin(model)
-    evaluated = _run(twin.eval(), input, name)
+    evaluated = _run(twin.eval(), input, name, images)
     operations, notes = evaluated.operations, list(evaluated.notes)
     unsupported = list(evaluated.unsupported)
     try:
-        trained = _run(twin.train(), input, name)
+        trained = _run(twin.train(), input, name, images)
     except SpecError:
         notes.append("It does not run in training mode, so archc did not look for auxiliary heads.")
     else:
@@ -90,9 +92,9 @@ class _Recording:
     notes: list[str] = field(default_factory=list)
 
 
-def _run(model: nn.Module, input: Shape, name: str) -> _Recording:
+def _run(model: nn.Module, input: Shape, name: str, images: int) -> _Recording:
     recorder = _Recorder(model, input)
-    x = torch.empty(_BATCH, *input, device="meta")
+    x = torch.empty(images, *input, device="meta")
     recorder.know(x, Value(-1))
     try:
         with warnings.catch_warnings(), torch.no_grad(), recorder.calls(), recorder:
@@ -363,7 +365,7 @@ def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
 
 def _for_each_image(tensor: Tensor, result: Tensor) -> bool:
     """Return True if the result is the tensor, once for each image of the batch."""
-    return tensor.dim() == result.dim() and tensor.shape[0] == 1 and tuple(result.shape) == (_BATCH, *tensor.shape[1:])
+    return tensor.dim() == result.dim() and tensor.shape[0] == 1 and tuple(result.shape[1:]) == tuple(tensor.shape[1:])
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
@@ -381,7 +383,7 @@ def _own(result: Any, given: Sequence[Any]) -> Any:
 
 def _writes(function: Any) -> bool:
     """Return True if a function writes its result into its first argument."""
-    name = getattr(function, "__name__", "")
+    name = getattr(function, "__name__", "").partition(".")[0]  # of an operator, `relu_.default`
     return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
 
 

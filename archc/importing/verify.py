@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from archc.build.builder import build_graph
+from archc.build.random_weights import random_weights
 from archc.graph import Network
 from archc.importing.graph import SourceGraph
 from archc.problems import Problem, SpecError
@@ -29,8 +30,8 @@ def verify(graph: SourceGraph, network: Network, keys: Mapping[str, str]) -> str
         return "not verified: no program to run the source with"
     with torch.device("meta"):
         model = build_graph(network.graph, network.spec.name)
+    state = random_weights(model.state_dict())
     generator = torch.Generator().manual_seed(0)
-    state = {key: _random(key, tensor, generator) for key, tensor in model.state_dict().items()}
     model.load_state_dict(state, assign=True)
     batch = [torch.randn(_IMAGES, *shape, generator=generator) for shape in graph.inputs.values()]
     try:
@@ -68,19 +69,6 @@ def _difference(name: str, given: Sequence[Tensor], made: Sequence[Tensor]) -> t
         what = f"random weights give {name} outputs that are constant or not finite, so nothing can be compared"
         raise SpecError([Problem("E0803", what, file=name, note="nothing was written")])
     return apart, largest
-
-
-def _random(key: str, tensor: Tensor, generator: torch.Generator) -> Any:
-    """A value for a tensor of a state dict that keeps activations at about their size."""
-    role = key.rpartition(".")[2]
-    if not tensor.is_floating_point():
-        return torch.zeros(tensor.shape, dtype=tensor.dtype)
-    if tensor.dim() > 1:
-        fan = prod(tensor.shape[1:])
-        return torch.randn(tensor.shape, generator=generator) * (2 / fan) ** 0.5
-    if role in ("weight", "running_var"):
-        return torch.rand(tensor.shape, generator=generator) + 0.5
-    return torch.randn(tensor.shape, generator=generator) * 0.1
 
 
 def _listed(result: Any) -> list[Tensor]:
