@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -73,6 +74,13 @@ def layer_name_fault(name: str) -> str:
 def output_name_fault(name: str) -> str:
     """Why an output cannot have this name; empty if it can: it is a key of a dict, and may be a number."""
     return "" if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) else "a name has letters, digits, `_` and `-`"
+
+
+NameFault = Callable[[str], str]
+"""Why something cannot have a name; empty if it can."""
+
+NAMED: Final[dict[NameFault, str]] = {layer_name_fault: "a layer", output_name_fault: "an output"}
+"""What messages call that which has a name, by the function that checks the name."""
 
 
 def parameter_name_fault(name: str) -> str:

@@ -58,7 +58,15 @@ _Lost = Iterator[tuple[Reference, _Names]]
 def _lost(body: Body, outer: _Names | None, depth: int) -> _Lost:
     names = _Names(outer)
     yield from _entries(body, body.entries, names, depth)
-    yield from _unknown(body.outputs.values(), names)
+    yield from _unknown(_sources(body.outputs), names)
+
+
+def _sources(outputs: tuple[Entry | Splice, ...]) -> Iterator[Reference]:
+    for output in outputs:
+        if isinstance(output, Splice):
+            yield from _sources(output.entries)
+        elif output.source is not None:
+            yield output.source
 
 
 def _unknown(references: Iterable[Reference], names: _Names) -> _Lost:

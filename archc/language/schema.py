@@ -161,13 +161,29 @@ def _joins() -> list[str]:
 
 
 def _body() -> Schema:
-    named = {"pattern": "^[A-Za-z0-9_-]{1,100}$"}
-    outputs = {"type": "object", "propertyNames": named, "additionalProperties": _ref("reference")}
+    named = {"pattern": rf"^(?:[A-Za-z0-9_-]|{_INDEX}){{1,100}}$"}
+    outputs = {
+        "type": "object",
+        "propertyNames": named,
+        "properties": {key: _said(loop, meanings_of(EntryKeys)[key]) for key, loop in _loop().items()},
+        "additionalProperties": _ref("reference"),
+        "dependentRequired": {"for": ["in"]},
+    }
     return {
         "layers": _ref("entries"),
         "branches": _ref("entries"),
         "join": {"enum": [name for name in _joins() if KINDS[name].most is None]},
-        "outputs": {"anyOf": [{"type": "array", "items": _ref("reference")}, outputs]},
+        "outputs": {"anyOf": [{"type": "array", "items": {"anyOf": [_ref("reference"), outputs]}}, outputs]},
+    }
+
+
+def _loop() -> Schema:
+    """The keys of a loop."""
+    return {
+        "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]},
+        "for": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "in": {"anyOf": [{"type": "array"}, _ref("expression")]},
+        "index": {"type": "string"},
     }
 
 
@@ -184,16 +200,12 @@ def _entry(*, listed: bool) -> Schema:
     """A place of a body; in a list it cannot choose its input, so it joins nothing, and it names no tensor."""
     kinds = {name: kind for name, kind in KINDS.items() if not (listed and (kind.many or kind.bare))}
     alone = [name for name, kind in kinds.items() if not kind.many and not _required(kind)]
-    turn = {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]}
     modifiers: Schema = {
         **_body(),
         "from": _ref("reference"),
         "when": _ref("expression"),
         "auxiliary": {"type": "boolean"},
-        "repeat": turn,
-        "for": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-        "in": {"anyOf": [{"type": "array"}, _ref("expression")]},
-        "index": {"type": "string"},
+        **_loop(),
     }
     said = meanings_of(EntryKeys)
     # yaml-language-server mixes up a layer's name alone and the same name as a key: in a list, the former is meant.

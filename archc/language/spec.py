@@ -134,13 +134,16 @@ class ChosenCall:
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """A chain (`list` or `mapping`), or branches with their join."""
+    """A chain (`list` or `mapping`), or branches with their join.
+
+    Each of its `outputs` is an entry without an element: its name is that of the output, its source the value.
+    """
 
     form: Literal["list", "mapping", "branches"]
     entries: tuple[Entry | Splice, ...]
     mark: Mark
     join: LayerCall | None = None
-    outputs: dict[str, Reference] = field(default_factory=dict)
+    outputs: tuple[Entry | Splice, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -171,6 +174,11 @@ class Splice:
     entries: tuple[Entry | Splice, ...]
     mark: Mark
     when: Expression | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its variables and its index."""
+        return (*self.variables, *([self.index] if self.index else ()))
 
 
 @dataclass(slots=True)

@@ -52,6 +52,8 @@ class Slot(NamedTuple):
 
 _BODY = {"layers": Role.ENTRIES, "branches": Role.ENTRIES, "join": Role.JOIN, "outputs": Role.REFERENCES}
 
+_LOOP = {"repeat": Role.VALUE, "in": Role.VALUE, "for": Role.OTHER, "index": Role.OTHER}
+
 _KEYS: Final[dict[Role, dict[str, Role]]] = {
     Role.SPEC: {
         **_BODY,
@@ -68,11 +70,10 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
         "from": Role.REFERENCE,
         "when": Role.VALUE,
         "auxiliary": Role.FLAG,
-        "repeat": Role.VALUE,
-        "in": Role.VALUE,
-        "for": Role.OTHER,
-        "index": Role.OTHER,
+        **_LOOP,
     },
+    Role.REFERENCES: _LOOP,
+    Role.REFERENCE: _LOOP,
     Role.INIT: {"match": Role.INITIALIZED, "weight": Role.INITIALIZER, "bias": Role.INITIALIZER},
 }
 """The roles of the values under keys of the language; `_EACH` are those under keys and in lists of the author."""
@@ -83,6 +84,7 @@ _EACH: Final[dict[Role, Role]] = {
     Role.VALUE: Role.VALUE,
     Role.ENTRIES: Role.ENTRY,
     Role.REFERENCES: Role.REFERENCE,
+    Role.REFERENCE: Role.REFERENCE,
     Role.INITS: Role.INIT,
     Role.INITIALIZED: Role.INITIALIZED,
 }

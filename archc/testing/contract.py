@@ -26,7 +26,7 @@ from archc.emit.naming import class_names
 from archc.graph import Graph, Instance, Network, evaluate
 from archc.kinds import Shape
 from archc.language.callees import callee, converted
-from archc.language.spec import Block, BlockCall, Body, Entry, Name, Reference
+from archc.language.spec import Block, BlockCall, Body, Entry, Name, Parameter, Reference, Splice
 from archc.plan import ClassPlan, plan_network
 from archc.plan.shapes import DIMENSIONS
 from archc.problems import Problems, SpecError
@@ -201,12 +201,26 @@ def use_of(network: Network, block: Block, shape: Shape, values: Scope) -> Insta
     """A block in use for an input and arguments. Raises SpecError."""
     mark = block.mark
     call = BlockCall(block, mark, values, dict.fromkeys(values, mark))
-    outputs = {name: Reference("use", name, mark) for name in block.body.outputs} if block.body is not None else {}
+    outputs = () if block.body is None else _outputs_of("use", block.body.outputs)
     body = Body("mapping", (Entry(Name(("use",), mark, "use"), call, mark),), mark, outputs=outputs)
-    spec = dataclasses.replace(network.spec, body=body, parameters={}, init=(), input=shape, problems=[])
+    given = {name: Parameter(name, value, False, mark) for name, value in values.items()} if outputs else {}
+    spec = dataclasses.replace(network.spec, body=body, parameters=given, init=(), input=shape, problems=[])
     use = evaluate(spec).graph.nodes[0].element
     assert isinstance(use, Instance)
     return use
+
+
+def _outputs_of(entry: str, outputs: tuple[Entry | Splice, ...]) -> tuple[Entry | Splice, ...]:
+    """Outputs that hand on those of an entry, under the same names."""
+    found: list[Entry | Splice] = []
+    for output in outputs:
+        if isinstance(output, Splice):
+            found.append(dataclasses.replace(output, entries=_outputs_of(entry, output.entries)))
+        else:
+            assert output.name is not None
+            reference = Reference(entry, output.name.fixed, output.mark, part=output.name)
+            found.append(dataclasses.replace(output, source=reference))
+    return tuple(found)
 
 
 # Comparison
