@@ -147,6 +147,32 @@ init:
         networks=[{"classes": 7}, {"slow": True}, {"scales": (3, 1, 2)}, {"gamma": 0.125}, {"mode": "fan_in"}],
         blocks=[("Unit", (2, 6, 6), {"width": 3, "scale": 3, "gamma": 2.0}), ("Shrunk", (5, 6, 6), {"mode": "fan_in"})],
     ),
+    "outputs of loops": Case(
+        """
+input: [3, 6, 6]
+blocks:
+  Pyramid:
+    arguments: {width: }
+    layers:
+      body:
+        layers:
+          layer$i: {conv2d: {out_channels: $(width * (i + 1)), kernel_size: 3, padding: same}, repeat: 3, index: i}
+        outputs: {repeat: 3, index: i, f$i: layer$i}
+      up$i: {conv2d: {out_channels: 4, kernel_size: 1}, from: body.f$i, repeat: 3, index: i}
+      all: {concat: [up0, up1, up2]}
+    outputs: [all, {for: i, in: [0, 2], p$i: up$i}]
+layers:
+  pyramid: {Pyramid: 2}
+  relu1: {relu: , from: pyramid.all}
+  relu2: {relu: , from: pyramid.p2}
+  more$i: {tanh: , repeat: 3, index: i}
+outputs:
+  - {for: name, in: [relu1, relu2], out-$name: $name}
+  - {repeat: 3, index: i, m$(i + 1): more$i}
+  - {p: pyramid.p0}
+""",
+        blocks=[("Pyramid", (2, 6, 6), {"width": 3}), ("Pyramid", (3, 5, 6), {"width": 1})],
+    ),
     "blocks of different widths and interfaces, and layers among them": Case(
         """
 input: [4, 8, 8]

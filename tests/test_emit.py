@@ -77,6 +77,7 @@ EXPECTED_CLASSES = {
     "mobilenet_v3": ["StochasticDepth", "SqueezeExcitation", "Bneck", "MobileNetV3"],
     "multi_output": ["Mean", "Down", "Mixed", "TwoHeads"],
     "names": ["Nested", "Deeper", "Names"],
+    "outputs_by_argument": ["Outputs"],
     "part_handed_on": ["PartHandedOn"],
     "shufflenet": ["Unit", "ShuffleNetV2"],
     "stages": ["Stage", "Drops", "Unit", "Shortcut", "Stages"],

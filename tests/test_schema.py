@@ -98,6 +98,7 @@ BEYOND = {
     "E0206_missing_argument_of_a_block": "which arguments a block has",
     "E0207_too_many": "which arguments a block has",
     "E0208_indexed_name": "what an expression is worth",
+    "E0208_output_of_a_loop": "what an expression is worth",
     "E0208_variable": "a variable is any text to it",
     "E0211_call": "the grammar of expressions",
     "E0211_expression": "the grammar of expressions",

@@ -106,6 +106,26 @@ def test_references_in_loops_strings_paths_and_other_blocks(editor: Editor) -> N
     assert uses(editor, "loops.yaml", at(LOOPS, "part.‸a")) == positions(LOOPS, "loops.yaml", "{‸a: {conv", "part.‸a")
 
 
+OUTPUTS = """input: [3, 8, 8]
+arguments: {std: 0.5}
+layers:
+  a: {conv2d: {out_channels: 4, kernel_size: 1}}
+  b0: relu
+  b1: tanh
+outputs: [a, {for: n, in: [0, 1], p$n: b$n}, {q: a}]
+init: [{match: conv2d, weight: {normal: {std: $std}}}]
+"""
+
+
+def test_references_in_outputs_and_init(editor: Editor) -> None:
+    found = uses(editor, "outputs.yaml", at(OUTPUTS, "for: ‸n"))
+    assert found == positions(OUTPUTS, "outputs.yaml", "for: ‸n", "p$‸n", "b$‸n")
+    assert uses(editor, "outputs.yaml", at(OUTPUTS, "q: ‸a}")) == positions(
+        OUTPUTS, "outputs.yaml", "a: {conv", "[‸a, ", "q: ‸a}"
+    )
+    assert uses(editor, "outputs.yaml", at(OUTPUTS, "$‸std")) == positions(OUTPUTS, "outputs.yaml", "{‸std", "$‸std")
+
+
 RENAMES = {"st‸em:": "trunk", "Un‸it: 8": "Piece", "$ker‸nel": "window", "$num‸_classes": "count", "unit‸2]": "last"}
 
 

@@ -32,6 +32,7 @@ from archc.graph.remedies import Remedies
 from archc.kinds import Fault, Kind, Shape
 from archc.known import key_of, remember
 from archc.language import Spec
+from archc.language.names import output_name_fault
 from archc.language.references import lost_references
 from archc.language.spec import (
     UNKNOWN,
@@ -255,9 +256,6 @@ class _Evaluation(Inference):
                 names[name] = ref
             if entry.auxiliary:
                 self.heads.add(name)
-                if name in (body.outputs or ("output",)):
-                    message = f"the head `{name}` has the name of an output"
-                    self.report("E0219", message, entry.mark, help="rename the head")
                 continue
             frame.last, frame.previous = ref, name
             if node is not None:
@@ -317,9 +315,13 @@ class _Evaluation(Inference):
     def _graph(self, frame: Frame, scope: Scope) -> Graph | None:
         """The graph of a body whose nodes exist."""
         body, block = frame.body, None if frame.call is None else frame.call.block
-        results = self._results(frame)
+        results = self._results(frame, scope)
         if results is None or None in frame.nodes:
             return None
+        for node in frame.nodes:
+            if node is not None and node.auxiliary and node.name in (results if body.outputs else ("output",)):
+                message = f"the head `{node.name}` has the name of an output"
+                self.report("E0219", message, node.mark, help="rename the head")
         outputs: Outputs = {}
         for name, ref in results.items():
             frame.read.add(ref.node)
@@ -339,13 +341,17 @@ class _Evaluation(Inference):
         init = tuple([self.init_rule(rule, scope) for rule in rules])
         return Graph(body.form, sequential, nodes, inputs, further, results, outputs, block, init)
 
-    def _results(self, frame: Frame) -> dict[str | None, Ref] | None:
+    def _results(self, frame: Frame, scope: Scope) -> dict[str | None, Ref] | None:
         """The results of a body; None if one is unknown."""
+        found: dict[str | None, Ref] = {}
         if not frame.body.outputs:
             last = self.single(frame, frame.last, frame.previous, frame.body.mark)
             return None if last is None or frame.shape(last) is None else {None: last}
-        found: dict[str | None, Ref] = {}
-        for name, reference in frame.body.outputs.items():
+        for entry, inner in self.unfold(frame.body.outputs, scope):
+            name = None if entry.name is None else entry.name.fixed or self.name(entry.name, inner, output_name_fault)
+            reference = self.reference(entry.sources[0], inner)
+            if name is None or reference is None:
+                return None
             if reference.name in frame.absent:
                 continue  # an output of an omitted entry doesn't exist
             ref = self.find(reference)
@@ -353,6 +359,9 @@ class _Evaluation(Inference):
                 return None
             if reference.name not in frame.names:
                 self.report("E0219", "an output must name an entry of the same `layers`", reference.mark)
+                return None
+            if name in found:
+                self.report("E0209", f"two outputs are named `{name}`", entry.mark, help="rename one of them")
                 return None
             found[name] = ref
         if not found:

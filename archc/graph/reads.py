@@ -61,7 +61,7 @@ def _parts(part: Any) -> Iterator[Expression | Reference]:
             case tuple():
                 waiting += reversed(part)
             case Body():
-                waiting += reversed((*part.entries, *part.outputs.values()))
+                waiting += reversed((*part.entries, *part.outputs))
             case Splice():
                 waiting += reversed((part.count, part.rows, part.when, *part.entries))
             case InitRule():

@@ -11,7 +11,7 @@ from archc.graph.lookup import Lookup
 from archc.kinds import Shape
 from archc.kinds.base import shown
 from archc.known import key_of, remember
-from archc.language.names import layer_name_fault
+from archc.language.names import NAMED, NameFault, layer_name_fault
 from archc.language.spec import UNKNOWN, Entry, Name, Reference, Spec, Splice, is_known
 from archc.limits import MAX_LAYERS, how_to_raise
 from archc.problems import Mark, Problem, SpecError
@@ -73,8 +73,8 @@ class Unfolding(Lookup):
             what, help = f"the network expands to more than {MAX_LAYERS:,} entries", how_to_raise("MAX_LAYERS")
             raise SpecError([Problem("E0220", what, mark, help=help)])
 
-    def name(self, name: Name, scope: Scope) -> str | None:
-        """The name of an entry, with its expressions evaluated; None after an error."""
+    def name(self, name: Name, scope: Scope, why_not: NameFault = layer_name_fault) -> str | None:
+        """The name of an entry or an output, with its expressions evaluated; None after an error."""
         text = ""
         for part in name.parts:
             value = part if isinstance(part, str) else scope.get(part.text)
@@ -83,12 +83,12 @@ class Unfolding(Lookup):
             if value is UNKNOWN:
                 return None
             text += str(value)
-        if text not in self.known:
-            fault = layer_name_fault(text)
+        if (why_not, text) not in self.known:
+            fault = why_not(text)
             if fault:
-                self.report("E0208", f"a layer cannot be named `{text}`: {fault}", name.mark)
+                self.report("E0208", f"{NAMED[why_not]} cannot be named `{text}`: {fault}", name.mark)
                 return None
-            remember(self.known, text, text)
+            remember(self.known, (why_not, text), text)
         return text
 
     def reference(self, reference: Reference, scope: Scope) -> Reference | None:

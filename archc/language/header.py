@@ -28,8 +28,8 @@ class BodyKeys(_Strict):
         None, description="Parallel branches of one input, joined by `join`."
     )
     join: str | None = Field(None, description="How the branches are combined into one tensor.")
-    outputs: dict[str, str] | list[str] | None = Field(
-        None, description="Named outputs: entries, or a mapping from a name to an entry."
+    outputs: dict[str, Any] | list[Any] | None = Field(
+        None, description="Named outputs: entries, or a mapping from a name to an entry; it can be a loop."
     )
 
 
@@ -147,7 +147,7 @@ class ExtendKeys(_Strict):
     layers: dict[str, Any] | None = Field(None, description="Entries in place of those with the same name.")
     branches: dict[str, Any] | None = Field(None, description="Branches in place of those with the same name.")
     join: str | None = Field(None, description="How the branches are combined instead.")
-    outputs: dict[str, str] | list[str] | None = Field(None, description="Named outputs instead of the other spec's.")
+    outputs: dict[str, Any] | list[Any] | None = Field(None, description="Named outputs instead of the other spec's.")
     init: list[InitKeys] | None = Field(None, description="How to initialize weights instead.")
     expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 

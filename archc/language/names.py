@@ -2,6 +2,7 @@
 
 import keyword
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -87,6 +88,13 @@ def input_name_fault(name: str) -> str:
 def output_name_fault(name: str) -> str:
     """The reason why an output can't have this name; empty if it can. It is a key of a dict, so a number is valid."""
     return "" if re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) else "a name has letters, digits, `_` and `-`"
+
+
+NameFault = Callable[[str], str]
+"""Why something cannot have a name; empty if it can."""
+
+NAMED: Final[dict[NameFault, str]] = {layer_name_fault: "a layer", output_name_fault: "an output"}
+"""What messages call that which has a name, by the function that checks the name."""
 
 
 def parameter_name_fault(name: str) -> str:

@@ -17,6 +17,8 @@ from archc.kinds.base import shown
 from archc.known import key_of, remember
 from archc.language.intended import intended
 from archc.language.names import (
+    NAMED,
+    NameFault,
     input_name_fault,
     layer_name_fault,
     output_name_fault,
@@ -278,7 +280,7 @@ class Parser:
                 return None
             form = "mapping" if isinstance(parts, Map) else "list"
         entries = self.entries(parts, scope, numbered=isinstance(node.get("branches"), Seq))
-        outputs = self._outputs(node, form)
+        outputs = self._outputs(node, form, scope)
         body = Body(form, tuple(entries), mark, join, outputs, inputs or {})
         if form == "list" and len(body.inputs) > 1:
             message = f"{what} has several inputs, and the entries of a list cannot name them"
@@ -303,32 +305,53 @@ class Parser:
             found.keys_at[str(position)] = found.values_at[str(position)] = mark
         return found
 
-    def _outputs(self, node: Map, form: str) -> dict[str, Reference]:
+    def _outputs(self, node: Map, form: str, scope: frozenset[str]) -> tuple[Entry | Splice, ...]:
         wanted = node.get("outputs")
         if wanted is None:
-            return {}
+            return ()
         mark = node.values_at["outputs"]
         if form != "mapping":
             self.report("E0219", "`outputs` needs `layers` to be a mapping, because it names their entries", mark)
-            return {}
-        found = {}
+            return ()
         if isinstance(wanted, Map):
-            pairs = [(name, ref, wanted.values_at[name]) for name, ref in wanted.items()]
-        elif isinstance(wanted, Seq):
-            pairs = [(str(ref), ref, at) for ref, at in zip(wanted, wanted.items_at, strict=True)]
-        else:
+            return tuple(self._named_outputs(wanted, mark, scope))
+        if not isinstance(wanted, Seq):
             self.report("E0203", f"`outputs` must be a list or a mapping, got {shown(wanted)}", mark)
-            return {}
-        for name, ref, at in pairs:
-            fault = output_name_fault(name)
-            if fault:
-                self.report("E0208", f"an output cannot be named `{name}`: {fault}", at)
-                continue
+            return ()
+        found: list[Entry | Splice] = []
+        for item, at in zip(wanted, wanted.items_at, strict=True):
+            if isinstance(item, Map):
+                found += self._named_outputs(item, at, scope)
+            else:
+                found += self._output(str(item), at, item, at, scope)
+        return tuple(found)
+
+    def _named_outputs(self, node: Map, mark: Mark, scope: frozenset[str]) -> Iterator[Entry | Splice]:
+        """The outputs of a mapping, which may be a loop."""
+        loop = None
+        if "repeat" in node or "for" in node:
             try:
-                found[name] = self.reference(ref, at)
+                loop = self._loop(node, mark, scope)
             except _Skip:
-                continue
-        return found
+                return
+            scope |= set(loop.names)
+        found: list[Entry | Splice] = []
+        for name, reference in node.items():
+            if loop is None or name not in TURNS:
+                found += self._output(name, node.keys_at[name], reference, node.values_at[name], scope)
+        if loop is None:
+            yield from found
+        else:
+            loop.entries = tuple(found)
+            yield loop
+
+    def _output(self, text: str, mark: Mark, node: Any, at: Mark, scope: frozenset[str]) -> Iterator[Entry]:
+        """An output; nothing after a report."""
+        try:
+            name = self.name(text, mark, scope, output_name_fault)
+            yield Entry(name, None, mark, (self.reference(node, at, scope),))
+        except _Skip:
+            return
 
     def entries(self, parts: Map | Seq, scope: frozenset[str], *, numbered: bool = False) -> Iterator[Entry | Splice]:
         """The entries of a list or a mapping; wrong ones are reported and omitted.
@@ -366,12 +389,12 @@ class Parser:
         word = self.problems.nearest(key, [*self.blocks, *KINDS])
         return KINDS.get(word)
 
-    def name(self, text: str, mark: Mark, scope: frozenset[str]) -> Name:
-        """An entry's name, which is checked now unless it contains expressions."""
+    def name(self, text: str, mark: Mark, scope: frozenset[str], why_not: NameFault = layer_name_fault) -> Name:
+        """The name of an entry or an output, which is checked now unless it contains expressions."""
         if "$" not in text:
-            fault = layer_name_fault(text)
+            fault = why_not(text)
             if fault:
-                self.fail("E0208", f"a layer cannot be named `{text}`: {fault}", mark)
+                self.fail("E0208", f"{NAMED[why_not]} cannot be named `{text}`: {fault}", mark)
             return Name((text,), mark, text)
         parts: list[str | Expression] = []
         end = 0
@@ -505,13 +528,37 @@ class Parser:
 
     def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str], several: bool) -> Splice:
         """A `repeat` or `for` loop, of one entry or of `several`."""
+        for key in ("from", "auxiliary"):
+            if key in node and several:
+                self.fail("E0201", f"`{key}` applies to an entry, not to a loop", node.keys_at[key])
+        loop = self._loop(node, mark, scope)
+        if several and "when" in node:
+            loop.when = self.condition(node["when"], node.values_at["when"], scope)
+        inner = scope | set(loop.names)
+        if several:
+            for key in node:
+                if key not in (*TURNS, "layers", "when"):
+                    help, fix = self.unknown(node, key, TURNS)
+                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help, fix=fix)
+            parts = node["layers"]
+            if not isinstance(parts, Map | Seq) or not parts:
+                self.fail("E0217", f"`layers` of the loop contains no layers: {shown(parts)}", node.values_at["layers"])
+            loop.entries = tuple(self.entries(parts, inner))
+        else:
+            single = Map(node.mark)
+            for key, part in node.items():
+                if key not in TURNS:
+                    single[key] = part
+                    single.keys_at[key], single.values_at[key] = node.keys_at[key], node.values_at[key]
+            loop.entries = (self.entry(name, single, mark, inner),)
+        return loop
+
+    def _loop(self, node: Map, mark: Mark, scope: frozenset[str]) -> Splice:
+        """The head of a loop, without entries."""
         if "repeat" in node and "for" in node:
             self.fail(
                 "E0201", "an entry can have `repeat` or `for`, but not both", node.keys_at["for"], help=_LOOP_HELP
             )
-        for key in ("from", "auxiliary"):
-            if key in node and several:
-                self.fail("E0201", f"`{key}` applies to an entry, not to a loop", node.keys_at[key])
         count: Any = None
         rows: Any = None
         variables: tuple[str, ...] = ()
@@ -552,25 +599,7 @@ class Parser:
                 self.fail("E0209", f"the variable `{variable}` shadows another name", mark, help="rename it")
         if len(set(loop)) < len(loop):
             self.fail("E0209", "the variables of a loop must have different names", mark)
-        when = self.condition(node["when"], node.values_at["when"], scope) if "when" in node and several else None
-        inner = scope | set(loop)
-        if several:
-            for key in node:
-                if key not in (*TURNS, "layers", "when"):
-                    help, fix = self.unknown(node, key, TURNS)
-                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help, fix=fix)
-            parts = node["layers"]
-            if not isinstance(parts, Map | Seq) or not parts:
-                self.fail("E0217", f"`layers` of the loop contains no layers: {shown(parts)}", node.values_at["layers"])
-            entries = tuple(self.entries(parts, inner))
-        else:
-            single = Map(node.mark)
-            for key, part in node.items():
-                if key not in TURNS:
-                    single[key] = part
-                    single.keys_at[key], single.values_at[key] = node.keys_at[key], node.values_at[key]
-            entries = (self.entry(name, single, mark, inner),)
-        return Splice(count, rows, variables, index, entries, mark, when)
+        return Splice(count, rows, variables, index, (), mark)
 
     # Calls
 

@@ -58,7 +58,15 @@ _Lost = Iterator[tuple[Reference, _Names]]
 def _lost(body: Body, outer: _Names | None, depth: int) -> _Lost:
     names = _Names(outer, dict.fromkeys(body.inputs))
     yield from _entries(body, body.entries, names, depth)
-    yield from _unknown(body.outputs.values(), names)
+    yield from _unknown(_sources(body.outputs), names)
+
+
+def _sources(outputs: tuple[Entry | Splice, ...]) -> Iterator[Reference]:
+    for output in outputs:
+        if isinstance(output, Splice):
+            yield from _sources(output.entries)
+        else:
+            yield from output.sources
 
 
 def _unknown(references: Iterable[Reference], names: _Names) -> _Lost:
@@ -111,7 +119,7 @@ def _takes_input(entries: tuple[Entry | Splice, ...]) -> bool:
 
 def mentioned(body: Body) -> Iterator[Reference]:
     """Every reference in a body and in those nested in it."""
-    yield from body.outputs.values()
+    yield from _sources(body.outputs)
     waiting = list(body.entries)
     while waiting:
         entry = waiting.pop()

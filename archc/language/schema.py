@@ -168,13 +168,29 @@ def _joins() -> list[str]:
 
 
 def _body() -> Schema:
-    named = {"pattern": "^[A-Za-z0-9_-]{1,100}$"}
-    outputs = {"type": "object", "propertyNames": named, "additionalProperties": _ref("reference")}
+    named = {"pattern": rf"^(?:[A-Za-z0-9_-]|{_INDEX}){{1,100}}$"}
+    outputs = {
+        "type": "object",
+        "propertyNames": named,
+        "properties": {key: _said(loop, meanings_of(EntryKeys)[key]) for key, loop in _loop().items()},
+        "additionalProperties": _ref("reference"),
+        "dependentRequired": {"for": ["in"]},
+    }
     return {
         "layers": _ref("entries"),
         "branches": _ref("entries"),
         "join": {"enum": [name for name in _joins() if KINDS[name].most is None]},
-        "outputs": {"anyOf": [{"type": "array", "items": _ref("reference")}, outputs]},
+        "outputs": {"anyOf": [{"type": "array", "items": {"anyOf": [_ref("reference"), outputs]}}, outputs]},
+    }
+
+
+def _loop() -> Schema:
+    """The keys of a loop."""
+    return {
+        "repeat": {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]},
+        "for": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "in": {"anyOf": [{"type": "array"}, _ref("expression")]},
+        "index": {"type": "string"},
     }
 
 
@@ -191,16 +207,12 @@ def _entry(*, listed: bool) -> Schema:
     """An entry of a body. In a list it has no references, so it can't be a join or a tensor."""
     kinds = {name: kind for name, kind in KINDS.items() if not (listed and (kind.many or kind.bare))}
     alone = [name for name, kind in kinds.items() if not kind.many and not _required(kind)]
-    turn = {"anyOf": [{"type": "integer", "minimum": 0}, _ref("expression")]}
     modifiers: Schema = {
         **_body(),
         "from": {"anyOf": [_ref("reference"), {"type": "array", "items": _ref("reference"), "minItems": 2}]},
         "when": _ref("expression"),
         "auxiliary": {"type": "boolean"},
-        "repeat": turn,
-        "for": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-        "in": {"anyOf": [{"type": "array"}, _ref("expression")]},
-        "index": {"type": "string"},
+        **_loop(),
     }
     said = meanings_of(EntryKeys)
     # yaml-language-server confuses a layer's bare name with the same name as a key; in a list, the former is meant.

@@ -137,13 +137,14 @@ class Body:
     """A chain (`list` or `mapping`), or branches with their join; `inputs` are the names that it declares.
 
     The first input flows into the first entry, and `input` is another name of it. Without names it is the only one.
+    Each of the `outputs` is an entry without an element: its name is that of the output, its source the value.
     """
 
     form: Literal["list", "mapping", "branches"]
     entries: tuple[Entry | Splice, ...]
     mark: Mark
     join: LayerCall | None = None
-    outputs: dict[str, Reference] = field(default_factory=dict)
+    outputs: tuple[Entry | Splice, ...] = ()
     inputs: dict[str, Mark] = field(default_factory=dict)
 
 
@@ -177,6 +178,11 @@ class Splice:
     entries: tuple[Entry | Splice, ...]
     mark: Mark
     when: Expression | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its variables and its index."""
+        return (*self.variables, *([self.index] if self.index else ()))
 
 
 @dataclass(slots=True)

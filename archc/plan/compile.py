@@ -6,7 +6,7 @@ in the class's arguments is carried in a local variable, or exported as an attri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -364,11 +364,18 @@ class _Compiler:
         results: Outputs
         optional: dict[str | None, Make] = {}
         if body.outputs:
-            wanted = {name: ref for name, ref in body.outputs.items() if ref.name not in frame.absent}
-            results = {name: self.lookup(reference, frame, scope) for name, reference in wanted.items()}
-            optional = {
-                name: frame.conditional[ref.name] for name, ref in wanted.items() if ref.name in frame.conditional
-            }
+            results = {}
+            for output, inner in self.outputs(body.outputs, self.arriving(scope, flow.last.get(None))):
+                assert output.name is not None
+                (reference,) = output.sources
+                name, (source, _) = self.name(output.name, inner), self.referred(reference, inner)
+                if source in frame.absent:
+                    continue
+                if isinstance(name, Text):
+                    raise Inexpressible("the names of the outputs are not known")
+                results[name] = self.lookup(reference, frame, inner)
+                if source in frame.conditional:
+                    optional[name] = frame.conditional[source]
         else:
             results = {None: _single(flow.last)}
         for value in (*results.values(), *(part.value for part in frame.parts)):
@@ -781,29 +788,48 @@ class _Compiler:
         when = self.condition(splice.when, arriving)
         if when is False:
             return
-        count = substitute(tree_of(splice.count), arriving)
+        count, rows, turns = self.turns(splice, arriving)
+        if turns is None:
+            self.loop(splice, scope, frame, flow, both(frame.condition, when), count, rows)
+            return
+        shared, frame.shared = frame.shared, True
+        outer, frame.condition = frame.condition, both(frame.condition, when)
+        for turn in turns:
+            self.entries(splice.entries, scope | turn, frame, flow)
+        frame.shared, frame.condition = shared, outer
+
+    def turns(self, splice: Splice, scope: Scope) -> tuple[Any, Any, list[Scope] | None]:
+        """The count and the rows of a loop, and the values of its variables by turn if it is written out."""
+        count = substitute(tree_of(splice.count), scope)
         count = count if free_names(count) else _number(count)
-        rows = substitute(tree_of(splice.rows), arriving)
-        rows = _elements(rows)
+        rows = _elements(substitute(tree_of(splice.rows), scope))
         literal = (
             isinstance(rows, tuple)
             if splice.count is None
             else type(count) is int and (count <= _WRITTEN_OUT or self.literal)
         )
         if not literal:
-            self.loop(splice, scope, frame, flow, both(frame.condition, when), count, rows)
-            return
-        shared, frame.shared = frame.shared, True
-        outer, frame.condition = frame.condition, both(frame.condition, when)
+            return count, rows, None
+        turns = []
         for turn in range(count) if splice.count is not None else range(len(rows)):
             names: Scope = {splice.index: turn} if splice.index else {}
             if splice.count is None:
                 row = _elements(rows[turn])
                 names |= dict(zip(splice.variables, row if len(splice.variables) > 1 else (row,), strict=True))
-            self.entries(
-                splice.entries, scope | {name: lower(lift(value)) for name, value in names.items()}, frame, flow
-            )
-        frame.shared, frame.condition = shared, outer
+            turns.append({name: lower(lift(value)) for name, value in names.items()})
+        return count, rows, turns
+
+    def outputs(self, outputs: Iterable[Entry | Splice], scope: Scope) -> Iterator[tuple[Entry, Scope]]:
+        """The outputs of a body, those of loops once a turn, with the values of the names that they may use."""
+        for output in outputs:
+            if isinstance(output, Entry):
+                yield output, scope
+                continue
+            _, _, turns = self.turns(output, scope)
+            if turns is None:
+                raise Inexpressible("the number of outputs is not known")
+            for turn in turns:
+                yield from self.outputs(output.entries, scope | turn)
 
     def loop(self, splice: Splice, scope: Scope, frame: _Frame, flow: _Flow, when: Any, count: Any, rows: Any) -> None:
         """A loop of the plan. Changes of the shape have a closed form, or are carried in a local."""
@@ -900,15 +926,7 @@ class _Compiler:
 
     def lookup(self, reference: Reference, frame: _Frame, scope: Scope) -> Value:
         """The value of a name, here or in an enclosing body."""
-        name: str | Text = reference.name
-        if reference.template is not None:
-            name = self.name(reference.template, scope)
-        output = reference.output
-        if reference.part is not None:
-            part = self.name(reference.part, scope)
-            if isinstance(part, Text):
-                raise Inexpressible(f"`{reference.output}` is not known")
-            output = part
+        name, output = self.referred(reference, scope)
         found = self.find(name, output, frame)
         if found is not None:
             return found
@@ -929,6 +947,19 @@ class _Compiler:
             frame.captures[key] = Value(Input(position, label), shape)
             frame.taken.append(reference)
         return frame.captures[key]
+
+    def referred(self, reference: Reference, scope: Scope) -> tuple[Any, str | None]:
+        """The name (a text, or one that carries an index) and the output that a reference names."""
+        name: str | Text = reference.name
+        if reference.template is not None:
+            name = self.name(reference.template, scope)
+        output = reference.output
+        if reference.part is not None:
+            part = self.name(reference.part, scope)
+            if isinstance(part, Text):
+                raise Inexpressible(f"`{reference.output}` is not known")
+            output = part
+        return name, output
 
     def find(self, name: str | Text, output: str | None, frame: _Frame) -> Value | None:
         """The value of a name in this body."""

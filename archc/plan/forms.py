@@ -69,7 +69,7 @@ class Forms:
 
     def visit(self, body: Body, scope: int) -> None:
         """Record the values that a body gives to blocks and loops."""
-        for part in _parts(body.entries):
+        for part in _parts((*body.entries, *body.outputs)):
             if isinstance(part, Splice):
                 self.loop(part, scope)
                 continue

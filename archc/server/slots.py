@@ -55,6 +55,8 @@ class Slot(NamedTuple):
 
 _BODY = {"layers": Role.ENTRIES, "branches": Role.ENTRIES, "join": Role.JOIN, "outputs": Role.REFERENCES}
 
+_LOOP = {"repeat": Role.VALUE, "in": Role.VALUE, "for": Role.OTHER, "index": Role.OTHER}
+
 _KEYS: Final[dict[Role, dict[str, Role]]] = {
     Role.SPEC: {
         **_BODY,
@@ -72,11 +74,10 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
         "from": Role.REFERENCE,
         "when": Role.VALUE,
         "auxiliary": Role.FLAG,
-        "repeat": Role.VALUE,
-        "in": Role.VALUE,
-        "for": Role.OTHER,
-        "index": Role.OTHER,
+        **_LOOP,
     },
+    Role.REFERENCES: _LOOP,
+    Role.REFERENCE: _LOOP,
     Role.INIT: {"match": Role.INITIALIZED, "weight": Role.INITIALIZER, "bias": Role.INITIALIZER},
 }
 """The roles of the values under keywords; `_EACH` has the roles under other keys and in lists."""

@@ -26,7 +26,7 @@ from archc.emit.naming import class_names
 from archc.graph import Graph, Instance, Network, evaluate
 from archc.kinds import Shape
 from archc.language.callees import callee, converted
-from archc.language.spec import Block, BlockCall, Body, Entry, Name, Reference
+from archc.language.spec import Block, BlockCall, Body, Entry, Name, Parameter, Reference, Splice
 from archc.plan import ClassPlan, plan_network
 from archc.plan.shapes import sizes
 from archc.problems import Problems, SpecError
@@ -209,17 +209,31 @@ def use_of(network: Network, block: Block, shapes: Shapes, values: Scope) -> Ins
     """A block in use for some inputs and arguments. Raises SpecError."""
     mark = block.mark
     call = BlockCall(block, mark, values, dict.fromkeys(values, mark))
-    outputs = {name: Reference("use", name, mark) for name in block.body.outputs} if block.body is not None else {}
+    outputs = () if block.body is None else _outputs_of("use", block.body.outputs)
     inputs = {f"input{at}": shape for at, shape in enumerate(shapes)}
     sources = tuple(Reference(name, None, mark) for name in inputs)
     entry = Entry(Name(("use",), mark, "use"), call, mark, sources)
     body = Body("mapping", (entry,), mark, outputs=outputs, inputs=dict.fromkeys(inputs, mark))
+    given = {name: Parameter(name, value, False, mark) for name, value in values.items()} if outputs else {}
     spec = dataclasses.replace(
-        network.spec, body=body, parameters={}, init=(), inputs=inputs, input_marks=body.inputs, problems=[]
+        network.spec, body=body, parameters=given, init=(), inputs=inputs, input_marks=body.inputs, problems=[]
     )
     use = evaluate(spec).graph.nodes[0].element
     assert isinstance(use, Instance)
     return use
+
+
+def _outputs_of(entry: str, outputs: tuple[Entry | Splice, ...]) -> tuple[Entry | Splice, ...]:
+    """Outputs that hand on those of an entry, under the same names."""
+    found: list[Entry | Splice] = []
+    for output in outputs:
+        if isinstance(output, Splice):
+            found.append(dataclasses.replace(output, entries=_outputs_of(entry, output.entries)))
+        else:
+            assert output.name is not None
+            reference = Reference(entry, output.name.fixed, output.mark, part=output.name)
+            found.append(dataclasses.replace(output, sources=(reference,)))
+    return tuple(found)
 
 
 # Comparison

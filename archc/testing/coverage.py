@@ -64,6 +64,7 @@ FEATURES = (
     "when: false",
     "when: on a loop",
     "outputs",
+    "outputs: a loop",
     "auxiliary",
     "auxiliary: a join",
     "init",
@@ -177,6 +178,9 @@ def _block(name: str, block: Any, blocks: Any) -> Iterator[str]:
 def _body(body: Any, blocks: Any, depth: int, around: set[str]) -> Iterator[str]:
     if "outputs" in body:
         yield "outputs"
+        wanted = body["outputs"]
+        if any(isinstance(part, dict) and "for" in part for part in (wanted if isinstance(wanted, list) else [wanted])):
+            yield "outputs: a loop"
     parts = body.get("layers", body.get("branches"))
     if "branches" in body:
         yield "branches"

@@ -102,9 +102,11 @@ class Meaning:
                 return {None: joined[0]}
             return self.layer(KINDS[body["join"]](), tuple(joined), "join")
         if "outputs" in body:
-            wanted = body["outputs"]
-            pairs = wanted.items() if is_mapping(wanted) else ((name, name) for name in wanted)
-            found = {name: value_of(ref, names) for name, ref in pairs if ref.partition(".")[0] not in left_out}
+            found: Outputs = {
+                name: value_of(reference, names)
+                for name, reference in named_outputs(body["outputs"], self.arriving(None, flow(), scope, {}))
+                if reference.partition(".")[0] not in left_out
+            }
             if not found:
                 raise Unsound("no output is left")
             return found
@@ -239,6 +241,21 @@ def turns(loop: Mapping[str, Any], scope: Names) -> Iterator[Names]:
         if not isinstance(row, tuple) or len(row) != len(variables):
             raise Unsound(f"a row of {row}")
         yield {**scope, **dict(zip(variables, row, strict=True)), **({index: turn} if index else {})}
+
+
+def named_outputs(written: Any, scope: Names) -> Iterator[tuple[str, str]]:
+    """The names of a body's outputs, and the values that they name."""
+    if isinstance(written, str):
+        yield written, written
+    elif not is_mapping(written):
+        for item in written:
+            yield from named_outputs(item, scope)
+    else:
+        loop = "repeat" in written or "for" in written
+        for inner in turns(written, scope) if loop else (scope,):
+            for name, reference in written.items():
+                if not loop or name not in MODIFIERS[3:]:
+                    yield evaluated(_name(name), inner), evaluated(_name(reference), inner)
 
 
 def single(outputs: Outputs) -> Shape:

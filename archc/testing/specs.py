@@ -372,13 +372,20 @@ class _Writer:
         if at == "input":  # nothing but heads and empty loops
             place(self.name([*entries, *inputs]), "identity", {None: x}, {at})
         if (len(unread) > 1 or self.chance(8)) and self.chance(3):
-            return {"layers": entries, "outputs": self.outputs(unread, known)}
+            return {"layers": entries, "outputs": self.outputs(unread, known, scope)}
         self.close([*entries, *inputs], known, unread, at, place)
         return {"layers": entries}
 
-    def outputs(self, unread: list[str], known: Mapping[str, Outputs]) -> Any:
-        """Every value that nothing reads as a named output."""
+    def outputs(self, unread: list[str], known: Mapping[str, Outputs], scope: Data) -> Any:
+        """Every value that nothing reads as a named output; some of them by a loop."""
         references = [f"{name}.{part}" if part else name for name in unread for part in known[name]]
+        plain = [reference for reference in references if "." not in reference]
+        variable = next((name for name in _VARIABLES if name not in scope), None)
+        if len(plain) > 1 and variable is not None and self.chance(3):
+            name = IndexedName(self.choose(["", "out-", "y_"]), named(variable))
+            loop = {"for": variable, "in": plain, name: IndexedName("", named(variable))}
+            others = {f"y{at}": reference for at, reference in enumerate(references) if reference not in plain}
+            return [loop, others] if others else self.choose([loop, [loop]])
         if all("." not in reference for reference in references) and self.chance(2):
             return references
         lead = self.choose(["y", "", "y-"])
