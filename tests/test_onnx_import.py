@@ -168,7 +168,7 @@ MODELS: dict[str, tuple[list[Any], list[Any], int, list[str]]] = {
         ),
         [W],
         13,
-        ["conv2d", "mean", "softmax", "amax"],
+        ["conv2d", "mean", "softmax", "amax", "flatten"],
     ),
     "channel shuffle": (
         after_conv(

@@ -78,4 +78,4 @@ def test_an_input_of_another_rank_is_refused() -> None:
 
 def test_training_takes_images(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(FOLDER / "m5.yaml"), "--data", "digits"]) == 1
-    assert "`archc train` takes networks for images: M5 takes 1×8000" in capsys.readouterr().err
+    assert "`archc train` takes networks for single images: M5 takes 1×8000" in capsys.readouterr().err

@@ -107,13 +107,13 @@ def test_references_in_loops_strings_paths_and_other_blocks(editor: Editor) -> N
 
 
 OUTPUTS = """input: [3, 8, 8]
-arguments: {std: 0.5}
+arguments: {spread: 0.5}
 layers:
   a: {conv2d: {out_channels: 4, kernel_size: 1}}
   b0: relu
   b1: tanh
 outputs: [a, {for: n, in: [0, 1], p$n: b$n}, {q: a}]
-init: [{match: conv2d, weight: {normal: {std: $std}}}]
+init: [{match: conv2d, weight: {normal: {std: $spread}}}]
 """
 
 
@@ -123,7 +123,9 @@ def test_references_in_outputs_and_init(editor: Editor) -> None:
     assert uses(editor, "outputs.yaml", at(OUTPUTS, "q: ‸a}")) == positions(
         OUTPUTS, "outputs.yaml", "a: {conv", "[‸a, ", "q: ‸a}"
     )
-    assert uses(editor, "outputs.yaml", at(OUTPUTS, "$‸std")) == positions(OUTPUTS, "outputs.yaml", "{‸std", "$‸std")
+    assert uses(editor, "outputs.yaml", at(OUTPUTS, "$‸spread")) == positions(
+        OUTPUTS, "outputs.yaml", "{‸spread", "$‸spread"
+    )
 
 
 RENAMES = {"st‸em:": "trunk", "Un‸it: 8": "Piece", "$ker‸nel": "window", "$num‸_classes": "count", "unit‸2]": "last"}

@@ -431,7 +431,7 @@ class Normalize(Kind):
         return int(FLOAT * 2 * images * (volume(x) // x[place_of(self.dim, x)]))  # the norms, before and after `eps`
 
     def scratch(self, inputs: Inputs, images: int) -> int:
-        return self.kept(inputs, images)
+        return self.kept(inputs, images) // 2  # without gradients, the norms before `eps` are freed before the division
 
 
 @register

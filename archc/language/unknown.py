@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable
 
 from archc.problems import Fix, Mark, Problems
 
-_LACKING = frozenset(
+_LACKING = {"unfold"}.union(
     # modules of torch.nn
     "bilinear celu cosinesimilarity embedding embeddingbag fold glu gru grucell hardshrink hardtanh logsigmoid "
     "logsoftmax lstm lstmcell maxunpool1d maxunpool2d maxunpool3d pixelunshuffle rmsnorm rnn rnncell rrelu softmax2d "
     "softmin softplus softshrink softsign syncbatchnorm tanhshrink threshold transformer transformerdecoder "
-    "transformerdecoderlayer transformerencoder transformerencoderlayer unfold "
+    "transformerdecoderlayer transformerencoder transformerencoderlayer "
     # functions
     "abs argmax bucketize clamp cos cumsum divide einsum exp gather gridsample gumbelsoftmax indexselect log "
     "maskedfill minimum onehot pow rfft rsqrt sin sqrt stack std stft topk tril var where".split()
