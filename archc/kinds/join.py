@@ -26,6 +26,10 @@ class Join(Kind):
         """The place in a shape of the axis along which it puts its inputs side by side; None if there is none."""
         return None
 
+    def equal_axes(self, rank: int) -> list[int]:
+        """The places in a shape at which all inputs have the same size, or 1 if it broadcasts."""
+        return [at for at in range(rank) if at != self.joined_axis(rank)] if self.seen is None else []
+
     def join_faults(
         self,
         inputs: Inputs,

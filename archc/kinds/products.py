@@ -54,6 +54,9 @@ class MatMul(Join):
             help = "swap its last two axes with `permute`" if one[-1] == other[-1] else ""
             yield 1, Fault("E0312", message, label=label, help=help), 0
 
+    def equal_axes(self, rank: int) -> list[int]:
+        return list(range(rank - 2))
+
     def output(self, inputs: Inputs) -> Shape:
         return (*inputs[0][:-1], inputs[1][-1])
 
@@ -102,6 +105,9 @@ class ScaledDotProductAttention(Join):
         if k[-2] != v[-2]:
             message = "there must be a value for each key"
             yield 2, Fault("E0312", message, label=f"gives {form(v)}, but the keys are {form(k)}"), 1
+
+    def equal_axes(self, rank: int) -> list[int]:
+        return list(range(rank - 2))
 
     def output(self, inputs: Inputs) -> Shape:
         return (*inputs[0][:-1], inputs[2][-1])

@@ -93,12 +93,12 @@ def shortest(kind: Kind, inputs: tuple[Shape, ...], shape: Shape) -> Shape:
     if any(isinstance(one, Alternatives) for one in (*inputs, shape)):
         return shape
     assert isinstance(kind, Join)
-    if kind.seen is not None:
-        return shape
     dims = list(shape)
-    for at in range(1 if kind.broadcasts else 0, len(shape)):
+    for at in kind.equal_axes(len(shape)):
+        if at == 0 and kind.broadcasts:
+            continue
         sizes = [one[at] for one in inputs if not kind.broadcasts or lower(lift(one[at])) != 1]
-        if sizes and at != kind.joined_axis(len(shape)):
+        if sizes:
             dims[at] = min(sizes, key=lambda size: lift(size).size)
     return tuple(dims)
 
