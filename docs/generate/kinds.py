@@ -22,7 +22,7 @@ from archc.text import form
 
 from .page import WIDE, Page, fence, prose, table
 
-MAP, VECTOR = (16, 32, 32), (256,)
+MAP, VECTOR, GATE = (16, 32, 32), (256,), (64, 1, 1)
 
 INPUTS = {
     "a feature map (channels × height × width)": MAP,
@@ -35,6 +35,7 @@ OTHERS = {
     "tokens (tokens × features)": (197, 768),
     "a feature map with the channels last": (56, 56, 96),
     "windows of tokens (windows × positions × features)": (64, 49, 96),
+    "a gate (channels × 1 × 1)": GATE,
 }
 """What a layer may take if it takes none of these."""
 
@@ -117,7 +118,7 @@ def _held(name: str, state: State) -> str:
 
 def _takes(kind: type[Kind]) -> str:
     if kind.many:
-        return "at least two inputs, either all feature maps or all vectors"
+        return "three inputs" if kind.least == 3 else "at least two inputs, either all feature maps or all vectors"
     *others, last = _taken(kind)
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -190,10 +191,15 @@ def _type(schema: dict[str, Any]) -> str:
 def _calls(kind: type[Kind]) -> list[str]:
     """The examples, as a spec writes the arguments; of a kind without any the least that it takes."""
     if kind.many:
-        return ["[a, b]"]
+        return [f"[{', '.join(_operands(kind))}]"]
     fields = kind.model_json_schema().get("properties", {})
     least = [f"{name}: {_least(fields[name])}" for name, info in kind.model_fields.items() if info.is_required()]
     return list(kind.examples) or [f"{{{', '.join(least)}}}" if least else ""]
+
+
+def _operands(kind: type[Kind]) -> str:
+    """The names of the inputs in the example of a join."""
+    return "abc"[: kind.least]
 
 
 def _least(schema: dict[str, Any]) -> Any:
@@ -220,10 +226,10 @@ def _spec_on(x: tuple[int, ...], kind: type[Kind], call: str) -> str:
     before, behind = [], []
     if kind.many:
         conv = "{conv2d: {out_channels: 16, kernel_size: 3, padding: same}, from: input}"
-        before = [f"  a: {conv}", f"  b: {conv}"]
+        before = [f"  {name}: {conv}" for name in _operands(kind)]
     elif isinstance(_layer(kind).output((x,)), dict):
         behind = ["outputs: {first: layer.0, second: layer.1}"]
-    elif len(x) == 3 and x in OTHERS.values():
+    elif len(x) == 3 and x in OTHERS.values() and x != GATE:  # the input of a network has its channels first
         x, before = (x[2], *x[:2]), ["  last: {permute: [0, 2, 3, 1]}"]
     return "\n".join([f"input: {list(x)}", "layers:", *before, f"  layer: {written}", *behind, ""])
 
