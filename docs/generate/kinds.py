@@ -12,7 +12,7 @@ from typing import Any
 import archc
 from archc.drawing.style import LEGEND
 from archc.graph import walk
-from archc.kinds import KINDS, Kind, Role, State
+from archc.kinds import KINDS, Join, Kind, Role, State
 from archc.kinds.arguments import meanings
 from archc.library import families
 from archc.problems import SpecError
@@ -117,7 +117,7 @@ def _held(name: str, state: State) -> str:
 
 
 def _takes(kind: type[Kind]) -> str:
-    if kind.many:
+    if issubclass(kind, Join):
         return "three inputs" if kind.least == 3 else "at least two inputs, either all feature maps or all vectors"
     *others, last = _taken(kind)
     return f"{', '.join(others)} or {last}" if others else last
@@ -190,14 +190,14 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _calls(kind: type[Kind]) -> list[str]:
     """The examples, as a spec writes the arguments; of a kind without any the least that it takes."""
-    if kind.many:
+    if issubclass(kind, Join):
         return [f"[{', '.join(_operands(kind))}]"]
     fields = kind.model_json_schema().get("properties", {})
     least = [f"{name}: {_least(fields[name])}" for name, info in kind.model_fields.items() if info.is_required()]
     return list(kind.examples) or [f"{{{', '.join(least)}}}" if least else ""]
 
 
-def _operands(kind: type[Kind]) -> str:
+def _operands(kind: type[Join]) -> str:
     """The names of the inputs in the example of a join."""
     return "abc"[: kind.least]
 
@@ -224,7 +224,7 @@ def example_spec(kind: type[Kind], call: str) -> str:
 def _spec_on(x: tuple[int, ...], kind: type[Kind], call: str) -> str:
     written = f"{{{kind.kind}: {call}}}" if call else kind.kind
     before, behind = [], []
-    if kind.many:
+    if issubclass(kind, Join):
         conv = "{conv2d: {out_channels: 16, kernel_size: 3, padding: same}, from: input}"
         before = [f"  {name}: {conv}" for name in _operands(kind)]
     elif isinstance(_layer(kind).output((x,)), dict):
