@@ -233,7 +233,7 @@ MENDS = {  # ‹what is wrong→what is right›
     "an argument": "layers: [{max_pool2d: {‹kernel→kernel_size›: 2}}]",
     "an argument that is there": "layers: [{max_pool2d: {‹kernel: 3, →›kernel_size: 2}}]",
     "a key": "‹layer→layers›: [relu]",
-    "a key that is there": "‹inputs: 3\n→›layers: [relu]",
+    "a key that is there": "‹imput: 3\n→›layers: [relu]",
     "a modifier": "layers: {a: {relu: , ‹form→from›: input}}",
     "a name in an expression": "arguments: {width: 8}\nlayers: [flatten, {linear: $(3 * (‹widht→width› + 1))}]",
     "a reference": "layers: {stem: relu, sum: {add: [input, ‹stme→stem›]}}",
