@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from archc.kinds.axes import Axis, axis_faults, place_of
+from archc.kinds.axes import Axis, axis_faults, mixing, place_of
 from archc.kinds.base import FLOAT, Fault, Inputs, Kind, Role, Shape, State, Window, volume
 from archc.kinds.labels import text, value_of
 from archc.kinds.registry import register
@@ -266,8 +266,7 @@ class Softmax(_OfOutput):
         return {"dim": self.dim}  # torch's own default depends on the rank and warns
 
     def first_window(self, inputs: Inputs) -> Window:
-        return Window(None if place_of(self.dim, inputs[0]) == 0 else 1)
+        return mixing(inputs[0], {place_of(self.dim, inputs[0])})[0]
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
-        at = place_of(self.dim, inputs[0])
-        return tuple(Window(None if place == at else 1) for place in range(1, len(inputs[0])))
+        return mixing(inputs[0], {place_of(self.dim, inputs[0])})[1:]

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from archc.expressions.tree import product_of
 from archc.kinds.arithmetic import is_expression
-from archc.kinds.axes import MOST_AXES, Axis, axis_faults, place_of
+from archc.kinds.axes import MOST_AXES, Axis, axis_faults, mixing, place_of
 from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
 from archc.kinds.labels import listed, text
 from archc.kinds.registry import register
@@ -137,16 +137,21 @@ class Flatten(Kind):
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
         first, last = self._ends(inputs[0])
-        mixed = range(first, last + 1) if last > first else ()
-        return tuple(Window(None if at in mixed else 1) for at in range(1, len(inputs[0])))
+        return mixing(inputs[0], range(first, last + 1) if last > first else ())[1:]
 
 
-def _sizes(value: Any) -> Any:
+def sizes_of(value: Any) -> tuple[int, ...]:
+    """A list of lengths, some of which may be -1. Raises PydanticCustomError."""
     if not isinstance(value, list | tuple) or not value:
         raise PydanticCustomError("sizes", "expected a list of sizes, got {shown}", {"shown": shown(value)})
-    if list(value).count(-1) > 1:
+    return tuple(size if size == -1 and type(size) is int else integer(size, 1) for size in value)
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    found = sizes_of(value)
+    if found.count(-1) > 1:
         raise PydanticCustomError("sizes", "only one size may be -1, got {shown}", {"shown": shown(value)})
-    return tuple(size if size == -1 else integer(size, 1) for size in value)
+    return found
 
 
 def instead(size: Any, value: Any) -> Any:

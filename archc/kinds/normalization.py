@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import PlainValidator, WithJsonSchema
 
 from archc.kinds.arithmetic import unless
-from archc.kinds.axes import Axis, axis_faults, place_of
+from archc.kinds.axes import Axis, axis_faults, mixing, place_of
 from archc.kinds.base import (
     FLOAT,
     Call,
@@ -416,11 +416,10 @@ class Normalize(Kind):
         return Call("nn.functional.normalize", (), tuple(self.written().items()))
 
     def first_window(self, inputs: Inputs) -> Window:
-        return Window(None if place_of(self.dim, inputs[0]) == 0 else 1)
+        return mixing(inputs[0], {place_of(self.dim, inputs[0])})[0]
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
-        at = place_of(self.dim, inputs[0])
-        return tuple(Window(None if place == at else 1) for place in range(1, len(inputs[0])))
+        return mixing(inputs[0], {place_of(self.dim, inputs[0])})[1:]
 
     @property
     def needs_input(self) -> bool:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from archc.expressions.tree import choose, compare
 from archc.kinds.arithmetic import is_expression, unless
-from archc.kinds.axes import MOST_AXES, Axis, axis_faults, axis_of, place_of
-from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form, shown
+from archc.kinds.axes import MOST_AXES, Axis, axes_type, axis_faults, each_of, one_or_more, place_of, single
+from archc.kinds.base import Call, Fault, Inputs, Kind, Shape, Window, form
 from archc.kinds.labels import listed, text, value_of
-from archc.kinds.layout import instead
+from archc.kinds.layout import instead, sizes_of
 from archc.kinds.registry import register
 from archc.kinds.types import Count, integer
 from archc.limits import MAX_INTEGER
@@ -117,16 +116,6 @@ def _integers(value: Any) -> Any:
     return integer(value, -MAX_INTEGER)
 
 
-def _each_axis(value: Any) -> Any:
-    if isinstance(value, list | tuple) and value:
-        return tuple(map(axis_of, value))
-    return axis_of(value)
-
-
-def _one_or_more(item: dict[str, Any]) -> Any:
-    return WithJsonSchema({"anyOf": [item, {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_AXES - 1}]})
-
-
 @register
 class Roll(Kind):
     """Shifts the positions of axes; those that leave one end come back at the other (`torch.roll`)."""
@@ -138,9 +127,9 @@ class Roll(Kind):
     aliases: ClassVar[tuple[str, ...]] = ("cyclicshift", "shift")
     examples: ClassVar[tuple[str, ...]] = ("{shifts: 1, dims: 2}", "{shifts: [-3, -3], dims: [1, 2]}")
 
-    shifts: Annotated[Any, PlainValidator(_integers), _one_or_more({"type": "integer"})]
+    shifts: Annotated[Any, PlainValidator(_integers), WithJsonSchema({"anyOf": one_or_more({"type": "integer"})})]
     """By how many positions, one number for each axis; negative numbers shift toward the start."""
-    dims: Annotated[Any, PlainValidator(_each_axis), _one_or_more({"type": "integer", "not": {"const": 0}})]
+    dims: Annotated[Any, *axes_type()]
     """The axis, or a list of axes; 1 is the first after the batch."""
 
     @classmethod
@@ -153,14 +142,11 @@ class Roll(Kind):
 
     def _pairs(self) -> tuple[tuple[Any, int], ...]:
         """Shifts and their axes."""
-        axes = self.dims if isinstance(self.dims, tuple) else (self.dims,)
-        shifts = self.shifts if isinstance(self.shifts, tuple) else (self.shifts,)
-        return tuple(zip(shifts, axes, strict=False))
+        return tuple(zip(each_of(self.shifts), each_of(self.dims), strict=False))
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         (x,) = inputs
-        axes = self.dims if isinstance(self.dims, tuple) else (self.dims,)
-        shifts = self.shifts if isinstance(self.shifts, tuple) else (self.shifts,)
+        axes, shifts = each_of(self.dims), each_of(self.shifts)
         if len(axes) != len(shifts):
             message = (
                 f"`roll` gets {counted(len(shifts), 'shift')} for {len(axes)} {'axes' if len(axes) > 1 else 'axis'}"
@@ -172,7 +158,7 @@ class Roll(Kind):
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
         shifts, axes = zip(*((shift, 1 + place_of(axis, inputs[0])) for shift, axis in self._pairs()), strict=True)
-        return {"shifts": _single(shifts), "dims": _single(axes)}
+        return {"shifts": single(shifts), "dims": single(axes)}
 
     def function(self, inputs: Inputs) -> Call:
         return Call("torch.roll", (self.shifts, self.dims))
@@ -185,16 +171,6 @@ class Roll(Kind):
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
         return tuple(self._window(inputs, place) for place in range(1, len(inputs[0])))
-
-
-def _single(values: tuple[Any, ...]) -> Any:
-    return values[0] if len(values) == 1 else values
-
-
-def _lengths(value: Any) -> Any:
-    if not isinstance(value, list | tuple) or not value:
-        raise PydanticCustomError("sizes", "expected a list of sizes, got {shown}", {"shown": shown(value)})
-    return tuple(size if size == -1 and type(size) is int else integer(size, 1) for size in value)
 
 
 @register
@@ -212,7 +188,7 @@ class Expand(Kind):
 
     sizes: Annotated[
         tuple[int, ...],
-        PlainValidator(_lengths),
+        PlainValidator(sizes_of),
         WithJsonSchema(
             {"type": "array", "items": {"type": "integer", "minimum": -1}, "minItems": 1, "maxItems": MOST_AXES - 1}
         ),

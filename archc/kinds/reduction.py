@@ -5,26 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
-
 from archc.kinds.arithmetic import is_expression
-from archc.kinds.axes import MOST_AXES, axis_faults, axis_of, place_of
-from archc.kinds.base import Alternatives, Call, Fault, Inputs, Kind, Shape, Window, form, need_map, shown
+from archc.kinds.axes import axes_type, axis_faults, each_of, mixing, place_of, single
+from archc.kinds.base import Alternatives, Call, Fault, Inputs, Kind, Shape, Window, form, need_map
 from archc.kinds.labels import listed
 from archc.kinds.registry import register
 from archc.kinds.types import Flag
-
-
-def _axes(value: Any) -> Any:
-    if value is None or not isinstance(value, list | tuple):
-        return value if value is None else axis_of(value)
-    if not value:
-        raise PydanticCustomError("axes", "expected an axis or a list of axes, got {shown}", {"shown": shown(value)})
-    return tuple(map(axis_of, value))
-
-
-_AXIS = {"type": "integer", "not": {"const": 0}}
 
 
 class _Reduction(Kind):
@@ -33,19 +19,7 @@ class _Reduction(Kind):
     structural: ClassVar[tuple[str, ...]] = ("dim",)
     examples: ClassVar[tuple[str, ...]] = ("", "{keepdim: true}", "{dim: [1, 2]}")
 
-    dim: Annotated[
-        Any,
-        PlainValidator(_axes),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "null"},
-                    _AXIS,
-                    {"type": "array", "items": _AXIS, "minItems": 1, "maxItems": MOST_AXES - 1},
-                ]
-            }
-        ),
-    ] = None
+    dim: Annotated[Any, *axes_type(optional=True)] = None
     """The axis, or a list of axes; `null`: all axes after the channels."""
     keepdim: Flag = False
     """Keep the axes, each with length 1, instead of dropping them."""
@@ -59,8 +33,7 @@ class _Reduction(Kind):
         """The places in the input's shape of the axes."""
         if self.dim is None:
             return tuple(range(1, len(x)))
-        axes = self.dim if isinstance(self.dim, tuple) else (self.dim,)
-        return tuple(place_of(axis, x) for axis in axes)
+        return tuple(place_of(axis, x) for axis in each_of(self.dim))
 
     def label(self, inputs: Inputs) -> str:
         name = self.title or self.kind
@@ -76,7 +49,7 @@ class _Reduction(Kind):
             yield from need_map(inputs, self.kind)
             return
         faults: list[Fault] = []
-        for axis in self.dim if isinstance(self.dim, tuple) else (self.dim,):
+        for axis in each_of(self.dim):
             if axis is not None and not faults:
                 faults += axis_faults(axis, x, "dim", self.kind)
         yield from faults
@@ -98,14 +71,13 @@ class _Reduction(Kind):
         return kept if self.keepdim else left
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        axes = tuple(1 + at for at in self._over(inputs[0]))
-        return {"dim": None if self.dim is None else axes[0] if len(axes) == 1 else axes, "keepdim": self.keepdim}
+        axes = None if self.dim is None else single(1 + at for at in self._over(inputs[0]))
+        return {"dim": axes, "keepdim": self.keepdim}
 
     def function(self, inputs: Inputs) -> Call:
         if self.dim is None and len(inputs[0]) == 1:
             raise ValueError("a vector has no axes after its channels")
-        over = self.dim if self.dim is not None else tuple(range(2, 1 + len(inputs[0])))
-        over = over[0] if isinstance(over, tuple) and len(over) == 1 else over
+        over = single(each_of(self.dim) if self.dim is not None else range(2, 1 + len(inputs[0])))
         keep: tuple[tuple[str, Any], ...] = () if self.keepdim is False else (("keepdim", self.keepdim),)
         return Call(f"torch.{self.kind}", (), (("dim", over), *keep))
 
@@ -117,11 +89,10 @@ class _Reduction(Kind):
         return tuple(left.index(at) if at in left else None for at in range(len(inputs[0])))
 
     def first_window(self, inputs: Inputs) -> Window:
-        return Window(None if 0 in self._over(inputs[0]) else 1)
+        return mixing(inputs[0], self._over(inputs[0]))[0]
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
-        over = self._over(inputs[0])
-        return tuple(Window(None if at in over else 1) for at in range(1, len(inputs[0])))
+        return mixing(inputs[0], self._over(inputs[0]))[1:]
 
 
 @register
