@@ -39,7 +39,7 @@ def _initializer(value: Any) -> Any:
     if not isinstance(name, str) or name not in _FUNCTIONS:
         what = f"expected a number or one of {', '.join(_FUNCTIONS)}, got {{shown}}"
         raise PydanticCustomError("initializer", what, {"shown": shown(name)})
-    given = {} if arguments in (None, ()) else _mapping(arguments)
+    given = {} if arguments is None else _mapping(arguments)
     if not isinstance(given, dict):
         what = "`{name}` takes its arguments by name, got {got}"
         raise PydanticCustomError("initializer", what, {"name": name, "got": shown(given)})

@@ -62,7 +62,7 @@ class _Skip(Exception):
 
 
 class Taken(NamedTuple):
-    """What an entry takes by its `from`, which stands at `mark`; `several`: it is a list."""
+    """The inputs that an entry names in its `from`, which is at `mark`; `several` means that it is a list."""
 
     in_list: bool
     sources: tuple[Reference, ...] = ()
@@ -130,10 +130,10 @@ class Parser:
             return UNKNOWN
 
     def pairs(self, node: Any, mark: Mark, scope: frozenset[str]) -> Any:
-        """Like `value`, but with mappings as tuples of pairs."""
+        """Like `value`, but with mappings as tuples of pairs, and None for a mapping without keys."""
         if not isinstance(node, Map):
             return self.value(node, mark, scope)
-        return tuple((name, self.pairs(item, node.values_at[name], scope)) for name, item in node.items())
+        return tuple((name, self.pairs(item, node.values_at[name], scope)) for name, item in node.items()) or None
 
     def expression(self, text: str, mark: Mark, scope: frozenset[str]) -> Expression:
         """A parsed expression whose names are all in scope."""
@@ -346,7 +346,7 @@ class Parser:
             yield loop
 
     def _output(self, text: str, mark: Mark, node: Any, at: Mark, scope: frozenset[str]) -> Iterator[Entry]:
-        """An output; nothing after a report."""
+        """Parse an output; yield nothing after an error."""
         try:
             name = self.name(text, mark, scope, output_name_fault)
             yield Entry(name, None, mark, (self.reference(node, at, scope),))
@@ -458,7 +458,7 @@ class Parser:
         return Entry(name, element, place, given.sources, when, auxiliary)
 
     def taken(self, node: Map, scope: frozenset[str], in_list: bool) -> Taken:
-        """What an entry takes, by its `from`."""
+        """Parse the inputs that an entry names in its `from`."""
         if "from" not in node:
             return Taken(in_list)
         written, mark = node["from"], node.values_at["from"]
