@@ -6,8 +6,8 @@ Without `--curve`: images a second in training of AlexNet at 224 on images of CI
 the recipe `notebook` and the recipe `default`; and what the trainer adds to the steps themselves, there and in a
 network of small steps. Everyone has a process of its own, as its users start it, and all take turns. With `--curve`:
 the loss curves of the notebook's loop, of spec, emitted file and torchvision's model over two epochs, step by step.
-Exit status: 0 if every bound holds, 1 otherwise. Run it on a machine that does nothing else: the load is told. Where
-it does other work the seconds of the processor are the better measure, which are told too.
+Exit status: 0 if every bound holds, 1 otherwise. Run it on a machine that does nothing else; the load is printed. On a
+busy machine, the seconds of processor time are the better measure, so they are printed, too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from archc.cli.train_command import settle_process
 
 if __name__ == "__main__" and "notebook's loop" not in sys.argv:
     settle_process()  # as `archc train` does; the notebook's loop runs in a process as it is, but for what follows
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # in its favour: spinning threads make it slower under load
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # in its favor, because spinning threads are slower under load
 
 import torch
 import torchvision
@@ -48,8 +49,11 @@ from archc.training.distributed import World
 from archc.training.layout import lay_out, planes
 from archc.training.loop import Loop
 from archc.training.loss import CrossEntropy, Loss
+from archc.training.model import Size
 from archc.training.optimizer import make_optimizer, make_schedule
+from archc.training.recipe import Recipe
 from archc.training.resolve import preparations, resolved
+from archc.training.validation import autocast
 
 GENERATED = Path(__file__).parent.parent / "generated"
 CPU = World(0, 1, torch.device("cpu"))
@@ -168,35 +172,48 @@ def trainer_seconds(network: str, name: str, words: list[str], epochs: int) -> l
     return found
 
 
+class Bare:
+    """The steps of a recipe and nothing else, for images that fit into memory."""
+
+    def __init__(self, network: nn.Module, images: Images, recipe: Recipe, size: Size) -> None:
+        self.recipe = recipe
+        self.preparation, _ = preparations(recipe, size, files=False)
+        self.model = lay_out(network, recipe, CPU.device)
+        self.batches = ResidentBatches(images, CPU.device)
+        self.optimizer = make_optimizer(self.model, recipe)
+        self.schedule = make_schedule(self.optimizer, recipe, len(self.rows(0)))
+        self.criterion = Loss(CrossEntropy(recipe.label_smoothing), recipe.auxiliary_weight)
+
+    def rows(self, epoch: int) -> list[torch.Tensor]:
+        """The row numbers of each batch of an epoch."""
+        order = epoch_order(self.recipe.seed, epoch, len(self.batches))
+        return [part for part, _ in epoch_rows(order, self.recipe.batch_size, 0, 1)]
+
+    def train(self, epoch: int) -> None:
+        """Run the steps of an epoch."""
+        self.model.train()
+        draws = epoch_draws(self.recipe.seed, epoch, len(self.batches))
+        for pixels, labels, drawn, _ in self.batches.of(self.rows(epoch), draws):
+            images = self.preparation.training(pixels, drawn)
+            with autocast(self.recipe, CPU.device):
+                loss, _ = self.criterion(self.model(images), labels)
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self.schedule.step()
+
+
 def bare_seconds(network: str, name: str, resize: int, epochs: int) -> list[Seconds]:
-    """The steps of the recipe `default` and nothing else."""
+    """The steps of each epoch with the recipe `default`."""
     data = load_data(name)
     assert isinstance(data.train, Images)
     size = (data.train.pixels.shape[1], resize, resize)
     recipe = resolved(load_recipe("default", resize=resize), data, size, CPU)
-    preparation, _ = preparations(recipe, size, files=False)
     torch.manual_seed(0)
-    model = lay_out(archc.load(network).configure(size, num_classes=10).build(), recipe, CPU.device)
-    batches = ResidentBatches(data.train, CPU.device)
-    rows = epoch_rows(epoch_order(0, 0, len(batches)), recipe.batch_size, 0, 1)
-    optimizer = make_optimizer(model, recipe)
-    schedule = make_schedule(optimizer, recipe, len(rows))
-    criterion = Loss(CrossEntropy(recipe.label_smoothing), recipe.auxiliary_weight)
-
-    def epoch() -> None:
-        model.train()
-        for pixels, labels, draws, _ in batches.of([part for part, _ in rows], epoch_draws(0, 0, len(batches))):
-            images = preparation.training(pixels, draws)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
-                loss, _ = criterion(model(images), labels)
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-
-    with planes(model, recipe, CPU.device):
-        return [timed(epoch) for _ in range(epochs)]
+    bare = Bare(archc.load(network).configure(size, num_classes=10).build(), data.train, recipe, size)
+    with planes(bare.model, recipe, CPU.device):
+        return [timed(partial(bare.train, epoch)) for epoch in range(epochs)]
 
 
 FEW, MANY = 96, 256

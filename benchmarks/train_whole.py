@@ -35,19 +35,17 @@ os.environ["KERAS_BACKEND"] = "torch"
 
 import torch
 from torch import Tensor, nn
-from train_cpu import CPU, now
+from train_cpu import CPU, Bare, now
 
 import archc
 from archc.training import Images, load_recipe
-from archc.training.augment import epoch_draws, epoch_order
 from archc.training.batches import ResidentBatches, epoch_rows
 from archc.training.data import load_data
 from archc.training.layout import lay_out, planes
 from archc.training.loop import Loop
-from archc.training.loss import CrossEntropy, Loss
 from archc.training.optimizer import make_optimizer, make_schedule
 from archc.training.recipe import Recipe
-from archc.training.resolve import preparations, resolved
+from archc.training.resolve import resolved
 from archc.training.validation import autocast, evaluation_rows
 
 
@@ -128,35 +126,20 @@ def archc_run(case: Case) -> tuple[float, float]:
 def bare_run(case: Case) -> tuple[float, float]:
     """The steps of the recipe and its validation, and nothing else."""
     setting = Setting(case)
-    recipe = setting.recipe
-    preparation, _ = preparations(recipe, setting.size, files=False)
-    model = lay_out(setting.network(), recipe, CPU.device)
-    batches, held_out = ResidentBatches(setting.train, CPU.device), ResidentBatches(setting.validation, CPU.device)
-    optimizer = make_optimizer(model, recipe)
-    schedule = make_schedule(optimizer, recipe, setting.steps)
-    criterion = Loss(CrossEntropy(recipe.label_smoothing), recipe.auxiliary_weight)
-    with planes(model, recipe, CPU.device):
+    bare = Bare(setting.network(), setting.train, setting.recipe, setting.size)
+    held_out = ResidentBatches(setting.validation, CPU.device)
+    with planes(bare.model, setting.recipe, CPU.device):
         began = now()
         for epoch in range(case.epochs):
-            model.train()
-            rows = epoch_rows(epoch_order(recipe.seed, epoch, len(batches)), recipe.batch_size, 0, 1)
-            draws = epoch_draws(recipe.seed, epoch, len(batches))
-            for pixels, labels, drawn, _ in batches.of([part for part, _ in rows], draws):
-                images = preparation.training(pixels, drawn)
-                with autocast(recipe, CPU.device):
-                    loss, _ = criterion(model(images), labels)
-                torch.autograd.backward(loss)
-                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-                optimizer.step()
-                optimizer.zero_grad()
-                schedule.step()
-            model.eval()
+            bare.train(epoch)
+            bare.model.eval()
             hits = torch.zeros((), dtype=torch.int64)
             with torch.inference_mode():
-                rows_of = evaluation_rows(len(held_out), recipe)
-                for pixels, labels, _, _ in held_out.of(rows_of, torch.empty(0)):
-                    with autocast(recipe, CPU.device):
-                        hits += (model(preparation.validation(pixels)).argmax(1) == labels).sum()
+                rows = evaluation_rows(len(held_out), setting.recipe)
+                for pixels, labels, _, _ in held_out.of(rows, torch.empty(0)):
+                    with autocast(setting.recipe, CPU.device):
+                        scores = bare.model(bare.preparation.validation(pixels))
+                    hits += (scores.argmax(1) == labels).sum()
         return since(began)
 
 
