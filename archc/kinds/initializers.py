@@ -11,7 +11,7 @@ from archc.kinds.base import Kind
 
 
 def _plain(value: Any, validated: Callable[[Any], Any]) -> Any:
-    """The value validated; an expression as it is, because it is validated once it has a value."""
+    """Validate a value, but not an expression, which is validated when it has a value."""
     return value if isinstance(value, Expression) else validated(value)
 
 

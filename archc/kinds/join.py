@@ -13,13 +13,13 @@ from archc.kinds.spatial import resizing
 
 
 class Join(Kind):
-    """What the joins share. `inputs` are shapes in the order in which they are written."""
+    """The base of the joins. `inputs` are shapes in the order in which they are written."""
 
     many: ClassVar[bool] = True
     broadcasts: ClassVar[bool] = False
     """Whether PyTorch repeats an axis of length 1 as often as the other inputs need it."""
     least: ClassVar[int] = 2
-    """How many inputs it takes at least."""
+    """The smallest number of inputs."""
     role: ClassVar[Role] = "join"
 
     def joined_axis(self, rank: int) -> int | None:

@@ -55,7 +55,7 @@ def reserved_parameters() -> frozenset[str]:
 
 
 def reserved_inputs() -> frozenset[str]:
-    """What no input can be called."""
+    """The names that no input can have."""
     return _IN_SOURCE | _BUILTINS | helpers() | {"input", "self"}
 
 
@@ -77,7 +77,7 @@ def layer_name_fault(name: str) -> str:
 
 
 def input_name_fault(name: str) -> str:
-    """Why an input cannot have this name; empty if it can: it is an argument of `forward`."""
+    """The reason why an input can't have this name; empty if it can. It is an argument of `forward`."""
     if name == "input":
         return "`input` always means the first input of the enclosing `layers`"
     if name in reserved_inputs():
@@ -91,10 +91,10 @@ def output_name_fault(name: str) -> str:
 
 
 NameFault = Callable[[str], str]
-"""Why something cannot have a name; empty if it can."""
+"""A function that returns the reason why something can't have a name; empty if it can."""
 
 NAMED: Final[dict[NameFault, str]] = {layer_name_fault: "a layer", output_name_fault: "an output"}
-"""What messages call that which has a name, by the function that checks the name."""
+"""The owner of a name in messages, by the function that checks the name."""
 
 
 def parameter_name_fault(name: str) -> str:

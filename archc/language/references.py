@@ -62,6 +62,7 @@ def _lost(body: Body, outer: _Names | None, depth: int) -> _Lost:
 
 
 def _sources(outputs: tuple[Entry | Splice, ...]) -> Iterator[Reference]:
+    """The entries that outputs name."""
     for output in outputs:
         if isinstance(output, Splice):
             yield from _sources(output.entries)
@@ -93,7 +94,7 @@ def _entries(body: Body, entries: tuple[Entry | Splice, ...], names: _Names, dep
 
 
 def reads(body: Body, name: str) -> bool:
-    """Return True if something in a body may read an input that it declares: that of an index may be any."""
+    """Return True if something in a body may read a declared input; a reference with an index may name any."""
     first = name == next(iter(body.inputs))
     if first and (body.form == "branches" or _takes_input(body.entries)):
         return True
@@ -104,7 +105,7 @@ def reads(body: Body, name: str) -> bool:
 
 
 def _takes_input(entries: tuple[Entry | Splice, ...]) -> bool:
-    """Whether the input of a chain flows into an entry: a loop may have no turns, and heads lead nowhere."""
+    """Return True if the input of a chain flows into an entry. Loops can be empty, and heads pass nothing on."""
     for entry in entries:
         if isinstance(entry, Splice):
             if _takes_input(entry.entries):

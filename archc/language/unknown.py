@@ -1,4 +1,4 @@
-"""Names of layers that there are not: what was meant, or that PyTorch has it and archc has no layer type for it."""
+"""Unknown names of layers: the name that was meant, or that archc has no layer type for a layer of PyTorch."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Collection, Iterable
 
 from archc.problems import Fix, Mark, Problems
 
-_LACKING = {"unfold"}.union(
+_LACKING = {
     # modules of torch.nn
-    "bilinear celu cosinesimilarity embedding embeddingbag fold glu gru grucell hardshrink hardtanh logsigmoid "
-    "logsoftmax lstm lstmcell maxunpool1d maxunpool2d maxunpool3d pixelunshuffle rmsnorm rnn rnncell rrelu softmax2d "
-    "softmin softplus softshrink softsign syncbatchnorm tanhshrink threshold transformer transformerdecoder "
-    "transformerdecoderlayer transformerencoder transformerencoderlayer "
+    "bilinear", "celu", "cosinesimilarity", "embedding", "embeddingbag", "fold", "glu", "gru", "grucell",
+    "hardshrink", "hardtanh", "logsigmoid", "logsoftmax", "lstm", "lstmcell", "maxunpool1d", "maxunpool2d",
+    "maxunpool3d", "pixelunshuffle", "rmsnorm", "rnn", "rnncell", "rrelu", "softmax2d", "softmin", "softplus",
+    "softshrink", "softsign", "syncbatchnorm", "tanhshrink", "threshold", "transformer", "transformerdecoder",
+    "transformerdecoderlayer", "transformerencoder", "transformerencoderlayer", "unfold",
     # functions
-    "abs argmax bucketize clamp cos cumsum divide einsum exp gather gridsample gumbelsoftmax indexselect log "
-    "maskedfill minimum onehot pow rfft rsqrt sin sqrt stack std stft topk tril var where".split()
-)
+    "abs", "argmax", "bucketize", "clamp", "cos", "cumsum", "divide", "einsum", "exp", "gather", "gridsample",
+    "gumbelsoftmax", "indexselect", "log", "maskedfill", "minimum", "onehot", "pow", "rfft", "rsqrt", "sin", "sqrt",
+    "stack", "std", "stft", "topk", "tril", "var", "where",
+}  # fmt: skip
+"""Names of PyTorch without a layer type, in lower case without underscores."""
 
 
 def unknown_layer(name: str, known: Collection[str], mark: Mark, problems: Problems) -> tuple[str, str, Fix | None]:
