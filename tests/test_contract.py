@@ -87,6 +87,20 @@ class Case:
 
 
 CASES = {
+    "channels that are the height of a matrix product": Case(
+        """
+input: [2, 4, 6]
+blocks:
+  Gram:
+    layers:
+      swapped: {permute: [0, 1, 3, 2]}
+      product: {matmul: [input, swapped]}
+      turned: {permute: [0, 3, 2, 1]}
+      conv: {conv2d: {out_channels: 3, kernel_size: 1}}
+layers: [Gram]
+""",
+        blocks=[("Gram", (2, 4, 6), {}), ("Gram", (3, 5, 2), {})],
+    ),
     "an activation and a normalization that parameters name, or none": Case(
         """
 input: [4, 6, 6]

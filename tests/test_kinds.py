@@ -632,6 +632,39 @@ def factors(draw: st.DrawFn) -> tuple[Shape, ...]:
     return one, draw(st.one_of(st.just(other), st.just(other), st.just(other), wrong))
 
 
+@st.composite
+def operands(draw: st.DrawFn, name: str) -> tuple[Shape, ...]:
+    """Shapes that a join may take: many of them fit."""
+    if name not in PRODUCTS:
+        return draw(shapes_to_join(KINDS[name].most or 3))  # type: ignore[attr-defined]
+    one, other = draw(factors())
+    if name == "matmul":
+        return one, other
+    return one, (*other[:-2], *other[-2:][::-1]), (*other[:-2], other[-1], draw(st.integers(1, 5)))
+
+
+@pytest.mark.parametrize("name", [*JOINS, *PRODUCTS])
+def test_the_inputs_of_a_join_agree_on_its_equal_axes(name: str) -> None:
+    """There the source may take the size from any input, and it is the result's; 1 is repeated if it broadcasts."""
+    kind = KINDS[name]()
+    assert isinstance(kind, Join)
+    seen = 0
+
+    @given(operands(name))
+    def check(inputs: tuple[Shape, ...]) -> None:
+        nonlocal seen
+        if list(kind.requirements(inputs)):
+            return
+        seen += 1
+        result = kind.output(inputs)
+        for at in kind.equal_axes(len(result)):
+            lengths = {x[at] for x in inputs}
+            assert lengths - ({1} if kind.broadcasts else set()) <= {result[at]}
+
+    check()
+    assert seen >= 4
+
+
 @given(factors())
 def test_a_product_is_legal_where_torch_multiplies(inputs: tuple[Shape, ...]) -> None:
     """In both directions; costs, memory and the operator in the source are torch's. Vectors are refused."""
