@@ -15,10 +15,13 @@ from torch import Tensor, nn
 
 import archc
 from archc import Architecture
+from archc.build.modules import Add, Maximum, Subtract
 from archc.graph import walk
-from archc.inference.receptive import receptive_fields
+from archc.inference.receptive import Field, receptive_fields
 from archc.inference.sizes import Sizes
 from archc.kinds import Kind
+from archc.kinds.axes import each_of
+from archc.kinds.join import Concat
 from archc.testing import Draft, specs
 
 REFUSALS = (RuntimeError, ValueError, IndexError, ZeroDivisionError)
@@ -144,9 +147,9 @@ def test_receptive_fields_are_what_gradients_show() -> None:
     """For positive weights, the extent of the input that has a gradient is the inferred one, branches and all.
 
     Compared for every layer and every position whose inferred stretch lies within the map; at the border the
-    padding is cut off, and no position sees more than is inferred, unless the padding is a mirror image. An adaptive
-    pool, whose windows differ from position to position, may have been drawn to fit two branches together: such
-    networks are left to the test of the kind.
+    padding is cut off, and no position sees more than is inferred, unless the padding is a mirror image. Networks are
+    left to the next test if one of their layers has positions that see different stretches: an adaptive pool, drawn to
+    make two branches fit; `resize`; a `concat` along height or width; an attention, whose weights may have no gradient.
     """
     compared = 0
 
@@ -154,11 +157,17 @@ def test_receptive_fields_are_what_gradients_show() -> None:
     @given(specs(most=12, kinds=EXACT))
     def check(draft: Draft) -> None:
         nonlocal compared
-        if not any(layer.kind.kind.startswith("adaptive") for layer in draft.layers):
-            compared += assert_receptive_fields(draft.load())
+        architecture = draft.load()
+        if not any(is_uneven(layer.kind) for layer in walk(architecture.network.graph)):
+            compared += assert_receptive_fields(architecture)
 
     check()
     assert compared >= settings().max_examples * 10
+
+
+def is_uneven(kind: Kind) -> bool:
+    along_a_side = isinstance(kind, Concat) and kind.joined_axis(3) != 0
+    return along_a_side or kind.kind.startswith(("adaptive", "resize", "scaled_dot_product"))
 
 
 UNEVEN = [*EXACT, "conv_transpose2d", "adaptive_avg_pool2d"]
@@ -207,6 +216,14 @@ def test_receptive_fields_where_branches_move_differently(branches: str, size: i
     assert architecture.summary().layers[-1].receptive_field == (size, size)
 
 
+def test_receptive_fields_of_a_product_of_matrices() -> None:
+    """Of the first factor an element sees its row, of the second its column."""
+    layers = "x: {max_pool2d: [3, 1]}, y: {avg_pool2d: [3, 1], from: input}, product: {matmul: [x, y]}"
+    architecture = archc.loads(f"input: [1, 6, 2]\nlayers: {{{layers}}}\n")
+    assert assert_receptive_fields(architecture) > 0
+    assert architecture.summary().layers[-1].receptive_field == (6, 2)
+
+
 SINGLE = {
     "a transposed convolution": ("{conv_transpose2d: {out_channels: 4, kernel_size: 4}}", 32),
     "a large one": ("{conv_transpose2d: {out_channels: 4, kernel_size: 32}}", 32),
@@ -245,15 +262,29 @@ def assert_receptive_fields(architecture: Architecture) -> int:
     compared = 0
     graph = architecture.network.graph
     fields = receptive_fields(graph)
-    mirrored = any(pads_with_a_mirror_image(layer.kind) for layer in walk(graph))
+    kinds = [layer.kind for layer in walk(graph)]
+    mirrored = any(map(pads_with_a_mirror_image, kinds))
+    if mirrored and any(map(pads_with_zeros, kinds)):
+        return 0  # zeros beside a repeated edge count as the edge
     for path, axis, position, seen in stretches(architecture):
         first, last = fields[path][axis].at(position)
+        if seen is None and sees_padding_alone(fields[path][1 - axis], architecture.input[2 - axis]):
+            continue
         if first >= 0 and last <= architecture.input[1 + axis] - 1:
             assert seen == (first, last), (path, axis, position)
             compared += 1
         elif seen is not None and not mirrored:
             assert first <= seen[0] <= seen[1] <= last, (path, axis, position)
     return compared
+
+
+def pads_with_zeros(kind: Kind) -> bool:
+    return not pads_with_a_mirror_image(kind) and any(each_of(kind.model_dump().get("padding", 0)))
+
+
+def sees_padding_alone(field: Field, length: int) -> bool:
+    ends = map(field.at, range(field.length))
+    return all(last < 0 or first >= length for first, last in ends)
 
 
 def stretches(architecture: Architecture) -> Iterator[tuple[str, int, int, tuple[int, int] | None]]:
@@ -280,7 +311,7 @@ def pads_with_a_mirror_image(kind: Kind) -> bool:
 
 
 def all_positive(module: nn.Module) -> nn.Module:
-    """The module in double precision with positive weights; the maximum of a window becomes its sum."""
+    """The module in double precision with positive weights; a maximum and a difference become a sum."""
     module = module.double().eval()
     for parameter in module.parameters():
         nn.init.constant_(parameter, 1 / max(1, parameter[0].numel()))
@@ -288,6 +319,8 @@ def all_positive(module: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, WindowSum(child))
+            elif isinstance(child, Maximum | Subtract):
+                setattr(parent, name, Add())
     return module
 
 

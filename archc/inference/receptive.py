@@ -76,6 +76,11 @@ class View(NamedTuple):
                 yield from ((bound - start) / self.jump for bound in bounds if isfinite(bound))
 
 
+def _positions(distance: float) -> int:
+    """How many positions lie between two ends, both included; of a fraction the output positions see more or less."""
+    return ceil(distance - 1e-6) + 1
+
+
 def _within(value: float, bounds: Bounds) -> float:
     return min(max(value, bounds[0]), bounds[1])
 
@@ -100,11 +105,11 @@ class Field:
         if not self.views:
             return 0
         if len(self.views) == 1 and self.views[0].firsts is _FREE and self.views[0].lasts is _FREE:
-            return round(self.views[0].last - self.views[0].first) + 1  # the same at every position
+            return _positions(self.views[0].last - self.views[0].first)  # the same at every position
         # Between the turns, last - first is convex in the position, so it is largest at an end.
         turns = {near for view in self.views for turn in view.turns() for near in (floor(turn), ceil(turn))}
         ends = (self.at(position) for position in {0, self.length - 1, *turns} if 0 <= position < self.length)
-        return round(max(last - first for first, last in ends)) + 1
+        return _positions(max(last - first for first, last in ends))
 
     @cached_property
     def jump(self) -> float:
@@ -144,7 +149,7 @@ def receptive_fields(graph: Graph) -> dict[str, Fields]:
     """The field of every layer's output by path, along each axis of the network's input after its channels."""
     found: dict[str, Fields] = {}
     known: dict[tuple[Any, ...], Field] = {}  # many layers are equal
-    steps: dict[tuple[int, tuple[Shape, ...]], list[_Step]] = {}
+    steps: dict[tuple[int, tuple[Shape, ...], int], list[_Step]] = {}
 
     def union(one: Field, other: Field) -> Field:
         key = (id(one), id(other))
@@ -159,28 +164,36 @@ def receptive_fields(graph: Graph) -> dict[str, Fields]:
         return known[key]
 
     def layer(node: Node, kind: Kind, given: tuple[_Seen, ...], path: str) -> dict[str | None, _Seen]:
-        fields, places = given[0] if not kind.bare else nothing
-        for others, at in given[1 : kind.seen]:
+        fields, places = nothing if kind.bare else moved(node, kind, given, 0)
+        for other in range(1, len(given[: kind.seen])):
+            others, at = moved(node, kind, given, other)
             if at != places:
                 fields, others = _whole_where_apart(fields, places, at), _whole_where_apart(others, at, places)
                 places = tuple(
                     b if a is None else a if b in (a, None) else None for a, b in zip(places, at, strict=True)
                 )
             fields = tuple(union(one, another) for one, another in zip(fields, others, strict=True))
-        key = (id(kind), node.in_shapes)
-        if key not in steps:
-            steps[key] = _steps(node, kind)
-        if steps[key] and not kind.bare:
-            moved = [None if place is None else steps[key][place] for place in places]
-            fields = tuple(
-                [
-                    field if step is None else through(field, step.window, step.length)
-                    for field, step in zip(fields, moved, strict=True)
-                ]
-            )
-            places = tuple([None if step is None else step.place for step in moved])
         found[path] = fields
         return dict.fromkeys(node.shapes, _Seen(fields, places))
+
+    def moved(node: Node, kind: Kind, given: tuple[_Seen, ...], at: int) -> _Seen:
+        """The input `at` as the output sees it."""
+        fields, places = given[at]
+        key = (id(kind), node.in_shapes, at)
+        if key not in steps:
+            steps[key] = _steps(node, kind, at)
+        if not steps[key]:
+            return given[at]
+        taken = [None if place is None else steps[key][place] for place in places]
+        return _Seen(
+            tuple(
+                [
+                    field if step is None else through(field, step.window, step.length)
+                    for field, step in zip(fields, taken, strict=True)
+                ]
+            ),
+            tuple([None if step is None else step.place for step in taken]),
+        )
 
     axes = len(graph.in_shapes[0]) - 1
     nothing = _Seen((Field(1, ()),) * axes, (None,) * axes)
@@ -214,13 +227,13 @@ def _whole_where_apart(fields: Fields, own: tuple[int | None, ...], other: tuple
     )
 
 
-def _steps(node: Node, kind: Kind) -> list[_Step]:
-    """The effect of a layer along each axis of its input; empty for a pointwise layer."""
-    x, y = node.in_shapes[0], next(iter(node.shapes.values()))
-    stays = type(kind).windows is Kind.windows and type(kind).moves is Kind.moves
-    if (kind.many and kind.seen is None) or (stays and x[1:] == y[1:]):
+def _steps(node: Node, kind: Kind, at: int) -> list[_Step]:
+    """The effect of a layer along each axis of its input `at`; empty for a pointwise layer."""
+    x, y = node.in_shapes[at], next(iter(node.shapes.values()))
+    moves = kind.moves(node.in_shapes, at)
+    stays = type(kind).windows is Kind.windows and moves == tuple(range(len(x)))
+    if stays and (x[1:] == y[1:] or (kind.many and kind.seen is None)):
         return []
-    moves = kind.moves(node.in_shapes)
     windows = (kind.first_window(node.in_shapes), *kind.windows(node.in_shapes))
     found = []
     for window, place in zip(windows, moves, strict=True):

@@ -281,9 +281,9 @@ class Kind(BaseModel):
         """As `windows`, along the first axis: all of it, unless the layer works on each position alone."""
         return Window(1) if type(self).windows is Kind.windows else Window(None)
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
-        """The axis of the output that each axis of the input becomes; None for one that is mixed with others."""
-        return tuple(range(len(inputs[0])))
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
+        """The axis of the output that each axis of the input `at` becomes; None for one that is mixed with others."""
+        return tuple(range(len(inputs[at])))
 
     @property
     def overwrites(self) -> bool:

@@ -213,9 +213,9 @@ class Concat(Join):
     def function(self, inputs: Inputs) -> Call:
         return Call("torch.cat", (), (("dim", self.dim),))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
-        at = place_of(self.dim, inputs[0])
-        return tuple(None if axis == at > 0 else axis for axis in range(len(inputs[0])))
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
+        joined = place_of(self.dim, inputs[0])
+        return tuple(None if axis == joined > 0 else axis for axis in range(len(inputs[0])))
 
 
 def _broadcast(one: Any, other: Any) -> Any:

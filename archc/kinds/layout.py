@@ -76,7 +76,7 @@ class Permute(Kind):
     def function(self, inputs: Inputs) -> Call:
         return Call("torch.permute", (self.dims,))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         order = self._order()
         return tuple(order.index(at) for at in range(len(order)))
 
@@ -125,7 +125,7 @@ class Flatten(Kind):
     def function(self, inputs: Inputs) -> Call:
         return Call("torch.flatten", (self.start_dim, *([] if self.end_dim == -1 else [self.end_dim])))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         first, last = self._ends(inputs[0])
         return tuple(
             at if at < first or first == last == at else None if at <= last else at - (last - first)
@@ -224,7 +224,7 @@ class Unflatten(Kind):
     def function(self, inputs: Inputs) -> Call:
         return Call("torch.unflatten", (self.dim, self.unflattened_size))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         at, count = place_of(self.dim, inputs[0]), len(self.unflattened_size)
         long = [place for place, size in enumerate(self.unflattened_size) if size != 1]
         own = at + long[0] if len(long) == 1 else None
@@ -276,6 +276,6 @@ class Select(Kind):
     def function(self, inputs: Inputs) -> Call:
         return Call("torch.select", (self.dim, self.index))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         at = place_of(self.dim, inputs[0])
         return tuple(None if axis == at else axis - (axis > at) for axis in range(len(inputs[0])))

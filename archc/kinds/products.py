@@ -50,7 +50,7 @@ class MatMul(Join):
         one, other = inputs
         if not faults and one[-1] != other[-2]:
             message = f"`matmul` needs as many rows from the second input as the first has columns, {one[-1]}"
-            label = f"gives {form(other)}, which has {other[-2]} rows"
+            label = f"gives {form(other)}, which has {other[-2]} row{'s' * (other[-2] != 1)}"
             help = "swap its last two axes with `permute`" if one[-1] == other[-1] else ""
             yield 1, Fault("E0312", message, label=label, help=help), 0
 
@@ -63,8 +63,9 @@ class MatMul(Join):
     def macs(self, inputs: Inputs, y: Shape) -> int:
         return volume((*inputs[0], y[-1]))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
-        return (*range(len(inputs[0]) - 1), None)
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
+        *before, rows, columns = range(len(inputs[0]))
+        return (*before, rows, None) if at == 0 else (*before, None, columns)
 
     @property
     def needs_input(self) -> bool:
@@ -121,8 +122,9 @@ class ScaledDotProductAttention(Join):
         pairs = volume((*inputs[0][:-1], inputs[1][-2]))
         return int(pairs * (inputs[0][-1] + y[-1]))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
-        return (*range(len(inputs[0]) - 2), None, None)
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
+        *before, rows, columns = range(len(inputs[0]))
+        return ((*before, rows, None), (*before, None, None), (*before, None, columns))[at]
 
     @property
     def needs_input(self) -> bool:

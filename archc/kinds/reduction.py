@@ -81,7 +81,7 @@ class _Reduction(Kind):
         keep: tuple[tuple[str, Any], ...] = () if self.keepdim is False else (("keepdim", self.keepdim),)
         return Call(f"torch.{self.kind}", (), (("dim", over), *keep))
 
-    def moves(self, inputs: Inputs) -> tuple[int | None, ...]:
+    def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         over = self._over(inputs[0])
         if self.keepdim is True:
             return super().moves(inputs)
