@@ -274,6 +274,12 @@ class ClassPlan:
     renamed: dict[str, Name] = field(default_factory=dict)
     classes: dict[int, str] = field(default_factory=dict)
     """The names of the classes of blocks that arguments name, by the id of the block."""
+    helpers: dict[str, str] = field(default_factory=dict)
+    """The other names of archc's own modules that a class of the file has the name of, by their targets."""
+
+    def class_of(self, target: str) -> str:
+        """The class that a torch call makes: `nn.Conv2d`, or a module of archc that the file has a copy of."""
+        return self.helpers.get(target, target.removeprefix("archc."))
 
     @property
     def inputs(self) -> list[str]:
