@@ -17,7 +17,7 @@ from archc.language.spec import InitRule
 from archc.patterns import is_pattern, matches
 from archc.plan import ClassPlan
 from archc.plan.finish import every_step, shown, used
-from archc.plan.plan import BodyPlan, Chosen, Layer, Loop, Make, layers_of
+from archc.plan.plan import Again, BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
 
 def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
@@ -28,7 +28,8 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
     present, lacking = _kinds(classes)
     kinds: dict[str, list[str]] = {}
     for placed in walk(network.graph) if any(rule.paths for rule in rules) else ():
-        kinds.setdefault(placed.path, []).append(placed.kind.kind)
+        if not placed.shared:
+            kinds.setdefault(placed.path, []).append(placed.kind.kind)
     if _varies(classes):  # with other arguments, an index of a list may have a layer of another kind
         anything = [kind for kind in KINDS if kind in present]
         numbered = [path for path in kinds if any(part.isdigit() for part in path.split("."))]
@@ -168,7 +169,7 @@ def _layers_at(body: BodyPlan, parts: Sequence[str]) -> Iterator[bool]:
     varies = any(isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in body.steps)
     for at, make in enumerate(makes):
         name = str(at) if body.numbered and not varies else parts[0] if body.numbered else make.name
-        if name != parts[0] and not isinstance(name, Text):
+        if isinstance(make.what, Again) or (name != parts[0] and not isinstance(name, Text)):
             continue
         used = make.what.options if isinstance(make.what, Chosen) else (make.what,)
         for what in used:

@@ -17,7 +17,7 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
     """
     if not any(rule.paths for rule in network.init):
         return
-    kinds = {layer.path: type(layer.kind) for layer in walk(network.graph)}
+    kinds = {layer.path: type(layer.kind) for layer in walk(network.graph) if not layer.shared}
     within = _within(kinds)
     known = initialized_kinds()
     absent = tuple(f"{name}." for name in left_out)
