@@ -145,9 +145,7 @@ def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, Place], 
         if position not in last and not node.auxiliary:
             done.append(slot(position))
         child = graph.owner(node).name
-        steps.append(
-            Step(child, sources, slot(position), node.auxiliary, tuple(done), bare.get(position))
-        )
+        steps.append(Step(child, sources, slot(position), node.auxiliary, tuple(done), bare.get(position)))
     results = {name: place(ref) for name, ref in graph.results.items()}
     heads = {node.name: slot(position) for position, node in enumerate(graph.nodes) if node.auxiliary}
     return tuple(steps), inputs + len(graph.nodes), results, heads
