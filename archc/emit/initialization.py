@@ -137,11 +137,10 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
             what = step.what if isinstance(step, Make) else None
             for layer in layers_of(what):
                 kind = layer.kind
-                present.add(kind.kind)
+                present |= {kind.kind, *kind.inside}
                 if kind.is_elementwise() and isinstance(what, Chosen):  # another layer may replace it
                     present |= {name for name, other in KINDS.items() if other.is_elementwise()}
-                if any("." in tensor for tensor in kind.state):  # its inner layers may have no bias
-                    lacking.add(("linear", "bias"))
+                lacking |= {(inner, "bias") for inner in kind.inside}
                 for _, call in layer.calls:
                     given = dict(call.keywords)
                     lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
