@@ -58,6 +58,9 @@ def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]
         holder = next((each for each in (module, *module.children()) if hasattr(each, name)), module)
         value = getattr(holder, name, None)
         if type(argument.default) is bool and type(value) is not bool:
-            yield name, value is not None  # a flag with the name of the tensor: `bias`
+            # A flag with the name of the tensor: `bias`. Where another flag turns the tensor off, it says nothing.
+            others = [flag for flag in kind.state[name].flags if flag != name] if name in kind.state else []
+            if value is not None or all(getattr(holder, flag, True) for flag in others):
+                yield name, value is not None
         elif value is not None or (hasattr(module, name) and argument.default is not None):
             yield name, tuple(value) if isinstance(value, list | tuple) else value

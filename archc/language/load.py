@@ -129,6 +129,7 @@ class Loader:
         name = self._name(root, stem, parser.blocks)
         init = parse_init(root.get("init"), parser, frozenset(parameters) | {"in_channels"})
         expect = _expectations(root.get("expect"))
+        checkpoint_keys = self._checkpoint_keys(root.get("checkpoint_keys"))
         keys = _head(root)
         inputs = keys.inputs or ({} if keys.input is None else {"input": keys.input})
         if not inputs or body is None or ("inputs" in root and inputs.keys() != body.inputs.keys()):
@@ -146,6 +147,7 @@ class Loader:
             body=body,
             init=init,
             expect=expect,
+            checkpoint_keys=checkpoint_keys,
             source=root.mark.source,
             problems=self.problems.sorted(),
             again=again,
@@ -186,6 +188,16 @@ class Loader:
             return loader.spec(tree, stem, trail)
 
         return again
+
+    def _checkpoint_keys(self, node: Any) -> dict[str, str | None]:
+        """The patterns for keys of published weights. A new name with another number of `*` is reported."""
+        found = dict(node) if isinstance(node, Map) else {}
+        for pattern, name in found.items():
+            if isinstance(name, str) and name.count("*") != pattern.count("*"):
+                message = f"`{pattern}` and `{name}` need the same number of `*`"
+                help = "each `*` of the new name becomes the text that the `*` in the same place of the pattern matches"
+                self._report("E0203", message, node.values_at[pattern], help)
+        return found
 
     def _missing(self, root: Map) -> None:
         """Report a missing input or body, and inputs that are declared twice."""
