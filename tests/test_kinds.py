@@ -142,6 +142,17 @@ def test_arguments_have_torchs_names_and_defaults(name: str) -> None:
 
 
 @every_kind
+def test_every_argument_of_torch_is_there_or_has_a_reason_not_to_be(name: str) -> None:
+    """The torch class takes nothing else, other than what follows from the input and where the tensors are made."""
+    case = CASES[name]
+    theirs = inspect.signature(torch_class(case.kind)).parameters.values()
+    named = {one.name for one in theirs if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+    inferred = set(case.kind.positional)
+    assert named - case.kind.model_fields.keys() - inferred - {"device", "dtype"} == case.without.keys()
+    assert all(case.without.values())
+
+
+@every_kind
 @allow_warnings
 def test_a_layer_is_legal_where_torch_runs_it(name: str) -> None:
     """Legal: torch runs one image and two, and no output is empty. Illegal: torch refuses, or gives nothing."""
@@ -452,9 +463,9 @@ def assert_kept(kind: Kind, inputs: list[Tensor]) -> None:
     read = {memory(tensor) for tensor in inputs}
     by_output = kind.needs_output and not kind.keeps_storage  # parts of a split are views: nobody keeps them
     if made & read:
-        assert bool(kept.keys() & made) == (kind.needs_input or by_output)
+        assert bool(kept.keys() & made) == (kind.needs_input(shapes) or by_output)
     else:
-        assert kept.keys() & read == (read if kind.needs_input else set())
+        assert kept.keys() & read == (read if kind.needs_input(shapes) else set())
         assert kept.keys() & made == (made if by_output else set())
     beside = sum(size for place, size in kept.items() if place not in own | made | read)
     assert beside == kind.kept(shapes, inputs[0].shape[0])

@@ -410,8 +410,7 @@ class RelativeAttention(Kind):
     def first_window(self, inputs: Inputs) -> Window:
         return Window(1)
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:

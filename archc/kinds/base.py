@@ -292,8 +292,7 @@ class Kind(BaseModel):
         """True if the layer overwrites its input."""
         return bool(self.__dict__.get("inplace", False))  # pydantic's getattr is slow where there is none
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         """True if the backward pass needs the input, which is then kept."""
         return False
 

@@ -115,8 +115,7 @@ class Amax(_Reduction):
     title: ClassVar[str] = "max"
     aliases: ClassVar[tuple[str, ...]] = ("globalmaxpool", "globalmaxpooling", "reducemax")
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     @property
