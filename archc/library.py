@@ -12,7 +12,17 @@ from archc.problems import Problem, SpecError, did_you_mean
 from archc.reading import read_file
 
 LOCAL = Path("specs")
-_VALUES: Final = {"extends", "name", "description", "paper", "input", "inputs", "arguments", "expect"}
+_VALUES: Final = {
+    "extends",
+    "name",
+    "description",
+    "paper",
+    "input",
+    "inputs",
+    "arguments",
+    "expect",
+    "checkpoint_keys",
+}
 """The keys of a spec that only gives another one different values."""
 FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.ya?ml")
 """The name of a spec file, as another file of the same folder writes it."""

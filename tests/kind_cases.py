@@ -64,6 +64,8 @@ class Case:
     """Whether there is an input or an argument that it refuses."""
     own: Mapping[str, str] = field(default_factory=dict)
     """Arguments whose name or default is not torch's, and why."""
+    without: Mapping[str, str] = field(default_factory=dict)
+    """Arguments of the torch class that the kind lacks, other than those that follow from its input, and why."""
     lenient: Mapping[str, Leniency] = field(default_factory=dict)
     """Where torch runs what archc refuses, by the fault's code or the argument that is out of range."""
     view: View | None = View.EXACT
@@ -187,6 +189,7 @@ def lengths(x: Shape) -> SearchStrategy[Any]:
 NONE = st.just(0)
 NEGATIVE = st.just(-1)
 FLAG = st.booleans()
+FACTORS = st.one_of(st.sampled_from([2, 2.0, 0.5, 0.3, 0.1]), st.floats(0.05, 4))
 GROUPS = st.sampled_from([1, 1, 2, 3])
 EPS = st.sampled_from([1e-5, 1e-3, 1])
 SLOPE = st.sampled_from([0.01, 0.2, 1, 0.0, -0.1])
@@ -260,6 +263,7 @@ def conv_transpose(rank: int) -> Case:
         },
         {**no_convolution(rank), "output_padding": NEGATIVE},
         shapes=maps(rank),
+        without={"padding_mode": "torch takes none but zeros"},
         view=View.WIDEST,  # outputs between the strides see less
     )
 
@@ -283,12 +287,16 @@ def pool(name: str, rank: int) -> Case:
         {"kernel_size": st.sampled_from([0, zero]), "stride": st.sampled_from([0, zero]), "padding": NEGATIVE, **wrong},
         shapes=maps(rank),
         lenient=unbatched({"kernel_size": 1}) if rank == 1 else {},
+        without=INDICES if name == "max_pool" else {},
     )
 
 
 def unbatched(arguments: Mapping[str, Any]) -> Mapping[str, Leniency]:
     """What the kinds for sequences have in common."""
     return {"E0301": Leniency("torch takes a batch of vectors for one sequence", arguments, (3,))}
+
+
+INDICES = {"return_indices": "no layer type takes indices"}
 
 
 def adaptive(name: str, rank: int, lenient: Mapping[str, Leniency] | None = None) -> Case:
@@ -300,6 +308,7 @@ def adaptive(name: str, rank: int, lenient: Mapping[str, Leniency] | None = None
         shapes=maps(rank),
         view=View.WIDEST,  # the regions differ by one
         lenient=lenient or (unbatched({"output_size": 1}) if rank == 1 else {}),
+        without=INDICES if name == "max_pool" else {},
     )
 
 
@@ -307,7 +316,13 @@ def instance_norm(rank: int) -> Case:
     """The row of an instance normalization."""
     return Case(
         f"instance_norm{rank}d",
-        {"eps": EPS, "momentum": st.sampled_from([0.1, 0.9]), "affine": FLAG, "track_running_stats": FLAG},
+        {
+            "eps": EPS,
+            "momentum": st.sampled_from([0.1, 0.9]),
+            "affine": FLAG,
+            "track_running_stats": FLAG,
+            "bias": FLAG,
+        },
         shapes=maps(rank),
         view=None,
         lenient={
@@ -330,6 +345,7 @@ BATCH_NORM: Mapping[str, Draw] = {
     "momentum": st.sampled_from([None, 0.1, 0.9]),
     "affine": FLAG,
     "track_running_stats": FLAG,
+    "bias": FLAG,
 }
 
 
@@ -360,7 +376,7 @@ _ROWS = [
     *map(instance_norm, (1, 2, 3)),
     Case(
         "group_norm",
-        {"num_groups": GROUPS, "eps": EPS, "affine": FLAG},
+        {"num_groups": GROUPS, "eps": EPS, "affine": FLAG, "bias": FLAG},
         {"num_groups": NONE},
         shapes=EITHER,
         view=None,
@@ -598,14 +614,15 @@ _ROWS = [
         "upsample",
         {
             "size": st.one_of(st.none(), st.none(), st.none(), sizes(1, 12)),
-            "scale_factor": st.one_of(st.sampled_from([2, 2.0, 0.5, 0.3, 0.1]), st.floats(0.05, 4), st.none()),
-            "mode": st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic"]),
+            "scale_factor": st.one_of(FACTORS, st.tuples(FACTORS, FACTORS), st.none()),
+            "mode": st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic", "area"]),
             "align_corners": st.sampled_from([None, None, None, None, False, True]),
         },
-        wrong={"size": st.sampled_from([0, -1]), "scale_factor": st.just(-2.0)},
+        wrong={"size": st.sampled_from([0, -1]), "scale_factor": st.sampled_from([-2.0, (2.0, -2.0)])},
         lenient={
             "scale_factor": Leniency("torch takes a factor of 0 for none", {"size": 2, "scale_factor": 0.0}, (3, 4, 4))
         },
+        without={"recompute_scale_factor": "`size` says the same"},
         view=View.BOUND,  # where an output falls on an input, it sees that one alone
     ),
     Case(

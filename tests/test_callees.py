@@ -9,6 +9,7 @@ import pytest
 
 import archc
 from archc import SpecError
+from archc.graph import walk
 from archc.graph.warnings import warnings
 from archc.testing import assert_agreement
 from archc.testing.agreement import assert_same_state, modules
@@ -67,3 +68,17 @@ def test_a_parameter_of_blocks_that_are_called_alike_may_be_unread() -> None:
     assert warnings(several.network) == []
     alone = archc.loads(f"{head}layers: [B: 4]\n")
     assert [warning.code for warning in warnings(alone.network)] == ["W0101"]
+
+
+def test_loops_whose_variables_have_one_name_are_apart() -> None:
+    """A variable names layers in one loop, and is a number in another."""
+    text = """
+name: Net
+input: [2, 4, 4]
+layers:
+  - {layers: [$i], for: i, in: [relu, tanh]}
+  - {pad: {padding: $i}, for: i, in: [1, 2]}
+  - {layers: [{layers: [$i], for: i, in: [gelu]}, {dropout: $i, for: i, in: [0.5]}], repeat: 2}
+"""
+    kinds = [layer.kind.kind for layer in walk(archc.loads(text).network.graph)]
+    assert kinds == ["relu", "tanh", "pad", "pad", "gelu", "dropout", "gelu", "dropout"]

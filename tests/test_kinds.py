@@ -24,6 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archc.build.builder import make_layer
+from archc.build.targets import module_class
 from archc.expressions import Expr, Name
 from archc.inference.receptive import Field
 from archc.kinds import KINDS, Call, Fault, Join, Kind, Shape
@@ -141,6 +142,17 @@ def test_arguments_have_torchs_names_and_defaults(name: str) -> None:
 
 
 @every_kind
+def test_every_argument_of_torch_is_there_or_has_a_reason_not_to_be(name: str) -> None:
+    """The torch class takes nothing else, other than what follows from the input and where the tensors are made."""
+    case = CASES[name]
+    theirs = inspect.signature(torch_class(case.kind)).parameters.values()
+    named = {one.name for one in theirs if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+    inferred = set(case.kind.positional)
+    assert named - case.kind.model_fields.keys() - inferred - {"device", "dtype"} == case.without.keys()
+    assert all(case.without.values())
+
+
+@every_kind
 @allow_warnings
 def test_a_layer_is_legal_where_torch_runs_it(name: str) -> None:
     """Legal: torch runs one image and two, and no output is empty. Illegal: torch refuses, or gives nothing."""
@@ -188,6 +200,23 @@ def test_a_kind_works_on_any_rank_or_refuses_it(name: str, x: Shape) -> None:
     }
     assert len(layer.windows((x,))) == len(x) - 1
     assert_kept(layer, [noise(2, *x).requires_grad_() * 1.0])
+
+
+@every_kind
+def test_a_kind_says_which_modules_with_weights_are_inside(name: str) -> None:
+    """Rules of `init` reach them, in the built module and in the emitted source."""
+    kind = CASES[name].kind
+    sizes = ((6, *[4] * axes) for axes in (2, 0, 1, 3))
+    x, arguments = next((x, found) for x in sizes if (found := repaired(kind, {}, x)) is not None)
+    inner = list(built(kind(**arguments), x).modules())[1:]
+    known = {other.kind: module_class(other.torch) for other in KINDS.values() if other.state}
+    found = {
+        name
+        for module in inner
+        for name, cls in known.items()
+        if isinstance(module, cls) and any(True for _ in module.parameters(recurse=False))
+    }
+    assert found == set(kind.inside)
 
 
 @allow_warnings
@@ -434,9 +463,9 @@ def assert_kept(kind: Kind, inputs: list[Tensor]) -> None:
     read = {memory(tensor) for tensor in inputs}
     by_output = kind.needs_output and not kind.keeps_storage  # parts of a split are views: nobody keeps them
     if made & read:
-        assert bool(kept.keys() & made) == (kind.needs_input or by_output)
+        assert bool(kept.keys() & made) == (kind.needs_input(shapes) or by_output)
     else:
-        assert kept.keys() & read == (read if kind.needs_input else set())
+        assert kept.keys() & read == (read if kind.needs_input(shapes) else set())
         assert kept.keys() & made == (made if by_output else set())
     beside = sum(size for place, size in kept.items() if place not in own | made | read)
     assert beside == kind.kept(shapes, inputs[0].shape[0])

@@ -88,6 +88,7 @@ BEYOND = {
     "E0203_init_of_an_expression": "what an expression is worth",
     "E0203_same_beside_a_word": "a rule between two arguments",
     "E0203_size_that_follows": "what an expression is worth",
+    "E0203_stars_of_a_key": "a rule between a key and its value",
     "E0203_uniform_range": "a rule between two arguments",
     "E0203_upsample_both": "a rule between two arguments",
     "E0204_callee_as_value": "what a parameter stands for",

@@ -6,6 +6,7 @@ import argparse
 import collections
 import os
 import random
+import re
 import resource
 import struct
 import warnings
@@ -17,11 +18,15 @@ from typing import Any
 import numpy
 import pytest
 import torch
+import torchvision
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from shell import Shell
 
 import archc
 from archc.build.foreign import Unusable, load_pickled, read_state
+from archc.build.matching import matched, renamed
 from archc.build.weights import load_weights
 from archc.problems import SpecError
 
@@ -101,6 +106,8 @@ def wrapped(content: State) -> dict[str, Any]:
         "in two": {"model": {"step": 1, "model_state_dict": content}},
         "parallel": {f"module.{key}": value for key, value in content.items()},
         "compiled and parallel": {"model": {f"module._orig_mod.{key}": value for key, value in content.items()}},
+        "Lightning": {"state_dict": {f"model.{key}": value for key, value in content.items()}, "hyper_parameters": {}},
+        "another's key": {"net": content, "acc": 93.1},
         "ordered": collections.OrderedDict(content),
         "parameters": {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in content.items()},
         "views": {key: torch.stack([value, value])[1] for key, value in content.items()},
@@ -110,9 +117,61 @@ def wrapped(content: State) -> dict[str, Any]:
 @pytest.mark.parametrize("name", wrapped(STATE))
 def test_state_dicts_are_found(name: str, tmp_path: Path) -> None:
     torch.save(wrapped(STATE)[name], tmp_path / "x.pth")
-    found = read_state(tmp_path / "x.pth")
+    found = matched(read_state(tmp_path / "x.pth"), STATE)
     assert found.keys() == STATE.keys()
     assert all(torch.equal(found[key], STATE[key]) for key in STATE)
+
+
+def test_a_name_that_the_network_has_is_not_removed() -> None:
+    own = {f"module.{key}": value for key, value in STATE.items()}
+    assert matched(own, own).keys() == own.keys()
+    assert matched({f"module.{key}": value for key, value in own.items()}, own).keys() == own.keys()
+    assert matched(STATE, own).keys() == STATE.keys()  # nothing is added
+
+
+NAMES = st.text("ab1.", min_size=1, max_size=8)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=4))
+def test_what_the_stars_stand_for_is_kept(pieces: list[str]) -> None:
+    """A pattern and a new name with other texts between the stars; a key that no pattern fits stays."""
+    key, name = "/".join(pieces), "|".join(pieces)
+    stars = ["*"] * len(pieces)
+    assert renamed(key, {"/".join(stars): "|".join(stars)}) == name
+    assert renamed(key, {"/".join(stars): None}) is None
+    assert renamed(key, {f"#{'/'.join(stars)}": "|".join(stars)}) == key
+
+
+def test_two_keys_never_become_one() -> None:
+    """A key is not renamed to one that the file has, too, so that the file is refused with its own name."""
+    own = {"norm1.weight": torch.zeros(2)}
+    found = matched({"norm1.weight": torch.ones(2), "norm.1.weight": torch.ones(2)}, own, {"norm.1.*": "norm1.*"})
+    assert found.keys() == {"norm1.weight", "norm.1.weight"}
+
+
+@pytest.mark.parametrize("name", ["densenet121", "densenet161"])
+def test_weights_as_torchvision_publishes_them(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The published DenseNets have the names of their first version, and no counters: torchvision renames them."""
+    torch.manual_seed(0)
+    published = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2.", key): torch.rand(tensor.shape)
+        for key, tensor in archc.load(name).build().state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in published
+    torch.save(published, tmp_path / "published.pth")
+    weights = torchvision.models.get_model_weights(name).DEFAULT
+    monkeypatch.setattr(type(weights), "get_state_dict", lambda *_args, **_keywords: dict(published))
+    theirs = torchvision.models.get_model(name, weights=weights).state_dict()
+    ours = archc.load(name).build()
+    load_weights(ours, tmp_path / "published.pth", renames=archc.load(name).network.spec.checkpoint_keys)
+    assert_same_state(ours.state_dict(), theirs)
+
+
+def assert_same_state(one: State, other: State) -> None:
+    assert one.keys() == other.keys()
+    for key, tensor in one.items():
+        assert torch.equal(tensor, other[key]), key
 
 
 def deflate(source: Path, target: Path, repeat: int) -> None:

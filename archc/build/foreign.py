@@ -17,10 +17,8 @@ from typing import IO, Any
 import torch
 from torch import Tensor, nn
 
-_IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model")
+_IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 """The keys under which training scripts store the state dict."""
-_WRAPPERS = ("module.", "_orig_mod.")
-"""The prefixes that DataParallel and torch.compile add to each name."""
 
 _EXPANSION = 4
 """The maximum ratio of content to file size; torch doesn't compress, but other programs may."""
@@ -41,8 +39,8 @@ class Unusable(Exception):
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read the state dict of a file: dense real tensors by name, all in memory.
 
-    It can be part of a checkpoint, and its names can start with a wrapper's prefix such as `module.`. Raises Unusable
-    if the file can't be read or has other content, or if a value is NaN.
+    It can be part of a checkpoint. Raises Unusable if the file can't be read or has other content, or if a value is
+    NaN.
     """
     content = _safetensors(path) if path.suffix == ".safetensors" else load_pickled(path)
     state = _unwrapped(content)
@@ -147,7 +145,7 @@ def _reason(error: Exception) -> str:
 
 
 def _unwrapped(content: Any) -> dict[str, Tensor]:
-    """The state dict itself, or the one within a checkpoint, without the prefixes of wrappers."""
+    """The state dict itself, or the one within a checkpoint."""
     seen: set[int] = set()
     while isinstance(content, dict):
         if id(content) in seen:
@@ -165,10 +163,7 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
             what = f": {entry} is {_kind(value)}" if isinstance(key, str) else f": it has {entry}"
             help = f"archc looks for the state dict at the top and under {', '.join(_IN_CHECKPOINTS)}"
             raise Unusable(f"it does not contain a state dict (a mapping from names to tensors){what}", help)
-    state: dict[str, Tensor] = content
-    while wrapper := next((w for w in _WRAPPERS if state and all(key.startswith(w) for key in state)), None):
-        state = {key.removeprefix(wrapper): value for key, value in state.items()}
-    return state
+    return content
 
 
 def _kind(value: Any) -> str:

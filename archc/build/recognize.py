@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import nn
 
-from archc.build.targets import module_class
+from archc.build.targets import known_class
 from archc.kinds import KINDS, Kind
 
 
@@ -19,7 +19,7 @@ def kind_of(module: nn.Module) -> Kind | None:
             if not _is(module, target):
                 continue
             found = _made(kind, {**dict(_arguments(kind, module)), **meant})
-            if found is not None and type(module) is not module_class(target) and list(module.children()):
+            if found is not None and type(module) is not known_class(target) and list(module.children()):
                 return found if _has_its_tensors(found, module) else None
             return found
     return None
@@ -40,7 +40,7 @@ def _made(kind: type[Kind], arguments: dict[str, Any]) -> Kind | None:
 
 
 def _is(module: nn.Module, target: str) -> bool:
-    if type(module) is module_class(target):
+    if type(module) is known_class(target):
         return True
     # Emitted files have copies of archc's modules, and libraries have classes with these names.
     space, _, name = target.partition(".")
@@ -58,6 +58,9 @@ def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]
         holder = next((each for each in (module, *module.children()) if hasattr(each, name)), module)
         value = getattr(holder, name, None)
         if type(argument.default) is bool and type(value) is not bool:
-            yield name, value is not None  # a flag with the name of the tensor: `bias`
+            # A flag with the name of the tensor: `bias`. Where another flag turns the tensor off, it says nothing.
+            others = [flag for flag in kind.state[name].flags if flag != name] if name in kind.state else []
+            if value is not None or all(getattr(holder, flag, True) for flag in others):
+                yield name, value is not None
         elif value is not None or (hasattr(module, name) and argument.default is not None):
             yield name, tuple(value) if isinstance(value, list | tuple) else value

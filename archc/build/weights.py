@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from archc.build.foreign import Unusable, read_state
+from archc.build.matching import matched
 from archc.files import cannot_write, writing
 from archc.problems import Problem, SpecError, did_you_mean
 from archc.text import counted
@@ -16,15 +18,19 @@ _SHOWN = 5
 _FORMATS = (".safetensors", ".pth", ".pt", ".bin")
 
 
-def load_weights(model: nn.Module, path: Path, ignore: tuple[str, ...] = ()) -> None:
+def load_weights(
+    model: nn.Module, path: Path, ignore: tuple[str, ...] = (), renames: Mapping[str, str | None] | None = None
+) -> None:
     """Load a state dict (.safetensors, or torch's format) with exactly the model's keys and shapes.
 
-    The state dict can be part of a checkpoint, and its keys can have a prefix such as `module.`. Keys of the file that
-    start with one of `ignore` are left out.
+    The state dict can be part of a checkpoint. Its keys may differ from the model's as `matched` describes, with the
+    patterns of `renames`. Keys that start with one of `ignore` are left out.
     Raises SpecError: E0501 if the file cannot be read, E0502 with the differing keys if it does not match.
     """
-    state = {key: value for key, value in read_weights(path).items() if not key.startswith(ignore)}
     own = model.state_dict()
+    state = {
+        key: value for key, value in matched(read_weights(path), own, renames).items() if not key.startswith(ignore)
+    }
     differing = [key for key in {**own, **state} if key not in own or key not in state or _differ(own[key], state[key])]
     if differing:
         problems = [misfit(path, key, own, state) for key in differing[:_SHOWN]]

@@ -19,7 +19,7 @@ def run(given: Any) -> int:
     try:
         model = architecture.build()
         if given.weights:
-            load_weights(model, given.weights)
+            load_weights(model, given.weights, renames=architecture.network.spec.checkpoint_keys)
         count, problems = shape_problems(architecture.network, model)
     except (MemoryError, RuntimeError) as error:
         what = f"the network cannot be built and run here: {first_line(error)}"

@@ -376,7 +376,7 @@ class Constructor:
         if made.kind is not None and made.kind.bare:
             return learned(positional[0], dict(keywords))
         items = (*map(as_argument, positional), *(keyword(name, as_argument(value)) for name, value in keywords))
-        return Group(f"{made.target.removeprefix('archc.')}(", items, ")")
+        return Group(f"{self.plan.class_name(made.target)}(", items, ")")
 
     def case(self, case: Case) -> Doc:
         """A call of the callee that an argument names; a class takes its input channels by position."""

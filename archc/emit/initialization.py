@@ -36,14 +36,14 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
         kinds |= dict.fromkeys(kinds if _chooses(classes) else numbered, anything)
     paths = {path for rule in rules for path in rule.paths}
     unsure = {path for path in paths if len(set(_layers_at(classes[-1].body, path.split(".")))) > 1}
-    return _loop(rules, present, lacking, kinds, unsure)
+    return _loop(classes[-1], rules, present, lacking, kinds, unsure)
 
 
 def block_lines(plan: ClassPlan) -> list[str]:
     """The rules of a block, at the end of its class's constructor."""
     if plan.block is None or not plan.init:
         return []
-    return _loop(_shown(plan), *_kinds(used(plan)), {})
+    return _loop(plan, _shown(plan), *_kinds(used(plan)), {})
 
 
 def _shown(plan: ClassPlan) -> list[InitRule]:
@@ -52,6 +52,7 @@ def _shown(plan: ClassPlan) -> list[InitRule]:
 
 
 def _loop(
+    plan: ClassPlan,
     rules: Sequence[InitRule],
     present: set[str],
     lacking: set[tuple[str, str]],
@@ -64,7 +65,7 @@ def _loop(
     tested: set[str] = set()
     for rule in _joined(rules):
         named = {kind for path in rule.paths for kind in kinds.get(path, rule.settable)} | set(rule.kinds)
-        tests = [test for test in _tests(rule, present, kinds, unsure) if str(test) not in tested]
+        tests = [test for test in _tests(plan, rule, present, kinds, unsure) if str(test) not in tested]
         tested |= set(map(str, tests))
         if not tests:
             continue
@@ -138,11 +139,10 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
             what = step.what if isinstance(step, Make) else None
             for layer in layers_of(what):
                 kind = layer.kind
-                present.add(kind.kind)
+                present |= {kind.kind, *kind.inside}
                 if kind.is_elementwise() and isinstance(what, Chosen):  # another layer may replace it
                     present |= {name for name, other in KINDS.items() if other.is_elementwise()}
-                if any("." in tensor for tensor in kind.state):  # its inner layers may have no bias
-                    lacking.add(("linear", "bias"))
+                lacking |= {(inner, "bias") for inner in kind.inside}
                 for _, call in layer.calls:
                     given = dict(call.keywords)
                     lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
@@ -179,9 +179,11 @@ def _layers_at(body: BodyPlan, parts: Sequence[str]) -> Iterator[bool]:
                 yield from _layers_at(what if isinstance(what, BodyPlan) else what.target.body, parts[1:])
 
 
-def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]], unsure: Set[str]) -> Iterator[Doc]:
+def _tests(
+    plan: ClassPlan, rule: InitRule, present: set[str], kinds: dict[str, list[str]], unsure: Set[str]
+) -> Iterator[Doc]:
     """The tests of a rule: for its paths, and for its kinds."""
-    classes = [KINDS[kind].torch.removeprefix("archc.") for kind in rule.kinds if kind in present]
+    classes = [plan.class_name(KINDS[kind].torch) for kind in rule.kinds if kind in present]
     paths = [path for path in rule.paths if path in kinds and path not in unsure]
     found = dict.fromkeys(kind for path in paths for kind in kinds[path])
     owners = [kind for kind in found if kind in rule.settable]
@@ -190,9 +192,9 @@ def _tests(rule: InitRule, present: set[str], kinds: dict[str, list[str]], unsur
         test: Operation = Operation((("", "name"), ("==", names[0])))
         if len(names) > 1:
             test = Operation((("", "name"), ("in", Group("(", names, ")", packed=False))))
-        yield Operation((("", test), ("and", _is([KINDS[kind].torch.removeprefix("archc.") for kind in owners]))))
+        yield Operation((("", test), ("and", _is([plan.class_name(KINDS[kind].torch) for kind in owners]))))
     below = [path for path in rule.paths if path not in kinds or path in unsure]
-    settable = [KINDS[kind].torch.removeprefix("archc.") for kind in rule.settable if kind in present]
+    settable = [plan.class_name(KINDS[kind].torch) for kind in rule.settable if kind in present]
     absent = {path for path in below if not any(matches(name, path) for name in kinds)}
     for start in _below(below, unsure | absent) if settable else ():
         yield Operation((("", start), ("and", _is(settable))))

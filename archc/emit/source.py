@@ -15,9 +15,10 @@ from archc.emit.constructor import Comments, Constructor
 from archc.emit.forward import forward
 from archc.emit.initialization import block_lines, init_lines
 from archc.emit.layout import INDENT, WIDTH, Doc, Group, document, lay_out, prefixed, unmarked
-from archc.emit.naming import class_names
+from archc.emit.naming import class_names, imported_classes
 from archc.expressions import Name
 from archc.graph import Graph, Network, Node
+from archc.language.names import reserved_classes
 from archc.plan import ClassPlan, plan_network
 from archc.plan.finish import every_step, in_classes, shown
 from archc.plan.plan import BodyPlan, Make, Parameter, layers_of
@@ -47,8 +48,9 @@ def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, d
     """The source of a network's classes, and its lines (from 1) by the id of their step."""
     names = class_names(classes)
     blocks = {id(plan.block): names[id(plan)] for plan in classes if plan.block is not None}
+    imported = imported_classes(classes, {*names.values(), *reserved_classes(), *_own_names(classes)})
     for plan in classes:
-        plan.classes = blocks
+        plan.classes, plan.imported = blocks, imported
     comments = shape_comments(network, classes[-1])
     texts = [_class_text(plan, names, comments if plan.root else {}) for plan in classes]
     rules = init_lines(network, classes)
@@ -56,7 +58,7 @@ def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, d
     helpers = _helpers(classes)
     marked_body = template_text(
         "module.py.jinja",
-        imports=_imports(classes, texts, helpers),
+        imports=_imports(classes, texts, helpers, imported),
         strict=any(text.returns_any for text in texts),
         helpers=helpers,
         classes=texts,
@@ -189,7 +191,16 @@ def _wrapped(text: str, taken: int) -> list[str]:
     return textwrap.wrap(text, WIDTH - taken, break_long_words=False, break_on_hyphens=False)
 
 
-def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str]) -> list[str]:
+def _own_names(classes: list[ClassPlan]) -> Iterator[str]:
+    """The names of the arguments and locals of all classes."""
+    for plan in classes:
+        yield from (parameter.name for parameter in plan.parameters)
+        yield from (local.name for local in plan.locals)
+
+
+def _imports(
+    classes: list[ClassPlan], texts: list[ClassText], helpers: list[str], imported: dict[str, str]
+) -> list[str]:
     """The imports of the file."""
     functions = [text for text in texts for line in (*text.forward, *text.constructor) if "torch." in line]
     lines = ["import torch"] if functions or any("torch." in helper for helper in helpers) else []
@@ -201,7 +212,13 @@ def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str
     )
     typing += ["from typing import Literal"] if any(text.startswith("Literal[") for text in annotations) else []
     lines = [*typing, "", *lines] if typing else lines
-    return [*lines, f"from torch import {'Tensor, ' if tensor else ''}nn"]
+    written = "\n".join(line for text in texts for line in (*text.signature, *text.constructor))
+    needed = {"torch": ["Tensor", "nn"] if tensor else ["nn"]}
+    for target, name in imported.items():
+        if re.search(rf"\b{name}\b", written):
+            space, _, own = target.rpartition(".")
+            needed.setdefault(space, []).append(own if own == name else f"{own} as {name}")
+    return [*lines, *(f"from {space} import {', '.join(names)}" for space, names in sorted(needed.items()))]
 
 
 def _helpers(classes: list[ClassPlan]) -> list[str]:

@@ -99,7 +99,8 @@ def _inference_module(network: Network, weights: Path | None) -> nn.Module:
     for name in heads:
         del model._modules[name]
     if weights is not None:
-        load_weights(model, weights, ignore=tuple(f"{name}." for name in heads))
+        ignored = tuple(f"{name}." for name in heads)
+        load_weights(model, weights, ignored, network.spec.checkpoint_keys)
     return model
 
 

@@ -31,6 +31,7 @@ from archc.graph.reads import names_read
 from archc.graph.remedies import Remedies
 from archc.graph.sharing import inputs_of, parted
 from archc.kinds import Fault, Kind, Shape
+from archc.kinds.base import shown
 from archc.known import key_of, remember
 from archc.language import Spec
 from archc.language.names import output_name_fault
@@ -353,6 +354,8 @@ class _Evaluation(Inference):
             last = self.single(frame, frame.last, frame.previous, frame.body.mark)
             return None if last is None or frame.shape(last) is None else {None: last}
         for entry, inner in self.unfold(frame.body.outputs, scope):
+            if not entry.sources:
+                return None  # a loop with a wrong number of iterations, which was reported
             name = None if entry.name is None else entry.name.fixed or self.name(entry.name, inner, output_name_fault)
             reference = self.reference(entry.sources[0], inner)
             if name is None or reference is None:
@@ -391,7 +394,7 @@ class _Evaluation(Inference):
             if type(present) is not bool:
                 if present is not UNKNOWN:
                     message, help = (
-                        f"`when` must be true or false, got {present!r}",
+                        f"`when` must be true or false, got {shown(present)}",
                         "use a comparison, such as `$(p > 0)`",
                     )
                     self.report("E0213", message, entry.mark, help=help)

@@ -168,6 +168,7 @@ def _made(made: Any, given: Mapping[str, Any], state: Mapping[str, Tensor]) -> n
         sizes = shape
         settings = {name: settings[name] for name in ("momentum", "eps") if name in settings}
         settings |= {"affine": bool(weight), "track_running_stats": "running_mean" in state}
+        settings |= {"bias": False} if weight and "bias" not in state else {}
     elif not weight:
         return None
     elif issubclass(made, nn.modules.conv._ConvNd):
@@ -180,6 +181,7 @@ def _made(made: Any, given: Mapping[str, Any], state: Mapping[str, Tensor]) -> n
         sizes = weight
     elif made is nn.GroupNorm:
         sizes = (int(settings.pop("num_groups")), weight[0])
+        settings |= {"bias": False} if "bias" not in state else {}
     elif made is nn.LayerNorm:
         sizes, settings = (), {**settings, "bias": "bias" in state}
     else:

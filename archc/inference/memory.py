@@ -97,7 +97,8 @@ class _Layers:
                 sum(FLOAT * volume(tensor.shape) for tensor in tensors if tensor.trained),
                 kind.kept(node.in_shapes, self.images),
                 kind.scratch(node.in_shapes, self.images),
-                {name: self.size(shape) for name, shape in node.shapes.items()},
+                # A learned tensor is used, or repeated, where it is: among the weights.
+                {name: 0 if kind.bare else self.size(shape) for name, shape in node.shapes.items()},
             )
         return found
 
@@ -140,7 +141,7 @@ def _kept(network: Network, layers: _Layers) -> int:
                     other.trained for i, other in enumerate(given) if i != place or kind.reads_itself
                 )
                 read = read and (one.trained or not kind.pads_first)
-                one.kept |= kind.needs_input and read
+                one.kept |= kind.needs_input(node.in_shapes) and read
             for one in made.values():
                 one.kept |= kind.needs_output and not kind.keeps_storage
         return made

@@ -27,8 +27,7 @@ class _OfOutput(_Activation):
 class _OfInput(_Activation):
     """An activation whose derivative is computed from the input; where that is overwritten, from a copy."""
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return not self.overwrites
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -81,8 +80,7 @@ class _BySign(_Activation):
                 value="false",
             )
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return not self.overwrites
 
     @property

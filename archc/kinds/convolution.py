@@ -187,8 +187,7 @@ class Conv(Kind):
         channels: int = inputs[0][0] // self.groups
         return volume(y) * channels * volume(sides(self.kernel_size, self.rank))
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return self.padding_mode != "circular"  # which is copied piece by piece
 
     @property
@@ -343,8 +342,7 @@ class ConvTranspose(Kind):
         channels: int = y[0] // self.groups
         return volume(inputs[0]) * channels * volume(sides(self.kernel_size, self.rank))
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:

@@ -9,7 +9,7 @@ from archc.expressions.tree import Choice, Expr, choose, compare, lower
 from archc.kinds.axes import Axis, axis_faults, place_of
 from archc.kinds.base import FLOAT, Call, Fault, Inputs, Kind, Role, Shape, Window, form, need_map, volume
 from archc.kinds.registry import register
-from archc.kinds.spatial import resizing
+from archc.kinds.spatial import ALIGNED, resizing
 
 
 class Join(Kind):
@@ -282,8 +282,7 @@ class Multiply(Elementwise):
     infix: ClassVar[str] = "*"
     aliases: ClassVar[tuple[str, ...]] = ("mul",)
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -302,8 +301,7 @@ class Maximum(Elementwise):
     most: ClassVar[int | None] = 2
     aliases: ClassVar[tuple[str, ...]] = ("max", "maxout")
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def function(self, inputs: Inputs) -> Call:
@@ -335,7 +333,7 @@ class Resize(Join):
         for at, x in enumerate(inputs):
             if len(x) != 3:
                 yield at, next(need_map((x,), self.kind)), at
-        if self.align_corners is not None and self.mode.startswith("nearest"):
+        if self.align_corners is not None and self.mode not in ALIGNED:
             message = f"`align_corners` does not apply to `mode: {self.mode}`"
             yield 0, Fault("E0203", message, help="remove it"), 0
 

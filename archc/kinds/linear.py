@@ -51,6 +51,5 @@ class Linear(Kind):
         axes = len(inputs[0]) - 1
         return (*(Window(1),) * (axes - 1), *(Window(None),) * min(axes, 1))
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True

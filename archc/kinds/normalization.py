@@ -28,7 +28,7 @@ from archc.kinds.labels import text
 from archc.kinds.registry import register
 from archc.kinds.types import Count, Flag, Positive, Real, integer
 
-_AFFINE: Mapping[str, State] = {"weight": State(flags=("affine",)), "bias": State(flags=("affine",))}
+_AFFINE: Mapping[str, State] = {"weight": State(flags=("affine",)), "bias": State(flags=("affine", "bias"))}
 _ELEMENTWISE: Mapping[str, State] = {
     "weight": State(flags=("elementwise_affine",)),
     "bias": State(flags=("elementwise_affine", "bias")),
@@ -58,12 +58,14 @@ class _BatchNorm(Kind):
     """Learn a scale and a shift for each channel or feature."""
     track_running_stats: Flag = True
     """Keep running statistics for evaluation."""
+    bias: Flag = True
+    """With `affine`, also learn the shift; PyTorch 2.10 has no such argument."""
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         if not self.track_running_stats and volume(inputs[0][1:]) == 1:
             yield Fault(
                 "E0316",
-                f"without running statistics, `{self.kind}` computes them from a single value per channel",
+                f"without running statistics, `{self.kind}` cannot normalize one image with one value per channel",
                 "track_running_stats",
                 label=f"the input is {form(inputs[0])}",
                 help="remove `track_running_stats`",
@@ -77,8 +79,7 @@ class _BatchNorm(Kind):
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(self.state, channels)
         return shapes | {"num_batches_tracked": ()}
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -148,6 +149,8 @@ class _InstanceNorm(Kind):
     """Learn a scale and a shift for each channel."""
     track_running_stats: Flag = False
     """Keep running statistics for evaluation."""
+    bias: Flag = True
+    """With `affine`, also learn the shift; PyTorch 2.10 has no such argument."""
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         yield from need_map(inputs, self.kind, self.rank)
@@ -166,8 +169,7 @@ class _InstanceNorm(Kind):
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(self.state, inputs[0][:1])
         return shapes | {"num_batches_tracked": ()}
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -175,7 +177,7 @@ class _InstanceNorm(Kind):
         return FLOAT * images * vectors * volume(inputs[0][:1])
 
     def scratch(self, inputs: Inputs, images: int) -> int:
-        return FLOAT * images * (2 + 2 * self.affine) * volume(inputs[0][:1])
+        return FLOAT * images * (2 + self.affine * (1 + self.bias)) * volume(inputs[0][:1])
 
 
 @register
@@ -222,6 +224,8 @@ class GroupNorm(Kind):
     """Small number added to the variance to avoid division by zero."""
     affine: Flag = True
     """Learn a scale and a shift for each channel."""
+    bias: Flag = True
+    """With `affine`, also learn the shift; PyTorch 2.10 has no such argument."""
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         (x,) = inputs
@@ -243,8 +247,7 @@ class GroupNorm(Kind):
         channels = inputs[0][:1]
         return {"weight": channels, "bias": channels}
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -334,8 +337,7 @@ class LayerNorm(Kind):
         over = self._over(inputs[0])
         return {"weight": over, "bias": over}
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -375,8 +377,7 @@ class LayerNorm2d(Kind):
         channels = inputs[0][:1]
         return {"weight": channels, "bias": channels}
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -421,8 +422,7 @@ class Normalize(Kind):
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
         return mixing(inputs[0], {place_of(self.dim, inputs[0])})[1:]
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:
@@ -457,8 +457,7 @@ class LocalResponseNorm(Kind):
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         return need_map(inputs, self.kind)
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     def kept(self, inputs: Inputs, images: int) -> int:

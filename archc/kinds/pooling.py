@@ -119,8 +119,7 @@ class _Pool(Kind):
             for i in range(len(inputs[0]) - 1)
         )
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
 
@@ -152,6 +151,16 @@ class _AvgPool(_Pool):
     """Include the zeros of the padding in the mean."""
 
 
+def regions(old: Shape, new: Shape) -> tuple[Window, ...]:
+    """The positions that each of the regions reads into which an axis is cut."""
+    found = []
+    for n, m in zip(old, new, strict=True):
+        widest = n // m + min(n % m // gcd(n, m), 2)  # a region can begin and end within an input position
+        early = 1 - gcd(n, m) / m
+        found.append(Window(None) if m == 1 else Window(widest, n / m, inside=n == 1, early=early))
+    return tuple(found)
+
+
 class _AdaptivePool(Kind):
     """Pooling to a given size: output i reads floor(i n / m) to ceil((i + 1) n / m) of its n inputs."""
 
@@ -176,15 +185,9 @@ class _AdaptivePool(Kind):
         return (channels, *[unless(axis(self.output_size, i), None, size) for i, size in enumerate(sizes)])
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
-        found = []
-        for n, m in zip(inputs[0][1:], self.output(inputs)[1:], strict=True):
-            widest = n // m + min(n % m // gcd(n, m), 2)  # a region can begin and end within an input position
-            early = 1 - gcd(n, m) / m
-            found.append(Window(None) if m == 1 else Window(widest, n / m, inside=n == 1, early=early))
-        return tuple(found)
+        return regions(inputs[0][1:], self.output(inputs)[1:])
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
 
@@ -193,9 +196,8 @@ class _AdaptiveAvgPool(_AdaptivePool):
 
     title: ClassVar[str] = "avg pool"
 
-    @property
-    def needs_input(self) -> bool:
-        return self.output_size not in (1, (1,) * self.rank)  # which is a mean
+    def needs_input(self, inputs: Inputs) -> bool:
+        return volume(self.output(inputs)[1:]) > 1  # which otherwise is a mean
 
 
 class _AdaptiveMaxPool(_AdaptivePool):

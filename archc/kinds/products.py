@@ -67,8 +67,7 @@ class MatMul(Join):
         *before, rows, columns = range(len(inputs[0]))
         return (*before, rows, None) if at == 0 else (*before, None, columns)
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
 
@@ -126,8 +125,7 @@ class ScaledDotProductAttention(Join):
         *before, rows, columns = range(len(inputs[0]))
         return ((*before, rows, None), (*before, None, None), (*before, None, columns))[at]
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return True
 
     @property

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archc.expressions.tree import Binary, Const, Item, Items, compare, lift
 from archc.expressions.tree import Call as Function
 from archc.kinds.arithmetic import Numbered, axis, is_expression, unless
-from archc.kinds.base import AXES, Call, Fault, Inputs, Kind, Shape, Window, need_map, shown
+from archc.kinds.base import AXES, Call, Fault, Inputs, Kind, Shape, Window, need_map, shown, volume
 from archc.kinds.convolution import group_faults, repeats_edge
 from archc.kinds.labels import items, listed, text, window
+from archc.kinds.pooling import regions
 from archc.kinds.registry import register
 from archc.kinds.types import Count, Optional2d, Real, integer, integer_type
 from archc.limits import MAX_INTEGER, MAX_OUTPUTS
@@ -158,9 +159,35 @@ class Pad(Kind):
         sides = zip((top, left), inputs[0][1:], strict=True)
         return tuple(Window(1, 1, side, repeats_edge(self.mode, size)) for side, size in sides)
 
-    @property
-    def needs_input(self) -> bool:
+    def needs_input(self, inputs: Inputs) -> bool:
         return self.mode in ("reflect", "replicate")
+
+
+ALIGNED = ("bilinear", "bicubic")
+"""The modes of interpolation that can align the corners."""
+
+_LARGEST_FACTOR = 1024
+_FACTOR = {"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST_FACTOR}
+_PAIR = {"minItems": 2, "maxItems": 2}
+
+
+def _factors(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, list | tuple):
+        if len(value) != 2:
+            raise PydanticCustomError("pair", "expected a number or a pair, got {shown}", {"shown": shown(value)})
+        return tuple(map(_factor, value))
+    return _factor(value)
+
+
+def _factor(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("factor", "expected a number, got {shown}", {"shown": shown(value)})
+    if not 0 < value <= _LARGEST_FACTOR:
+        what = "must be above 0 and at most {most}, got {shown}"
+        raise PydanticCustomError("factor", what, {"most": _LARGEST_FACTOR, "shown": shown(value)})
+    return float(value)
 
 
 @register
@@ -170,19 +197,27 @@ class Upsample(Kind):
     kind: ClassVar[str] = "upsample"
     torch: ClassVar[str] = "nn.Upsample"
     aliases: ClassVar[tuple[str, ...]] = ("interpolate",)
-    examples: ClassVar[tuple[str, ...]] = ("{scale_factor: 2}", "{size: [48, 64], mode: bilinear}")
+    examples: ClassVar[tuple[str, ...]] = (
+        "{scale_factor: 2}",
+        "{scale_factor: [2, 3]}",
+        "{size: [48, 64], mode: bilinear}",
+    )
 
     size: Optional2d = None
     """Height and width of the output; either this or `scale_factor`."""
-    scale_factor: Annotated[float, Field(gt=0, le=1024)] | None = None
-    """Output size over input size; either this or `size`."""
-    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic"] = "nearest"
-    """Interpolation method."""
+    scale_factor: Annotated[
+        Any,
+        PlainValidator(_factors),
+        WithJsonSchema({"anyOf": [_FACTOR, {"type": "array", "items": _FACTOR, **_PAIR}, {"type": "null"}]}),
+    ] = None
+    """Output size over input size, or one factor for each axis; either this or `size`."""
+    mode: Literal["nearest", "nearest-exact", "bilinear", "bicubic", "area"] = "nearest"
+    """Interpolation method; `area` takes the mean of each region, as `adaptive_avg_pool2d` does."""
     align_corners: bool | None = None
     """Align the corner positions of input and output; for `bilinear` and `bicubic`."""
 
     def label(self, inputs: Inputs) -> str:
-        return f"upsample to {window(self.size)}" if self.size else f"upsample ×{text(self.scale_factor)}"
+        return f"upsample to {window(self.size)}" if self.size else f"upsample ×{listed(self.scale_factor)}"
 
     def requirements(self, inputs: Inputs) -> Iterator[Fault]:
         (x,) = inputs
@@ -192,7 +227,7 @@ class Upsample(Kind):
         if (self.size is None) == (self.scale_factor is None):
             yield Fault("E0203", "`upsample` takes either `size` or `scale_factor`", help="write `scale_factor: 2`")
             return
-        if self.align_corners is not None and self.mode.startswith("nearest"):
+        if self.align_corners is not None and self.mode not in ALIGNED:
             yield Fault(
                 "E0203",
                 f"`align_corners` does not apply to `mode: {self.mode}`",
@@ -214,15 +249,20 @@ class Upsample(Kind):
         channels, *sizes = inputs[0]
         if self.scale_factor is None:
             return (channels, *[axis(self.size, i) for i in range(len(sizes))])
-        scaled = [_scaled(size, self.scale_factor) for size in sizes]
+        scaled = [_scaled(size, axis(self.scale_factor, i)) for i, size in enumerate(sizes)]
         return (channels, *[unless(axis(self.size, i), None, size) for i, size in enumerate(scaled)])
 
     def windows(self, inputs: Inputs) -> tuple[Window, ...]:
         return resizing(self.mode, inputs[0][1:], self.output(inputs)[1:])
 
+    def needs_input(self, inputs: Inputs) -> bool:
+        return self.mode == "area" and volume(self.output(inputs)[1:]) > 1  # which otherwise is a mean
+
 
 def resizing(mode: str, old: Shape, new: Shape) -> tuple[Window, ...]:
     """How the positions of a map of another size look at those of the old one."""
+    if mode == "area":
+        return regions(old, new)
     reach = {"bilinear": 2, "bicubic": 4}.get(mode, 1)
     before = max(reach // 2 - 1, 0)
     return tuple(Window(min(reach, a), a / b, before, inside=a == 1) for a, b in zip(old, new, strict=True))

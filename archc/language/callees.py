@@ -33,7 +33,7 @@ from archc.problems import Mark, Problem, Problems, SpecError
 Path = tuple[Any, ...]
 """A path within a value: the index of an item, or `*` for every item."""
 Place = tuple[int, str]
-"""A name and its scope: the id of a block, or 0 for the network."""
+"""A name and its scope: the id of a block or of a loop, or 0 for the network."""
 
 
 class _Flow(NamedTuple):
@@ -118,6 +118,8 @@ class _Resolver:
         self.flows: list[_Flow] = []
         self.chosen: list[tuple[ChosenCall, int]] = []
         self.calls: list[tuple[BlockCall, int]] = []
+        self.loops: dict[int, tuple[int, tuple[str, ...]]] = {}
+        """The scope around each loop, and the loop's own names."""
         self.reported: set[str] = set()
         self.waiting: list[Block] = []
         """Known blocks that weren't visited yet; iterative, because a chain of calls may be long."""
@@ -170,18 +172,29 @@ class _Resolver:
             self.visit(block.body, id(block))
 
     def visit(self, body: Body, scope: int) -> None:
-        for part in _parts(body.entries):
+        for part, within in _parts(body.entries, scope):
             if isinstance(part, Splice):
+                self.loops[id(part)] = (within, part.names)
                 several = len(part.variables) > 1
                 for at, variable in enumerate(part.variables):
                     path = ("*", at) if several else ("*",)
-                    self.flows.append(_Flow((scope, variable), path, tree_of(part.rows), scope))
-            elif isinstance(part.element, Body):
-                self.visit(part.element, scope)
+                    self.flows.append(_Flow((id(part), variable), path, tree_of(part.rows), within))
             elif isinstance(part.element, BlockCall):
-                self.call(part.element, scope)
+                self.call(part.element, within)
             elif isinstance(part.element, ChosenCall):
-                self.chosen.append((part.element, scope))
+                self.chosen.append((part.element, within))
+
+    def place(self, scope: int, name: str) -> Place:
+        """The place of a name that a value in a scope reads."""
+        while scope in self.loops and name not in self.loops[scope][1]:
+            scope = self.loops[scope][0]
+        return scope, name
+
+    def block(self, scope: int) -> int:
+        """The scope of the block that contains a loop."""
+        while scope in self.loops:
+            scope = self.loops[scope][0]
+        return scope
 
     def call(self, call: BlockCall, scope: int) -> None:
         self.calls.append((call, scope))
@@ -211,7 +224,7 @@ class _Resolver:
                 for path in list(self.places.get(flow.name, ())):
                     self.name(flow.value, flow.scope, (*flow.path, *path))
                 if type(flow.value) is Name:
-                    for path in list(self.places.get((flow.scope, flow.value.name), ())):
+                    for path in list(self.places.get(self.place(flow.scope, flow.value.name), ())):
                         if len(path) >= len(flow.path) and path[: len(flow.path)] == flow.path:
                             self.places.setdefault(flow.name, set()).add(path[len(flow.path) :])
 
@@ -219,7 +232,7 @@ class _Resolver:
         """Record that there is a layer at a path of a value."""
         match value:
             case Name(name):
-                self.places.setdefault((scope, name), set()).add(path)
+                self.places.setdefault(self.place(scope, name), set()).add(path)
             case Choice(_, yes, no):
                 self.name(yes, scope, path)
                 self.name(no, scope, path)
@@ -243,9 +256,10 @@ class _Resolver:
             case Const(constant):
                 yield from self.values(constant, scope, path, seen) if not isinstance(constant, Expr) else ()
             case Name(name):
-                key = (scope, name, path)
+                place = self.place(scope, name)
+                key = (*place, path)
                 for flow in self.flows if key not in seen else ():
-                    if flow.name == (scope, name):
+                    if flow.name == place:
                         yield from self.values(flow.value, flow.scope, (*flow.path, *path), seen | {key})
             case Choice(_, yes, no):
                 yield from self.values(yes, scope, path, seen)
@@ -270,7 +284,7 @@ class _Resolver:
         def found(text: str) -> Any:
             if text in self.reported:  # once, where it is first written
                 return text
-            made = callee(text, self.known[scope], mark, self.problems)
+            made = callee(text, self.known[self.block(scope)], mark, self.problems)
             if made is None:
                 self.reported.add(text)
                 return text
@@ -296,14 +310,16 @@ class _Resolver:
         for chosen, scope in self.chosen:
             chosen.which = self.settled(chosen.which, frozenset({()}), scope, chosen.mark)
         for scope, body in self.bodies.items():
-            for splice in [part for part in _all_parts(body) if isinstance(part, Splice)]:
-                several = len(splice.variables) > 1
+            for part, within in _parts(body.entries, scope):
+                if not isinstance(part, Splice):
+                    continue
+                several = len(part.variables) > 1
                 found = {
                     ("*", at, *path) if several else ("*", *path)
-                    for at, variable in enumerate(splice.variables)
-                    for path in paths(scope, variable)
+                    for at, variable in enumerate(part.variables)
+                    for path in paths(id(part), variable)
                 }
-                splice.rows = self.settled(splice.rows, frozenset(found), scope, splice.mark)
+                part.rows = self.settled(part.rows, frozenset(found), within, part.mark)
         self.flows = [
             flow._replace(value=self.settled(flow.value, self.of(flow), flow.scope, None)) for flow in self.flows
         ]
@@ -317,8 +333,9 @@ class _Resolver:
             return converted(value, paths, self.named(scope, mark))
         quiet = Problems()
 
+        block = self.block(scope)
         return converted(
-            value, paths, lambda text: callee(text, self.known[scope], self.bodies[scope].mark, quiet) or text
+            value, paths, lambda text: callee(text, self.known[block], self.bodies[block].mark, quiet) or text
         )
 
     # Where a layer is compared, or is no value
@@ -328,23 +345,23 @@ class _Resolver:
         for parameter in self.parameters[scope].values():
             parameter.default = self.rewritten(parameter.default, scope)
         for call, where in self.calls:
-            if where == scope:
-                call.arguments.update({n: self.rewritten(value, scope) for n, value in call.arguments.items()})
-        for part in _all_parts(body):
+            if self.block(where) == scope:
+                call.arguments.update({n: self.rewritten(value, where) for n, value in call.arguments.items()})
+        for part, within in _parts(body.entries, scope):
             if isinstance(part, Splice):
-                part.count, part.rows = self.rewritten(part.count, scope), self.rewritten(part.rows, scope)
-                part.when = self.rewritten(part.when, scope)
+                part.count, part.rows = self.rewritten(part.count, within), self.rewritten(part.rows, within)
+                part.when = self.rewritten(part.when, within)
                 continue
-            part.when = self.rewritten(part.when, scope)
+            part.when = self.rewritten(part.when, within)
             calls: list[Any] = [part.element]
             if isinstance(part.element, ChosenCall):
-                part.element.which = self.rewritten(part.element.which, scope)
+                part.element.which = self.rewritten(part.element.which, within)
                 calls = [call for _, call in part.element.calls()]
             for call in calls:
                 if isinstance(call, LayerCall):
                     for name, value in call.arguments.items():
-                        call.arguments[name] = self.rewritten(value, scope)
-                        if self.refused(tree_of(value), scope, call.marks.get(name, call.mark)):
+                        call.arguments[name] = self.rewritten(value, within)
+                        if self.refused(tree_of(value), within, call.marks.get(name, call.mark)):
                             call.arguments[name] = UNKNOWN
 
     def refused(self, value: Any, scope: int, mark: Mark) -> bool:
@@ -379,10 +396,10 @@ class _Resolver:
     def is_layer(self, value: Any, scope: int) -> bool:
         match value:
             case Name(name):
-                return () in self.places.get((scope, name), ())
+                return () in self.places.get(self.place(scope, name), ())
             case Item(Name(name), index):
                 at = index.value if isinstance(index, Const) else "*"
-                return any(path in (("*",), (at,)) for path in self.places.get((scope, name), ()))
+                return any(path in (("*",), (at,)) for path in self.places.get(self.place(scope, name), ()))
         return False
 
 
@@ -392,17 +409,11 @@ def _items(value: Any, at: Any) -> tuple[Any, ...]:
     return items if at == "*" else items[at : at + 1]
 
 
-def _parts(entries: tuple[Entry | Splice, ...]) -> Iterator[Entry | Splice]:
-    """Entries and loops, including those within loops."""
+def _parts(entries: tuple[Entry | Splice, ...], scope: int) -> Iterator[tuple[Entry | Splice, int]]:
+    """Entries and loops, including those within loops and nested bodies, each with its scope."""
     for entry in entries:
-        yield entry
+        yield entry, scope
         if isinstance(entry, Splice):
-            yield from _parts(entry.entries)
-
-
-def _all_parts(body: Body) -> Iterator[Entry | Splice]:
-    """Like `_parts`, for a body and its nested bodies."""
-    for part in _parts(body.entries):
-        yield part
-        if isinstance(part, Entry) and isinstance(part.element, Body):
-            yield from _all_parts(part.element)
+            yield from _parts(entry.entries, id(entry))
+        elif isinstance(entry.element, Body):
+            yield from _parts(entry.element.entries, scope)

@@ -124,6 +124,9 @@ class SpecKeys(BodyKeys):
     init: list[InitKeys] | None = Field(
         None, description="How to initialize weights; the first rule that matches a layer applies."
     )
+    checkpoint_keys: dict[str, str | None] | None = Field(
+        None, description="The network's keys for other ones in published weights: {'*.norm.1.*': '*.norm1.*'}."
+    )
     expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 
 
@@ -152,6 +155,9 @@ class ExtendKeys(_Strict):
     join: str | None = Field(None, description="How the branches are combined instead.")
     outputs: dict[str, Any] | list[Any] | None = Field(None, description="Named outputs instead of the other spec's.")
     init: list[InitKeys] | None = Field(None, description="How to initialize weights instead.")
+    checkpoint_keys: dict[str, str | None] | None = Field(
+        None, description="The network's keys for other ones in published weights instead."
+    )
     expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 
 

@@ -131,6 +131,13 @@ init:
 layers:
   conv: {conv2d: {out_channels: 8, kernel_size: 3}}
 """,
+    "checkpoint_keys": """\
+input: [3, 32, 32]
+checkpoint_keys: {"head.*": "fc.*", "ema.*": null}
+layers:
+  flatten: flatten
+  fc: {linear: 10}
+""",
     "expect": f"{_HEAD}expect: {{parameters: 30730, output: [10]}}\nlayers: [flatten, {{linear: 10}}]\n",
 }
 """A spec per key, for `archc explain`; a test checks each one."""

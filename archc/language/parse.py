@@ -216,12 +216,14 @@ class Parser:
         found: dict[str, Mark] = {}
         marks = node.items_at if isinstance(node, Seq) else node.keys_at.values() if isinstance(node, Map) else ()
         for name, mark in zip(node or (), marks, strict=True) if marks else ():
-            fault = input_name_fault(name) if isinstance(name, str) else ""
+            if not isinstance(name, str):
+                continue  # reported by the types of the keys
+            fault = input_name_fault(name)
             if fault:
                 self.report("E0208", f"an input cannot be named `{name}`: {fault}", mark)
             elif name in found:
                 self.report("E0209", f"two inputs are named `{name}`", mark, help="rename one of them")
-            elif isinstance(name, str):
+            else:
                 found[name] = mark
         return found
 

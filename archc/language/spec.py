@@ -287,6 +287,7 @@ class Spec:
     """One network as its files describe it; `problems` are the errors found so far.
 
     `inputs` are the shapes of its inputs by name; the only input of a spec with `input` is called `input`.
+    `checkpoint_keys` are patterns for the keys of published weights, with the names that they have here.
     """
 
     name: str
@@ -300,6 +301,7 @@ class Spec:
     body: Body
     init: tuple[InitRule, ...]
     expect: Expectations
+    checkpoint_keys: dict[str, str | None]
     source: Source
     problems: list[Problem]
     again: Callable[[dict[str, str]], Spec] = field(repr=False, compare=False)

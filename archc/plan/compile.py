@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from archc.expressions import (
+    Choice,
     Compare,
     Const,
     Expr,
@@ -27,6 +28,7 @@ from archc.expressions import (
     lower,
     substitute,
     tree_of,
+    walk,
 )
 from archc.graph import Network
 from archc.kinds import Alternatives, Join, Kind
@@ -785,14 +787,19 @@ class _Compiler:
     ) -> tuple[BodyPlan | Use, dict[str | None, Shape]]:
         """A nested body: a chain in place, or a separate class.
 
-        In a loop that is written out, one class serves all iterations, with the differences as arguments.
+        In a loop that is written out, one class serves all iterations, with the differences as arguments. If a size is
+        an attribute of a layer that may be absent, the class takes the size, because it can't take the attribute.
         """
         if frame.shared and not self.literal and body.form != "list":
             return self.shared(body, value, scope, frame, make)
         plan, results = self.body(body, (value.shape,), scope, frame, scope)
+        inputs = list(make.inputs)
         self.take(plan, frame, scope, make)
         if plan.chain:
             return plan, {None: results[None].shape}
+        if any(_is_of_one_branch(operand.value.shape) for operand in make.inputs):
+            make.inputs = inputs
+            return self.shared(body, value, scope, frame, make)
         made = ClassPlan(
             "", "", [], [], plan, {}, hint=plain_name(make.name), annotations=self.annotations(), owner=self.owner
         )
@@ -1045,6 +1052,12 @@ def _inputs(body: Body, shapes: tuple[Shape, ...]) -> tuple[Value, ...]:
     """The inputs of a body under the names that it declares."""
     names = list(body.inputs) or ["x"]
     return tuple(Value(Input(at, name), shape) for at, (name, shape) in enumerate(zip(names, shapes, strict=True)))
+
+
+def _is_of_one_branch(shape: Shape) -> bool:
+    """Return True if a size is an attribute of an entry under a condition, so that it doesn't always exist."""
+    choices = (node for node in walk(lift(shape)) if isinstance(node, Choice))
+    return any("." in name for choice in choices for name in free_names(choice))
 
 
 def is_bare(source: Any) -> bool:

@@ -325,7 +325,7 @@ def in_classes(plan: ClassPlan, value: Any) -> Any:
     if isinstance(value, Callee):
         target = value.target
         if isinstance(target, type):
-            return Name(target.torch.removeprefix("archc."))
+            return Name(plan.class_name(target.torch))
         return Name(plan.classes[id(target)]) if id(target) in plan.classes else str(value)
     if isinstance(value, tuple):
         return tuple(in_classes(plan, item) for item in value)

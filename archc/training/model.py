@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +39,7 @@ class Subject:
 
     `make` builds it for an input size and a number of classes. `declared` is its declared input, if known. `files` are
     texts, by file name, that are saved in the run's folder, so that the network can be built from there; `reference`
-    says how. `settings` are the arguments that were given.
+    says how. `settings` are the arguments that were given. `renames` are patterns for the keys of published weights.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Subject:
     files: Callable[[Size, int], dict[str, str]] = no_files
     reference: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    renames: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def find_subject(model: Any, settings: dict[str, Any] | None = None) -> Subject:
@@ -92,6 +93,7 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
         files,
         {"kind": "spec"},
         settings,
+        architecture.network.spec.checkpoint_keys,
     )
 
 

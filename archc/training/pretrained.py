@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archc.build.matching import matched
 from archc.build.weights import misfit, read_weights
 from archc.problems import Problem, SpecError
 from archc.training.model import Size, Subject
@@ -104,14 +105,15 @@ def transfer(pretrained: Pretrained, subject: Subject, model: nn.Module, size: S
     weights are of a run with other classes. Auxiliary heads that the model doesn't have are ignored. Raises SpecError
     (E0502) with the different names for anything else.
     """
-    own, state = model.state_dict(), dict(pretrained.state)
+    own = model.state_dict()
+    state = matched(pretrained.state, own, subject.renames)
     ignored = {key for key in state if key not in own and _auxiliary(key)}
     counted = _class_dimensions(subject, own, size, len(classes))
     fresh: set[str] = set()
     counts: set[int] = set()
     wrong: list[str] = []
     for key in {**own, **state}:
-        if key in ignored or (key not in state and key.endswith("num_batches_tracked")):
+        if key in ignored:
             continue
         if key not in own or key not in state:
             wrong.append(key)
