@@ -188,10 +188,10 @@ def test_a_summary_says_whose_weights_a_layer_has() -> None:
     assert (again[0].path, again[0].shares) == ("again0", "layer")
 
 
-@pytest.mark.parametrize(
-    "settings", [{"deep": deep, "twice": twice} for deep in (True, False) for twice in (True, False)]
-)
-def test_a_share_of_an_omitted_entry_is_omitted(settings: dict[str, bool]) -> None:
+@pytest.mark.parametrize("twice", [True, False])
+@pytest.mark.parametrize("deep", [True, False])
+def test_a_share_of_an_omitted_entry_is_omitted(deep: bool, twice: bool) -> None:
+    settings: dict[str, Any] = {"deep": deep, "twice": twice}
     architecture = archc.loads(OPTIONAL)
     assert_agreement(architecture.configure(**settings))
     built, emitted = modules(architecture, **settings)
