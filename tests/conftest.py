@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from shell import Shell
 
 import archc
 from archc.kinds import KINDS, unregister
+from archc.kinds.plugins import installed
 from archc.testing import Coverage
 
 settings.register_profile("gate", max_examples=20, deadline=None, derandomize=True)
@@ -102,11 +104,18 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def kinds_of_this_test() -> Iterator[None]:
-    """Kinds that a test registers are gone after it."""
-    before = set(KINDS.values())
+    """Kinds that a test registers are gone after it, and so are the modules of its plugins."""
+    before, modules, path = set(KINDS.values()), set(sys.modules), list(sys.path)
+    installed.cache_clear()
     yield
+    installed.cache_clear()
     for kind in set(KINDS.values()) - before:
         unregister(kind)
+    for name in set(sys.modules) - modules:
+        folder = os.path.dirname(getattr(sys.modules[name], "__file__", None) or "/")
+        if folder in sys.path and folder not in path:
+            del sys.modules[name]
+    sys.path[:] = path
 
 
 @pytest.fixture

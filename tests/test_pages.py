@@ -88,6 +88,7 @@ def play(
     return found
 
 
+@pytest.mark.usefixtures("kinds_of_this_test")
 @pytest.mark.parametrize("code", codes())
 def test_the_example_fails_with_this_code_alone_and_the_fix_works(
     code: str, folder: Path, capsys: pytest.CaptureFixture[str]

@@ -13,8 +13,10 @@ from torch import nn
 from archc.build.body import Body, wire
 from archc.build.initialize import initialize
 from archc.build.targets import module_class
-from archc.graph import Graph, Instance, Network
+from archc.graph import Graph, Instance, Network, Node
 from archc.kinds import Call, Kind
+from archc.problems import Problem, SpecError
+from archc.text import first_line
 
 
 def build(network: Network) -> nn.Module:
@@ -32,10 +34,12 @@ def build_graph(graph: Graph, title: str) -> nn.Module:
     tensors: dict[str, nn.Parameter] = {}
     for node in graph.nodes:
         element = node.element
+        if node.shares is not None:
+            continue  # the module of its owner runs once more
         if isinstance(element, Kind) and element.bare:
             tensors[node.name] = make_tensor(element.call(node.in_shapes))
         elif isinstance(element, Kind):
-            children[node.name] = make_layer(element.call(node.in_shapes))
+            children[node.name] = _layer(element, node)
         elif isinstance(element, Instance):
             children[node.name] = build_graph(element.graph, element.block.name)
         else:
@@ -50,6 +54,24 @@ def build_graph(graph: Graph, title: str) -> nn.Module:
         model = Body(title, dict(children), tensors, steps, slots, shown, tuple(heads.items()), named)
     initialize(model, graph.init)
     return model
+
+
+def _layer(kind: Kind, node: Node) -> nn.Module:
+    """Create the module of an entry. Raises SpecError (E0507) if its class is a plugin's and fails."""
+    call = kind.call(node.in_shapes)
+    if call.target.startswith(("nn.", "archc.")):
+        return make_layer(call)
+    try:
+        return make_layer(call)
+    except Exception as error:  # the class is the user's code, so it can raise anything
+        what = f"`{call.target}` cannot be created: {type(error).__name__}: {first_line(error)}"
+        missing = isinstance(error, ImportError | AttributeError)
+        help = (
+            "install its package, or put its file next to the plugin"
+            if missing
+            else "see the class's own documentation"
+        )
+        raise SpecError([Problem("E0507", what, node.mark, help=help)]) from None
 
 
 class _Chain(nn.Sequential):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from archc.build.targets import module_class
+from archc.build.targets import known_class
 from archc.kinds import KINDS
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
@@ -31,4 +31,4 @@ def initialize(model: nn.Module, rules: Iterable[InitRule]) -> None:
 
 
 def _classes(kinds: Iterable[str]) -> tuple[type[nn.Module], ...]:
-    return tuple(module_class(KINDS[kind].torch) for kind in kinds)
+    return tuple(found for kind in kinds if (found := known_class(KINDS[kind].torch)) is not None)

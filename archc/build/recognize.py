@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import nn
 
-from archc.build.targets import module_class
+from archc.build.targets import known_class
 from archc.kinds import KINDS, Kind
 
 
@@ -19,7 +19,7 @@ def kind_of(module: nn.Module) -> Kind | None:
             if not _is(module, target):
                 continue
             found = _made(kind, {**dict(_arguments(kind, module)), **meant})
-            if found is not None and type(module) is not module_class(target) and list(module.children()):
+            if found is not None and type(module) is not known_class(target) and list(module.children()):
                 return found if _has_its_tensors(found, module) else None
             return found
     return None
@@ -40,7 +40,7 @@ def _made(kind: type[Kind], arguments: dict[str, Any]) -> Kind | None:
 
 
 def _is(module: nn.Module, target: str) -> bool:
-    if type(module) is module_class(target):
+    if type(module) is known_class(target):
         return True
     # Emitted files have copies of archc's modules, and libraries have classes with these names.
     space, _, name = target.partition(".")

@@ -28,7 +28,9 @@ def run(given: Any) -> int:
         say(_key_page(key))
         return 0
     from archc.cli.list_command import describe_kind
+    from archc.kinds.plugins import load_installed
 
+    load_installed()
     page = describe_kind(word)
     if page:
         say(page)

@@ -14,7 +14,9 @@ def run(given: Any) -> int:
         if path is not None:
             require_new(path)
     from archc.importing import import_
+    from archc.kinds.plugins import load_installed
 
+    load_installed()
     settings, weights = dict(given.settings), given.weights is not None
     imported = import_(given.source, given.input, name=given.name, settings=settings, weights=weights)
     if given.output is None:

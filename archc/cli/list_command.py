@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from archc.expressions import Expression
+from archc.kinds.plugins import load_installed
 from archc.language.keys import EXAMPLES
 from archc.library import bundled, families
 from archc.problems import did_you_mean
@@ -21,6 +22,7 @@ _LINE: Final = 100
 
 def run(given: Any) -> int:
     """List the bundled specs or the layer types, or describe one of them."""
+    load_installed()
     if given.name is not None:
         return _describe(given)
     rows = _kinds() if given.kinds else _specs()

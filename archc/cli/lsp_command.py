@@ -11,8 +11,10 @@ from typing import Any
 
 def run(given: Any) -> int:
     """Serve an editor on stdin and stdout until it disconnects."""
+    from archc.kinds.plugins import load_installed
     from archc.server.server import make_server
 
+    load_installed()
     gc.enable()  # it is disabled in short-lived commands
     gc.set_threshold(200_000, 50, 100)  # an analysis creates a million long-lived objects
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from archc import __version__
@@ -73,6 +74,15 @@ def parser(used: str = "") -> _Parser:
                 default="auto",
                 help="use colors (default: auto, on a terminal unless NO_COLOR is set)",
             )
+            command.add_argument(
+                "--plugin",
+                dest="plugins",
+                action="append",
+                default=[],
+                type=Path,
+                metavar="FILE.py",
+                help="run FILE.py first, which registers layer types of your own",
+            )
             top.used = command
     return top
 
@@ -121,6 +131,11 @@ def _run(command: str, given: Any) -> int:
     from archc.problems import SpecError, styled_report
 
     try:
+        if given.plugins:
+            from archc.kinds.plugins import load_plugin
+
+            for path in given.plugins:
+                load_plugin(path)
         code = import_module(f"archc.cli.{command}_command").run(given)
         sys.stdout.flush()
     except SpecError as error:

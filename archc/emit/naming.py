@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from archc.language.names import class_name_fault, helpers
+from archc.plan.finish import every_step
 from archc.plan.names import Names
-from archc.plan.plan import ClassPlan
+from archc.plan.plan import ClassPlan, Layer, Make, layers_of
 
 
 def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
@@ -49,6 +50,33 @@ def helper_names(taken: Iterable[str]) -> dict[str, str]:
     """The names, by their targets, of archc's own modules whose names the classes of a file have taken."""
     names = Names({*taken, *helpers()})
     return {f"archc.{name}": names.take(f"{name}Layer") for name in sorted(helpers() & set(taken))}
+
+
+def imported_classes(classes: Sequence[ClassPlan], taken: Iterable[str]) -> dict[str, str]:
+    """The names of the classes of other packages that the layers may create, by their addresses.
+
+    A class has its own name, with its module's before it if the file has another class of that name.
+    """
+    layers = (
+        layer
+        for plan in classes
+        for step in every_step(plan.body.steps)
+        if isinstance(step, Make)
+        for layer in layers_of(step.what)
+    )
+    targets = dict.fromkeys(target for layer in layers for target in (layer.kind.torch, *_targets(layer)))
+    names = Names(taken)
+    found: dict[str, str] = {}
+    for target in sorted(targets):
+        space, _, name = target.rpartition(".")
+        if space not in ("nn", "archc"):
+            found[target] = names.take(name, camel(space) + name)
+    return found
+
+
+def _targets(layer: Layer) -> Iterator[str]:
+    for _, call in layer.calls:
+        yield call.target
 
 
 def camel(text: str) -> str:

@@ -15,9 +15,10 @@ from archc.emit.constructor import Comments, Constructor
 from archc.emit.forward import forward
 from archc.emit.initialization import block_lines, init_lines
 from archc.emit.layout import INDENT, WIDTH, Doc, Group, document, lay_out, prefixed, unmarked
-from archc.emit.naming import class_names, helper_names
+from archc.emit.naming import class_names, helper_names, imported_classes
 from archc.expressions import Name
 from archc.graph import Graph, Network, Node
+from archc.language.names import helpers, reserved_classes
 from archc.plan import ClassPlan, plan_network
 from archc.plan.finish import every_step, in_classes, shown
 from archc.plan.plan import BodyPlan, Make, Parameter, layers_of
@@ -46,21 +47,23 @@ def emit_source(network: Network) -> str:
 def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, dict[int, list[int]]]:
     """The source of a network's classes, and its lines (from 1) by the id of their step."""
     names = class_names(classes)
-    renamed = helper_names(names.values())
+    copied = helper_names(names.values())
     blocks = {id(plan.block): names[id(plan)] for plan in classes if plan.block is not None}
+    imported = imported_classes(
+        classes, {*names.values(), *reserved_classes(), *helpers(), *copied.values(), *_own_names(classes)}
+    )
     for plan in classes:
-        plan.classes = blocks
-        plan.helpers = renamed
+        plan.classes, plan.others = blocks, imported | copied
     comments = shape_comments(network, classes[-1])
     texts = [_class_text(plan, names, comments if plan.root else {}) for plan in classes]
     rules = init_lines(network, classes)
     texts[-1].constructor += rules
-    helpers = _helpers(classes)
+    copies = _helpers(classes)
     marked_body = template_text(
         "module.py.jinja",
-        imports=_imports(classes, texts, helpers),
+        imports=_imports(classes, texts, copies, imported),
         strict=any(text.returns_any for text in texts),
-        helpers=helpers,
+        helpers=copies,
         classes=texts,
     )
     body, lines = unmarked(marked_body)
@@ -191,7 +194,16 @@ def _wrapped(text: str, taken: int) -> list[str]:
     return textwrap.wrap(text, WIDTH - taken, break_long_words=False, break_on_hyphens=False)
 
 
-def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str]) -> list[str]:
+def _own_names(classes: list[ClassPlan]) -> Iterator[str]:
+    """The names of the arguments and locals of all classes."""
+    for plan in classes:
+        yield from (parameter.name for parameter in plan.parameters)
+        yield from (local.name for local in plan.locals)
+
+
+def _imports(
+    classes: list[ClassPlan], texts: list[ClassText], helpers: list[str], imported: dict[str, str]
+) -> list[str]:
     """The imports of the file."""
     functions = [text for text in texts for line in (*text.forward, *text.constructor) if "torch." in line]
     lines = ["import torch"] if functions or any("torch." in helper for helper in helpers) else []
@@ -203,7 +215,13 @@ def _imports(classes: list[ClassPlan], texts: list[ClassText], helpers: list[str
     )
     typing += ["from typing import Literal"] if any(text.startswith("Literal[") for text in annotations) else []
     lines = [*typing, "", *lines] if typing else lines
-    return [*lines, f"from torch import {'Tensor, ' if tensor else ''}nn"]
+    written = "\n".join(line for text in texts for line in (*text.signature, *text.constructor))
+    needed = {"torch": ["Tensor", "nn"] if tensor else ["nn"]}
+    for target, name in imported.items():
+        if re.search(rf"\b{name}\b", written):
+            space, _, own = target.rpartition(".")
+            needed.setdefault(space, []).append(own if own == name else f"{own} as {name}")
+    return [*lines, *(f"from {space} import {', '.join(names)}" for space, names in sorted(needed.items()))]
 
 
 def _helpers(classes: list[ClassPlan]) -> list[str]:
@@ -230,7 +248,7 @@ def _renamed(text: str, plan: ClassPlan) -> str:
     """The source of a module of archc, with the name that it has in the file."""
     first, colon, rest = text.partition("\n")
     name, _, base = first.removeprefix("class ").removesuffix("):").partition("(")
-    return f"class {plan.class_of(f'archc.{name}')}({plan.helpers.get(f'archc.{base}', base)}):{colon}{rest}"
+    return f"class {plan.class_name(f'archc.{name}')}({plan.others.get(f'archc.{base}', base)}):{colon}{rest}"
 
 
 # Classes

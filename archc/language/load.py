@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archc.kinds.base import shown
+from archc.kinds.plugins import load_installed
 from archc.language.blocks import hand_down, parse_blocks
 from archc.language.callees import callee, converted, resolve_callees
 from archc.language.extension import extended, fits, takes
@@ -31,14 +33,45 @@ def load_file(path: Path, name: str | None = None) -> Spec:
     Errors within the bodies are stored in the spec, so that evaluation can report further ones. Raises SpecError if
     there is no input or no body.
     """
-    loader = Loader()
-    return loader.spec(read_file(path, name or str(path), faults=loader.problems), path.stem, (path,))
+
+    def load() -> Spec:
+        loader = Loader()
+        return loader.spec(read_file(path, name or str(path), faults=loader.problems), path.stem, (path,))
+
+    return _with_plugins(load)
 
 
 def load_text(text: str, name: str = "<text>", stem: str = "network") -> Spec:
     """Load the spec in a text, which can only extend and import bundled specs; otherwise like `load_file`."""
-    loader = Loader()
-    return loader.spec(read_text(text, name, faults=loader.problems), stem, ())
+
+    def load() -> Spec:
+        loader = Loader()
+        return loader.spec(read_text(text, name, faults=loader.problems), stem, ())
+
+    return _with_plugins(load)
+
+
+def _with_plugins(load: Callable[[], Spec]) -> Spec:
+    """Load a spec, and again if it names layer types of installed packages; other specs don't pay for the search."""
+    try:
+        spec = load()
+        problems = spec.problems
+    except SpecError as error:
+        problems = error.problems
+        if not _installs(problems):
+            raise
+        return load()
+    return load() if problems and _installs(problems) else spec
+
+
+def _installs(problems: list[Problem]) -> bool:
+    """Import the layer types of installed packages that a spec names; False if there are none."""
+    unknown = [problem.mark.text.strip("\"'") for problem in problems if problem.mark and problem.code in _UNKNOWN]
+    return bool(unknown) and load_installed(unknown)
+
+
+_UNKNOWN = {"E0201", "E0204"}
+"""The errors at the name of an unknown layer; E0201 if its entry has other keys, such as `when`."""
 
 
 def load_library(path: Path, name: str | None = None) -> dict[str, Block] | None:
@@ -318,8 +351,8 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
             continue
         value = _tuples(value)
         if not fits(value, known.default):
-            message = f"the argument `{name}` takes {takes(known.default)}, got {value!r}"
-            problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {known.default!r}"))
+            message = f"the argument `{name}` takes {takes(known.default)}, got {shown(value)}"
+            problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {shown(known.default)}"))
             continue
         value = converted(value, known.callees, partial(callee, blocks=spec.blocks, mark=known.mark, problems=problems))
         parameters[name] = Parameter(name, value, False, known.mark, callees=known.callees)

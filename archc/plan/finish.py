@@ -10,7 +10,20 @@ from archc.kinds import Call
 from archc.language.spec import Callee
 from archc.plan.hoist import hoist
 from archc.plan.names import Names
-from archc.plan.plan import Assign, BodyPlan, Chosen, ClassPlan, Layer, Loop, Make, Parameter, Step, Use, targets_of
+from archc.plan.plan import (
+    Again,
+    Assign,
+    BodyPlan,
+    Chosen,
+    ClassPlan,
+    Layer,
+    Loop,
+    Make,
+    Parameter,
+    Step,
+    Use,
+    targets_of,
+)
 
 RESERVED = frozenset(
     {"F", "Tensor", "module", "name", "nn", "self", "torch", "x", *dir(__import__("builtins"))}
@@ -123,6 +136,9 @@ def values_of(step: Step) -> Iterator[Any]:
                 yield from _arguments(call)
             if step.what.function is not None:
                 yield from _arguments(step.what.function)
+        elif isinstance(step.what, Again):
+            if step.what.layer is not None and step.what.layer.function is not None:
+                yield from _arguments(step.what.layer.function)
         elif isinstance(step.what, Use):
             yield from step.what.given().values()
         elif isinstance(step.what, Chosen):
@@ -309,7 +325,7 @@ def in_classes(plan: ClassPlan, value: Any) -> Any:
     if isinstance(value, Callee):
         target = value.target
         if isinstance(target, type):
-            return Name(plan.class_of(target.torch))
+            return Name(plan.class_name(target.torch))
         return Name(plan.classes[id(target)]) if id(target) in plan.classes else str(value)
     if isinstance(value, tuple):
         return tuple(in_classes(plan, item) for item in value)

@@ -119,6 +119,14 @@ class Chosen:
 
 
 @dataclass(slots=True, eq=False)
+class Again:
+    """A share, which creates nothing: what its `owner` has created runs once more; `layer` if that is a layer."""
+
+    owner: Make
+    layer: Layer | None
+
+
+@dataclass(slots=True, eq=False)
 class Operand:
     """An input of an entry.
 
@@ -139,7 +147,7 @@ class Make:
     """
 
     name: str | Text
-    what: Layer | Use | Chosen | BodyPlan
+    what: Layer | Use | Chosen | BodyPlan | Again
     inputs: list[Operand]
     mark: Mark
     when: Any = None
@@ -148,6 +156,17 @@ class Make:
     held: Name | None = None
     joins: bool = False
     expanded: bool = False
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer that runs, if it is one."""
+        what = self.what.layer if isinstance(self.what, Again) else self.what
+        return what if isinstance(what, Layer) else None
+
+    @property
+    def owner(self) -> Make:
+        """The entry that creates what runs: itself, or the one that it shares."""
+        return self.what.owner if isinstance(self.what, Again) else self
 
 
 @dataclass(slots=True, eq=False)
@@ -274,12 +293,12 @@ class ClassPlan:
     renamed: dict[str, Name] = field(default_factory=dict)
     classes: dict[int, str] = field(default_factory=dict)
     """The names of the classes of blocks that arguments name, by the id of the block."""
-    helpers: dict[str, str] = field(default_factory=dict)
-    """The other names of archc's own modules that a class of the file has the name of, by their targets."""
+    others: dict[str, str] = field(default_factory=dict)
+    """The names of classes of other packages, and of archc's own whose names a block has, by their addresses."""
 
-    def class_of(self, target: str) -> str:
-        """The class that a torch call makes: `nn.Conv2d`, or a module of archc that the file has a copy of."""
-        return self.helpers.get(target, target.removeprefix("archc."))
+    def class_name(self, target: str) -> str:
+        """The name of a layer's class in the source: `nn.ReLU`, `Concat`."""
+        return self.others.get(target) or target.removeprefix("archc.")
 
     @property
     def inputs(self) -> list[str]:
