@@ -15,7 +15,7 @@ import archc
 from archc.emit.naming import class_names
 from archc.kinds import Shape
 from archc.library import families
-from archc.testing import Draft, specs
+from archc.testing import Draft, assert_agreement, specs
 from archc.testing.contract import Emitted, Tally, assert_contract, uses_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -127,49 +127,6 @@ layers:
       mixed: {add: [first, second, input], when: $(depth != 2)}
 """,
         networks=[{"depth": 3}, {}],
-    ),
-    "a loop over a value of two ranks": Case(
-        """
-input: [3, 5, 7]
-blocks:
-  Head:
-    inputs: [image, x]
-    layers:
-      first: {mean: {keepdim: "$(x_channels in [3, 5])"}}
-      loop:
-        repeat: $(min(2, x_channels))
-        index: i
-        layers: {act$i: tanh}
-      last: {subtract: [loop.act1, image]}
-layers:
-  first: relu
-  second: {Head: , from: [first, first]}
-""",
-    ),
-    "a network whose sizes are those of blocks with arguments": Case(
-        """
-input: [3, 10, 4]
-blocks:
-  Pool:
-    branches:
-      x_$j: {amax: {keepdim: $(j == 0)}, for: i, in: [3], index: j}
-    join: multiply
-  Twice:
-    layers:
-      - layers: {twice: {concat: [input, input]}}
-layers:
-  first: Pool
-  second: {multiply: [input, first]}
-  third:
-    repeat: $(max(in_channels, 30))
-    index: i
-    layers:
-      linear$i: [{flatten: 2}, {permute: [0, 2, 1]}, {linear: "$(min(2, in_channels))"}]
-  fourth:
-    - branches: [relu, {conv1d: {out_channels: $(in_channels + 2), kernel_size: 1}}]
-      join: concat
-    - Twice
-""",
     ),
     "channels of a block that may be absent, for a nested class": Case(
         """
@@ -853,3 +810,52 @@ def test_a_class_refuses_an_entry_that_does_not_fit_its_input() -> None:
     tally = Tally()
     emitted.network_with(tally, k=5)
     assert (tally.counts, tally.unrefused) == (Counter(refused=1), Counter())
+
+
+LITERAL = {
+    "a loop over a value of two ranks": """
+input: [3, 5, 7]
+blocks:
+  Head:
+    inputs: [image, x]
+    layers:
+      first: {mean: {keepdim: "$(x_channels in [3, 5])"}}
+      loop:
+        repeat: $(min(2, x_channels))
+        index: i
+        layers: {act$i: tanh}
+      last: {subtract: [loop.act1, image]}
+layers:
+  first: relu
+  second: {Head: , from: [first, first]}
+""",
+    "a network whose sizes are those of blocks with arguments": """
+input: [3, 10, 4]
+blocks:
+  Pool:
+    branches:
+      x_$j: {amax: {keepdim: $(j == 0)}, for: i, in: [3], index: j}
+    join: multiply
+  Twice:
+    layers:
+      - layers: {twice: {concat: [input, input]}}
+layers:
+  first: Pool
+  second: {multiply: [input, first]}
+  third:
+    repeat: $(max(in_channels, 30))
+    index: i
+    layers:
+      linear$i: [{flatten: 2}, {permute: [0, 2, 1]}, {linear: "$(min(2, in_channels))"}]
+  fourth:
+    - branches: [relu, {conv1d: {out_channels: $(in_channels + 2), kernel_size: 1}}]
+      join: concat
+    - Twice
+""",
+}
+
+
+@pytest.mark.parametrize("name", LITERAL)
+def test_what_no_argument_gives_is_written_out(name: str) -> None:
+    """Where a size has no expression in the arguments of a class, the source has the values of this network."""
+    assert_agreement(archc.loads(f"name: Net{LITERAL[name]}"))
