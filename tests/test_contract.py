@@ -824,7 +824,7 @@ blocks:
         repeat: $(min(2, x_channels))
         index: i
         layers: {act$i: tanh}
-      last: {subtract: [loop.act1, image]}
+      last: {add: [act1, x]}
 layers:
   first: relu
   second: {Head: , from: [first, first]}
