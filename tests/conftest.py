@@ -16,7 +16,9 @@ from hypothesis.internal.conjecture import providers
 from shell import Shell
 
 import archc
+from archc.build import inspection
 from archc.kinds import KINDS, unregister
+from archc.kinds.module import _allowed
 from archc.kinds.plugins import installed
 from archc.testing import Coverage
 
@@ -109,6 +111,9 @@ def kinds_of_this_test() -> Iterator[None]:
     installed.cache_clear()
     yield
     installed.cache_clear()
+    _allowed.clear()
+    inspection._MADE.clear()
+    inspection._FOUND.clear()
     for kind in set(KINDS.values()) - before:
         unregister(kind)
     for name in set(sys.modules) - modules:

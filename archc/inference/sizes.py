@@ -113,7 +113,9 @@ class Sizes:
             if isinstance(element, Kind):
                 free = element.channel_arguments
                 values = [value for name, value in element.__dict__.items() if name not in free]
-                self._symmetric &= all(len(set(value)) == 1 for value in values if type(value) is tuple and value)
+                self._symmetric &= not element.opaque and all(
+                    len(set(value)) == 1 for value in values if type(value) is tuple and value
+                )
                 key = (type(element), *values)
             else:
                 parts = [

@@ -536,6 +536,8 @@ class _Compiler:
 
     def layer(self, call: LayerCall, shapes: tuple[Shape, ...], scope: Scope) -> tuple[Layer, dict[str | None, Shape]]:
         """A layer's calls and the shapes of its outputs."""
+        if call.kind.opaque and not isinstance(shapes[0], Alternatives):
+            scope = {**dict(zip(dimensions(shapes[0]), shapes[0], strict=True)), **scope}
         kind = self.kind(call, scope)
         found = output_shapes(kind, shapes)
         self.guards += guards(kind)
