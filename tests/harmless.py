@@ -52,11 +52,14 @@ def assert_harmless(source: str) -> None:
 
 
 def is_child(node: ast.expr) -> bool:
-    """Whether an expression is one of the modules of a loop by its number: `getattr(self, f"conv{i}")`."""
+    """Whether an expression is a module by a name that is no identifier: `getattr(self, "a-1")` or `f"conv{i}"`."""
     match node:
         case ast.Call(
             func=ast.Name(id="getattr"),
-            args=[ast.Name(id="self"), ast.JoinedStr(values=[ast.Constant(value=str(start)), *_])],
+            args=[
+                ast.Name(id="self"),
+                ast.JoinedStr(values=[ast.Constant(value=str(start)), *_]) | ast.Constant(value=str(start)),
+            ],
             keywords=[],
         ):
             return not start.startswith("_")

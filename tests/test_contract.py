@@ -87,6 +87,55 @@ class Case:
 
 
 CASES = {
+    "channels of a block that may be absent, for a nested class": Case(
+        """
+input: [1, 7, 8]
+blocks:
+  Wider:
+    layers:
+      a: {conv2d: {out_channels: $(3 * in_channels), kernel_size: 1}, when: $(in_channels == 1)}
+      b: {concat: [a, input]}
+  Gate:
+    layers: [{conv2d: {out_channels: $in_channels, kernel_size: 1}}]
+  Both:
+    arguments: {wider: false}
+    layers:
+      first: {Wider: , when: $wider}
+      second:
+        branches: {x: Gate, y: identity}
+        join: multiply
+      third:
+        layers:
+          x: {Gate: , from: first}
+          sum: {add: [x, first]}
+layers: [Both]
+""",
+        blocks=[("Both", (1, 7, 8), {"wider": True}), ("Both", (2, 4, 4), {"wider": True})],
+    ),
+    "weights inside of a layer that rules of init reach": Case(
+        """
+input: [1, 8, 12]
+arguments: {std: 0.5}
+layers:
+  merged: [{permute: [0, 2, 3, 1]}, {patch_merging: {}}]
+  attention: [{flatten: {end_dim: 2}}, {multihead_attention: {num_heads: 1}}]
+init:
+  - {match: merged.*, weight: {constant: {val: $std}}}
+  - {match: linear, weight: {constant: {val: 0.25}}}
+""",
+        networks=[{"std": 0.1}],
+    ),
+    "an argument that would take the last axis away": Case(
+        """
+input: [2, 4, 6]
+blocks:
+  Largest:
+    arguments: {k: }
+    layers: {largest$i: {amax: {dim: 1, keepdim: $(k > 5)}, repeat: 4, index: i}}
+layers: [{Largest: 6}]
+""",
+        blocks=[("Largest", (2, 4, 6), {"k": 7})],
+    ),
     "channels that are the height of a matrix product": Case(
         """
 input: [2, 4, 6]

@@ -24,6 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archc.build.builder import make_layer
+from archc.build.targets import module_class
 from archc.expressions import Expr, Name
 from archc.inference.receptive import Field
 from archc.kinds import KINDS, Call, Fault, Join, Kind, Shape
@@ -199,6 +200,23 @@ def test_a_kind_works_on_any_rank_or_refuses_it(name: str, x: Shape) -> None:
     }
     assert len(layer.windows((x,))) == len(x) - 1
     assert_kept(layer, [noise(2, *x).requires_grad_() * 1.0])
+
+
+@every_kind
+def test_a_kind_says_which_modules_with_weights_are_inside(name: str) -> None:
+    """Rules of `init` reach them, in the built module and in the emitted source."""
+    kind = CASES[name].kind
+    sizes = ((6, *[4] * axes) for axes in (2, 0, 1, 3))
+    x, arguments = next((x, found) for x in sizes if (found := repaired(kind, {}, x)) is not None)
+    inner = list(built(kind(**arguments), x).modules())[1:]
+    known = {other.kind: module_class(other.torch) for other in KINDS.values() if other.state}
+    found = {
+        name
+        for module in inner
+        for name, cls in known.items()
+        if isinstance(module, cls) and any(True for _ in module.parameters(recurse=False))
+    }
+    assert found == set(kind.inside)
 
 
 @allow_warnings

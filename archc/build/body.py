@@ -144,7 +144,8 @@ def wire(graph: Graph) -> tuple[tuple[Step, ...], int, dict[str | None, Place], 
         done = [slot(value) for value in dict.fromkeys(ref.node for ref in node.inputs) if last[value] == position]
         if position not in last and not node.auxiliary:
             done.append(slot(position))
-        steps.append(Step(node.name, sources, slot(position), node.auxiliary, tuple(done), bare.get(position)))
+        child = graph.owner(node).name
+        steps.append(Step(child, sources, slot(position), node.auxiliary, tuple(done), bare.get(position)))
     results = {name: place(ref) for name, ref in graph.results.items()}
     heads = {node.name: slot(position) for position, node in enumerate(graph.nodes) if node.auxiliary}
     return tuple(steps), inputs + len(graph.nodes), results, heads

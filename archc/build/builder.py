@@ -34,6 +34,8 @@ def build_graph(graph: Graph, title: str) -> nn.Module:
     tensors: dict[str, nn.Parameter] = {}
     for node in graph.nodes:
         element = node.element
+        if node.shares is not None:
+            continue  # the module of its owner runs once more
         if isinstance(element, Kind) and element.bare:
             tensors[node.name] = make_tensor(element.call(node.in_shapes))
         elif isinstance(element, Kind):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archc.graph import Network, walk
+from archc.graph import Network, Placed, walk
 from archc.problems import Problem
 
 
@@ -16,13 +16,16 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
 
     Auxiliary heads run in a second pass, in training mode; running statistics don't change.
     """
-    layers = {layer.path: layer for layer in walk(network.graph) if not layer.kind.bare}
-    real: dict[str, list[tuple[int, ...]]] = {}
+    layers: dict[str, list[Placed]] = {}
+    for layer in walk(network.graph):
+        if not layer.kind.bare:
+            layers.setdefault(layer.module, []).append(layer)
+    real: dict[str, list[list[tuple[int, ...]]]] = {}
 
     def keep(path: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             parts = output if isinstance(output, tuple) else (output,)
-            real[path] = [tuple(part.shape[1:]) for part in parts]
+            real.setdefault(path, []).append([tuple(part.shape[1:]) for part in parts])
 
         return hook
 
@@ -35,14 +38,17 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
         for node in network.graph.nodes:
             if node.auxiliary:
                 inputs = [torch.zeros(1, *shape, device=device) for shape in node.in_shapes]
-                model.get_submodule(node.name)(*inputs)
+                model.get_submodule(network.graph.owner(node).name)(*inputs)
     model.train(training)
     for handle in handles:
         handle.remove()
     problems = []
-    for path, layer in layers.items():
-        inferred = list(layer.node.shapes.values())
-        if real.get(path) != inferred:
-            message = f"`{path}` was inferred as {inferred}, but gives {real.get(path)}"
-            problems.append(Problem("E0503", message, layer.node.mark, where=(path,)))
+    for path, runs in layers.items():
+        found = real.get(path, [])
+        for at, layer in enumerate(sorted(runs, key=lambda layer: layer.auxiliary)):
+            inferred = list(layer.node.shapes.values())
+            given = found[at] if at < len(found) else None
+            if given != inferred:
+                message = f"`{layer.path}` was inferred as {inferred}, but gives {given}"
+                problems.append(Problem("E0503", message, layer.node.mark, where=(layer.path,)))
     return sum(1 for _ in walk(network.graph)), problems

@@ -25,7 +25,7 @@ from archc.kinds import Call
 from archc.language.names import MODULE_ATTRIBUTES
 from archc.plan.finish import RESERVED, every_step, in_classes, shown, values_of
 from archc.plan.names import Names
-from archc.plan.plan import Assign, BodyPlan, Case, Chosen, ClassPlan, Layer, Loop, Make, Step, Use, makes
+from archc.plan.plan import Again, Assign, BodyPlan, Case, Chosen, ClassPlan, Layer, Loop, Make, Step, Use, makes
 
 BY_NAME = frozenset({"kernel_size", "stride", "padding", "dilation", "groups", "bias"})
 """Arguments that are passed by name even if they are required, as usual with torch's layers."""
@@ -60,7 +60,9 @@ class Constructor:
     # What is a module, and what is a function
 
     def is_module(self, make: Make) -> bool:
-        """Return True if an entry is a module, and not a function that `forward` calls."""
+        """Return True if an entry is a module of its own, and not a share or a function that `forward` calls."""
+        if isinstance(make.what, Again):
+            return False
         if self.chain or not isinstance(make.what, Layer) or id(make) not in self.outer:
             return True
         layer = make.what
@@ -319,6 +321,8 @@ class Constructor:
                     return None
                 items, notes = self.items(body.steps)
                 return Group("nn.Sequential(", items, ")", notes, tall=True)
+            case Again():
+                return None
 
     def simple(self, steps: Sequence[Step]) -> bool:
         """Return True if one expression can list the entries of a numbered chain."""

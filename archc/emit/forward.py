@@ -220,11 +220,11 @@ class _Statements:
     def run_of(self, make: Make) -> _Run | None:
         """An entry as a statement; None if it returns its input."""
         reads = [operand.value for operand in make.inputs]
-        layer = make.what if isinstance(make.what, Layer) else None
+        layer = make.layer
         if layer is not None and layer.kind.bare and not make.expanded and make.when is None:
             self.bare[id(make)] = str(flat(self.tensor(make)))
             return None
-        function = None if layer is None or make.auxiliary or self.constructor.is_module(make) else layer.function
+        function = None if layer is None or make.auxiliary or self.constructor.is_module(make.owner) else layer.function
         if function is not None and layer is not None and not function.target and not layer.kind.many:
             self.passed[id(make)] = reads[0]
             return None
@@ -259,7 +259,7 @@ class _Statements:
             text = self.texts[self.key(value)]
         if value.output is None:
             return text
-        layer = isinstance(source, Make) and isinstance(source.what, Layer)
+        layer = isinstance(source, Make) and source.layer is not None
         return f"{text}[{value.output}]" if layer else f'{text}["{value.output}"]'
 
     def run_time(self, value: Any) -> Any:
@@ -293,11 +293,7 @@ class _Statements:
         pad, marks = " " * self.indent, (id(make),)
         if make.auxiliary:
             tests = ["if self.training"]
-            for head in self.beside_head(make):
-                module = self.constructor.is_module(head)
-                tests.append(
-                    f"{attribute(head)} is not None" if module else self.flag(head.when, plain_name(head.name))
-                )
+            tests += [self.exists(head, head.when) for head in self.beside_head(make)]
             test = " and ".join(dict.fromkeys(tests))
             if self.open_test != (test, len(self.lines)):
                 self.lines.append(f"{pad}{test}:")
@@ -341,9 +337,17 @@ class _Statements:
         """The condition under which an optional entry runs."""
         if make.when is None:
             return None
-        if self.constructor.is_module(make):
-            return f"{attribute(make)} is not None" if self.constructor.is_optional(make) else None
-        return self.flag(make.when, plain_name(make.name))
+        if self.constructor.is_module(make) and not self.constructor.is_optional(make):
+            return None
+        return self.exists(make, make.when)
+
+    def exists(self, make: Make, when: Any) -> str:
+        """The test of an entry's condition."""
+        owner = make.owner
+        if not (self.constructor.is_module(owner) and self.constructor.is_optional(owner)):
+            return self.flag(when, plain_name(make.name))
+        test = f"{attribute(owner)} is not None"
+        return test if lift(when) == lift(owner.when) else f"{test} and {self.flag(when, plain_name(make.name))}"
 
     def flag(self, when: Any, name: str) -> str:
         """A condition that `forward` reads from an attribute."""
@@ -395,12 +399,13 @@ class _Statements:
         self.variables = variables
         read = set[str]()
         for make in makes(loop.steps):
-            read |= free_names((make.name, make.when, tuple(operand.when for operand in make.inputs)))
+            kept = make.name if make.kept else None
+            read |= free_names((make.owner.name, kept, make.when, tuple(operand.when for operand in make.inputs)))
             for operand in make.inputs:
                 if isinstance(operand.value.source, Kept) and isinstance(operand.value.source.key, Text):
                     read |= free_names(operand.value.source.key)
-            if isinstance(make.what, Layer) and make.what.function is not None:
-                values = (*make.what.function.positional, *(v for _, v in make.what.function.keywords))
+            if make.layer is not None and make.layer.function is not None:
+                values = (*make.layer.function.positional, *(v for _, v in make.layer.function.keywords))
                 read |= free_names(tuple(tuple(v) if isinstance(v, list) else v for v in values))
         for inner in loop.steps:
             if isinstance(inner, Loop):
@@ -427,15 +432,15 @@ class _Statements:
         """The expression of an entry, and whether a type checker knows that it is a tensor."""
         make = run.step
         assert isinstance(make, Make)
-        layer = make.what if isinstance(make.what, Layer) else None
+        layer = make.layer
         inputs: tuple[Doc, ...] = operands or tuple(self.read(value) for value in run.reads)
         if layer is not None and layer.kind.bare:
             return self.each(make, inputs[0]), isinstance(make.name, str)
         if layer is not None and layer.infix:
             typed = all(isinstance(value, str) and not self.untyped(value) for value in inputs)  # Any + Tensor is Any
             return Operation(tuple((layer.infix if i else "", value) for i, value in enumerate(inputs))), typed
-        if layer is None or self.constructor.is_module(make):
-            return self.called(make, inputs), False
+        if layer is None or self.constructor.is_module(make.owner):
+            return self.called(make.owner, inputs), False
         return self.joined(layer, inputs)
 
     def tensor(self, make: Make) -> Doc:
@@ -521,11 +526,7 @@ class _Statements:
             branch = step.inputs[position]
             make = branch.value.source
             assert isinstance(make, Make)
-            test = (
-                f"{attribute(make)} is not None"
-                if self.constructor.is_module(make)
-                else self.flag(branch.when, plain_name(make.name))
-            )
+            test = self.exists(make, branch.when)
             both = Operation((("", operands[0]), (layer.infix, operands[1])))
             return Operation((("", both), ("if", test), ("else", operands[1 - position]))), False
         return self.children(join)
@@ -593,8 +594,7 @@ class _Statements:
         """The statements of one branch."""
         inner = indent
         if operand.when is not None:
-            module = self.constructor.is_module(make) and self.constructor.is_optional(make)
-            test = f"{attribute(make)} is not None" if module else self.flag(operand.when, plain_name(make.name))
+            test = self.exists(make, operand.when)
             self.lines.append(f"{' ' * indent}if {test}:")
             inner += INDENT
         run = self.run_of(make)
@@ -708,9 +708,10 @@ def sliced(axis: int, *bounds: Any) -> Iterator[str]:
 
 def _several(make: Make) -> bool:
     """Return True if an entry has several results."""
-    if isinstance(make.what, Layer):
-        return make.what.function is not None and make.what.function.target in ("torch.chunk", "torch.split")
-    bodies = [make.what] if isinstance(make.what, BodyPlan) else [target.body for target in targets_of(make.what)]
+    if make.layer is not None:
+        return make.layer.function is not None and make.layer.function.target in ("torch.chunk", "torch.split")
+    what = make.owner.what
+    bodies = [what] if isinstance(what, BodyPlan) else [target.body for target in targets_of(what)]
     return any(name is not None for body in bodies for name in body.results)
 
 

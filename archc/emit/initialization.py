@@ -18,7 +18,7 @@ from archc.patterns import is_pattern, matches
 from archc.plan import ClassPlan
 from archc.plan.finish import every_step, shown, used
 from archc.plan.names import Names
-from archc.plan.plan import BodyPlan, Chosen, Layer, Loop, Make, layers_of
+from archc.plan.plan import Again, BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
 
 def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
@@ -29,7 +29,8 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
     present, lacking = _kinds(classes)
     kinds: dict[str, list[str]] = {}
     for placed in walk(network.graph) if any(rule.paths for rule in rules) else ():
-        kinds.setdefault(placed.path, []).append(placed.kind.kind)
+        if not placed.shared:
+            kinds.setdefault(placed.path, []).append(placed.kind.kind)
     if _varies(classes):  # with other arguments, an index of a list may have a layer of another kind
         anything = [kind for kind in KINDS if kind in present]
         numbered = [path for path in kinds if any(part.isdigit() for part in path.split("."))]
@@ -151,11 +152,10 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
             what = step.what if isinstance(step, Make) else None
             for layer in layers_of(what):
                 kind = layer.kind
-                present.add(kind.kind)
+                present |= {kind.kind, *kind.inside}
                 if kind.is_elementwise() and isinstance(what, Chosen):  # another layer may replace it
                     present |= {name for name, other in KINDS.items() if other.is_elementwise()}
-                if any("." in tensor for tensor in kind.state):  # its inner layers may have no bias
-                    lacking.add(("linear", "bias"))
+                lacking |= {(inner, "bias") for inner in kind.inside}
                 for _, call in layer.calls:
                     given = dict(call.keywords)
                     lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
@@ -196,7 +196,7 @@ def _layers_at(body: BodyPlan, parts: Sequence[str]) -> Iterator[bool]:
     varies = any(isinstance(step, Loop) or (isinstance(step, Make) and step.when is not None) for step in body.steps)
     for at, make in enumerate(makes):
         name = str(at) if body.numbered and not varies else parts[0] if body.numbered else make.name
-        if name != parts[0] and not isinstance(name, Text):
+        if isinstance(make.what, Again) or (name != parts[0] and not isinstance(name, Text)):
             continue
         used = make.what.options if isinstance(make.what, Chosen) else (make.what,)
         for what in used:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from archc.emit.source import matched, source_and_lines
 from archc.graph import Graph, Network
 from archc.plan import plan_network
-from archc.plan.plan import BodyPlan, ClassPlan, Layer, Make, targets_of
+from archc.plan.plan import BodyPlan, ClassPlan, Make, targets_of
 
 
 class Place(NamedTuple):
@@ -42,8 +42,9 @@ def source_places(network: Network) -> tuple[str, dict[str, Place]]:
     def visit(graph: Graph, plan: BodyPlan, prefix: str) -> None:
         for node, make in matched(graph, plan):
             found[prefix + node.name] = Place(span(make, "made"), span(make, "forward"))
-            if node.graph is not None and make is not None and not isinstance(make.what, Layer):
-                body = make.what if isinstance(make.what, BodyPlan) else _target(make, node.graph).body
+            if node.graph is not None and make is not None and make.layer is None:
+                owner = make.owner
+                body = owner.what if isinstance(owner.what, BodyPlan) else _target(owner, node.graph).body
                 visit(node.graph, body, f"{prefix}{node.name}.")
 
     visit(network.graph, classes[-1].body, "")

@@ -22,14 +22,16 @@ from archc.graph.assuming import (
     meant,
     stand_in,
 )
-from archc.graph.frame import OWN, Frame, Scope
+from archc.graph.frame import OWN, Frame, Made, Scope
 from archc.graph.graph import Graph, Instance, Network, Node, Outputs, Ref
 from archc.graph.infer import Inference
 from archc.graph.initialization import init_problems
 from archc.graph.lookup import NAME_THEM
 from archc.graph.reads import names_read
 from archc.graph.remedies import Remedies
+from archc.graph.sharing import inputs_of, parted
 from archc.kinds import Fault, Kind, Shape
+from archc.kinds.base import shown
 from archc.kinds.module import Inspect, allowed
 from archc.known import key_of, remember
 from archc.language import Spec
@@ -45,6 +47,7 @@ from archc.language.spec import (
     LayerCall,
     Parameter,
     Reference,
+    Share,
 )
 from archc.limits import MAX_BLOCK_DEPTH, MAX_LAYERS, how_to_raise
 from archc.problems import Mark, Problem, SpecError
@@ -260,6 +263,9 @@ class _Evaluation(Inference):
                 self.observe(entry.mark, node, inner)
             if given is not None:
                 names[name] = ref
+                if node is not None:
+                    owner = len(nodes) - 1 if node.shares is None else node.shares
+                    frame.made[name] = Made(entry, inner, owner)
             if entry.auxiliary:
                 self.heads.add(name)
                 continue
@@ -354,6 +360,8 @@ class _Evaluation(Inference):
             last = self.single(frame, frame.last, frame.previous, frame.body.mark)
             return None if last is None or frame.shape(last) is None else {None: last}
         for entry, inner in self.unfold(frame.body.outputs, scope):
+            if not entry.sources:
+                return None  # a loop with a wrong number of iterations, which was reported
             name = None if entry.name is None else entry.name.fixed or self.name(entry.name, inner, output_name_fault)
             reference = self.reference(entry.sources[0], inner)
             if name is None or reference is None:
@@ -392,11 +400,22 @@ class _Evaluation(Inference):
             if type(present) is not bool:
                 if present is not UNKNOWN:
                     message, help = (
-                        f"`when` must be true or false, got {present!r}",
+                        f"`when` must be true or false, got {shown(present)}",
                         "use a comparison, such as `$(p > 0)`",
                     )
                     self.report("E0213", message, entry.mark, help=help)
                 return None
+        owner: Made | None = None
+        if type(element) is Share and present:
+            reference = self.reference(element.owner, scope)
+            if reference is None:
+                return None
+            if reference.name in frame.absent:
+                present = False  # a share of an omitted entry is omitted, too
+            else:
+                owner = self._owner(frame, reference)
+                if owner is None:
+                    return None
         refs: tuple[Ref, ...]
         shapes: tuple[Shape, ...]
         flow = OWN if frame.body.form == "branches" else frame.last
@@ -414,9 +433,18 @@ class _Evaluation(Inference):
         frame.read.update([at for at, _ in (refs if present else refs[:1])])
         if not present:
             return refs[0], None
+        if owner is not None:
+            element, scope = owner.entry.element, owner.scope
         if type(element) is ChosenCall:
             element = self.chosen(element, scope)
             if element is None:
+                return None
+        if owner is not None:
+            wanted = element.block.arity if type(element) is BlockCall else 1
+            if len(refs) != wanted:
+                message = f"`{name}` takes {wanted} input{'s' * (wanted > 1)}, but gets {len(refs)}"
+                help = f"name as many entries in `from` as `{owner.entry.name.text}` takes"  # type: ignore[union-attr]
+                self.report("E0225", message, entry.mark, help=help)
                 return None
         made: tuple[Kind | Instance | Graph, Outputs] | None
         if type(element) is LayerCall:
@@ -448,8 +476,60 @@ class _Evaluation(Inference):
                 self.report("E0219", f"the head `{name}` has several outputs", entry.mark, help=help)
                 return None
         call = None if isinstance(element, Body) else element
-        node = Node(name, thing, entry.mark, refs, shapes, outputs, entry.auxiliary, call)
+        position = None if owner is None else owner.position
+        node = Node(name, thing, entry.mark, refs, shapes, outputs, entry.auxiliary, call, position)
+        if position is not None and not self._fits(cast("Node", frame.nodes[position]), node):
+            return None
         return Ref(len(frame.nodes)), node
+
+    def _owner(self, frame: Frame, reference: Reference) -> Made | None:
+        """The entry whose weights a `share` names; None after an error."""
+        name, mark = reference.name, reference.mark
+        made = frame.made.get(name)
+        if made is None:
+            if name in frame.names:
+                if frame.names[name].node < 0:
+                    help = "name an entry above that is a layer or a block"
+                    self.report("E0226", f"`{name}` is an input, which has no weights", mark, help=help)
+            elif frame.whole:
+                self._lost_owner(frame, reference)
+            return None
+        element = made.entry.element
+        if type(element) is Share:
+            owner = cast("Node", frame.nodes[made.position])
+            return frame.made[owner.name]
+        what = ""
+        if type(element) is LayerCall and (element.kind.many or element.kind.bare):
+            what = "a join, which has no weights" if element.kind.many else "a tensor, not a layer"
+            help = "write the join again" if element.kind.many else "name it as an input of several entries instead"
+        elif made.entry.auxiliary:
+            what, help = "an auxiliary head", "it exists only in training, so layers that always run cannot share it"
+        if what:
+            self.report("E0226", f"`{name}` is {what}", mark, help=help)
+            return None
+        return made
+
+    def _lost_owner(self, frame: Frame, reference: Reference) -> None:
+        """Report that no entry of the same body has the name that a `share` gives."""
+        name, around = reference.name, frame.around if frame.call is None else None
+        while around is not None and name not in around.names:
+            around = around.around if around.call is None else None
+        if around is None:
+            self.lost(reference, frame.made, below=name in frame.written)
+            return
+        help = "move both entries into one body, or make them a block"
+        self.report("E0226", f"`{name}` is not an entry of the same `layers`", reference.mark, help=help)
+
+    def _fits(self, owner: Node, node: Node) -> bool:
+        """Return True if a module made for its owner can also run as `node`; report an error otherwise."""
+        difference = parted(owner, node)
+        if difference is None:
+            return True
+        message = f"`{node.name}` gets {inputs_of(node)}, for which the weights of `{owner.name}` have another shape"
+        note = f"`{owner.name}` (line {owner.mark.line}) gets {inputs_of(owner)}: {difference}"
+        help = "give both the same channels (or features), or write a separate layer instead of `share`"
+        self.report("E0226", message, node.mark, note=note, help=help)
+        return False
 
     def _taken(
         self, frame: Frame, entry: Entry, flow: Ref, scope: Scope
@@ -551,7 +631,10 @@ class _Evaluation(Inference):
 def _is_chain(nodes: tuple[Node, ...]) -> bool:
     """Return True if each node only takes the result of the previous one, as in an nn.Sequential."""
     return all(
-        node.inputs == (Ref(position - 1),) and None in node.shapes and not _is_bare(node.element)
+        node.inputs == (Ref(position - 1),)
+        and None in node.shapes
+        and not _is_bare(node.element)
+        and node.shares is None
         for position, node in enumerate(nodes)
     )
 

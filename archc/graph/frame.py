@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from archc.graph.graph import INPUT, Node, Outputs, Ref
 from archc.kinds import Shape
@@ -16,12 +16,20 @@ OWN = Ref(INPUT)
 """The input of the enclosing layers."""
 
 
+class Made(NamedTuple):
+    """A named entry that exists, the values of its names, and the position of its node."""
+
+    entry: Entry
+    scope: Scope
+    position: int
+
+
 class Frame:
     """The state of one body.
 
     `around` is the enclosing frame: of a nested body or, with a `call`, of a block that is called there. A node, and
     the shape of its result, is None after an error. `read` are the nodes that have readers, `absent` the entries whose
-    `when` is false.
+    `when` is false, and `made` the named entries that others can share.
     """
 
     name = ""
@@ -54,6 +62,7 @@ class Frame:
         self.names = {"input": OWN} | {name: Ref(INPUT - at) for at, name in enumerate(body.inputs)}
         self.read: set[int] = set()
         self.absent: set[str] = set()
+        self.made: dict[str, Made] = {}
 
     @cached_property
     def written(self) -> set[str]:

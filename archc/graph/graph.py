@@ -42,7 +42,7 @@ class Node(NamedTuple):
 
     `name` is the attribute; `inputs` are values of the same graph; `shapes` maps output names (None for an only output)
     to shapes; `call` has the locations of the arguments. An entry whose `when` is false has no node; its name refers to
-    its input.
+    its input. A node that `shares` has the position of the node whose weights it uses.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Node(NamedTuple):
     shapes: Outputs
     auxiliary: bool = False
     call: LayerCall | BlockCall | None = None
+    shares: int | None = None
 
     @property
     def graph(self) -> Graph | None:
@@ -88,6 +89,10 @@ class Graph:
     init: tuple[InitRule, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    def owner(self, node: Node) -> Node:
+        """The node whose weights one of the nodes uses: another one, or itself."""
+        return node if node.shares is None else self.nodes[node.shares]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
@@ -114,30 +119,40 @@ class Network:
 
 
 class Placed(NamedTuple):
-    """One layer with its full path, as in a table."""
+    """One layer with its full path, as in a table.
+
+    `module` is the path of the module that runs it: another one if the layer, or a body around it, shares its weights.
+    """
 
     path: str
     node: Node
     kind: Kind
     auxiliary: bool
+    module: str
+
+    @property
+    def shared(self) -> bool:
+        """True if the weights are those of an earlier layer."""
+        return self.module != self.path
 
 
 def walk(graph: Graph, prefix: str = "", auxiliary: bool = False) -> Iterator[Placed]:
     """Iterate over all layers with their paths, in execution order."""
-    stack: list[tuple[Iterator[Node], str, bool]] = [(iter(graph.nodes), prefix, auxiliary)]
+    stack: list[tuple[Graph, Iterator[Node], str, str, bool]] = [(graph, iter(graph.nodes), prefix, prefix, auxiliary)]
     while stack:
-        nodes, before, training = stack[-1]
+        around, nodes, before, within, training = stack[-1]
         node = next(nodes, None)
         if node is None:
             stack.pop()
             continue
         path = f"{before}{node.name}"
+        module = f"{within}{around.owner(node).name}"
         below = node.graph
         if below is not None:
-            stack.append((iter(below.nodes), f"{path}.", training or node.auxiliary))
+            stack.append((below, iter(below.nodes), f"{path}.", f"{module}.", training or node.auxiliary))
         else:
             assert isinstance(node.element, Kind)
-            yield Placed(path, node, node.element, training or node.auxiliary)
+            yield Placed(path, node, node.element, training or node.auxiliary, module)
 
 
 Result = TypeVar("Result")

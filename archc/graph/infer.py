@@ -14,6 +14,7 @@ from archc.graph.graph import Outputs, Ref
 from archc.graph.unfold import Unfolding
 from archc.kinds import Fault, Join, Kind, Shape, form, volume
 from archc.kinds.axes import DIMENSIONS
+from archc.kinds.base import shown
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
 from archc.kinds.module import Inspect, Module
 from archc.known import key_of, remember
@@ -95,23 +96,23 @@ class Inference(Unfolding):
 
     def chosen(self, call: ChosenCall, scope: Scope) -> LayerCall | BlockCall | None:
         """The layer or block that an expression names, with its arguments; None after an error."""
-        shown = f"`{call.which.text}`"
+        which = f"`{call.which.text}`"
         name = self.value(call.which, scope)
         if name is UNKNOWN:
             return None
         if name is None:
             help = f"to omit the layer in that case, give the entry `when: $({call.which.text} != null)`"
-            self.report("E0213", f"{shown} is empty (`null`)", call.mark, help=help)
+            self.report("E0213", f"{which} is empty (`null`)", call.mark, help=help)
             return None
         if not isinstance(name, Callee):
             if not (isinstance(name, str) and self.is_reported_callee(name, call)):
-                self.report("E0213", f"{shown} must name a layer or a block, got {name!r}", call.mark)
+                self.report("E0213", f"{which} must name a layer or a block, got {shown(name)}", call.mark)
             return None
         if name not in call.options and not (
             name.is_elementwise and any(option.is_elementwise for option in call.options)
         ):
             known = ", ".join(f"`{other}`" for other in call.options)
-            message = f"{shown} is `{name}`, but the spec only gives it {known}"
+            message = f"{which} is `{name}`, but the spec only gives it {known}"
             help = f"name `{name}` in the spec, as a default or in a call; `extends` can do that for another spec"
             self.report("E0204", message, call.mark, help=help)
             return None

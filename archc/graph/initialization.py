@@ -17,7 +17,7 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
     """
     if not any(rule.paths for rule in network.init):
         return
-    kinds = {layer.path: type(layer.kind) for layer in walk(network.graph)}
+    kinds = {layer.path: type(layer.kind) for layer in walk(network.graph) if not layer.shared}
     within = _within(kinds)
     known = initialized_kinds()
     absent = tuple(f"{name}." for name in left_out)
@@ -36,7 +36,7 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             below = within.get(path, [])
             if is_pattern(path):
                 below = [layer for layer in kinds if matches(layer, path)]
-            if any(kinds[layer].kind in rule.settable for layer in below):
+            if any(name in rule.settable for layer in below for name in (kinds[layer].kind, *kinds[layer].inside)):
                 continue
             if below:
                 functions = " and ".join(f"`{tensor}: {function}`" for tensor, (function, _) in rule.tensors.items())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archc.expressions import Expression
-from archc.language.spec import BlockCall, Body, ChosenCall, Entry, InitRule, LayerCall, Reference, Splice
+from archc.language.spec import BlockCall, Body, ChosenCall, Entry, InitRule, LayerCall, Reference, Share, Splice
 
 
 def names_read(body: Body) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -58,6 +58,8 @@ def _parts(part: Any) -> Iterator[Expression | Reference]:
                 waiting += reversed(part.operands)
             case BlockCall():
                 waiting += reversed(part.arguments.values())
+            case Share():
+                waiting.append(part.owner)
             case tuple():
                 waiting += reversed(part)
             case Body():

@@ -161,7 +161,7 @@ class Unfolding(Lookup):
         count = self.known_value(loop.count, scope, loop.mark, "`repeat`")
         if type(count) is not int or count < 0:
             if count is not UNKNOWN:
-                self.report("E0213", f"`repeat` must be a non-negative integer, got {count!r}", loop.mark)
+                self.report("E0213", f"`repeat` must be a non-negative integer, got {shown(count)}", loop.mark)
             return None
         if count > MAX_LAYERS:
             self.grow(count, loop.mark)

@@ -34,7 +34,10 @@ def layer_cost(node: Node, kind: Kind) -> tuple[int, int]:
 
 
 def graph_cost(graph: Graph) -> Cost:
-    """The totals of a graph; equal instances are counted each time but computed once."""
+    """The totals of a graph; equal instances are counted each time but computed once.
+
+    Shared weights count once.
+    """
     known: Cost | None = graph.facts.get("cost")
     if known is not None:
         return known
@@ -46,6 +49,8 @@ def graph_cost(graph: Graph) -> Cost:
             more = own
         else:
             own, more, work = below.facts.get("cost") or graph_cost(below)
+        if node.shares is not None:
+            own = more = 0
         training += more
         if not node.auxiliary:
             parameters += own

@@ -55,6 +55,8 @@ def network_memory(network: Network, images: int = 1) -> Memory:
     weights = gradients = 0
     layers = _Layers(images)
     for layer in walk(network.graph):
+        if layer.shared:
+            continue
         own = layers.of(layer.node, layer.kind)
         weights += own.weights
         gradients += own.gradients

@@ -30,7 +30,7 @@ class Line:
 
     `kind` is the layer type or the block's name, and `node` the (first) entry of the graph. `output` and
     `receptive_field` are those of the last layer, or of the first of several outputs. `parameter_share` and `mac_share`
-    are set for the few rows that have most of the network's.
+    are set for the few rows that have most of the network's. `shares` is the path of the entry whose weights it uses.
     """
 
     path: str
@@ -47,6 +47,7 @@ class Line:
     node: Node = field(repr=False, compare=False)
     parameter_share: float | None = None
     mac_share: float | None = None
+    shares: str = ""
 
 
 def outline(network: Network, rows: Sequence[Row], depth: Depth = "blocks") -> list[Line]:
@@ -78,7 +79,7 @@ def _lines(
 def _content(node: Node) -> Any:
     """The key by which neighbors are equal: the layer or block, its inputs and its outputs."""
     element = node.element if isinstance(node.element, Kind) else id(node.graph)
-    return type(element), element, node.in_shapes, tuple(node.shapes.values()), node.auxiliary
+    return type(element), element, node.in_shapes, tuple(node.shapes.values()), node.auxiliary, node.shares
 
 
 def _opens(node: Node, depth: Depth, level: int) -> bool:
@@ -90,19 +91,22 @@ def _opens(node: Node, depth: Depth, level: int) -> bool:
 def _line(node: Node, prefix: str, rows: Iterator[Row], *, training: bool) -> Line:
     below = node.graph
     layers = list(islice(rows, 1 if below is None else sum(1 for _ in walk(below))))
+    path = prefix + node.name
+    inside = len(layers[0].path) - len(path) if layers else 0
     return Line(
-        path=prefix + node.name,
-        last=prefix + node.name,
+        path=path,
+        last=path,
         count=1,
         kind=kind_name(node),
         layers=len(layers),
         output=next(iter(node.shapes.values())),
         parameters=sum(row.parameters for row in layers),
         macs=sum(row.macs for row in layers),
-        receptive_field=_giving(node, prefix + node.name, layers).receptive_field if layers else (1, 1),
+        receptive_field=_giving(node, path, layers).receptive_field if layers else (1, 1),
         line=node.mark.line,
         training=training or node.auxiliary,
         node=node,
+        shares=layers[0].shares[: len(layers[0].shares) - inside] if layers else "",
     )
 
 

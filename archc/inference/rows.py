@@ -13,7 +13,8 @@ class Row(NamedTuple):
     """One layer. Shapes are without the batch dimension.
 
     `receptive_field` has the input positions along each axis: for an image, height and width in pixels.
-    `jump` is the distance in input pixels between neighboring outputs; `training` marks auxiliary heads.
+    `jump` is the distance in input pixels between neighboring outputs; `training` marks auxiliary heads. A layer that
+    `shares` its weights has the path of the layer that owns them.
     """
 
     path: str
@@ -26,6 +27,7 @@ class Row(NamedTuple):
     jump: tuple[float, ...]
     line: int
     training: bool
+    shares: str = ""
 
 
 def layer_rows(network: Network) -> tuple[Row, ...]:
@@ -42,12 +44,13 @@ def layer_rows(network: Network) -> tuple[Row, ...]:
                 layer.kind.kind,
                 node.in_shapes[0],
                 next(iter(node.shapes.values())),
-                own,
+                0 if layer.shared else own,
                 work,
                 tuple([axis.size for axis in axes]),
                 tuple([axis.jump for axis in axes]),
                 node.mark.line,
                 layer.auxiliary,
+                layer.module if layer.shared else "",
             )
         )
     return tuple(rows)

@@ -20,6 +20,7 @@ class MultiheadAttention(Kind):
     """
 
     kind: ClassVar[str] = "multihead_attention"
+    inside: ClassVar[tuple[str, ...]] = ("linear",)
     torch: ClassVar[str] = "archc.MultiheadAttention"
     features_last: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("embed_dim", "num_heads")
@@ -110,6 +111,7 @@ class ShiftedWindowAttention(Kind):
     """
 
     kind: ClassVar[str] = "window_attention"
+    inside: ClassVar[tuple[str, ...]] = ("linear",)
     torch: ClassVar[str] = "archc.ShiftedWindowAttention"
     features_last: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("dim", "num_heads", "window_size")
@@ -200,6 +202,7 @@ class PatchMerging(Kind):
     """Halves height and width and doubles the channels, which are last: 2 × 2 positions become one (Swin)."""
 
     kind: ClassVar[str] = "patch_merging"
+    inside: ClassVar[tuple[str, ...]] = ("linear", "layer_norm")
     torch: ClassVar[str] = "archc.PatchMerging"
     features_last: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("dim",)
@@ -340,6 +343,7 @@ class RelativeAttention(Kind):
     """
 
     kind: ClassVar[str] = "relative_attention"
+    inside: ClassVar[tuple[str, ...]] = ("linear",)
     torch: ClassVar[str] = "archc.RelativePositionalMultiHeadAttention"
     features_last: ClassVar[bool] = True
     positional: ClassVar[tuple[str, ...]] = ("dim", "size", "head_dim")

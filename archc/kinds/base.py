@@ -128,6 +128,8 @@ class Kind(BaseModel):
     """True if the gradient of one of several inputs needs that input, too, not only the others."""
     state: ClassVar[Mapping[str, State]] = {}
     """The tensors of the layer by their names in the state dict, in that order; `shapes` has their shapes."""
+    inside: ClassVar[tuple[str, ...]] = ()
+    """The layer types of the modules with weights inside its module, which rules of `init` reach, too."""
     bare: ClassVar[bool] = False
     """True for a tensor of the body itself: its key is the entry's name, and no module holds it."""
     structural: ClassVar[tuple[str, ...]] = ()

@@ -66,6 +66,8 @@ class _Reduction(Kind):
         over = self._over(x)
         kept = tuple(1 if at in over else length for at, length in enumerate(x))
         left = tuple(length for at, length in enumerate(x) if at not in over)
+        if not left:  # only `keepdim: true` is valid
+            return kept
         if is_expression(self.keepdim):
             return Alternatives((self.keepdim, kept, left))
         return kept if self.keepdim else left

@@ -15,8 +15,8 @@ from archc.kinds.axes import DIMENSIONS
 from archc.language.header import BlockKeys
 from archc.language.initialization import parse_init
 from archc.language.names import class_name_fault
-from archc.language.parse import Parser
-from archc.language.spec import Block, BlockCall, Body, ChosenCall, Entry, LayerCall, Parameter, Splice
+from archc.language.parse import ENTRY_KEYS, Parser
+from archc.language.spec import Block, BlockCall, Body, ChosenCall, Entry, LayerCall, Parameter, Share, Splice
 from archc.language.validate import meant
 from archc.limits import MAX_BLOCK_DEPTH
 from archc.problems import Problem, Problems
@@ -39,9 +39,11 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
         fault = class_name_fault(name)
         if name in KINDS:
             fault = f"`{name}` is a layer type"
+        elif name in ENTRY_KEYS:
+            fault = f"`{name}` is a key of entries"
         if fault:
             parser.report("E0208", f"a block cannot be named `{name}`: {fault}", mark)
-            if name in KINDS:
+            if name in KINDS or name in ENTRY_KEYS:
                 continue
         if name in parser.blocks:
             parser.report("E0209", f"the block `{name}` is also imported", mark, help="rename one of them")
@@ -166,5 +168,5 @@ def elements_of(body: Body | None) -> Iterator[LayerCall | BlockCall | ChosenCal
             waiting += entry.entries
         elif isinstance(entry.element, Body):
             waiting += entry.element.entries
-        elif entry.element is not None:
+        elif entry.element is not None and not isinstance(entry.element, Share):
             yield entry.element

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from typing import Any, Final
 
 from archc.expressions import ExpressionError, is_expression, parse_expression
+from archc.kinds.base import shown
 from archc.language.names import parameter_name_fault
 from archc.problems import Mark, Problem, Problems
 from archc.reading import Map, Seq
@@ -74,7 +75,7 @@ def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -
                 continue
         elif value is not None and not fits(value, parameters[name]):
             message = f"the argument `{name}` takes {takes(parameters[name])}"
-            problems.add(Problem("E0203", message, mark, help=f"`{file}` says {parameters[name]!r}"))
+            problems.add(Problem("E0203", message, mark, help=f"`{file}` says {shown(parameters[name])}"))
             continue
         elif _reads_later(name, value, own[key].values_at[name], order, file, problems):
             continue

@@ -66,6 +66,9 @@ class EntryKeys(BodyKeys):
         alias="from",
         description="The name of the entry it takes as input, or `input`; a list for a block with several inputs.",
     )
+    share: str | None = Field(
+        None, description="The name of an entry above that runs once more, on other inputs, with the same weights."
+    )
     when: str | None = Field(
         None, description="Keeps the entry only if the condition is true, such as `$(stride != 1)`."
     )

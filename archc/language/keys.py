@@ -84,6 +84,15 @@ layers:
   shortcut: {identity: , from: input}
   sum: {add: [conv, shortcut]}
 """,
+    "share": """\
+input: [3, 32, 32]
+layers:
+  fine: {conv2d: {out_channels: 8, kernel_size: 3, padding: same}}
+  coarse: {max_pool2d: 2}
+  head: {conv2d: {out_channels: 4, kernel_size: 1}, from: fine}
+  again: {share: head, from: coarse}
+outputs: [head, again]
+""",
     "when": """\
 input: [3, 32, 32]
 arguments: {pooled: true}

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archc.kinds.base import shown
 from archc.kinds.plugins import load_installed
 from archc.language.blocks import hand_down, parse_blocks
 from archc.language.callees import callee, converted, resolve_callees
@@ -350,8 +351,8 @@ def override(spec: Spec, settings: dict[str, Any]) -> dict[str, Parameter]:
             continue
         value = _tuples(value)
         if not fits(value, known.default):
-            message = f"the argument `{name}` takes {takes(known.default)}, got {value!r}"
-            problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {known.default!r}"))
+            message = f"the argument `{name}` takes {takes(known.default)}, got {shown(value)}"
+            problems.add(Problem("E0203", message, known.mark, help=f"its value in the spec is {shown(known.default)}"))
             continue
         value = converted(value, known.callees, partial(callee, blocks=spec.blocks, mark=known.mark, problems=problems))
         parameters[name] = Parameter(name, value, False, known.mark, callees=known.callees)

@@ -40,6 +40,7 @@ from archc.language.spec import (
     Name,
     Parameter,
     Reference,
+    Share,
     Splice,
 )
 from archc.language.unknown import unknown_layer
@@ -50,7 +51,8 @@ from archc.reading import Map, Seq, removal
 MODIFIERS = ("from", "when", "auxiliary")
 TURNS = ("repeat", "for", "in", "index")
 BODY = ("layers", "branches", "join", "outputs")
-_KEYS = frozenset((*MODIFIERS, *TURNS, *BODY))
+SHARE = "share"
+ENTRY_KEYS = frozenset((*MODIFIERS, *TURNS, *BODY, SHARE))
 _INTERPOLATION = re.compile(r"\$(?:\(([^()]*)\)|([A-Za-z][A-Za-z0-9]*))")
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z0-9_-]+))?")
 _DOT = re.compile(r"\.(?![^()]*\))")
@@ -215,12 +217,14 @@ class Parser:
         found: dict[str, Mark] = {}
         marks = node.items_at if isinstance(node, Seq) else node.keys_at.values() if isinstance(node, Map) else ()
         for name, mark in zip(node or (), marks, strict=True) if marks else ():
-            fault = input_name_fault(name) if isinstance(name, str) else ""
+            if not isinstance(name, str):
+                continue  # reported by the types of the keys
+            fault = input_name_fault(name)
             if fault:
                 self.report("E0208", f"an input cannot be named `{name}`: {fault}", mark)
             elif name in found:
                 self.report("E0209", f"two inputs are named `{name}`", mark, help="rename one of them")
-            elif isinstance(name, str):
+            else:
                 found[name] = mark
         return found
 
@@ -422,7 +426,7 @@ class Parser:
             self.fail("E0217", f"expected a layer, got {shown(node)}", mark, help=_ENTRY)
         if len(node) == 1:
             (key,) = node
-            if key not in _KEYS:  # the common case
+            if key not in ENTRY_KEYS:  # the common case
                 place = node.keys_at[key]
                 given = Taken(name is None)
                 return Entry(name, self.call(key, place, node[key], node.values_at[key], scope, given), place)
@@ -436,8 +440,10 @@ class Parser:
                 self.fail("E0201", f"`{key}` needs `repeat` or `for`", node.keys_at[key], help=_LOOP_HELP)
         self._one_element(node, calls, mark)
         given = self.taken(node, scope, name is None)
-        element: LayerCall | BlockCall | ChosenCall | Body
-        if calls:
+        element: LayerCall | BlockCall | ChosenCall | Body | Share
+        if calls == [SHARE]:
+            element = self.share(node[SHARE], node.values_at[SHARE], scope, given, name is None)
+        elif calls:
             key = calls[0]
             element = self.call(key, node.keys_at[key], node[key], node.values_at[key], scope, given)
         else:
@@ -505,15 +511,17 @@ class Parser:
             return
         if not calls:
             self.fail("E0217", "the entry has no layer", mark, help=_ENTRY)
-        known = [key for key in calls if key in KINDS or key in self.blocks or key.startswith("$")]
+        known = [key for key in calls if key in KINDS or key in self.blocks or key.startswith("$") or key == SHARE]
         strange = [key for key in calls if key not in known]
         if not known and not structure and len(strange) > 1:
             help = "to group named layers, put them under `layers:`"
             self.fail("E0201", f"unknown key `{strange[0]}` in an entry", node.keys_at[strange[0]], help=help)
         if len(known) + bool(structure) <= 1 and strange:
             for key in strange:
-                help, fix = self.unknown(node, key, [*MODIFIERS, *TURNS, *BODY])
-                if known and not known[0].startswith("$"):
+                help, fix = self.unknown(node, key, [*MODIFIERS, *TURNS, *BODY, SHARE])
+                if known == [SHARE] and fix is None:
+                    help = "remove it: a share has the arguments of the entry that it names"
+                elif known and not known[0].startswith("$"):
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
                         help, fix = f"put arguments inside the layer: `{known[0]}: {{{key}: …}}`", None
@@ -526,6 +534,22 @@ class Parser:
             node.keys_at[names[1]],
             help="give each its own entry",
         )
+
+    def share(self, node: Any, mark: Mark, scope: frozenset[str], given: Taken, in_list: bool) -> Share:
+        """The name of an entry that runs once more with the same weights."""
+        if in_list:
+            help = "write a mapping instead of the list, so that entries have names"
+            self.fail("E0218", "an entry of a list cannot share the weights of another one", mark, help=help)
+        if not isinstance(node, str):
+            help = "write `share: a` with the name of an entry above, whose layer and arguments it has"
+            self.fail("E0226", f"`share` must be the name of an entry, got {shown(node)}", mark, help=help)
+        owner = self.reference(node, mark, scope)
+        if owner.output is not None:
+            help = f"write `share: {owner.name}`"
+            self.fail("E0226", f"`share` must be the name of an entry, not of its output `{node}`", mark, help=help)
+        if given.several and len(given.sources) == 1:
+            self.counted("`share`", (), given, mark)
+        return Share(owner, mark)
 
     def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str], several: bool) -> Splice:
         """A `repeat` or `for` loop, of one entry or of `several`."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from archc.language.spec import Body, Entry, LayerCall, Name, Reference, Spec, Splice
+from archc.language.spec import Body, Entry, LayerCall, Name, Reference, Share, Spec, Splice
 from archc.limits import MAX_BLOCK_DEPTH
 
 
@@ -88,6 +88,8 @@ def _entries(body: Body, entries: tuple[Entry | Splice, ...], names: _Names, dep
             yield from _unknown(entry.sources, names)
         if isinstance(element, LayerCall):
             yield from _unknown(element.operands, names)
+        if isinstance(element, Share):
+            yield from _unknown([element.owner], names)
         if isinstance(element, Body) and depth < MAX_BLOCK_DEPTH:
             yield from _lost(element, names, depth + 1)
         names.add(entry.name)

@@ -27,7 +27,7 @@ from archc.language.header import (
 )
 from archc.language.initialization import initialized_kinds
 from archc.language.names import MODULE_ATTRIBUTES, reserved_classes, reserved_inputs, reserved_parameters
-from archc.language.parse import MODIFIERS, TURNS
+from archc.language.parse import ENTRY_KEYS, MODIFIERS, TURNS
 from archc.library import FILE_NAME
 
 SCHEMA_FILE: Final = "archc.schema.json"
@@ -156,7 +156,7 @@ def _parameters(*values: Schema) -> Schema:
 
 
 def _blocks() -> Schema:
-    names = _names(reserved_classes(), KINDS)
+    names = _names(reserved_classes(), KINDS, ENTRY_KEYS)
     return {"type": "object", "propertyNames": names, "additionalProperties": _ref("block")}
 
 
@@ -212,13 +212,14 @@ def _entry(*, listed: bool) -> Schema:
         "from": {"anyOf": [_ref("reference"), {"type": "array", "items": _ref("reference"), "minItems": 2}]},
         "when": _ref("expression"),
         "auxiliary": {"type": "boolean"},
+        "share": {"type": "string", "pattern": rf"^(?:[A-Za-z0-9_-]|{_INDEX})+$"},
         **_loop(),
     }
     said = meanings_of(EntryKeys)
     # yaml-language-server confuses a layer's bare name with the same name as a key; in a list, the former is meant.
     unoffered = {"doNotSuggest": True} if listed else {}
     properties = {name: _ref(name) | (unoffered if name in alone else {}) for name in kinds}
-    properties |= {key: _said(modifiers[key], said[key]) for key in said if not (listed and key == "from")}
+    properties |= {key: _said(modifiers[key], said[key]) for key in said if not (listed and key in ("from", "share"))}
     block = "^[A-Z][A-Za-z0-9_]*$"
     return {
         "description": "A layer, a block, a list (nn.Sequential) or nested layers.",

@@ -133,6 +133,14 @@ class ChosenCall:
 
 
 @dataclass(slots=True, eq=False)
+class Share:
+    """The layer, block or body of an entry above, `owner`, which runs once more with the same weights."""
+
+    owner: Reference
+    mark: Mark
+
+
+@dataclass(slots=True, eq=False)
 class Body:
     """A chain (`list` or `mapping`), or branches with their join; `inputs` are the names that it declares.
 
@@ -150,7 +158,7 @@ class Body:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One entry of a body: a layer, a block or a nested body, and its inputs.
+    """One entry of a body: a layer, a block, a nested body or a share of one, and its inputs.
 
     Without `sources` it takes the result of the previous entry.
 
@@ -159,7 +167,7 @@ class Entry:
     """
 
     name: Name | None
-    element: LayerCall | BlockCall | ChosenCall | Body | None
+    element: LayerCall | BlockCall | ChosenCall | Body | Share | None
     mark: Mark
     sources: tuple[Reference, ...] = ()
     when: Expression | None = None

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from archc.expressions import (
+    Choice,
     Compare,
     Const,
     Expr,
@@ -27,6 +28,7 @@ from archc.expressions import (
     lower,
     substitute,
     tree_of,
+    walk,
 )
 from archc.graph import Network
 from archc.kinds import Alternatives, Join, Kind
@@ -43,16 +45,18 @@ from archc.language.spec import (
     LayerCall,
     Parameter,
     Reference,
+    Share,
     Splice,
 )
 from archc.language.spec import Name as EntryName
 from archc.plan import plan as p
 from archc.plan.chosen import Option, arguments_of, cases
-from archc.plan.finish import UNKNOWN, UnknownRead, finished
+from archc.plan.finish import UNKNOWN, UnknownRead, every_step, finished
 from archc.plan.forms import Forms
 from archc.plan.guards import both, guards, under
 from archc.plan.loops import after_the_last, closed_form, is_chain, unify
 from archc.plan.plan import (
+    Again,
     Assign,
     BodyPlan,
     Chosen,
@@ -143,13 +147,25 @@ class _Named:
 
 
 @dataclass(slots=True, eq=False)
+class _Made:
+    """An entry that others can share: how it was compiled, and its results."""
+
+    entry: Entry
+    scope: Scope
+    make: Make
+    outputs: Outputs
+    loops: tuple[Loop, ...]
+
+
+@dataclass(slots=True, eq=False)
 class _Frame:
     """The values that the entries of a body can refer to.
 
     `around` is the scope of the enclosing body. `shared` means that a loop around it is written out, and `condition` is
     that loop's. `running` are the locals, by dimension, of a loop that is a chain: an entry that changes a dimension
     updates its local. `apart` collects the shapes of captured values under separate names, for a class that serves
-    several places. `absent` are the entries that never exist, `conditional` those that may not.
+    several places. `absent` are the entries that never exist, `conditional` those that may not. `made` are the entries
+    that others can share.
     """
 
     body: Body
@@ -168,6 +184,7 @@ class _Frame:
     apart: dict[tuple[Any, str | None], Shape] | None = None
     absent: set[str] = field(default_factory=set)
     conditional: dict[str, Make] = field(default_factory=dict)
+    made: dict[str | Text, _Made] = field(default_factory=dict)
 
     @property
     def given(self) -> Value:
@@ -424,6 +441,9 @@ class _Compiler:
         name = self.name(entry.name, scope) if entry.name is not None else ""
         when = self.condition(entry.when, scope)
         when = when if when is False else both(frame.condition, when)
+        owner: _Made | None = None
+        if isinstance(element, Share) and when is not False:
+            owner, when = self.owner_of(element, when, scope, frame)
         for value in taken:
             self.read_bare(value, element, taken)
         if when is False:
@@ -435,9 +455,15 @@ class _Compiler:
                 frame.absent.add(name)
             return
         before = len(self.guards)
-        make, outputs = self.make(entry, name, taken, scope, frame)
+        if owner is None:
+            make, outputs = self.make(entry, name, taken, scope, frame)
+        else:
+            make, outputs = self.again(entry, owner, name, taken, frame)
         self.guards[before:] = under(when, self.guards[before:])
         make.when = when
+        if entry.name is not None and not isinstance(outputs, _Parts):
+            made_of = owner or _Made(entry, scope, make, outputs, frame.loops)
+            frame.made[name] = made_of
         if when is not None and isinstance(name, str):
             frame.conditional[name] = make
         flow.steps.append(make)
@@ -531,6 +557,34 @@ class _Compiler:
         if isinstance(found, Numbered):
             return make, _Parts(make, found)
         return make, {output: Value(make, shape, output) for output, shape in found.items()}
+
+    def owner_of(self, share: Share, when: Any, scope: Scope, frame: _Frame) -> tuple[_Made | None, Any]:
+        """The entry that a share runs once more, and the condition; False if the entry never exists."""
+        name, _ = self.referred(share.owner, scope)
+        if name in frame.absent:
+            return None, False
+        found = frame.made.get(name)
+        if found is None or found.loops != frame.loops[: len(found.loops)]:
+            raise Inexpressible(f"`{plain_name(name)}` cannot be shared")
+        return found, both(found.make.when, when)
+
+    def again(
+        self, entry: Entry, owner: _Made, name: str | Text, taken: list[Value], frame: _Frame
+    ) -> tuple[Make, Outputs]:
+        """The plan of an entry that runs the module of another one, which has been compiled for other inputs."""
+        make, outputs = self.make(owner.entry, name, taken, owner.scope, frame)
+        inside = list(every_step(make.what.steps)) if isinstance(make.what, BodyPlan) else []
+        make.mark, make.auxiliary = entry.mark, entry.auxiliary
+        local = make.held is not None or any(
+            isinstance(step, Assign) or (isinstance(step, Make) and step.held is not None) for step in inside
+        )
+        make.what, make.held = Again(owner.make, make.layer), None
+        given = zip(taken, owner.make.inputs, strict=False)
+        if all(_is_same(value.shape, operand.value.shape) for value, operand in given):
+            outputs = {output: Value(make, value.shape, output) for output, value in owner.outputs.items()}
+        elif local:
+            raise Inexpressible("a size that follows from a layer inside is that of its first use")
+        return make, outputs
 
     # Layers and joins
 
@@ -735,14 +789,19 @@ class _Compiler:
     ) -> tuple[BodyPlan | Use, dict[str | None, Shape]]:
         """A nested body: a chain in place, or a separate class.
 
-        In a loop that is written out, one class serves all iterations, with the differences as arguments.
+        In a loop that is written out, one class serves all iterations, with the differences as arguments. If a size is
+        an attribute of a layer that may be absent, the class takes the size, because it can't take the attribute.
         """
         if frame.shared and not self.literal and body.form != "list":
             return self.shared(body, value, scope, frame, make)
         plan, results = self.body(body, (value.shape,), scope, frame, scope)
+        inputs = list(make.inputs)
         self.take(plan, frame, scope, make)
         if plan.chain:
             return plan, {None: results[None].shape}
+        if any(_is_of_one_branch(operand.value.shape) for operand in make.inputs):
+            make.inputs = inputs
+            return self.shared(body, value, scope, frame, make)
         made = ClassPlan(
             "", "", [], [], plan, {}, hint=plain_name(make.name), annotations=self.annotations(), owner=self.owner
         )
@@ -997,6 +1056,12 @@ def _inputs(body: Body, shapes: tuple[Shape, ...]) -> tuple[Value, ...]:
     return tuple(Value(Input(at, name), shape) for at, (name, shape) in enumerate(zip(names, shapes, strict=True)))
 
 
+def _is_of_one_branch(shape: Shape) -> bool:
+    """Return True if a size is an attribute of an entry under a condition, so that it doesn't always exist."""
+    choices = (node for node in walk(lift(shape)) if isinstance(node, Choice))
+    return any("." in name for choice in choices for name in free_names(choice))
+
+
 def is_bare(source: Any) -> bool:
     """Return True if a value is a tensor of the body itself."""
     return isinstance(source, Make) and isinstance(source.what, Layer) and source.what.kind.bare
@@ -1005,6 +1070,11 @@ def is_bare(source: Any) -> bool:
 def _elements(value: Any) -> Any:
     """The elements of a literal list, some of which may be expressions."""
     return value.items if isinstance(value, Items) else value
+
+
+def _is_same(one: Shape, other: Shape) -> bool:
+    """Return True if two shapes are equal for all arguments."""
+    return len(one) == len(other) and all(map(equal, one, other))
 
 
 def _single(outputs: Outputs) -> Value:

@@ -10,7 +10,20 @@ from archc.kinds import Call
 from archc.language.spec import Callee
 from archc.plan.hoist import hoist
 from archc.plan.names import Names
-from archc.plan.plan import Assign, BodyPlan, Chosen, ClassPlan, Layer, Loop, Make, Parameter, Step, Use, targets_of
+from archc.plan.plan import (
+    Again,
+    Assign,
+    BodyPlan,
+    Chosen,
+    ClassPlan,
+    Layer,
+    Loop,
+    Make,
+    Parameter,
+    Step,
+    Use,
+    targets_of,
+)
 
 RESERVED = frozenset(
     {"F", "Tensor", "module", "name", "nn", "self", "torch", "x", *dir(__import__("builtins"))}
@@ -123,6 +136,9 @@ def values_of(step: Step) -> Iterator[Any]:
                 yield from _arguments(call)
             if step.what.function is not None:
                 yield from _arguments(step.what.function)
+        elif isinstance(step.what, Again):
+            if step.what.layer is not None and step.what.layer.function is not None:
+                yield from _arguments(step.what.layer.function)
         elif isinstance(step.what, Use):
             yield from step.what.given().values()
         elif isinstance(step.what, Chosen):

@@ -97,7 +97,7 @@ def is_chain(steps: list[p.Step], given: Value) -> bool:
                 return False
             before = step
             continue
-        if len(step.inputs) != 1 or step.auxiliary or step.kept:
+        if len(step.inputs) != 1 or step.auxiliary or step.kept or isinstance(step.what, p.Again):
             return False
         if isinstance(step.what, p.Layer) and step.what.kind.bare:
             return False

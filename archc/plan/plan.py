@@ -119,6 +119,14 @@ class Chosen:
 
 
 @dataclass(slots=True, eq=False)
+class Again:
+    """A share, which creates nothing: what its `owner` has created runs once more; `layer` if that is a layer."""
+
+    owner: Make
+    layer: Layer | None
+
+
+@dataclass(slots=True, eq=False)
 class Operand:
     """An input of an entry.
 
@@ -139,7 +147,7 @@ class Make:
     """
 
     name: str | Text
-    what: Layer | Use | Chosen | BodyPlan
+    what: Layer | Use | Chosen | BodyPlan | Again
     inputs: list[Operand]
     mark: Mark
     when: Any = None
@@ -148,6 +156,17 @@ class Make:
     held: Name | None = None
     joins: bool = False
     expanded: bool = False
+
+    @property
+    def layer(self) -> Layer | None:
+        """The layer that runs, if it is one."""
+        what = self.what.layer if isinstance(self.what, Again) else self.what
+        return what if isinstance(what, Layer) else None
+
+    @property
+    def owner(self) -> Make:
+        """The entry that creates what runs: itself, or the one that it shares."""
+        return self.what.owner if isinstance(self.what, Again) else self
 
 
 @dataclass(slots=True, eq=False)

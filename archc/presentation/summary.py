@@ -72,6 +72,7 @@ def _row_dict(row: Row) -> dict[str, Any]:
         "jump_hw": [_number(jump) for jump in row.jump],
         "line": row.line,
         "training": row.training,
+        **({"shares": row.shares} if row.shares else {}),
     }
 
 

@@ -83,11 +83,10 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _what(line: Line) -> str:
-    """A layer as papers write it, or the name of a block."""
+    """A layer as papers write it, or the name of a block, and the entry whose weights it uses."""
     element = line.node.element
-    if not isinstance(element, Kind):
-        return line.kind
-    return element.label(line.node.in_shapes)
+    what = element.label(line.node.in_shapes) if isinstance(element, Kind) else line.kind
+    return f"{what} (shared with {line.shares})" if line.shares else what
 
 
 def _share(share: float | None) -> str:

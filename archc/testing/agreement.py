@@ -96,27 +96,31 @@ def assert_shapes(architecture: Architecture, module: nn.Module) -> None:
     summary = architecture.summary()
     heads = any(row.training for row in summary.layers)
     module = copy.deepcopy(module) if heads else module  # a run in training changes running statistics
-    seen: dict[str, tuple[int, ...]] = {}
+    seen: dict[str, list[tuple[int, ...]]] = {}
 
     def hook(path: str) -> Callable[..., None]:
         def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
             first = output[0] if isinstance(output, tuple) else output
-            seen[path] = tuple(first.shape[1:])
+            seen.setdefault(path, []).append(tuple(first.shape[1:]))
 
         return keep
 
     rows = [row for row in summary.layers if not KINDS[row.kind].bare]
-    handles = [module.get_submodule(row.path).register_forward_hook(hook(row.path)) for row in rows]
-    outputs = run(module, *images(architecture, 1), training=False)
-    if heads:
-        run(module, *images(architecture), training=True)
-        run(module, *images(architecture, 1), training=False)
+    modules = dict.fromkeys(row.shares or row.path for row in rows)
+    handles = [module.get_submodule(path).register_forward_hook(hook(path)) for path in modules]
+    for training in (True, False) if heads else (False,):
+        seen.clear()
+        outputs = run(module, *images(architecture, 2 if training else 1), training=training)
+        expected: dict[str, list[tuple[int, ...]]] = {}
+        for row in rows if training else [row for row in rows if not row.training]:
+            expected.setdefault(row.shares or row.path, []).append(row.output)
+        assert seen == expected
     for handle in handles:
         handle.remove()
-    assert seen == {row.path: row.output for row in rows}
     assert {name: tuple(value.shape[1:]) for name, value in outputs.items()} == architecture.outputs
     for row in rows:
-        real = sum(parameter.numel() for parameter in module.get_submodule(row.path).parameters())
+        own = () if row.shares else module.get_submodule(row.path).parameters()
+        real = sum(parameter.numel() for parameter in own)
         assert real == row.parameters, (row.path, real, row.parameters)
     assert sum(parameter.numel() for parameter in module.parameters()) == summary.training_parameters
     trained_only = sum(row.parameters for row in summary.layers if row.training)
