@@ -104,6 +104,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def modules_are_not_allowed() -> Iterator[None]:
+    """A test that allows `module` entries does so for itself."""
+    yield
+    _allowed.clear()
+    inspection._MADE.clear()
+    inspection._FOUND.clear()
+
+
 @pytest.fixture
 def kinds_of_this_test() -> Iterator[None]:
     """Kinds that a test registers are gone after it, and so are the modules of its plugins."""
@@ -111,9 +120,6 @@ def kinds_of_this_test() -> Iterator[None]:
     installed.cache_clear()
     yield
     installed.cache_clear()
-    _allowed.clear()
-    inspection._MADE.clear()
-    inspection._FOUND.clear()
     for kind in set(KINDS.values()) - before:
         unregister(kind)
     for name in set(sys.modules) - modules:

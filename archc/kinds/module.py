@@ -74,6 +74,13 @@ def _shape(value: Any) -> Any:
     return tuple(integer(size, 1) for size in value)
 
 
+_NAMED = {
+    "type": "object",
+    "properties": {},
+    "additionalProperties": {"type": ["boolean", "null", "number", "string", "array"]},
+}
+
+
 @register
 class Module(Kind):
     """A class of any Python package that is an nn.Module with one input and one output.
@@ -90,15 +97,12 @@ class Module(Kind):
     examples: ClassVar[tuple[str, ...]] = (
         "{target: torch.nn.ChannelShuffle, arguments: {groups: 2}}",
         "{target: torchvision.ops.SqueezeExcitation, arguments: {input_channels: $channels, squeeze_channels: 4}}",
-        "{target: torch.nn.PixelUnshuffle, arguments: {downscale_factor: 2}, shape: [$(4 * channels), $(height // 2), "
-        "$(width // 2)]}",
+        "{target: torch.nn.MaxPool2d, arguments: {kernel_size: 2}, shape: [$channels, $(height // 2), $(width // 2)]}",
     )
 
     target: Annotated[str, PlainValidator(_address), WithJsonSchema({"type": "string", "pattern": _ADDRESS.pattern})]
     """The address of the class: its module and its name, with dots."""
-    arguments: Annotated[
-        tuple[tuple[str, Any], ...], PlainValidator(_arguments), WithJsonSchema({"type": "object", "properties": {}})
-    ] = ()
+    arguments: Annotated[tuple[tuple[str, Any], ...], PlainValidator(_arguments), WithJsonSchema(_NAMED)] = ()
     """The arguments of its constructor by their names."""
     shape: Annotated[
         Any,
@@ -170,7 +174,7 @@ class Module(Kind):
         return self._declared(inputs) if self._inspect is None else self._found(inputs).output
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        return {"target": self.target, **dict(self.arguments)}
+        return {"target": self.target, "arguments": self.arguments}
 
     def call(self, inputs: Inputs) -> Call:
         own = self.target.removeprefix("torch.nn.")

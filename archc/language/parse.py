@@ -710,7 +710,9 @@ class Parser:
         call = LayerCall(kind, mark, arguments, marks, operands)
         if kind.opaque and isinstance(arguments.get("target"), Expression):
             at = marks["target"]
-            self.fail("E0203", "`target` must be the address of a class, not an expression", at, help="write it out")
+            self.fail(
+                "E0203", "`target` must be the address of a class, not an expression", at, help="write the address"
+            )
         expressions = any(has_expression(value) for value in arguments.values())
         if expressions and not self._plain_ones(kind, mark, arguments, marks, scope):
             raise _Skip

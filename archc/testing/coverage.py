@@ -115,11 +115,8 @@ class Coverage:
     def table(self, cases: Mapping[str, int] | None = None) -> str:
         """The counts as Markdown, in the order of the lists; `cases` are those of single layers, by kind."""
         rows = ["| layer kind | networks | single-layer cases |", "| --- | ---: | ---: |"]
-        rows += [
-            f"| `{name}` | {self.kinds[name]:,} | {(cases or {}).get(name, 0):,} |"
-            for name, kind in KINDS.items()
-            if not kind.opaque
-        ]
+        drawn = [name for name, kind in KINDS.items() if not kind.opaque]
+        rows += [f"| `{name}` | {self.kinds[name]:,} | {(cases or {}).get(name, 0):,} |" for name in drawn]
         rows += ["", "| feature of the language | networks |", "| --- | ---: |"]
         rows += [f"| {name} | {self.features[name]:,} |" for name in FEATURES]
         return "\n".join(rows)
