@@ -41,7 +41,7 @@ MUTANTS = [
     ("kinds/convolution.py", "if channels % groups:", "if channels % groups and which == 'input':", "groups checked on the input alone"),
     ("kinds/convolution.py", "if extent > size:", "if extent > size + 1:", "a window one larger than the map accepted"),
     ("kinds/convolution.py", "least = padding[i] + (self.padding_mode == \"reflect\")", "least = padding[i]", "reflect padding as large as the map"),
-    ("kinds/normalization.py", '"bias": State(flags=("affine",))', '"bias": State()', "a shift counted that batch norm without affine does not have"),
+    ("kinds/normalization.py", '"bias": State(flags=("affine", "bias"))', '"bias": State()', "a shift counted that batch norm without affine does not have"),
     ("kinds/normalization.py", '"bias": State(flags=("elementwise_affine", "bias"))', '"bias": State(flags=("elementwise_affine",))', "layer norm's missing bias counted"),
     ("kinds/linear.py", '"bias": State(flags=("bias",))', '"bias": State()', "a bias of a linear layer counted that is not there"),
     ("kinds/spatial.py", "zip(lengths, (top + bottom, left + right), strict=False)", "zip(lengths, (left + right, top + bottom), strict=False)", "pad's height and width exchanged"),
