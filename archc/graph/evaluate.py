@@ -345,7 +345,7 @@ class _Evaluation(Inference):
                 self.unread(unread)
         sequential = body.form == "list"
         if body.form == "mapping" and block is None and frame.around is not None and not body.outputs:
-            sequential = _is_chain(nodes)
+            sequential = not frame.captures and _is_chain(nodes)
         captures = [name if output is None else f"{name}.{output}" for name, output in frame.captures or ()]
         further = (*list(body.inputs)[1:], *captures)
         inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # no node has an unknown input

@@ -311,9 +311,11 @@ class _Compiler:
         try:
             plan, results = self.body(body, shapes, scope, None, {})
         except Inexpressible:
-            if self.literal:
+            # If literal values aren't enough, a size is that of a block with arguments, so no block has arguments.
+            more = set(self.forms.blocks) if self.literal else {owner}
+            if more <= self.written_out:
                 raise
-            self.written_out.add(owner)
+            self.written_out |= more
             raise _Again from None
         finally:
             self.owner = before
@@ -446,7 +448,21 @@ class _Compiler:
             owner, when = self.owner_of(element, when, scope, frame)
         for value in taken:
             self.read_bare(value, element, taken)
-        if when is False:
+        before = len(self.guards)
+        made = None
+        if when is not False:
+            try:
+                made = (
+                    self.make(entry, name, taken, scope, frame)
+                    if owner is None
+                    else self.again(entry, owner, name, taken, frame)
+                )
+                self.guards[before:] = under(when, self.guards[before:])
+            except (IndexError, TypeError, ValueError):  # the spec isn't valid if the entry exists
+                if when is None:
+                    raise
+                self.guards[before:] = [Guard(lift(when), f"`{plain_name(name)}` does not fit its input")]
+        if made is None:
             outputs: Outputs = {None: taken[0]}
             if not entry.auxiliary:
                 self.flows(frame, flow, outputs)
@@ -454,12 +470,7 @@ class _Compiler:
                 frame.names[name] = outputs
                 frame.absent.add(name)
             return
-        before = len(self.guards)
-        if owner is None:
-            make, outputs = self.make(entry, name, taken, scope, frame)
-        else:
-            make, outputs = self.again(entry, owner, name, taken, frame)
-        self.guards[before:] = under(when, self.guards[before:])
+        make, outputs = made
         make.when = when
         if entry.name is not None and not isinstance(outputs, _Parts):
             made_of = owner or _Made(entry, scope, make, outputs, frame.loops)
@@ -469,7 +480,7 @@ class _Compiler:
         flow.steps.append(make)
         if not isinstance(outputs, _Parts):
             outputs = {output: self.named(value, frame, flow) for output, value in outputs.items()}
-        made = outputs
+        own = outputs
         if frame.running:
             outputs = {None: self.run_on(outputs[None], when, frame, flow)}
         elif when is not None and None in outputs and frame.body.form != "branches":
@@ -484,7 +495,7 @@ class _Compiler:
             return
         self.flows(frame, flow, outputs)
         if frame.body.form == "branches":
-            frame.parts.append(Operand(_single(made), when, frame.loops))
+            frame.parts.append(Operand(_single(own), when, frame.loops))
 
     def read_bare(self, value: Value, element: Any, beside: list[Value]) -> None:
         """Record where a tensor of the body has a reader other than arithmetic, which needs a copy per image."""
@@ -513,6 +524,9 @@ class _Compiler:
         names: dict[int, Any] = {}
         for at, size in enumerate(value.shape):
             if isinstance(size, Expr) and size.size >= _LONGEST:
+                if not free_names(size):
+                    names[at] = substitute(size, {})
+                    continue
                 names[at] = self.local(dimensions(value.shape)[at])
                 flow.steps.append(Assign(names[at], size))
         return Value(value.source, replaced(value.shape, names), value.output) if names else value
@@ -928,7 +942,7 @@ class _Compiler:
         current, carried = start.shape, dict[int, Name]()
         while True:
             end = tried(current)
-            if isinstance(end, Alternatives) or len(end) != len(current):
+            if isinstance(current, Alternatives) or isinstance(end, Alternatives) or len(end) != len(current):
                 raise Inexpressible("the rank changes within a loop")
             changed = [at for at in range(len(end)) if at not in carried and not equal(end[at], current[at])]
             if not changed:
