@@ -88,7 +88,7 @@ def loads(text: str, name: str = "<text>", stem: str = "network", *, allow_modul
 def inspect_module(layer: Module, inputs: tuple[Shape, ...]) -> Inspection | Fault:
     """Import, create and run the class of a `module` entry. Raises ImportError without torch."""
     with needed_by("a `module`"):
-        from archc.build.inspection import inspect
+        from archc.build import inspect
 
     return inspect(layer, inputs)
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from archc.build.targets import module_class
 from archc.kinds import Fault, Inputs, Stored, form
@@ -63,6 +62,8 @@ def _made(layer: Module) -> nn.Module | Fault:
 
 def _run(layer: Module, module: nn.Module, inputs: Inputs) -> Inspection | Fault:
     """Run the module on two images, and collect the facts about it."""
+    from torch.utils.flop_counter import FlopCounterMode  # it takes 0.1 s to import
+
     (shape,) = inputs
     counter = FlopCounterMode(display=False)
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
