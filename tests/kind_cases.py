@@ -666,6 +666,7 @@ _ROWS = [
 
 CASES = {case.name: case for case in _ROWS}
 TENSORS = ("parameter",)
+OPAQUE = ("module",)
 """Kinds that are tensors of the body itself; they have tests of their own."""
 JOINS = ("concat", "add", "subtract", "multiply", "maximum", "resize", "crop")
 """Kinds that take several inputs; they have tests of their own."""

@@ -631,6 +631,8 @@ class _Compiler:
         Sizes that no expression relates are taken to be equal where a join needs them to be, unless the join at the
         `mark` broadcasts.
         """
+        if call.kind.opaque and not isinstance(shapes[0], Alternatives):
+            scope = {**dict(zip(dimensions(shapes[0]), shapes[0], strict=True)), **scope}
         kind = self.kind(call, scope)
         found = output_shapes(kind, shapes)
         self.guards += guards(kind)
