@@ -57,7 +57,7 @@ MUTANTS = [
     ("build/body.py", "for ref in node.inputs) if last[value] == position]", "for ref in node.inputs) if last[value] <= position + 1]", "a value freed while it is still read"),
     ("build/body.py", "return results | {name: values[slot] for name, slot in self._heads}", "return results", "heads missing from the built module's outputs"),
     ("build/modules.py", "return torch.cat(inputs, dim=self.dim)", "return torch.cat(inputs[::-1], dim=self.dim)", "branches joined in the wrong order"),
-    ("build/builder.py", "initialize(model, graph.init)", "pass", "init ignored in the build"),
+    ("build/builder.py", "initialize(model, graph.init, _opaque(graph) if graph.init else ())", "pass", "init ignored in the build"),
     ("build/initialize.py", "            break\n", "            continue\n", "every rule of init applied, not the first"),
     ("graph/unfold.py", "for i in range(count))", "for i in range(max(count - 1, 0)))", "a repeat one short"),
     ("graph/unfold.py", "{**turn, loop.index: i}", "{**turn, loop.index: i + 1}", "the index of a for-each counts from 1"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from archc.expressions import Call, Compare, Expr, Logic, Name, Text, lift
+from archc.expressions import Call, Expr, Logic, Name, Text, lift
 from archc.kinds import Call as TorchCall
 from archc.kinds import Kind
 from archc.language.spec import Block, Body, InitRule, Reference
@@ -252,7 +252,7 @@ class Guard(NamedTuple):
     It only applies if `when` is true or None.
     """
 
-    refused: Compare
+    refused: Expr
     message: str
     when: Any = None
 
