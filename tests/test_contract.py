@@ -87,6 +87,50 @@ class Case:
 
 
 CASES = {
+    "a block whose channels are read, with a name that is no identifier": Case(
+        """
+input: [2, 4, 4]
+blocks:
+  Third:
+    inputs: [x, low]
+    layers:
+      first: {slice: {dim: 1, step: 3}}
+      second: {multiply: [first, low]}
+  Two:
+    inputs: [x, low]
+    layers:
+      a-1: {Third: , from: [x, low]}
+      b: {conv2d: {out_channels: $(in_channels + 1), kernel_size: 1}}
+      c: {unflatten: {dim: 2, unflattened_size: [-1, "$(1 if in_channels > 2 else 2)"]}}
+layers:
+  first: relu
+  second: {Two: , from: [first, first]}
+""",
+    ),
+    "an axis that is repeated": Case(
+        """
+input: [1, 4, 4]
+arguments: {layer: identity}
+layers:
+  first_$i:
+    repeat: 2
+    index: i
+    layers:
+      - {upsample: {size: [1, 1]}}
+      - branches: {layer: {upsample: {size: [1, $(i + 1)]}}, other: $layer}
+        join: multiply
+  last: layer_norm
+""",
+    ),
+    "the last of many identities": Case(
+        """
+input: [2, 9, 4]
+layers:
+  first: relu
+  loop: {repeat: 30, index: i, layers: {x$i: identity}}
+  last: {add: [first, x29]}
+""",
+    ),
     "a condition of a join that follows from a block": Case(
         """
 input: [1, 7, 8]
@@ -813,6 +857,18 @@ def test_a_class_refuses_an_entry_that_does_not_fit_its_input() -> None:
 
 
 LITERAL = {
+    "an argument that names a block with a class for each rank": """
+input: [1, 5, 6]
+blocks:
+  Split: {layers: [{unflatten: {dim: 1, unflattened_size: [-1, 1]}}]}
+  Any:
+    arguments: {width: }
+    layers: [$width]
+layers:
+  first: Split
+  second: {Any: Split}
+  third: Split
+""",
     "a loop over a value of two ranks": """
 input: [3, 5, 7]
 blocks:

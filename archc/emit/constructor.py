@@ -92,7 +92,7 @@ class Constructor:
         follows = not free_names(value) <= self.known()
         value = lift(shown(self.plan, value))
         if value not in self.by_value:
-            name = value.name if type(value) is Name else wanted
+            name = value.name.replace(".", "_") if type(value) is Name else wanted
             name = self.attributes.take(name, f"{name}_")
             self.by_value[value] = f"self.{name}"
             self.stored[name] = document(value)
