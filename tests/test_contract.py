@@ -39,6 +39,21 @@ def test_every_class_is_right_for_arguments_that_the_file_does_not_hold() -> Non
     assert not [why for why in tally.unrefused if why.startswith(("E0303", "E0311"))]  # constructors raise for these
 
 
+def test_a_loop_of_branches_that_broadcast_gives_their_channels() -> None:
+    """If it has an iteration at all: one channel times two are two."""
+    architecture = archc.loads("""
+name: Net
+input: [1, 12]
+arguments: {n: 2}
+layers:
+  gated: {branches: {f: tanh, wide$i: {expand: {sizes: [2, 12]}, repeat: $n, index: i}}, join: multiply}
+  conv: {conv1d: {out_channels: 2, kernel_size: 1}}
+""")
+    emitted = Emitted(architecture)
+    for n in (2, 1, 0):
+        emitted.network_with(Tally(), n=n)
+
+
 def test_a_wrong_class_is_caught() -> None:
     """Each of these changes to a correct file makes another network for some arguments, and none for those in it."""
     architecture = archc.loads("""

@@ -22,6 +22,7 @@ from archc.expressions import (
     Items,
     Name,
     Text,
+    compare,
     either,
     equal,
     free_names,
@@ -714,9 +715,10 @@ class _Compiler:
                 shape = output_shapes(kind, tuple(like))[None]
                 shape = shape if body.join.mark in self.broadcast else shortest(kind, tuple(like), shape)
             for part in parts if certain else ():
-                if part.when is not None and not part.loops:
-                    other = alike(lifted(part.value.shape), shape, part.when)
-                    shape = merged(part.when, output_shapes(kind, (shape, other))[None], shape)
+                when = _exists(part)
+                if when is not None:
+                    other = alike(lifted(part.value.shape), shape, when)
+                    shape = merged(when, output_shapes(kind, (shape, other))[None], shape)
         layer = Layer(
             type(kind), ((None, kind.call((shape, shape))),), kind.function((shape, shape)), kind.infix, False
         )
@@ -1141,3 +1143,15 @@ def _number(value: Any) -> Any:
     if isinstance(value, Expr):
         return value.evaluate({})
     return type(value)(map(_number, value)) if isinstance(value, list | tuple) else value
+
+
+def _exists(part: Operand) -> Any:
+    """The condition under which there is a branch, or one of a loop; None if it always is, or differs by iteration."""
+    conditions = [part.when]
+    for loop in part.loops:
+        conditions += [loop.when, compare(loop.turns, ">", 0)]
+    found: Any = None
+    for condition in conditions:
+        found = found if condition is None or condition is True else both(found, condition)
+    names = {name for loop in part.loops for name in loop.names}
+    return None if free_names((part.value.shape, found)) & names else found
