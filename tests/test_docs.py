@@ -280,6 +280,7 @@ def test_python_that_uses_archc_runs(
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.usefixtures("kinds_of_this_test")
 def test_commands_print_what_is_shown(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command of a document, in its order, in one folder with the document's specs."""
     torch.set_num_threads(1)  # the networks that are trained here are small

@@ -184,7 +184,7 @@ def _is_identity(entry: Entry) -> bool:
 
 def _what(element: Layer | Use | Body) -> Any:
     if isinstance(element, Layer):
-        return element.kind.kind, tuple(element.arguments)
+        return element.structure
     return element.block.name if isinstance(element, Use) else id(element)
 
 
