@@ -51,7 +51,8 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             elif is_pattern(path):
                 what = f"no layer matches `{path}`"
             found += 1
-            help, fix = suggest(path, kinds, mark) if kind is None and found <= 20 else ("", None)
+            unknown = kind is None and path not in KINDS
+            help, fix = suggest(path, kinds, mark) if unknown and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)
 
 
