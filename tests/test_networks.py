@@ -29,7 +29,7 @@ def test_built_and_emitted_are_one_network(covered: Coverage) -> None:
     """
 
     @settings(max_examples=MANY)
-    @given(folders(specs(most_inputs=3)))
+    @given(folders(specs(most_inputs=3, shares=True)))
     def check(folder: Folder) -> None:
         covered.add(folder)
         assert_agreement(folder.load(), gradients=covered.networks % 8 == 0)
@@ -45,7 +45,7 @@ def test_drawn_specs_are_sound_and_cover_the_language() -> None:
     @st.composite
     def counted(draw: st.DrawFn) -> Folder:
         try:
-            return draw(folders(specs(ranks=(2, 0, 1, 3), most_inputs=3)))
+            return draw(folders(specs(ranks=(2, 0, 1, 3), most_inputs=3, shares=True)))
         except UnsatisfiedAssumption:
             count["filtered"] += 1
             raise

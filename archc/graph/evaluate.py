@@ -339,7 +339,7 @@ class _Evaluation(Inference):
                 self.unread(unread)
         sequential = body.form == "list"
         if body.form == "mapping" and block is None and frame.around is not None and not body.outputs:
-            sequential = _is_chain(nodes)
+            sequential = _is_chain(nodes) and frame.captures is None  # an omitted entry may read an outer value
         captures = [name if output is None else f"{name}.{output}" for name, output in frame.captures or ()]
         further = (*list(body.inputs)[1:], *captures)
         inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # no node has an unknown input

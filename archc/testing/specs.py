@@ -44,14 +44,16 @@ def specs(
     kinds: Collection[str] | None = None,
     ranks: Sequence[int] = (2,),
     most_inputs: int = 1,
+    shares: bool = False,
 ) -> Draft:
     """Sound specs of the whole language with up to about `most` layers once blocks and loops are unfolded.
 
     With `kinds`, layers of these kinds alone, beside the joins; they must leave maps as maps. `ranks` are the numbers
     of axes after the channels that an input may have: 2 for images, 0 for vectors. A network has at most `most_inputs`.
+    With `shares`, some entries run earlier ones once more.
     """
     size = draw(st.sampled_from([2, 4, 6, 8, 8, 12, 12, 16, 16, 24, 40, most]))
-    return _Writer(draw, min(size, most), kinds, ranks, most_inputs).spec()
+    return _Writer(draw, min(size, most), kinds, ranks, most_inputs, shares).spec()
 
 
 @st.composite
@@ -112,6 +114,7 @@ class _Writer:
     only: Collection[str] | None = None
     ranks: Sequence[int] = (2,)
     most_inputs: int = 1
+    shares: bool = False
     blocks: dict[str, Data] = field(default_factory=dict)
     known: dict[str, _Block] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
@@ -302,7 +305,8 @@ class _Writer:
             name = self.name(taken)
             around, self.reads = self.reads, set()
             ways = ["next", "next", "next", "from", "join", "head" if network else "join", "loop"]
-            action = self.choose([*ways, *["share"] * min(len(owners), 2)])
+            ways += ["share"] * min(len(owners), 2) if self.shares else []
+            action = self.choose(ways)
             if action == "share":
                 shared = self.shared(owners, at, known, scope)
                 if shared is not None:
