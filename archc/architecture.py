@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from archc.extras import needed_by
 from archc.graph import Evaluator, Network
 from archc.inference import Cost, expectation_problems, graph_cost, network_outputs
+from archc.kinds import Fault, Shape
 from archc.kinds.base import AXES
+from archc.kinds.module import Inspection, Module
 from archc.language import Spec, load_file, load_text, override
 from archc.library import find_spec, is_foreign
 from archc.presentation import Summary, summarize
@@ -25,24 +27,25 @@ Inputs = InputSize | Mapping[str, InputSize]
 """The size of the only input, or sizes of several by their names."""
 
 
-def load(spec: str | Path) -> Architecture:
+def load(spec: str | Path, *, allow_modules: bool = False) -> Architecture:
     """Load and check a spec, given by its path or by the name of a bundled spec.
 
-    Raises SpecError, listing every error found, if the spec is invalid or a value in `expect` is wrong.
+    With `allow_modules`, the spec may name modules of other packages, which archc imports and runs. Raises SpecError,
+    listing every error found, if the spec is invalid or a value in `expect` is wrong.
     """
-    architecture, problems = load_and_claims(spec)
+    architecture, problems = load_and_claims(spec, allow_modules=allow_modules)
     if problems:
         raise SpecError(problems)
     return architecture
 
 
-def load_and_claims(spec: str | Path) -> tuple[Architecture, list[Problem]]:
+def load_and_claims(spec: str | Path, *, allow_modules: bool = False) -> tuple[Architecture, list[Problem]]:
     """Load a spec like `load`, but return the errors in its `expect` instead of raising them.
 
     Raises SpecError if the spec is invalid.
     """
     path, shown = find_spec(spec)
-    return _with_claims(load_file(path, shown), path)
+    return _with_claims(load_file(path, shown), path, allow_modules=allow_modules)
 
 
 def open_network(
@@ -74,23 +77,33 @@ def load_revision(text: str) -> Architecture:
         return _checked(load_file(path, text))
 
 
-def loads(text: str, name: str = "<text>", stem: str = "network") -> Architecture:
-    """Load and check the text of a spec. Raises SpecError.
+def loads(text: str, name: str = "<text>", stem: str = "network", *, allow_modules: bool = False) -> Architecture:
+    """Load and check the text of a spec, like `load`. Raises SpecError.
 
     Error messages use `name` as its file name; `stem` is the name of a network that has no `name`.
     """
-    return _checked(load_text(text, name, stem))
+    return _checked(load_text(text, name, stem), allow_modules=allow_modules)
 
 
-def _checked(spec: Spec) -> Architecture:
-    architecture, problems = _with_claims(spec)
+def inspect_module(layer: Module, inputs: tuple[Shape, ...]) -> Inspection | Fault:
+    """Import, create and run the class of a `module` entry. Raises ImportError without torch."""
+    with needed_by("a `module`"):
+        from archc.build import inspect
+
+    return inspect(layer, inputs)
+
+
+def _checked(spec: Spec, *, allow_modules: bool = False) -> Architecture:
+    architecture, problems = _with_claims(spec, allow_modules=allow_modules)
     if problems:
         raise SpecError(problems)
     return architecture
 
 
-def _with_claims(spec: Spec, path: Path | None = None) -> tuple[Architecture, list[Problem]]:
-    evaluator = Evaluator(spec)
+def _with_claims(
+    spec: Spec, path: Path | None = None, *, allow_modules: bool = False
+) -> tuple[Architecture, list[Problem]]:
+    evaluator = Evaluator(spec, inspect_module if allow_modules else None)
     network = evaluator.network()
     return Architecture(evaluator, network, {}, path), expectation_problems(network)
 

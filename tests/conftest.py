@@ -16,7 +16,9 @@ from hypothesis.internal.conjecture import providers
 from shell import Shell
 
 import archc
+from archc.build import inspection
 from archc.kinds import KINDS, unregister
+from archc.kinds.module import _allowed
 from archc.kinds.plugins import installed
 from archc.testing import Coverage
 
@@ -100,6 +102,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def modules_are_not_allowed() -> Iterator[None]:
+    """A test that allows `module` entries does so for itself."""
+    yield
+    _allowed.clear()
+    inspection._MADE.clear()
+    inspection._FOUND.clear()
 
 
 @pytest.fixture

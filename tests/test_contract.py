@@ -15,7 +15,7 @@ import archc
 from archc.emit.naming import class_names
 from archc.kinds import Shape
 from archc.library import families
-from archc.testing import Draft, specs
+from archc.testing import Draft, assert_agreement, specs
 from archc.testing.contract import Emitted, Tally, assert_contract, uses_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -87,6 +87,91 @@ class Case:
 
 
 CASES = {
+    "a block whose channels are read, with a name that is no identifier": Case(
+        """
+input: [2, 4, 4]
+blocks:
+  Third:
+    inputs: [x, low]
+    layers:
+      first: {slice: {dim: 1, step: 3}}
+      second: {multiply: [first, low]}
+  Two:
+    inputs: [x, low]
+    layers:
+      a-1: {Third: , from: [x, low]}
+      b: {conv2d: {out_channels: $(in_channels + 1), kernel_size: 1}}
+      c: {unflatten: {dim: 2, unflattened_size: [-1, "$(1 if in_channels > 2 else 2)"]}}
+layers:
+  first: relu
+  second: {Two: , from: [first, first]}
+""",
+    ),
+    "an axis that is repeated": Case(
+        """
+input: [1, 4, 4]
+arguments: {layer: identity}
+layers:
+  first_$i:
+    repeat: 2
+    index: i
+    layers:
+      - {upsample: {size: [1, 1]}}
+      - branches: {layer: {upsample: {size: [1, $(i + 1)]}}, other: $layer}
+        join: multiply
+  last: layer_norm
+""",
+    ),
+    "the last of many identities": Case(
+        """
+input: [2, 9, 4]
+layers:
+  first: relu
+  loop: {repeat: 30, index: i, layers: {x$i: identity}}
+  last: {add: [first, x29]}
+""",
+    ),
+    "a condition of a join that follows from a block": Case(
+        """
+input: [1, 7, 8]
+blocks:
+  Wide:
+    layers:
+      - {conv2d: {out_channels: $(in_channels + 1), kernel_size: 1}, when: $(in_channels > 4)}
+      - identity
+layers:
+  first: Wide
+  second: {maximum: [first, input], when: "$(in_channels in [1, 4])"}
+""",
+        networks=[{}],
+    ),
+    "an entry that is absent, and does not fit its input": Case(
+        """
+input: [2, 4, 12]
+arguments: {k: 4}
+blocks:
+  Cut:
+    layers: {cut_$i: {slice: {dim: 1, start: 0, end: 2}, repeat: 4, index: i}}
+layers:
+  first: Cut
+  second: {adaptive_avg_pool1d: 4, when: $(in_channels > 2)}
+  third: {conv1d: {out_channels: 2, kernel_size: 1}, when: $(k > 4)}
+""",
+        networks=[{"k": 3}],
+    ),
+    "an absent entry of several inputs in a nested body": Case(
+        """
+input: [3, 4, 12]
+arguments: {depth: 2}
+layers:
+  first: relu
+  second: tanh
+  out:
+    layers:
+      mixed: {add: [first, second, input], when: $(depth != 2)}
+""",
+        networks=[{"depth": 3}, {}],
+    ),
     "channels of a block that may be absent, for a nested class": Case(
         """
 input: [1, 7, 8]
@@ -760,3 +845,73 @@ def assert_one_class_a_block(emitted: Emitted) -> None:
     written = [node.name for node in ast.parse(emitted.source).body if isinstance(node, ast.ClassDef)]
     assert written[-len(emitted.plans) :] == [class_names(emitted.plans)[id(plan)] for plan in emitted.plans]
     assert len(set(written)) == len(written)
+
+
+def test_a_class_refuses_an_entry_that_does_not_fit_its_input() -> None:
+    """The class takes an argument for which the spec has an entry of another rank, and says so."""
+    layers = "{first: relu, second: {conv1d: {out_channels: 2, kernel_size: 1}, when: $(k > 4)}}"
+    emitted = Emitted(archc.loads(f"name: Net\ninput: [2, 4, 12]\narguments: {{k: 4}}\nlayers: {layers}\n"))
+    tally = Tally()
+    emitted.network_with(tally, k=5)
+    assert (tally.counts, tally.unrefused) == (Counter(refused=1), Counter())
+
+
+LITERAL = {
+    "an argument that names a block with a class for each rank": """
+input: [1, 5, 6]
+blocks:
+  Split: {layers: [{unflatten: {dim: 1, unflattened_size: [-1, 1]}}]}
+  Any:
+    arguments: {width: }
+    layers: [$width]
+layers:
+  first: Split
+  second: {Any: Split}
+  third: Split
+""",
+    "a loop over a value of two ranks": """
+input: [3, 5, 7]
+blocks:
+  Head:
+    inputs: [image, x]
+    layers:
+      first: {mean: {keepdim: "$(x_channels in [3, 5])"}}
+      loop:
+        repeat: $(min(2, x_channels))
+        index: i
+        layers: {act$i: tanh}
+      last: {add: [act1, x]}
+layers:
+  first: relu
+  second: {Head: , from: [first, first]}
+""",
+    "a network whose sizes are those of blocks with arguments": """
+input: [3, 10, 4]
+blocks:
+  Pool:
+    branches:
+      x_$j: {amax: {keepdim: $(j == 0)}, for: i, in: [3], index: j}
+    join: multiply
+  Twice:
+    layers:
+      - layers: {twice: {concat: [input, input]}}
+layers:
+  first: Pool
+  second: {multiply: [input, first]}
+  third:
+    repeat: $(max(in_channels, 30))
+    index: i
+    layers:
+      linear$i: [{flatten: 2}, {permute: [0, 2, 1]}, {linear: "$(min(2, in_channels))"}]
+  fourth:
+    - branches: [relu, {conv1d: {out_channels: $(in_channels + 2), kernel_size: 1}}]
+      join: concat
+    - Twice
+""",
+}
+
+
+@pytest.mark.parametrize("name", LITERAL)
+def test_what_no_argument_gives_is_written_out(name: str) -> None:
+    """Where a size has no expression in the arguments of a class, the source has the values of this network."""
+    assert_agreement(archc.loads(f"name: Net{LITERAL[name]}"))

@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 CHAINED = [
     kind
     for kind in KINDS.values()
-    if not (kind.many or kind.bare or kind.features_last or kind.kind in ("chunk", "split"))
+    if not (kind.many or kind.bare or kind.opaque or kind.features_last or kind.kind in ("chunk", "split"))
 ]
 """Kinds that take one tensor and give one. Those that want the channels last are archc's own matter: torch takes any
 axis for them, and archc refuses an image that no `permute` has prepared."""

@@ -18,6 +18,7 @@ from test_form import TYPES
 import archc
 from archc.emit.layout import WIDTH
 from archc.library import bundled, is_row
+from archc.testing.agreement import assert_agreement
 from archc.testing.contract import Emitted, Tally
 
 ROOT = Path(__file__).parents[1]
@@ -513,14 +514,52 @@ layers: {{part: Part}}
     assert ast.dump(first) == ast.dump(second)
 
 
-def test_no_name_hides_a_module_that_the_file_holds() -> None:
-    """archc's own modules are told from the kinds, without torch; blocks and parameters are called otherwise."""
+def test_no_parameter_hides_a_module_that_the_file_holds() -> None:
+    """The names of archc's own modules follow from the kinds, without torch; parameters have other names."""
     from archc.build import modules
-    from archc.language.names import class_name_fault, helpers, parameter_name_fault
+    from archc.language.names import helpers, parameter_name_fault
 
     own = {name for name, value in vars(modules).items() if getattr(value, "__module__", "") == modules.__name__}
     assert own == helpers()
-    assert all(class_name_fault(name) and parameter_name_fault(name) for name in own)
+    assert all(parameter_name_fault(name) for name in own)
+
+
+HELPERS = """
+name: NAME
+input: [4, 8, 8]
+blocks:
+  Mean:
+    arguments: {pooling: mean, out_channels: 4}
+    layers:
+      conv: {conv2d: {out_channels: $out_channels, kernel_size: 1}}
+      norm: layer_norm2d
+      pool: $pooling
+    init: [{match: layer_norm2d, weight: 0.5}]
+  Add:
+    layers: [{stochastic_depth: {p: 0.5, mode: row}}, layer_norm2d]
+  PatchMergingV2:
+    layers: [{permute: [0, 2, 3, 1]}, patch_merging_v2, {permute: [0, 3, 1, 2]}, Mean]
+layers:
+  a: Mean
+  b: {Mean: {pooling: amax}, from: input}
+  c: {Add: , from: input}
+  d: {mean: , from: c}
+  e: {PatchMergingV2: , from: c}
+  Concat: {concat: [a, b, d, e]}
+init: [{match: layer_norm2d, weight: 0.5}]
+"""
+
+
+@pytest.mark.parametrize("name", ["Net", "Concat", "LayerNorm2d", "StochasticDepth"])
+def test_a_module_gives_way_to_a_class_that_has_its_name(name: str) -> None:
+    """The network's, or a block's: the module has another name in the file, and the file works as the module does."""
+    architecture = archc.loads(HELPERS.replace("NAME", name))
+    assert_agreement(architecture)
+    made = classes(architecture.emit())
+    assert len(set(made)) == len(made)
+    assert {"Mean", "MeanLayer", "PatchMergingV2", "PatchMergingV2Layer", "Add", name} <= set(made)
+    assert "AddLayer" not in made  # which nothing uses
+    assert (f"{name}Layer" in made) == (name in ("LayerNorm2d", "StochasticDepth"))
 
 
 def test_text_arguments_are_escaped_literals() -> None:

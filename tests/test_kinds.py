@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kind_cases import CASES, EITHER, JOINS, MAPS, PRODUCTS, TENSORS, Case, View, torch_class
+from kind_cases import CASES, EITHER, JOINS, MAPS, OPAQUE, PRODUCTS, TENSORS, Case, View, torch_class
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -106,7 +106,7 @@ def assert_fault_is_sound(kind: Kind, fault: Fault) -> None:
 
 
 def test_every_kind_has_a_row() -> None:
-    assert sorted(KINDS) == sorted([*CASES, *JOINS, *PRODUCTS, *TENSORS])
+    assert sorted(KINDS) == sorted([*CASES, *JOINS, *PRODUCTS, *TENSORS, *OPAQUE])
     assert all(issubclass(KINDS[name], Join) for name in (*JOINS, *PRODUCTS))
 
 

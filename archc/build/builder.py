@@ -13,7 +13,7 @@ from torch import nn
 from archc.build.body import Body, wire
 from archc.build.initialize import initialize
 from archc.build.targets import module_class
-from archc.graph import Graph, Instance, Network, Node
+from archc.graph import Graph, Instance, Network, Node, walk
 from archc.kinds import Call, Kind
 from archc.problems import Problem, SpecError
 from archc.text import first_line
@@ -52,7 +52,7 @@ def build_graph(graph: Graph, title: str) -> nn.Module:
         named = None not in graph.results
         shown = tuple((name or "output", place) for name, place in results.items())
         model = Body(title, dict(children), tensors, steps, slots, shown, tuple(heads.items()), named)
-    initialize(model, graph.init)
+    initialize(model, graph.init, _opaque(graph) if graph.init else ())
     return model
 
 
@@ -72,6 +72,12 @@ def _layer(kind: Kind, node: Node) -> nn.Module:
             else "see the class's own documentation"
         )
         raise SpecError([Problem("E0507", what, node.mark, help=help)]) from None
+
+
+def _opaque(graph: Graph) -> tuple[type[nn.Module], ...]:
+    """The classes of other packages that `module` entries of a body create."""
+    calls = {placed.kind.call(placed.node.in_shapes).target for placed in walk(graph) if placed.kind.opaque}
+    return tuple(module_class(target) for target in sorted(calls) if not target.startswith("nn."))
 
 
 class _Chain(nn.Sequential):

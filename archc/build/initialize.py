@@ -13,12 +13,18 @@ from archc.language.spec import InitRule
 from archc.patterns import matches
 
 
-def initialize(model: nn.Module, rules: Iterable[InitRule]) -> None:
-    """Initialize every module that a rule matches; the first matching rule applies."""
+def initialize(model: nn.Module, rules: Iterable[InitRule], opaque: tuple[type[nn.Module], ...] = ()) -> None:
+    """Initialize every module that a rule matches; the first matching rule applies.
+
+    Modules of `opaque` classes are skipped with everything in them, because their constructors initialized them.
+    """
     known = [(_classes(rule.kinds), _classes(rule.settable), rule.paths, rule.tensors) for rule in rules]
     if not known:
         return
+    foreign = {part for module in model.modules() if isinstance(module, opaque) for part in module.modules()}
     for name, module in model.named_modules():
+        if module in foreign:
+            continue
         for classes, settable, paths, tensors in known:
             named = isinstance(module, settable) and any(matches(name, path) for path in paths)
             if not (named or isinstance(module, classes)):

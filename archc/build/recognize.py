@@ -44,13 +44,13 @@ def _is(module: nn.Module, target: str) -> bool:
         return True
     # Emitted files have copies of archc's modules, and libraries have classes with these names.
     space, _, name = target.partition(".")
-    return space == "archc" and type(module).__name__ == name
+    return space == "archc" and type(module).__name__ in (name, f"{name}Layer")  # so called next to a block `name`
 
 
 def _has_its_tensors(kind: Kind, module: nn.Module) -> bool:
     """Return True if a module with children has the state of a layer, so that it may be one."""
     held = {name for name, state in kind.state.items() if all(getattr(kind, flag) for flag in state.flags)}
-    return held == module.state_dict().keys()
+    return bool(held) and held == module.state_dict().keys()
 
 
 def _arguments(kind: type[Kind], module: nn.Module) -> Iterator[tuple[str, Any]]:

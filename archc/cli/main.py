@@ -83,6 +83,11 @@ def parser(used: str = "") -> _Parser:
                 metavar="FILE.py",
                 help="run FILE.py first, which registers layer types of your own",
             )
+            command.add_argument(
+                "--allow-modules",
+                action="store_true",
+                help="import and run the classes that specs name in `module` (default: report them as errors)",
+            )
             top.used = command
     return top
 
@@ -131,6 +136,13 @@ def _run(command: str, given: Any) -> int:
     from archc.problems import SpecError, styled_report
 
     try:
+        if given.allow_modules:
+            from archc.architecture import inspect_module
+            from archc.kinds.module import allow_modules
+
+            if os.getcwd() not in sys.path:  # find modules of the working directory
+                sys.path.append(os.getcwd())
+            allow_modules(inspect_module)
         if given.plugins:
             from archc.kinds.plugins import load_plugin
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -236,6 +237,7 @@ class _Reader:
         match element:
             case Kind():
                 values, tensors = element.settled(node.in_shapes), element.tensors(node.in_shapes)
+                values, written = (_named(element.keywords, found) for found in (values, written))
             case Instance():
                 body = self.body(element.graph, frozenset(element.arguments), shared)
                 given = () if self.imported else element.block.parameters
@@ -276,3 +278,9 @@ def as_written(written: Any, value: Any, scope: frozenset[str]) -> Any:
         values = value if isinstance(value, tuple) and len(value) == len(written) else (value,) * len(written)
         return tuple(as_written(part, one, scope) for part, one in zip(written, values, strict=True))
     return written
+
+
+def _named(keywords: Sequence[str], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a layer, with those of a constructor (`keywords`) in the place of their tuple."""
+    pairs = [pair for name in keywords for pair in arguments.get(name, ())]
+    return {**{name: value for name, value in arguments.items() if name not in keywords}, **dict(pairs)}

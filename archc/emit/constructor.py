@@ -47,6 +47,7 @@ class Constructor:
         self.chain = plan.body.chain and (plan.body.numbered or any(isinstance(s, Loop) for s in plan.body.steps))
         self.branches = plan.body.body.form == "branches"
         self.stored: dict[str, Doc] = {}  # values that `forward` reads, by attribute
+        self.of_layers: set[str] = set()  # those that follow from the layers, so that they are stored after them
         self.by_value: dict[Any, str] = {}
         self.made_items: dict[int, Doc | None] = {}
         self.own = {id(step) for step in plan.body.steps}
@@ -88,12 +89,15 @@ class Constructor:
 
     def store(self, value: Any, wanted: str) -> str:
         """The attribute that stores a value for `forward`: `self.depth`."""
+        follows = not free_names(value) <= self.known()
         value = lift(shown(self.plan, value))
         if value not in self.by_value:
-            name = value.name if type(value) is Name else wanted
+            name = value.name.replace(".", "_") if type(value) is Name else wanted
             name = self.attributes.take(name, f"{name}_")
             self.by_value[value] = f"self.{name}"
             self.stored[name] = document(value)
+            if follows:
+                self.of_layers.add(name)
         return self.by_value[value]
 
     def kept(self, name: str) -> Name:
@@ -120,9 +124,10 @@ class Constructor:
             for name, value in plan.exports.items()
             for line in statement(self.doc(value), 2 * INDENT, before=f"self.{name} = ")
         ]
-        stored = [
-            line for name, doc in self.stored.items() for line in statement(doc, 2 * INDENT, before=f"self.{name} = ")
-        ]
+        stored: list[str] = []
+        for name, doc in self.stored.items():
+            lines = stored if name not in self.of_layers else after
+            lines += statement(doc, 2 * INDENT, before=f"self.{name} = ")
         return ["        super().__init__()", *before, *stored, *after, *exports]
 
     def prelude(self) -> list[str]:

@@ -225,7 +225,7 @@ class _Statements:
             self.bare[id(make)] = str(flat(self.tensor(make)))
             return None
         function = None if layer is None or make.auxiliary or self.constructor.is_module(make.owner) else layer.function
-        if function is not None and layer is not None and not function.target and not layer.kind.many:
+        if function is not None and layer is not None and not (function.target or layer.kind.many or make.kept):
             self.passed[id(make)] = reads[0]
             return None
         many = layer is not None and layer.kind.many
@@ -312,7 +312,7 @@ class _Statements:
                 assigned = None
             else:
                 assigned = choice
-        if assigned is not None:
+        if assigned is not None and value != target:
             self.lines += statement(assigned, self.indent, before=f"{target} = ")
         if make.kept:
             key = flat(document(self.run_time(make.name))) if isinstance(make.name, Text) else f'"{make.name}"'

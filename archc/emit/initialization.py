@@ -8,7 +8,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from archc.emit.layout import Doc, Group, Operation, document, prefixed, statement
+from archc.emit.layout import Doc, Group, Operation, document, flat, prefixed, statement
 from archc.expressions import Text
 from archc.graph import Network, walk
 from archc.kinds import KINDS
@@ -17,6 +17,7 @@ from archc.language.spec import InitRule
 from archc.patterns import is_pattern, matches
 from archc.plan import ClassPlan
 from archc.plan.finish import every_step, shown, used
+from archc.plan.names import Names
 from archc.plan.plan import Again, BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
 
@@ -36,14 +37,14 @@ def init_lines(network: Network, classes: Sequence[ClassPlan]) -> list[str]:
         kinds |= dict.fromkeys(kinds if _chooses(classes) else numbered, anything)
     paths = {path for rule in rules for path in rule.paths}
     unsure = {path for path in paths if len(set(_layers_at(classes[-1].body, path.split(".")))) > 1}
-    return _loop(classes[-1], rules, present, lacking, kinds, unsure)
+    return _loop(classes[-1], _opaque(classes), rules, present, lacking, kinds, unsure)
 
 
 def block_lines(plan: ClassPlan) -> list[str]:
     """The rules of a block, at the end of its class's constructor."""
     if plan.block is None or not plan.init:
         return []
-    return _loop(plan, _shown(plan), *_kinds(used(plan)), {})
+    return _loop(plan, _opaque(used(plan)), _shown(plan), *_kinds(used(plan)), {})
 
 
 def _shown(plan: ClassPlan) -> list[InitRule]:
@@ -53,13 +54,17 @@ def _shown(plan: ClassPlan) -> list[InitRule]:
 
 def _loop(
     plan: ClassPlan,
+    opaque: Sequence[str],
     rules: Sequence[InitRule],
     present: set[str],
     lacking: set[tuple[str, str]],
     kinds: dict[str, list[str]],
     unsure: Set[str] = frozenset(),
 ) -> list[str]:
-    """The loop over the modules, for the kinds at each path; an `unsure` path may be a layer or a part."""
+    """The loop over the modules, for the kinds at each path; an `unsure` path may be a layer or a part.
+
+    It skips the modules of `opaque` classes with everything in them, because their constructors initialize them.
+    """
     by_path = any(rule.paths for rule in rules)
     found: list[tuple[list[Doc], list[_Setting]]] = []  # the tests of a rule, and its statements
     tested: set[str] = set()
@@ -78,7 +83,15 @@ def _loop(
             found.append((tests, body))
     if not found:
         return []
+    before: list[str] = []
     lines = [f"        for {'name, module in self.named_modules()' if by_path else 'module in self.modules()'}:"]
+    if opaque:
+        names = [*plan.locals, *plan.renamed.values()]
+        own = Names({one.name for one in plan.parameters} | {one.name for one in names}).take("foreign")
+        is_own = flat(_is([plan.class_name(target) for target in opaque]))
+        every = f"part for module in self.modules() if {is_own} for part in module.modules()"
+        before = statement(Group("{", (every,), "}", comma=False), 8, before=f"{own} = ")
+        lines += [f"            if module in {own}:", "                continue"]
     for position, (tests, body) in enumerate(found):
         word = "elif " if position else "if "
         doc = tests[0] if len(tests) == 1 else _either(tests)
@@ -88,7 +101,7 @@ def _loop(
         lines += statement(doc, 12, before=word, after=":")
         for guard, call in body:
             lines += [f"{' ' * 16}if {guard}:", *statement(call, 20)] if guard else statement(call, 16)
-    return ["", *lines]
+    return ["", *before, *lines]
 
 
 class _Setting(NamedTuple):
@@ -147,6 +160,20 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
                     given = dict(call.keywords)
                     lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
     return present, lacking
+
+
+def _opaque(classes: Sequence[ClassPlan]) -> list[str]:
+    """The classes of other packages that `module` entries create."""
+    steps = (step for plan in classes for step in every_step(plan.body.steps))
+    calls = (
+        call
+        for step in steps
+        if isinstance(step, Make)
+        for layer in layers_of(step.what)
+        if layer.kind.opaque
+        for _, call in layer.calls
+    )
+    return sorted({call.target for call in calls if not call.target.startswith("nn.")})
 
 
 def _varies(classes: Sequence[ClassPlan]) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
-from archc.language.names import class_name_fault
+from archc.language.names import class_name_fault, helpers
 from archc.plan.finish import every_step
 from archc.plan.names import Names
 from archc.plan.plan import ClassPlan, Layer, Make, layers_of
@@ -39,9 +39,17 @@ def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
     for plan in classes[:-1]:
         if plan.block is None:
             own = camel(plan.hint)
-            wanted = [name for name in (own, f"{own}Body") if name and not class_name_fault(name)]
+            wanted = [
+                name for name in (own, f"{own}Body") if name and not class_name_fault(name) and name not in helpers()
+            ]
             found[id(plan)] = names.take(*(wanted or ["Part"]))
     return found
+
+
+def helper_names(taken: Iterable[str]) -> dict[str, str]:
+    """The names, by their targets, of archc's own modules whose names the classes of a file have taken."""
+    names = Names({*taken, *helpers()})
+    return {f"archc.{name}": names.take(f"{name}Layer") for name in sorted(helpers() & set(taken))}
 
 
 def imported_classes(classes: Sequence[ClassPlan], taken: Iterable[str]) -> dict[str, str]:

@@ -15,10 +15,10 @@ from archc.emit.constructor import Comments, Constructor
 from archc.emit.forward import forward
 from archc.emit.initialization import block_lines, init_lines
 from archc.emit.layout import INDENT, WIDTH, Doc, Group, document, lay_out, prefixed, unmarked
-from archc.emit.naming import class_names, imported_classes
+from archc.emit.naming import class_names, helper_names, imported_classes
 from archc.expressions import Name
 from archc.graph import Graph, Network, Node
-from archc.language.names import reserved_classes
+from archc.language.names import helpers, reserved_classes
 from archc.plan import ClassPlan, plan_network
 from archc.plan.finish import every_step, in_classes, shown
 from archc.plan.plan import BodyPlan, Make, Parameter, layers_of
@@ -47,20 +47,23 @@ def emit_source(network: Network) -> str:
 def source_and_lines(network: Network, classes: list[ClassPlan]) -> tuple[str, dict[int, list[int]]]:
     """The source of a network's classes, and its lines (from 1) by the id of their step."""
     names = class_names(classes)
+    copied = helper_names(names.values())
     blocks = {id(plan.block): names[id(plan)] for plan in classes if plan.block is not None}
-    imported = imported_classes(classes, {*names.values(), *reserved_classes(), *_own_names(classes)})
+    imported = imported_classes(
+        classes, {*names.values(), *reserved_classes(), *helpers(), *copied.values(), *_own_names(classes)}
+    )
     for plan in classes:
-        plan.classes, plan.imported = blocks, imported
+        plan.classes, plan.others = blocks, imported | copied
     comments = shape_comments(network, classes[-1])
     texts = [_class_text(plan, names, comments if plan.root else {}) for plan in classes]
     rules = init_lines(network, classes)
     texts[-1].constructor += rules
-    helpers = _helpers(classes)
+    copies = _helpers(classes)
     marked_body = template_text(
         "module.py.jinja",
-        imports=_imports(classes, texts, helpers, imported),
+        imports=_imports(classes, texts, copies, imported),
         strict=any(text.returns_any for text in texts),
-        helpers=helpers,
+        helpers=copies,
         classes=texts,
     )
     body, lines = unmarked(marked_body)
@@ -238,7 +241,14 @@ def _helpers(classes: list[ClassPlan]) -> list[str]:
     parts = {part.split("(")[0].removeprefix("class "): part.strip() for part in re.split(r"\n\n\n(?=class )", text)}
     bases = {name: part[len(f"class {name}(") :].split(")")[0] for name, part in parts.items()}
     used |= {bases[name] for name in used}
-    return [part for name, part in parts.items() if name in used]
+    return [_renamed(part, classes[-1]) for name, part in parts.items() if name in used]
+
+
+def _renamed(text: str, plan: ClassPlan) -> str:
+    """The source of a module of archc, with the name that it has in the file."""
+    first, colon, rest = text.partition("\n")
+    name, _, base = first.removeprefix("class ").removesuffix("):").partition("(")
+    return f"class {plan.class_name(f'archc.{name}')}({plan.others.get(f'archc.{base}', base)}):{colon}{rest}"
 
 
 # Classes

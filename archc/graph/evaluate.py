@@ -32,6 +32,7 @@ from archc.graph.remedies import Remedies
 from archc.graph.sharing import inputs_of, parted
 from archc.kinds import Fault, Kind, Shape
 from archc.kinds.base import shown
+from archc.kinds.module import Inspect, allowed
 from archc.known import key_of, remember
 from archc.language import Spec
 from archc.language.names import output_name_fault
@@ -86,10 +87,14 @@ def evaluate(spec: Spec, *, observe: Observe | None = None) -> Network:
 
 
 class Evaluator:
-    """Evaluates one spec repeatedly; equal blocks and expressions are evaluated once for all arguments."""
+    """Evaluates one spec repeatedly; equal blocks and expressions are evaluated once for all arguments.
 
-    def __init__(self, spec: Spec) -> None:
+    `inspect` runs the modules of other packages; by default they aren't allowed.
+    """
+
+    def __init__(self, spec: Spec, inspect: Inspect | None = None) -> None:
         self.spec = spec
+        self.inspect = inspect or allowed()
         self._known: dict[Any, Any] = {}
         self._reads: _Reads = {}
 
@@ -106,7 +111,7 @@ class Evaluator:
         if problems:
 
             def problems_of(spec: Spec, observe: Observe | None) -> list[Problem]:
-                evaluation, _ = Evaluator(spec)._evaluated(spec, parameters, inputs, observe)
+                evaluation, _ = Evaluator(spec, self.inspect)._evaluated(spec, parameters, inputs, observe)
                 return evaluation.problems.sorted() + _behind(evaluation, spec, parameters, inputs, observe)
 
             for problem in _behind(evaluation, self.spec, parameters, inputs, None):
@@ -129,7 +134,7 @@ class Evaluator:
         observe: Observe | None,
     ) -> tuple[_Evaluation, Network | None]:
         """One evaluation, with its problems."""
-        evaluation = _Evaluation(spec, self._known, self._reads, observe)
+        evaluation = _Evaluation(spec, self._known, self._reads, observe, self.inspect)
         try:
             network = evaluation.network(parameters or spec.parameters, inputs or spec.inputs)
         except SpecError as error:  # a bound is exceeded; also report what was found before
@@ -156,7 +161,7 @@ def _behind(
     found: list[list[Problem]] = []
     behind: list[Problem] = []
     for assumption in ASSUMPTIONS:
-        evaluation = _Evaluation(spec, {}, {}, observe, assumption)
+        evaluation = _Evaluation(spec, {}, {}, observe, base.inspect, assumption)
         with suppress(SpecError):  # a bound is exceeded; what was found before counts
             evaluation.network(parameters or spec.parameters, inputs or spec.inputs)
         problems = evaluation.problems.sorted()
@@ -176,9 +181,10 @@ class _Evaluation(Inference):
         known: dict[Any, Any],
         reads: _Reads,
         observe: Observe | None,
+        inspect: Inspect | None,
         assumption: Assumption | None = None,
     ) -> None:
-        super().__init__(spec, known)
+        super().__init__(spec, known, inspect)
         self.assumption = assumption
         self.doubtful = self.doubtful or assumption is not None
         self.assumable = False
@@ -339,7 +345,7 @@ class _Evaluation(Inference):
                 self.unread(unread)
         sequential = body.form == "list"
         if body.form == "mapping" and block is None and frame.around is not None and not body.outputs:
-            sequential = _is_chain(nodes) and frame.captures is None  # an omitted entry may read an outer value
+            sequential = not frame.captures and _is_chain(nodes)
         captures = [name if output is None else f"{name}.{output}" for name, output in frame.captures or ()]
         further = (*list(body.inputs)[1:], *captures)
         inputs = cast("tuple[Shape, ...]", tuple(frame.inputs))  # no node has an unknown input

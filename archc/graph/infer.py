@@ -13,8 +13,10 @@ from archc.graph.frame import Scope
 from archc.graph.graph import Outputs, Ref
 from archc.graph.unfold import Unfolding
 from archc.kinds import Fault, Join, Kind, Shape, form, volume
+from archc.kinds.axes import DIMENSIONS
 from archc.kinds.base import shown
 from archc.kinds.convolution import Conv2d, same_faults, same_padding
+from archc.kinds.module import Inspect, Module
 from archc.known import key_of, remember
 from archc.language.initialization import evaluated
 from archc.language.parse import make_kind
@@ -28,8 +30,9 @@ _LAYERS: Final[dict[Any, tuple[Kind, Outputs]]] = {}
 class Inference(Unfolding):
     """Infers and checks the results of single calls."""
 
-    def __init__(self, spec: Spec, known: dict[Any, Any]) -> None:
+    def __init__(self, spec: Spec, known: dict[Any, Any], inspect: Inspect | None = None) -> None:
         super().__init__(spec, known)
+        self.inspect = inspect
         self._faults = Problems()
 
     def layer(
@@ -40,9 +43,13 @@ class Inference(Unfolding):
             joining = call.ready or self._kind(call, scope)
             places = [(self.frame.name, operand.mark) for operand in call.operands]
             return None if joining is None else self.join(joining, call.mark, refs, shapes, places)
+        if call.kind.opaque:
+            scope = {**dict(zip(DIMENSIONS[len(shapes[0])], shapes[0], strict=True)), **scope}
         kind = call.ready or self._kind(call, scope)
         if kind is None:
             return None
+        if isinstance(kind, Module):
+            kind = kind.seen_by(self.inspect, shapes)
         placed = kind.features_last and len(shapes[0]) > 1 and not any(kind.requirements(shapes))
         if placed and has_channels_first(self.frame, refs[0]):
             help = "put a `flatten` before it, or a `permute` that moves the channels to the last axis"

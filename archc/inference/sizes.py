@@ -113,7 +113,9 @@ class Sizes:
             if isinstance(element, Kind):
                 free = element.channel_arguments
                 values = [value for name, value in element.__dict__.items() if name not in free]
-                self._symmetric &= all(len(set(value)) == 1 for value in values if type(value) is tuple and value)
+                self._symmetric &= not element.opaque and all(
+                    len(set(value)) == 1 for value in values if type(value) is tuple and value
+                )
                 key = (type(element), *values)
             else:
                 parts = [
@@ -169,12 +171,16 @@ def _smallest(outputs: Callable[[int], dict[str | None, Shape] | Stop], declared
 
     A layer's output grows with its input. So where a layer with one input stops, whose input is smaller than it
     is at the declared size, it or one before it stops at every smaller size too: these are found by doubling and
-    halving. Joins are legal at some sizes and not at others between: from there on every size is tried.
+    halving. Joins and modules of other packages are legal at some sizes and not at others between: from there on every
+    size is tried.
     """
 
     def too_small(size: int) -> bool:
         stop = outputs(size)
-        return isinstance(stop, Stop) and not (isinstance(stop.node.element, Kind) and stop.node.element.many)
+        if not isinstance(stop, Stop):
+            return False
+        kind = stop.node.element
+        return not (isinstance(kind, Kind) and (kind.many or kind.opaque))
 
     below, step = 0, 1  # every size up to `below` is too small
     if 1 < hint <= declared and too_small(hint - 1):

@@ -155,6 +155,9 @@ class ShiftedWindowAttention(Kind):
         yield from faults
         if not faults:
             yield from _undivided(self.num_heads, x[-1], "channels")
+        if self.shift_size > self.window_size:
+            message = f"windows of {self.window_size} cannot be shifted by {self.shift_size}"
+            yield Fault("E0203", message, "shift_size", help="half a window is usual", value=str(self.window_size // 2))
 
     def derived(self, inputs: Inputs) -> dict[str, Any]:
         return {"dim": inputs[0][-1]}

@@ -138,6 +138,10 @@ class Kind(BaseModel):
     """Arguments that are lists whose length decides the rank; their elements may be expressions."""
     mappings: ClassVar[tuple[str, ...]] = ()
     """Arguments that take an initializer, which may be written as a mapping; it is a tuple of pairs."""
+    keywords: ClassVar[tuple[str, ...]] = ()
+    """Arguments that are mappings from names to values; they are tuples of pairs."""
+    opaque: ClassVar[bool] = False
+    """True if its class isn't known: its arguments can name the sizes of its input, and rules of `init` skip it."""
     classes: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """The possible module classes with their arguments, if there are several."""
 
@@ -165,7 +169,7 @@ class Kind(BaseModel):
     @classmethod
     def is_choosable(cls) -> bool:
         """Return True if a parameter can name it: it takes one input, and is always of one module class."""
-        return not (cls.many or cls.bare or cls.classes)
+        return not (cls.many or cls.bare or cls.opaque or cls.classes)
 
     @classmethod
     def is_elementwise(cls) -> bool:

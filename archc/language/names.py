@@ -60,8 +60,8 @@ def reserved_inputs() -> frozenset[str]:
 
 
 def reserved_classes() -> frozenset[str]:
-    """Names that no block or network can have."""
-    return _IN_SOURCE | _BUILTINS | helpers() | _CLASSES
+    """The names that no block or network can have; the name of a module of archc gives way to them."""
+    return _IN_SOURCE | _BUILTINS | _CLASSES
 
 
 @lru_cache(maxsize=16_384)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from archc.expressions import Expression, ExpressionError, has_expression, is_expression, parse_expression
 from archc.kinds import KINDS, Kind
+from archc.kinds.axes import DIMENSIONS
 from archc.kinds.base import shown
 from archc.known import key_of, remember
 from archc.language.intended import intended
@@ -701,10 +702,17 @@ class Parser:
     ) -> LayerCall:
         """A layer with its arguments; a join has operands."""
         target = kind.kind
+        if kind.opaque:
+            scope |= INPUT_SIZES
         if not operands:
             self.counted(f"`{target}`", (), given, mark)
         arguments, marks = self._arguments(kind, target, node, node_mark, scope)
         call = LayerCall(kind, mark, arguments, marks, operands)
+        if kind.opaque and isinstance(arguments.get("target"), Expression):
+            at = marks["target"]
+            self.fail(
+                "E0203", "`target` must be the address of a class, not an expression", at, help="write the address"
+            )
         expressions = any(has_expression(value) for value in arguments.values())
         if expressions and not self._plain_ones(kind, mark, arguments, marks, scope):
             raise _Skip
@@ -775,6 +783,10 @@ class Parser:
                 self.report("E0205", f"`{target}` has no argument `{name}`", node.keys_at[name], help=help, fix=fix)
                 continue
             try:
+                if name in kind.keywords and isinstance(item, Map):
+                    pairs = [(key, self.value(item[key], item.values_at[key], scope)) for key in item]
+                    arguments[name] = tuple(pairs)
+                    continue
                 whole = name in kind.mappings and isinstance(item, Map)
                 read = self.pairs if whole else self.value
                 arguments[name] = read(item, node.values_at[name], scope)
@@ -873,6 +885,9 @@ class Parser:
             self.fail("E0206", f"block `{block.name}` needs {missing}", mark, help=f"`{block.name}: {{{whole}}}`")
         return BlockCall(block, mark, arguments, marks)
 
+
+INPUT_SIZES: Final = frozenset(size for sizes in DIMENSIONS.values() for size in sizes)
+"""The names of the sizes of an entry's input, which the arguments of a `module` can use."""
 
 _JOINS = "use `concat`, `add` or `multiply`"
 _ENTRY = "write a layer's name (`relu`), a layer with arguments (`conv2d: {…}`), a list, or `layers:`/`branches:`"

@@ -6,6 +6,7 @@ in the class's arguments is carried in a local variable, or exported as an attri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from archc.expressions import (
     walk,
 )
 from archc.graph import Network
+from archc.graph import walk as walk_layers
 from archc.kinds import Alternatives, Join, Kind
 from archc.kinds.arithmetic import Numbered
 from archc.kinds.axes import DIMENSIONS
@@ -93,7 +95,7 @@ from archc.plan.shapes import (
     simplified,
     sizes,
 )
-from archc.problems import Problems
+from archc.problems import Mark, Problems
 
 _WRITTEN_OUT = 12
 """A named loop with a literal count up to this is written out."""
@@ -114,11 +116,24 @@ def plan_network(network: Network) -> list[ClassPlan]:
     written_out: set[int] = set()
     while True:
         try:
-            return finished(_Compiler(network, written_out).network(network))
+            compiler = _Compiler(network, written_out)
+            classes = finished(compiler.network(network))
         except _Again:
             continue
         except UnknownRead as found:
             written_out.add(found.owner)
+            continue
+        if not _names_one_of_several_classes(classes):
+            return classes
+        written_out |= {0, *compiler.forms.blocks}
+
+
+def _names_one_of_several_classes(classes: list[ClassPlan]) -> bool:
+    """Return True if an argument names a block that has a class for each rank: it would not be clear which one."""
+    counts = Counter(id(plan.block) for plan in classes if plan.block is not None)
+    steps = (step for plan in classes for step in every_step(plan.body.steps) if isinstance(step, Make))
+    named = (use for step in steps if isinstance(step.what, Chosen) for use in step.what.options)
+    return any(isinstance(use, Use) and counts[id(use.target.block)] > 1 for use in named)
 
 
 class _Parts(dict[str | None, Value]):
@@ -211,6 +226,12 @@ class _Compiler:
     def __init__(self, network: Network, written_out: set[int]) -> None:
         self.spec = spec = network.spec
         self.used = network.graph
+        self.broadcast = {
+            layer.node.mark
+            for layer in walk_layers(network.graph)
+            if isinstance(layer.kind, Join) and layer.kind.broadcasts and _broadcasts(layer.node.in_shapes)
+        }
+        """The joins that repeat an axis after the channels, in this network."""
         self.written_out = written_out
         self.forms = Forms(spec)
         self.blocks: dict[Any, ClassPlan] = {}
@@ -311,9 +332,11 @@ class _Compiler:
         try:
             plan, results = self.body(body, shapes, scope, None, {})
         except Inexpressible:
-            if self.literal:
+            # If literal values aren't enough, a size is that of a block with arguments, so no block has arguments.
+            more = set(self.forms.blocks) if self.literal else {owner}
+            if more <= self.written_out:
                 raise
-            self.written_out.add(owner)
+            self.written_out |= more
             raise _Again from None
         finally:
             self.owner = before
@@ -446,7 +469,21 @@ class _Compiler:
             owner, when = self.owner_of(element, when, scope, frame)
         for value in taken:
             self.read_bare(value, element, taken)
-        if when is False:
+        before = len(self.guards)
+        made = None
+        if when is not False:
+            try:
+                made = (
+                    self.make(entry, name, taken, scope, frame)
+                    if owner is None
+                    else self.again(entry, owner, name, taken, frame)
+                )
+                self.guards[before:] = under(when, self.guards[before:])
+            except (IndexError, TypeError, ValueError):  # the spec isn't valid if the entry exists
+                if when is None:
+                    raise
+                self.guards[before:] = [Guard(lift(when), f"`{plain_name(name)}` does not fit its input")]
+        if made is None:
             outputs: Outputs = {None: taken[0]}
             if not entry.auxiliary:
                 self.flows(frame, flow, outputs)
@@ -454,12 +491,7 @@ class _Compiler:
                 frame.names[name] = outputs
                 frame.absent.add(name)
             return
-        before = len(self.guards)
-        if owner is None:
-            make, outputs = self.make(entry, name, taken, scope, frame)
-        else:
-            make, outputs = self.again(entry, owner, name, taken, frame)
-        self.guards[before:] = under(when, self.guards[before:])
+        make, outputs = made
         make.when = when
         if entry.name is not None and not isinstance(outputs, _Parts):
             made_of = owner or _Made(entry, scope, make, outputs, frame.loops)
@@ -469,7 +501,7 @@ class _Compiler:
         flow.steps.append(make)
         if not isinstance(outputs, _Parts):
             outputs = {output: self.named(value, frame, flow) for output, value in outputs.items()}
-        made = outputs
+        own = outputs
         if frame.running:
             outputs = {None: self.run_on(outputs[None], when, frame, flow)}
         elif when is not None and None in outputs and frame.body.form != "branches":
@@ -484,7 +516,7 @@ class _Compiler:
             return
         self.flows(frame, flow, outputs)
         if frame.body.form == "branches":
-            frame.parts.append(Operand(_single(made), when, frame.loops))
+            frame.parts.append(Operand(_single(own), when, frame.loops))
 
     def read_bare(self, value: Value, element: Any, beside: list[Value]) -> None:
         """Record where a tensor of the body has a reader other than arithmetic, which needs a copy per image."""
@@ -513,6 +545,9 @@ class _Compiler:
         names: dict[int, Any] = {}
         for at, size in enumerate(value.shape):
             if isinstance(size, Expr) and size.size >= _LONGEST:
+                if not free_names(size):
+                    names[at] = substitute(size, {})
+                    continue
                 names[at] = self.local(dimensions(value.shape)[at])
                 flow.steps.append(Assign(names[at], size))
         return Value(value.source, replaced(value.shape, names), value.output) if names else value
@@ -546,7 +581,7 @@ class _Compiler:
         make = Make(name, None, [Operand(value) for value in taken], entry.mark, None, entry.auxiliary)  # type: ignore[arg-type]
         shapes = tuple(lifted(value.shape) for value in taken)
         if isinstance(element, LayerCall):
-            make.what, found = self.layer(element, shapes, scope)
+            make.what, found = self.layer(element, shapes, scope, entry.mark)
         elif isinstance(element, BlockCall):
             make.what, found = self.use(element, shapes, scope, make)
         elif isinstance(element, ChosenCall):
@@ -588,12 +623,20 @@ class _Compiler:
 
     # Layers and joins
 
-    def layer(self, call: LayerCall, shapes: tuple[Shape, ...], scope: Scope) -> tuple[Layer, dict[str | None, Shape]]:
-        """A layer's calls and the shapes of its outputs."""
+    def layer(
+        self, call: LayerCall, shapes: tuple[Shape, ...], scope: Scope, mark: Mark | None = None
+    ) -> tuple[Layer, dict[str | None, Shape]]:
+        """A layer's calls and the shapes of its outputs.
+
+        Sizes that no expression relates are taken to be equal where a join needs them to be, unless the join at the
+        `mark` broadcasts.
+        """
+        if call.kind.opaque and not isinstance(shapes[0], Alternatives):
+            scope = {**dict(zip(dimensions(shapes[0]), shapes[0], strict=True)), **scope}
         kind = self.kind(call, scope)
         found = output_shapes(kind, shapes)
         self.guards += guards(kind)
-        if kind.many:
+        if kind.many and mark not in self.broadcast:
             found = {None: shortest(kind, shapes, found[None])}
         return layer_plan(kind, shapes), found
 
@@ -668,7 +711,8 @@ class _Compiler:
             like = [lifted(part.value.shape) for part in certain or parts]
             shape = like[0]
             if len(like) > 1:
-                shape = shortest(kind, tuple(like), output_shapes(kind, tuple(like))[None])
+                shape = output_shapes(kind, tuple(like))[None]
+                shape = shape if body.join.mark in self.broadcast else shortest(kind, tuple(like), shape)
             for part in parts if certain else ():
                 if part.when is not None and not part.loops:
                     other = alike(lifted(part.value.shape), shape, part.when)
@@ -760,7 +804,7 @@ class _Compiler:
         for size in shape:
             if isinstance(size, Name) and size.name.startswith("."):
                 if make.held is None:
-                    make.held = self.local(make.name if isinstance(make.name, str) and make.name else "layer", "")
+                    make.held = self.local((isinstance(make.name, str) and identifier(make.name)) or "layer", "")
                 size = Name(f"{make.held.name}{size.name}", "integer")
             else:
                 size = simplified(rearranged(substitute(size, inner)))
@@ -926,7 +970,7 @@ class _Compiler:
         current, carried = start.shape, dict[int, Name]()
         while True:
             end = tried(current)
-            if isinstance(end, Alternatives) or len(end) != len(current):
+            if isinstance(current, Alternatives) or isinstance(end, Alternatives) or len(end) != len(current):
                 raise Inexpressible("the rank changes within a loop")
             changed = [at for at in range(len(end)) if at not in carried and not equal(end[at], current[at])]
             if not changed:
@@ -1052,6 +1096,11 @@ def _inputs(body: Body, shapes: tuple[Shape, ...]) -> tuple[Value, ...]:
     """The inputs of a body under the names that it declares."""
     names = list(body.inputs) or ["x"]
     return tuple(Value(Input(at, name), shape) for at, (name, shape) in enumerate(zip(names, shapes, strict=True)))
+
+
+def _broadcasts(inputs: tuple[Shape, ...]) -> bool:
+    """Return True if inputs of a join have different sizes after the channels."""
+    return len({shape[1:] for shape in inputs}) > 1
 
 
 def _is_of_one_branch(shape: Shape) -> bool:

@@ -20,9 +20,10 @@ def under(when: Any, found: Iterable[Guard]) -> Iterator[Guard]:
     """Guards for layers that only exist if a condition is true."""
     for guard in found:
         condition = both(when, guard.when)
-        left, right = guard.refused.operands
-        if guard.refused.signs != ("!=",) or not _equal(left, right, condition):
-            yield guard._replace(when=condition)
+        match guard.refused:
+            case Compare((left, right), ("!=",)) if _equal(left, right, condition):
+                continue
+        yield guard._replace(when=condition)
 
 
 def both(one: Any, other: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from archc.expressions import Call, Compare, Expr, Logic, Name, Text, lift
+from archc.expressions import Call, Expr, Logic, Name, Text, lift
 from archc.kinds import Call as TorchCall
 from archc.kinds import Kind
 from archc.language.spec import Block, Body, InitRule, Reference
@@ -252,7 +252,7 @@ class Guard(NamedTuple):
     It only applies if `when` is true or None.
     """
 
-    refused: Compare
+    refused: Expr
     message: str
     when: Any = None
 
@@ -293,12 +293,12 @@ class ClassPlan:
     renamed: dict[str, Name] = field(default_factory=dict)
     classes: dict[int, str] = field(default_factory=dict)
     """The names of the classes of blocks that arguments name, by the id of the block."""
-    imported: dict[str, str] = field(default_factory=dict)
-    """The names of classes of other packages, by their addresses."""
+    others: dict[str, str] = field(default_factory=dict)
+    """The names of classes of other packages, and of archc's own whose names a block has, by their addresses."""
 
     def class_name(self, target: str) -> str:
         """The name of a layer's class in the source: `nn.ReLU`, `Concat`."""
-        return self.imported.get(target) or target.removeprefix("archc.")
+        return self.others.get(target) or target.removeprefix("archc.")
 
     @property
     def inputs(self) -> list[str]:

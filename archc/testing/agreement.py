@@ -52,7 +52,11 @@ def as_classes(value: Any, space: Mapping[str, Any]) -> Any:
     if not isinstance(value.target, type):
         return space[value.target.name]
     name = value.target.torch.rpartition(".")[2]
-    return space.get(name) or module_class(value.target.torch)
+    if value.target.torch.startswith("archc."):
+        for copied in (f"{name}Layer", name):
+            if copied in space:
+                return space[copied]
+    return module_class(value.target.torch)
 
 
 def set_seed(number: int) -> None:

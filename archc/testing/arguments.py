@@ -196,7 +196,7 @@ def _kinds_for(x: Shape, kinds: tuple[type[Kind], ...]) -> tuple[tuple[type[Kind
     found = []
     for kind in sorted(kinds, key=lambda kind: len(kind.model_fields)):
         placed = kind.features_last and len(x) > 1  # a map has its channels first
-        arguments = None if kind.many or kind.bare or placed else repaired(kind, {}, x)
+        arguments = None if kind.many or kind.bare or kind.opaque or placed else repaired(kind, {}, x)
         if arguments is not None:
             found.append((kind, isinstance(kind(**arguments).output((x,)), dict)))
     return tuple(found)

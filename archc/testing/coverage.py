@@ -112,12 +112,14 @@ class Coverage:
 
     def missing(self) -> list[str]:
         """Kinds and features that were never drawn."""
-        return [name for name in KINDS if not self.kinds[name]] + [name for name in FEATURES if not self.features[name]]
+        kinds = [name for name, kind in KINDS.items() if not (kind.opaque or self.kinds[name])]
+        return kinds + [name for name in FEATURES if not self.features[name]]
 
     def table(self, cases: Mapping[str, int] | None = None) -> str:
         """The counts as Markdown, in the order of the lists; `cases` are those of single layers, by kind."""
         rows = ["| layer kind | networks | single-layer cases |", "| --- | ---: | ---: |"]
-        rows += [f"| `{name}` | {self.kinds[name]:,} | {(cases or {}).get(name, 0):,} |" for name in KINDS]
+        drawn = [name for name, kind in KINDS.items() if not kind.opaque]
+        rows += [f"| `{name}` | {self.kinds[name]:,} | {(cases or {}).get(name, 0):,} |" for name in drawn]
         rows += ["", "| feature of the language | networks |", "| --- | ---: |"]
         rows += [f"| {name} | {self.features[name]:,} |" for name in FEATURES]
         return "\n".join(rows)

@@ -62,7 +62,7 @@ _SHAPES: tuple[Shape, ...] = ((4, 5, 6), (4,), (4, 6), (4, 4, 5, 6), (4, 4, 6))
 def _in_any_body(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     data = _copied(draft.data)
     path, entries = draw(st.sampled_from(list(_bodies(data, ()))))
-    kind = draw(st.sampled_from([kind for kind in KINDS.values() if not kind.many]))
+    kind = draw(st.sampled_from([kind for kind in KINDS.values() if not (kind.many or kind.opaque)]))
     entry, code = draw(st.sampled_from(list(_unreadable(kind))))
     return data, _insert(entries, path, entry, draw(st.integers(0, len(entries)))), code
 
@@ -165,7 +165,7 @@ def _shape_at(data: Any, position: int) -> Shape:
 def _unfitting(x: Shape) -> Iterator[tuple[Any, str, Path]]:
     """Entries that do not work on x, with the code and the place within them."""
     for kind in KINDS.values():
-        if kind.many:
+        if kind.many or kind.opaque:
             continue
         for other in _SHAPES:  # made for another rank
             arguments = repaired(kind, {}, other)

@@ -141,7 +141,7 @@ def _input(kind: type[Kind]) -> tuple[int, ...]:
     for x in (*({**INPUTS, **OTHERS}[what] for what in _taken(kind)), *OTHERS.values()):
         try:
             for call in _calls(kind):
-                archc.loads(_spec_on(x, kind, call), "example.yaml")
+                archc.loads(_spec_on(x, kind, call), "example.yaml", allow_modules=kind.opaque)
         except (SpecError, ValueError):  # the latter of a shape that its rules do not take
             continue
         return x
@@ -182,6 +182,10 @@ def _type(schema: dict[str, Any]) -> str:
             return "`true` or `false`"
         case "null":
             return "`null`"
+        case "string":
+            return "text"
+        case "object":
+            return "a mapping"
         case "array":
             bounds = schema.get("minItems"), schema.get("maxItems")
             return "pair" if bounds == (2, 2) else f"list of {bounds[0]}" if bounds[0] == bounds[1] else "list"
@@ -213,6 +217,8 @@ def _layer(kind: type[Kind]) -> Kind:
     if kind.many:
         return kind()
     given = read_text(f"call: {_calls(kind)[0] or '{}'}", "example")["call"]
+    if kind.opaque:
+        given = {name: tuple(item.items()) if isinstance(item, dict) else item for name, item in given.items()}
     return kind(**(given if isinstance(given, dict) else {next(iter(kind.model_fields)): given}))
 
 
@@ -238,7 +244,7 @@ def _examples(kind: type[Kind]) -> str:
     rows: list[tuple[str, ...]] = []
     source = ""
     for call in _calls(kind):
-        architecture = archc.loads(example_spec(kind, call), "example.yaml")
+        architecture = archc.loads(example_spec(kind, call), "example.yaml", allow_modules=kind.opaque)
         row = architecture.summary().layers[-1]
         shown = f"{kind.kind}: {call}" if call else kind.kind
         output = form(row.output)
