@@ -83,7 +83,7 @@ def test_every_entry_of_a_known_network_has_its_lines(spec: Path) -> None:
     Reader(archc.load(spec))
 
 
-@given(specs(shares=True))
+@given(specs())
 def test_every_entry_of_a_drawn_network_has_its_lines(draft: Draft) -> None:
     Reader(draft.load())
 

@@ -417,7 +417,8 @@ class _Writer:
                 found.append((read, made))
         if not found:
             return None
-        read, made = self.choose(found)
+        here = [each for each in found if each[0] == [at]]
+        read, made = self.choose(here if here and not self.chance(3) else found)
         self.left -= 1
         share: Data = {"share": name}
         if read != [at] or self.chance(4):
