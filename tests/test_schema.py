@@ -43,7 +43,6 @@ SEMANTIC = {
     "E0220": "how much it all unfolds to",
     "E0221": "how many outputs an entry has",
     "E0222": "which layers the network has",
-    "E0223": "what is read by nothing",
     "E0224": "which entries the other file has",
     "E0225": "how many inputs a block has",
     "E0226": "what the other entry is",

@@ -12,6 +12,7 @@ from parity import assert_equal_modules, emitted_class, seeded
 
 import archc
 from archc import Architecture
+from archc.graph import warnings
 from archc.language.names import as_class_name, class_name_fault
 from archc.problems import SpecError
 
@@ -54,9 +55,11 @@ def test_a_join_with_a_condition_is_its_first_operand_without_it() -> None:
 
 
 def test_what_only_an_absent_join_reads_is_unused() -> None:
-    """It would run for nothing, and its weights would not learn."""
+    """It runs for nothing, so there is a warning."""
     text = RESIDUAL.replace("  sum: {add: [conv, input]", "  side: {relu6: , from: input}\n  sum: {add: [conv, side]")
-    assert codes(text) == ["E0223"]
+    (warning,) = warnings(agreed(text).network)
+    assert (warning.code, warning.message) == ("W0105", "the result of `side` is never used")
+    assert "omitted because of its `when`" in warning.help
     with_condition = text.replace("{relu6: , from: input}", "{relu6: , from: input, when: $residual}")
     assert agreed(with_condition).summary().layers[-1].kind == "relu"
     assert len(agreed(with_condition, residual=True).summary().layers) == 4

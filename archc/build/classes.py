@@ -9,12 +9,15 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from torch import nn
 
 from archc.files import read_bytes
 from archc.problems import Problem, SpecError, did_you_mean
+
+FROM_FILE: Final = "archc_model_"
+"""What the names of modules start with that are files."""
 
 
 class Found(NamedTuple):
@@ -79,7 +82,7 @@ def _of_file(path: Path, name: str) -> Found:
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise class_fault(str(path), f"`{path}` cannot be read: {reason.lower()}") from None
-    title = f"archc_model_{path.stem}"
+    title = f"{FROM_FILE}{path.stem}"
     spec = importlib.util.spec_from_file_location(title, path)
     assert spec is not None
     assert spec.loader is not None

@@ -18,7 +18,14 @@ def run(given: Any) -> int:
 
     load_installed()
     settings, weights = dict(given.settings), given.weights is not None
-    imported = import_(given.source, given.input, name=given.name, settings=settings, weights=weights)
+    imported = import_(
+        given.source,
+        given.input,
+        name=given.name,
+        settings=settings,
+        weights=weights,
+        allow_opaque=given.allow_opaque,
+    )
     if given.output is None:
         say(imported.text.removesuffix("\n"))
     else:

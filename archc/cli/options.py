@@ -98,6 +98,11 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
                 metavar="CxHxW",
                 help="shape of its input (default: the file's, or 3x224x224)",
             )
+            command.add_argument(
+                "--allow-opaque",
+                action="store_true",
+                help="write the smallest parts of PyTorch code that archc has no layer types for as classes",
+            )
             _set(command, "set an argument of the constructor")
         case "draw":
             _draw(command)

@@ -198,6 +198,7 @@ class _Statements:
         self.bare: dict[Key, str] = {}
         for step in steps:
             self.add(step)
+        self.runs = self.needed()
         self.at = {id(run.step): position for position, run in enumerate(self.runs)}
         self.readers: dict[Key, list[int]] = {}
         for position, run in enumerate(self.runs):
@@ -216,6 +217,22 @@ class _Statements:
             run = self.run_of(step)
             if run is not None:
                 self.runs.append(run)
+
+    def needed(self) -> list[_Run]:
+        """The statements without functions whose results nothing reads. Modules run: they may keep statistics."""
+        read = {self.key(value) for value in self.results}
+        found = []
+        for run in reversed(self.runs):
+            if id(run.step) in read or self.acts(run.step):
+                found.append(run)
+                read |= {self.key(value) for value in run.reads}
+        return found[::-1]
+
+    def acts(self, step: Make | Loop) -> bool:
+        """Return True if a step runs modules, or if another part of the class reads its value."""
+        if isinstance(step, Loop) or step.auxiliary or step.kept:
+            return True
+        return step.layer is None or self.constructor.is_module(step.owner)
 
     def run_of(self, make: Make) -> _Run | None:
         """An entry as a statement; None if it returns its input."""
@@ -276,17 +293,29 @@ class _Statements:
         self.assign_names(self.places())
         last: tuple[str, int, Doc, bool] | None = None
         for run in self.runs:
-            target = self.texts[id(run.step)]
+            target = self.texts.get(id(run.step), "")
             before = len(self.lines)
             if isinstance(run.step, Loop):
                 self.loop(run.step, target)
                 last = None
                 continue
             value, typed = self.value(run)
+            if not target:
+                self.unread(run.step, value)
+                last = None
+                continue
             plain = self.statement(run.step, target, value, typed)
             last = (target, before, plain, typed) if plain is not None else None
             self.typed[target] = typed
         return last
+
+    def unread(self, make: Make, value: Doc) -> None:
+        """Write the call of an entry whose result nothing reads."""
+        condition, indent = self.test(make), self.indent
+        if condition is not None:
+            self.lines.append(f"{' ' * indent}if {condition}:")
+            indent += INDENT
+        self.lines += statement(Marked(value, (id(make),)), indent)
 
     def statement(self, make: Make, target: str, value: Doc, typed: bool) -> Doc | None:
         """Write the statement of an entry; return the assigned value if there is nothing else."""
@@ -619,6 +648,8 @@ class _Statements:
             if run.auxiliary:
                 places[position] = "own"
                 continue
+            if not readers and isinstance(run.step, Make) and not run.step.kept:
+                continue  # it needs no name
             single = [r for r in readers if r != END and not self.runs[r].many and not self.runs[r].auxiliary]
             kept = len(readers) > 1 and len(set(single)) < 2
             free = self.last(holder) <= position

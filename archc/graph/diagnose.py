@@ -7,11 +7,11 @@ from typing import Any
 
 from archc.graph.causes import Cause
 from archc.graph.frame import Frame
-from archc.graph.graph import Node, Ref
+from archc.graph.graph import Ref
 from archc.graph.parting import Parted
 from archc.graph.vanishing import LOOKED_INTO, large_enough, shrinking, way
 from archc.kinds import Fault, Kind, Shape
-from archc.language.spec import BlockCall, Body, Entry, LayerCall, Reference, Spec, Splice
+from archc.language.spec import BlockCall, LayerCall, Reference, Spec
 from archc.problems import Fix, Mark, Problem, Problems, Proposal
 
 Path = tuple[str, ...]
@@ -67,15 +67,6 @@ class Diagnosis:
         elif self.frame.in_block and fix is None:
             help += f"; for a value from outside the block, declare `inputs: [x, {name}]` and pass it in `from`"
         self.report("E0210", f"`{name}` is not an entry above this line", mark, help=help, fix=fix)
-
-    def unread(self, nodes: list[Node]) -> None:
-        """Report nodes whose results have no reader."""
-        mentioned = set(_mentioned(self.frame.body.entries))
-        for node in nodes:
-            help = "use it in a join, in `from` or in `outputs`, or remove it"
-            if node.name in mentioned:
-                help = "the entry that reads it is omitted because of its `when`: give both the same `when`"
-            self.report("E0223", f"the result of `{node.name}` is never used", node.mark, help=help)
 
     def layer_fault(self, fault: Fault, call: LayerCall, kind: Kind) -> None:
         """Report that a layer can't take its input."""
@@ -173,16 +164,3 @@ def _place_of_call(frame: Frame, call: BlockCall) -> str:
     mark = frame.entry.mark
     line = f"line {mark.line}" if call.block.mark.source is mark.source else f"{mark.source.name}:{mark.line}"
     return f"{frame.name} ({line})"
-
-
-def _mentioned(entries: tuple[Entry | Splice, ...]) -> Iterator[str]:
-    """The names that entries and the bodies within them refer to."""
-    for entry in entries:
-        if isinstance(entry, Splice):
-            yield from _mentioned(entry.entries)
-            continue
-        yield from (reference.name for reference in entry.sources)
-        if isinstance(entry.element, LayerCall):
-            yield from (reference.name for reference in entry.element.operands)
-        elif isinstance(entry.element, Body):
-            yield from _mentioned(entry.element.entries)

@@ -317,7 +317,6 @@ class _Evaluation(Inference):
         if not parts:
             self.report("E0310", "there is no branch to join: every `when` is false", frame.body.mark)
         elif len(shapes) == len(refs):
-            frame.read.update([ref.node for ref in refs])
             places = [(name, mark) for name, mark, _ in parts]
             assert call.ready is not None
             made = self.join(call.ready, call.mark, refs, shapes, places, "branches of `join: ")
@@ -336,13 +335,8 @@ class _Evaluation(Inference):
                 self.report("E0219", message, node.mark, help="rename the head")
         outputs: Outputs = {}
         for name, ref in results.items():
-            frame.read.add(ref.node)
             outputs[name] = cast("Shape", frame.shape(ref))
         nodes = cast("tuple[Node, ...]", tuple(frame.nodes))
-        if body.form != "list":
-            unread = [node for i, node in enumerate(nodes) if i not in frame.read and not node.auxiliary]
-            if unread:
-                self.unread(unread)
         sequential = body.form == "list"
         if body.form == "mapping" and block is None and frame.around is not None and not body.outputs:
             sequential = not frame.captures and _is_chain(nodes)
@@ -430,7 +424,6 @@ class _Evaluation(Inference):
                 return None
             refs, shapes = taken
         frame.taken = refs[0]
-        frame.read.update([at for at, _ in (refs if present else refs[:1])])
         if not present:
             return refs[0], None
         if owner is not None:
@@ -458,7 +451,6 @@ class _Evaluation(Inference):
                 return None
             graph, captured = nested
             refs, shapes = refs + captured, graph.in_shapes
-            frame.read.update([ref.node for ref in refs])
             made = graph, graph.outputs
         if made is None:
             return None

@@ -60,7 +60,6 @@ class Frame:
         self.in_block: bool = call is not None or (around is not None and around.in_block)
         self.nodes: list[Node | None] = []
         self.names = {"input": OWN} | {name: Ref(INPUT - at) for at, name in enumerate(body.inputs)}
-        self.read: set[int] = set()
         self.absent: set[str] = set()
         self.made: dict[str, Made] = {}
 

@@ -6,14 +6,15 @@ They refer to lines of the spec's own file; the files that it imports or extends
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from archc.expressions import Compare, Expr, Name, free_names, lower, tree_of, walk
 from archc.graph.graph import Graph, Network, Ref
 from archc.graph.reads import expressions_of
 from archc.kinds import Kind
 from archc.language.blocks import chosen_calls
-from archc.language.spec import BlockCall, Body, ChosenCall, Entry, InitRule, LayerCall, Parameter, Splice
+from archc.language.references import mentioned, reads
+from archc.language.spec import Block, BlockCall, Body, ChosenCall, Entry, InitRule, LayerCall, Parameter, Splice
 from archc.problems import Mark, Problem, Problems
 
 
@@ -36,9 +37,10 @@ def warnings(network: Network) -> list[Problem]:
             *_unread(parameters, (body, init), what, alike.get(body, set())),
             *_unmatched(parameters, body, bodies),
             *_pointless(body),
+            *_unused_inputs(body, "the spec" if body is spec.body else what),
         ):
             found.add(problem)
-    for problem in _dead(network):
+    for problem in _Uses(network.graph).problems(bodies):
         found.add(problem)
     return [problem for problem in found.sorted() if problem.file == spec.source.name]
 
@@ -141,17 +143,57 @@ def _entries(body: Body) -> Iterator[Entry]:
             waiting += reversed(part.element.entries)
 
 
-def _dead(network: Network) -> Iterator[Problem]:
-    """Layers whose weights no output depends on in any use, so their gradients are zero."""
-    live: set[Mark] = set()
-    dead: dict[Mark, tuple[str, ...]] = {}
-    seen: set[tuple[int, frozenset[str | None]]] = set()
+def _unused_inputs(body: Body, what: str) -> Iterator[Problem]:
+    """The inputs of the network or a block that nothing reads."""
+    for name, mark in body.inputs.items():
+        if not reads(body, name):
+            yield Problem("W0105", f"the input `{name}` of {what} is never used", mark, help=USE_IT)
 
-    def visit(graph: Graph, outputs: frozenset[str | None], where: tuple[str, ...]) -> None:
+
+def _nested(body: Body) -> Iterator[Body]:
+    """A body, and those within it."""
+    waiting: list[Body | Entry | Splice] = [body]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Body):
+            yield part
+            waiting += part.entries
+        elif isinstance(part, Splice):
+            waiting += part.entries
+        elif isinstance(part.element, Body):
+            waiting.append(part.element)
+
+
+class _Uses:
+    """The use of every result in a network: those that nothing reads, and the weights that no output depends on.
+
+    A layer's weights are dead if no output depends on them in any use of its block. What is inside an entry whose own
+    result is unused isn't counted again.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.unused: dict[Mark, tuple[str, ...]] = {}
+        self.live: set[Mark] = set()
+        self.dead: dict[Mark, tuple[tuple[str, ...], tuple[Block, ...]]] = {}
+        self.outputs: dict[Block, dict[str | None, bool]] = {}
+        """Whether some use of a block reads each of its outputs."""
+        self._seen: set[tuple[int, frozenset[str | None]]] = set()
+        self._visit(graph, frozenset(graph.results), (), ())
+
+    def _visit(
+        self, graph: Graph, outputs: frozenset[str | None], where: tuple[str, ...], blocks: tuple[Block, ...]
+    ) -> None:
         key = (id(graph), outputs)
-        if key in seen:
+        if key in self._seen:
             return
-        seen.add(key)
+        self._seen.add(key)
+        if graph.block is not None:
+            blocks = (*blocks, graph.block)
+            read_before = self.outputs.setdefault(graph.block, {})
+            for name in graph.results:
+                read_before[name] = read_before.get(name, False) or name in outputs
+        mentioned = {ref.node for node in graph.nodes for ref in node.inputs}
+        mentioned |= {ref.node for ref in graph.results.values()}
         wanted: dict[int, set[str | None]] = {}  # for each node, the outputs that are read
 
         def want(refs: Iterable[Ref]) -> None:
@@ -161,21 +203,50 @@ def _dead(network: Network) -> Iterator[Problem]:
         want(ref for name, ref in graph.results.items() if name in outputs)
         for position in range(len(graph.nodes) - 1, -1, -1):
             node = graph.nodes[position]
-            read = frozenset(node.shapes if node.auxiliary else wanted.get(position, ()))
             here = (*where, node.name)
+            if position not in mentioned and not node.auxiliary:
+                self.unused.setdefault(node.mark, here)
+                continue
+            read = frozenset(node.shapes if node.auxiliary else wanted.get(position, ()))
             if read:
                 want(node.inputs)
             if node.graph is not None:
-                visit(node.graph, read, here)
+                self._visit(node.graph, read, here, blocks)
             elif isinstance(node.element, Kind) and node.element.parameters(node.in_shapes):
                 if read:
-                    live.add(node.mark)
+                    self.live.add(node.mark)
                 else:
-                    dead.setdefault(node.mark, here)
+                    self.dead.setdefault(node.mark, (here, blocks))
 
-    visit(network.graph, frozenset(network.graph.results), ())
-    for mark, where in dead.items():
-        if mark not in live:
+    def problems(self, bodies: Iterable[Body]) -> Iterator[Problem]:
+        """The warnings."""
+        named = {entry.mark: body for each in bodies for body in _nested(each) for entry in _entries(body)}
+        for mark, where in self.unused.items():
+            help = USE_IT
+            if mark in named and where[-1] in {reference.name for reference in mentioned(named[mark])}:
+                help = "the entry that reads it is omitted because of its `when`: give both the same `when`"
+            message = f"the result of `{where[-1]}` is never used"
+            place = (".".join(where),) if len(where) > 1 else ()
+            yield Problem("W0105", message, mark, where=place, help=help)
+        dead = {mark: found for mark, found in self.dead.items() if mark not in self.live}
+        for mark, (where, _) in dead.items():
             help = "use the output that depends on it, or remove the layer"
             message = f"no output of the network depends on `{where[-1]}`, so its weights never learn"
             yield Problem("W0104", message, mark, where=(".".join(where),), help=help)
+        reported = {block for _, blocks in dead.values() for block in blocks}
+        for block, outputs in self.outputs.items():
+            for name in [name for name, read in outputs.items() if not read and block not in reported]:
+                marks = [output.mark for output in _parts(block) if output.name and output.name.fixed == name]
+                message = f"the output `{name}` of block `{block.name}` is never used"
+                yield Problem("W0105", message, next(iter(marks), block.mark), help="use it, or remove it")
+
+
+def _parts(block: Block) -> Iterator[Entry]:
+    """The outputs of a block that are written one by one."""
+    for output in block.body.outputs if block.body is not None else ():
+        if isinstance(output, Entry):
+            yield output
+
+
+USE_IT: Final = "use it in a join, in `from` or in `outputs`, or remove it"
+"""The fix of an unused result."""

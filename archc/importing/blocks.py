@@ -15,6 +15,7 @@ from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
+from archc.importing.constructors import PREFIX
 from archc.importing.merge import ABSENT, CONTAINERS, Instance, merged
 from archc.importing.tree import Block, Body, Entry, Formula, Layer, Parameter, Share, Use, bodies, same_value
 from archc.language.names import class_name_fault, parameter_name_fault
@@ -106,7 +107,7 @@ def _structure(element: Layer | Use | Body | Share) -> Any:
     if isinstance(element, Share):
         return "share", element.owner
     if isinstance(element, Layer):
-        return element.kind.kind, tuple(element.arguments)
+        return element.structure
     if isinstance(element, Use):
         return element.block.name, tuple(element.arguments)
     entries = tuple(
@@ -218,14 +219,15 @@ class _Naming:
 
     def role(self, slot: _Slot, row: Row) -> str:
         """The name of a parameter after the argument that it is."""
-        if slot.name.startswith("out_") and _same(row, self.output) and self.free(slot.name):
-            return slot.name
-        if self.free(slot.name) and not slot.name.startswith("out_"):
-            return slot.name
-        if slot.name.startswith("out_") and self.free(_HIDDEN):
+        own = slot.name.removeprefix(PREFIX)
+        if own.startswith("out_") and _same(row, self.output) and self.free(own):
+            return own
+        if self.free(own) and not own.startswith("out_"):
+            return own
+        if own.startswith("out_") and self.free(_HIDDEN):
             return _HIDDEN
         words = [f"n{part}" if part[0].isdigit() else part for part in slot.way]
-        short = slot.name.removeprefix("out_")
+        short = own.removeprefix("out_")
         return self.unique(f"{'_'.join(words)}_{short}")
 
     def unique(self, name: str) -> str:
@@ -344,7 +346,8 @@ def _measure(slot: _Slot) -> str:
     """What an argument counts: values of one measure can be expressed by each other."""
     if isinstance(slot.owner, Use):
         return next(each.measure for each in slot.owner.block.parameters if each.name == slot.name)
-    return "channels" if slot.name.startswith("out_") or slot.name in _CHANNELS else slot.name
+    counts = slot.name.startswith(PREFIX) and type(slot.value) is int  # of any class: often channels
+    return "channels" if slot.name.startswith("out_") or slot.name in _CHANNELS or counts else slot.name
 
 
 def _conditions(instances: Sequence[Body], naming: _Naming) -> dict[int, Formula]:

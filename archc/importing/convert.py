@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from archc.build import inspect
 from archc.graph import Evaluator, Network, walk
 from archc.importing.blocks import find_blocks, name_classes
 from archc.importing.graph import SourceGraph, Unsupported
@@ -64,9 +65,10 @@ def to_spec(graph: SourceGraph, merge: bool = True) -> Imported:
     comments = [line for line in (graph.origin, *notes) if line]
     parameters = name_classes(root, graph.arguments.get("", {}))
     text = write(Written(graph.name, input, parameters, comments), blocks, root)
+    opaque = any(operation.kind == "module" for operation in graph.operations)
     stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", graph.name).lower()
     try:
-        network = Evaluator(load_text(text, f"{graph.name} as imported", stem)).network()
+        network = Evaluator(load_text(text, f"{graph.name} as imported", stem), inspect if opaque else None).network()
     except SpecError as error:
         if {problem.code for problem in error.problems} != {"E0320"} or not _works_in_place(graph):
             raise

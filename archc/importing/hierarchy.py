@@ -6,10 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from archc.importing.constructors import PREFIX, defaults
 from archc.importing.graph import Operation, SourceGraph, Unsupported, Value
-from archc.importing.tree import Body, Entry, Layer, Share
+from archc.importing.tree import Body, Entry, Formula, Layer, Share, same_value
 from archc.kinds import KINDS, Shape
+from archc.kinds.axes import DIMENSIONS
 from archc.language.names import layer_name_fault
 
 _NAMES = {"add": "sum", "multiply": "scale", "concat": "joined"}
@@ -418,6 +421,8 @@ class _Maker:
 def _layer(operation: Operation, shapes: tuple[Shape, ...]) -> Layer:
     """The layer of an operation, with every argument's effective value."""
     kind = KINDS[operation.kind]
+    if kind.opaque:
+        return _opaque_layer(operation, shapes[0])
     made = kind(**operation.arguments)
     settled = made.settled(shapes)
     implied = set()
@@ -431,3 +436,30 @@ def _layer(operation: Operation, shapes: tuple[Shape, ...]) -> Layer:
     if all(arguments[name] is None for name in kind.model_fields) and arguments:
         arguments = {}
     return Layer(kind, arguments, frozenset(implied))
+
+
+def _opaque_layer(operation: Operation, given: Shape) -> Layer:
+    """The layer of a part that archc can't say, with the arguments of its constructor among its own."""
+    target, made = operation.arguments["target"], operation.shapes[0]
+    arguments = {f"{PREFIX}{name}": value for name, value in operation.arguments["arguments"]}
+    known = defaults(target)
+    implied = {name for name, value in arguments.items() if name in known and same_value(value, known[name])}
+    shape: Any = "same"
+    if made != given:
+        names = DIMENSIONS[len(given)] if len(made) == len(given) else [""] * len(made)
+        before = given if len(made) == len(given) else [0] * len(made)
+        shape = tuple(_size(size, old, name) for size, old, name in zip(made, before, names, strict=True))
+    return Layer(
+        KINDS["module"],
+        {"target": target, **arguments, "shape": shape},
+        frozenset({*implied, *(["shape"] if shape == "same" else [])}),
+    )
+
+
+def _size(size: int, before: int, name: str) -> Any:
+    """A size of an output, in terms of the input's if it is one, or a part of it as a stride leaves it."""
+    if size == before:
+        return Formula(name)
+    if name == "channels" or not before:
+        return size
+    return next((Formula(f"{name} // {step}") for step in (2, 4, 8, 16) if size == before // step), size)

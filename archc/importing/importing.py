@@ -35,6 +35,7 @@ def import_(
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     weights: bool = True,
+    allow_opaque: bool = False,
 ) -> Imported:
     """Import a network that exists as code or as a file of another program, and return its spec.
 
@@ -42,13 +43,14 @@ def import_(
     which archc runs, or a file: .onnx, .pt2, Caffe's .prototxt or Darknet's .cfg. `input` is the shape of one input
     without the batch (default: the file's own, and 3×224×224 for a module), `settings` are arguments for the
     constructor. The result has the spec as `text`, and the source's weights under the spec's keys as `weights`, unless
-    they are not wanted.
+    they are not wanted. With `allow_opaque`, the smallest parts of a module that archc can't say as layers become
+    entries with their classes (`module`); such a spec needs `allow_modules`.
 
     Raises SpecError: E0801 lists the operations that archc has no layer type for, E0802 is for a network that doesn't
     run on such an input, and E0803 for a spec that doesn't compute the same. E0704 is for a class that can't be used,
     E0804 for a file that is invalid, and E0805 for one that asks for too much.
     """
-    graph = read_source(source, input, settings or {}, name, weights)
+    graph = read_source(source, input, settings or {}, name, weights, opaque=allow_opaque)
     try:
         return _verified(graph, merge=True)
     except SpecError as error:
@@ -63,15 +65,21 @@ def _verified(graph: SourceGraph, merge: bool) -> Imported:
 
 
 def read_source(
-    source: str | Path | nn.Module, input: Shape | None, settings: Mapping[str, Any], name: str | None, weights: bool
+    source: str | Path | nn.Module,
+    input: Shape | None,
+    settings: Mapping[str, Any],
+    name: str | None,
+    weights: bool,
+    *,
+    opaque: bool = False,
 ) -> SourceGraph:
     """The graph of a source, by the reader for its sort."""
     if isinstance(source, nn.Module):
-        return read_module(source, input, name)
+        return read_module(source, input, name, opaque=opaque)
     reader = _READERS.get(Path(source).suffix.lower())
     if reader is not None:
         if settings:
             what = f"`{source}` is a file, so it has no constructor with the argument {next(iter(settings))}"
             raise SpecError([Problem("E0804", what, file=str(source))])
         return reader(Path(source), name, input)
-    return read_class(str(source), input, settings, name, weights)
+    return read_class(str(source), input, settings, name, weights, opaque=opaque)

@@ -186,7 +186,7 @@ def _what(element: Layer | Use | Body | Share) -> Any:
     if isinstance(element, Share):
         return "share", element.owner
     if isinstance(element, Layer):
-        return element.kind.kind, tuple(element.arguments)
+        return element.structure
     return element.block.name if isinstance(element, Use) else id(element)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from archc.build.classes import Found, class_fault, construct, find_class, plain_arguments
 from archc.importing.graph import Run, SourceGraph
+from archc.importing.opaque import Parts, with_opaque_parts
 from archc.importing.record import Constructed, record, title_of
 from archc.kinds import Shape
 from archc.language.names import as_class_name
@@ -18,12 +19,19 @@ from archc.library import IMAGE
 
 
 def read_class(
-    source: str, input: Shape | None, settings: Mapping[str, Any], name: str | None, weights: bool
+    source: str,
+    input: Shape | None,
+    settings: Mapping[str, Any],
+    name: str | None,
+    weights: bool,
+    *,
+    opaque: bool = False,
 ) -> SourceGraph:
     """The graph of the network that a class or function makes: `file.py:Class` or `module:callable`.
 
-    Unless its `weights` are wanted, the network is made without values where possible. Arguments for pretrained
-    weights are None, so nothing is downloaded. Raises SpecError (E0704, E0802).
+    With `opaque`, parts that archc can't say become layers of the type `module`. Unless its `weights` are
+    wanted, the network is made without values where possible. Arguments for pretrained weights are None, so nothing is
+    downloaded. Raises SpecError (E0704, E0802).
     """
     found = find_class(source)
     if found is None:
@@ -34,13 +42,14 @@ def read_class(
         if model is None:
             model = construct(found, settings)
     title = name or (found.name if found.name[:1].isupper() else type(model).__name__)
-    return _graph(model, input, title, constructed, f"Imported from {source}", weights)
+    return _graph(model, input, title, constructed, f"Imported from {source}", weights, opaque=opaque)
 
 
-def read_module(model: nn.Module, input: Shape | None, name: str | None) -> SourceGraph:
-    """The graph of a module that exists; it isn't changed. Raises SpecError (E0802)."""
+def read_module(model: nn.Module, input: Shape | None, name: str | None, *, opaque: bool = False) -> SourceGraph:
+    """The graph of a module that exists, like `read_class`; it isn't changed. Raises SpecError (E0802)."""
     title = name or title_of(model)
-    return _graph(model, input, title, Constructed(), f"Imported from a module of the class {title_of(model)}")
+    origin = f"Imported from a module of the class {title_of(model)}"
+    return _graph(model, input, title, Constructed(), origin, opaque=opaque)
 
 
 def _graph(
@@ -50,8 +59,17 @@ def _graph(
     constructed: Constructed,
     origin: str,
     weights: bool = True,
+    *,
+    opaque: bool = False,
 ) -> SourceGraph:
-    graph = record(model, input or IMAGE, as_class_name(name), constructed.of(model))
+    arguments, title = constructed.of(model), as_class_name(name)
+
+    def recorded(parts: Parts, failed: set[str]) -> SourceGraph:
+        return record(model, input or IMAGE, title, arguments, parts=parts, failed=failed)
+
+    graph = with_opaque_parts(model, arguments, recorded) if opaque else recorded({}, set())
+    wholes = sorted({each.arguments["target"] for each in graph.operations if each.kind == "module"})
+    notes = [f"Parts that archc has no layer type for are classes: {', '.join(wholes)}."] if wholes else []
     state = model.state_dict() if weights else {}
     version = f"PyTorch {torch.__version__.partition('+')[0]}"
     return SourceGraph(
@@ -65,7 +83,7 @@ def _graph(
         run=_runner(model),
         reference=f"the module's own in {version}",
         origin=f"{origin}.",
-        notes=graph.notes,
+        notes=(*graph.notes, *notes),
     )
 
 

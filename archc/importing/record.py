@@ -36,18 +36,27 @@ _TORCH = str(Path(torch.__file__).parent)
 
 
 def record(
-    model: nn.Module, input: Shape, name: str, arguments: Mapping[str, Mapping[str, Any]], images: int = IMAGES
+    model: nn.Module,
+    input: Shape,
+    name: str,
+    arguments: Mapping[str, Mapping[str, Any]],
+    images: int = IMAGES,
+    parts: Mapping[str, Mapping[str, Any]] | None = None,
+    failed: set[str] | None = None,
 ) -> SourceGraph:
     """The graph of a module for inputs of a shape, without the batch. The module itself is not changed or run.
 
-    `images` is the batch that it runs with. Raises SpecError (E0802) if the module can't be run on torch's meta device.
+    `images` is the batch that it runs with. `parts` become layers of the type `module`, by their paths; those that
+    don't take and return one tensor are added to `failed`. Raises SpecError (E0802) if the module can't be run on
+    torch's meta device.
     """
     twin = _twin(model)
-    evaluated = _run(twin.eval(), input, name, images)
+    parts, failed = parts or {}, set() if failed is None else failed
+    evaluated = _run(twin.eval(), input, name, images, parts, failed)
     operations, notes = evaluated.operations, list(evaluated.notes)
     unsupported = list(evaluated.unsupported)
     try:
-        trained = _run(twin.train(), input, name, images)
+        trained = _run(twin.train(), input, name, images, parts, failed)
     except SpecError:
         notes.append("It does not run in training mode, so archc did not look for auxiliary heads.")
     else:
@@ -59,8 +68,8 @@ def record(
     known = {id(tensors[key]) for key in used}  # a module that has two names has two keys for each tensor
     unused = [key for key, tensor in tensors.items() if id(tensor) not in known]
     if unused:
-        parts = sorted({key.rpartition(".")[0] or key for key in unused})
-        notes.append(f"The forward pass never uses {', '.join(parts)}.")
+        owners = sorted({key.rpartition(".")[0] or key for key in unused})
+        notes.append(f"The forward pass never uses {', '.join(owners)}.")
     return SourceGraph(
         name=name,
         inputs={"input": input},
@@ -94,8 +103,10 @@ class _Recording:
     notes: list[str] = field(default_factory=list)
 
 
-def _run(model: nn.Module, input: Shape, name: str, images: int) -> _Recording:
-    recorder = _Recorder(model, input)
+def _run(
+    model: nn.Module, input: Shape, name: str, images: int, parts: Mapping[str, Mapping[str, Any]], failed: set[str]
+) -> _Recording:
+    recorder = _Recorder(model, input, parts, failed)
     x = torch.empty(images, *input, device="meta")
     recorder.know(x, Value(-1))
     try:
@@ -119,9 +130,13 @@ def _run(model: nn.Module, input: Shape, name: str, images: int) -> _Recording:
 class _Recorder(TorchFunctionMode):
     """Records what happens while it is active, within `calls()`."""
 
-    def __init__(self, model: nn.Module, input: Shape) -> None:
+    def __init__(
+        self, model: nn.Module, input: Shape, parts: Mapping[str, Mapping[str, Any]], failed: set[str]
+    ) -> None:
         super().__init__()
         self.input = input
+        self.parts = parts
+        self.failed = failed
         self.recording = _Recording()
         self.model = model
         self.paths = {id(module): path for path, module in model.named_modules()}
@@ -187,7 +202,13 @@ class _Recorder(TorchFunctionMode):
         inputs = tuple(value for tensor in taken if (value := self.value(tensor)) is not None)
         shapes = tuple(tuple(tensor.shape[1:]) for tensor in taken if isinstance(tensor, Tensor))
         kind = kind_of(module) if len(inputs) == len(taken) and (alone or not kwargs) else None
-        if kind is None or not (kind.many or len(inputs) == 1) or not _said(kind, module, shapes):
+        if path in self.parts and path not in self.failed:
+            if len(args) == len(inputs) == 1 and not kwargs and self.gives_one(module, args, call):
+                kind = KINDS["module"](**self.parts[path])
+            else:
+                self.failed.add(path)
+        opaque = kind is not None and kind.opaque
+        if kind is None or not (kind.many or len(inputs) == 1) or not (opaque or _said(kind, module, shapes)):
             self.scopes.append(Scope(path, title_of(module), count))
             try:
                 return call(module, *args, **kwargs)
@@ -199,7 +220,7 @@ class _Recorder(TorchFunctionMode):
             result = call(module, *args, **kwargs)
         finally:
             self.quiet = False
-        tensors = {key: f"{path}.{key}" for key in module.state_dict() if key in kind.state}
+        tensors = {key: f"{path}.{key}" for key in module.state_dict() if opaque or key in kind.state}
         prefix = f"{self.scopes[-1].path}." if self.scopes else ""
         name = path.removeprefix(prefix) if path.startswith(prefix) else ""
         operation = Operation(
@@ -219,6 +240,14 @@ class _Recorder(TorchFunctionMode):
             if isinstance(tensor, Tensor) and tensor._version != version:
                 self.know(tensor, made)  # it works in place
         return result
+
+    def gives_one(self, module: nn.Module, args: Any, call: Any) -> bool:
+        """Return True if a module returns one tensor."""
+        self.quiet = True
+        try:
+            return isinstance(call(module, *args), Tensor)
+        finally:
+            self.quiet = False
 
     def add(self, operation: Operation, result: Any) -> Value:
         """Append an operation whose result is a tensor or several."""

@@ -23,6 +23,11 @@ class Layer:
     arguments: dict[str, Any]
     implied: frozenset[str] = frozenset()
 
+    @property
+    def structure(self) -> tuple[Any, ...]:
+        """What layers of one structure have in common: everything but the values of arguments."""
+        return self.kind.kind, self.arguments.get("target") if self.kind.opaque else None, *self.arguments
+
 
 @dataclass(slots=True, eq=False)
 class Use:

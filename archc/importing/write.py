@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archc.formatting import format_text
+from archc.importing.constructors import PREFIX
 from archc.importing.tree import Block, Body, Entry, Formula, Layer, Share, Use, same_value
 from archc.kinds import Shape
 
@@ -223,6 +224,8 @@ def _call(entry: Entry) -> tuple[str, str]:
             operands = list(entry.operands)
             return element.kind.kind, _mapping({"inputs": operands, **given}) if given else _flow(operands)
         given = {**given, **_same_padding(element, given)}
+        if element.kind.opaque:
+            given = _nested(given)
         alone = element.kind.alone()
         if alone is not None and list(given) == [alone] and element.kind.model_fields[alone].is_required():
             return element.kind.kind, _flow(given[alone])
@@ -241,6 +244,13 @@ def _call(entry: Entry) -> tuple[str, str]:
     if positional and len(values) > 1:
         return element.block.name, _flow(values)
     return element.block.name, _mapping(given)
+
+
+def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a `module`, with those of its constructor in a mapping of their own."""
+    inner = {name.removeprefix(PREFIX): value for name, value in given.items() if name.startswith(PREFIX)}
+    found = {"target": given["target"], **({"arguments": inner} if inner else {})}
+    return {**found, **({"shape": given["shape"]} if "shape" in given else {})}
 
 
 def _same_padding(layer: Layer, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,6 +276,8 @@ def _flow(value: Any) -> str:
     if isinstance(value, Formula):
         text = f"${value}" if _PLAIN.fullmatch(value) else f"$({value})"
         return json.dumps(text) if any(mark in text for mark in ",[]{}") else text
+    if isinstance(value, Mapping):
+        return _mapping(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

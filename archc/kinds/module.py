@@ -174,7 +174,7 @@ class Module(Kind):
         return self._declared(inputs) if self._inspect is None else self._found(inputs).output
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        return {"target": self.target, "arguments": self.arguments}
+        return {"target": self.target, "arguments": self.arguments, "shape": self.shape}
 
     def call(self, inputs: Inputs) -> Call:
         own = self.target.removeprefix("torch.nn.")

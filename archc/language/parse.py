@@ -27,7 +27,6 @@ from archc.language.names import (
     variable_name_fault,
 )
 from archc.language.positional import flow_text, positional_readings
-from archc.language.references import reads
 from archc.language.spec import (
     UNKNOWN,
     Block,
@@ -292,10 +291,6 @@ class Parser:
             at = list(body.inputs.values())[1]
             self.report("E0218", message, at, help="write a mapping instead of the list, so that entries have names")
             return body
-        for name, at in body.inputs.items():
-            if not reads(body, name):
-                help = "use it in a join, in `from` or in `outputs`, or remove it"
-                self.report("E0223", f"the input `{name}` of {what} is never used", at, help=help)
         return body
 
     def _numbered(self, parts: Seq) -> Map:

@@ -22,6 +22,7 @@ from archc.expressions import (
     Items,
     Name,
     Text,
+    compare,
     either,
     equal,
     free_names,
@@ -144,7 +145,7 @@ class _Parts(dict[str | None, Value]):
         self.make, self.shapes = make, shapes
 
     def __contains__(self, output: object) -> bool:
-        return output in self.shapes
+        return super().__contains__(output) or output in self.shapes
 
     def __missing__(self, output: str | None) -> Value:
         assert output is not None
@@ -445,6 +446,8 @@ class _Compiler:
         if when is None:
             return None
         value = substitute(when.tree, scope)
+        if isinstance(value, Expr) and not free_names(value):
+            value = value.evaluate({})
         return value if isinstance(value, Expr) else None if value else False
 
     def entry(self, entry: Entry, scope: Scope, frame: _Frame, flow: _Flow) -> None:
@@ -507,6 +510,8 @@ class _Compiler:
         elif when is not None and None in outputs and frame.body.form != "branches":
             value = outputs[None]
             outputs = {None: self.named(Value(make, merged(when, value.shape, taken[0].shape)), frame, flow)}
+        elif when is not None and None not in outputs:
+            outputs[None] = taken[0]  # only valid without the entry, because with it a reader names one of the outputs
         if frame.loops:
             frame.looped.append(_Named(name, outputs, make, frame.loops))
         elif entry.name is not None:
@@ -714,9 +719,10 @@ class _Compiler:
                 shape = output_shapes(kind, tuple(like))[None]
                 shape = shape if body.join.mark in self.broadcast else shortest(kind, tuple(like), shape)
             for part in parts if certain else ():
-                if part.when is not None and not part.loops:
-                    other = alike(lifted(part.value.shape), shape, part.when)
-                    shape = merged(part.when, output_shapes(kind, (shape, other))[None], shape)
+                when = _exists(part)
+                if when is not None:
+                    other = alike(lifted(part.value.shape), shape, when)
+                    shape = merged(when, output_shapes(kind, (shape, other))[None], shape)
         layer = Layer(
             type(kind), ((None, kind.call((shape, shape))),), kind.function((shape, shape)), kind.infix, False
         )
@@ -1141,3 +1147,15 @@ def _number(value: Any) -> Any:
     if isinstance(value, Expr):
         return value.evaluate({})
     return type(value)(map(_number, value)) if isinstance(value, list | tuple) else value
+
+
+def _exists(part: Operand) -> Any:
+    """The condition under which there is a branch, or one of a loop; None if it always is, or differs by iteration."""
+    conditions = [part.when]
+    for loop in part.loops:
+        conditions += [loop.when, compare(loop.turns, ">", 0)]
+    found: Any = None
+    for condition in conditions:
+        found = found if condition is None or condition is True else both(found, condition)
+    names = {name for loop in part.loops for name in loop.names}
+    return None if free_names((part.value.shape, found)) & names else found
