@@ -29,7 +29,7 @@ def test_every_class_is_right_for_arguments_that_the_file_does_not_hold() -> Non
     tally = Tally()
 
     @settings(max_examples=max(1, settings().max_examples * 3 // 2))
-    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3), st.data())
+    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3, shares=True), st.data())
     def check(draft: Draft, data: st.DataObject) -> None:
         assert_contract(draft.load(), data.draw, SETS, tally)
 
@@ -872,6 +872,30 @@ def test_a_class_refuses_an_entry_that_does_not_fit_its_input() -> None:
 
 
 LITERAL = {
+    "an absent layer with several outputs": """
+input: [2, 9, 4]
+layers:
+  first: {flatten: {}}
+  second: {chunk: 1, when: $(in_channels > 80)}
+  third: {split: "$(min(74, in_channels))", when: $(in_channels > 324)}
+  last: {linear: 3}
+""",
+    "a condition on a number of features that is written as a product": """
+input: [2, 3, 3]
+layers:
+  first: [{flatten: 2}, {permute: [0, 2, 1]}]
+  second: {conv_transpose1d: {out_channels: $(in_channels - 8), kernel_size: 4}}
+  third: {mean: , when: $(in_channels == 1)}
+  last: {layer_norm: {}}
+""",
+    "a rule of init for a layer with the name of a layer type": """
+input: [2, 3, 3]
+layers:
+  relu: {conv2d: {out_channels: 2, kernel_size: 1}}
+  conv: {conv2d: {out_channels: 2, kernel_size: 1}}
+init:
+  - {match: relu, weight: 0.5}
+""",
     "an argument that names a block with a class for each rank": """
 input: [1, 5, 6]
 blocks:

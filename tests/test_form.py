@@ -60,7 +60,7 @@ def test_emitted_files_of_drawn_specs_have_a_good_form(tmp_path: Path) -> None:
     files: dict[str, str] = {}
 
     @settings(max_examples=settings().max_examples)
-    @given(specs(most=40))
+    @given(specs(most=40, shares=True))
     def draw(draft: Draft) -> None:
         name = f"net{len(files)}.py"
         files[name] = draft.text

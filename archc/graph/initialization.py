@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archc.graph.graph import Network, walk
+from archc.kinds import KINDS
 from archc.language.initialization import initialized_kinds, tensor_problem
 from archc.patterns import is_pattern, matches
 from archc.problems import Problem, suggest
@@ -45,10 +46,13 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             what = f"there is no layer named `{path}`"
             if kind is not None:
                 what = f"`{path}` is a `{kind.kind}` and has no weights"
+            elif path in KINDS:
+                what = f"`{path}` has no weights"
             elif is_pattern(path):
                 what = f"no layer matches `{path}`"
             found += 1
-            help, fix = suggest(path, kinds, mark) if kind is None and found <= 20 else ("", None)
+            unknown = kind is None and path not in KINDS
+            help, fix = suggest(path, kinds, mark) if unknown and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)
 
 

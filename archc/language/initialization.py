@@ -67,10 +67,7 @@ def parse_init(node: Any, parser: Parser, scope: frozenset[str]) -> tuple[InitRu
                     "E0202", "an init rule must set `weight` or `bias`", mark, help="`weight: {normal: {std: 0.01}}`"
                 )
             )
-        for name in marks:
-            if name in KINDS and name not in known:
-                problems.add(Problem("E0222", f"`{name}` has no weights", marks[name]))
-        paths = tuple(name for name in marks if name not in KINDS)
+        paths = tuple(name for name in marks if name not in known)
         rules.append(InitRule(kinds, paths, tensors, mark, {path: marks[path] for path in paths}))
     return tuple(rules)
 

@@ -145,7 +145,7 @@ class _Parts(dict[str | None, Value]):
         self.make, self.shapes = make, shapes
 
     def __contains__(self, output: object) -> bool:
-        return output in self.shapes
+        return super().__contains__(output) or output in self.shapes
 
     def __missing__(self, output: str | None) -> Value:
         assert output is not None
@@ -446,6 +446,8 @@ class _Compiler:
         if when is None:
             return None
         value = substitute(when.tree, scope)
+        if isinstance(value, Expr) and not free_names(value):
+            value = value.evaluate({})
         return value if isinstance(value, Expr) else None if value else False
 
     def entry(self, entry: Entry, scope: Scope, frame: _Frame, flow: _Flow) -> None:
@@ -508,6 +510,8 @@ class _Compiler:
         elif when is not None and None in outputs and frame.body.form != "branches":
             value = outputs[None]
             outputs = {None: self.named(Value(make, merged(when, value.shape, taken[0].shape)), frame, flow)}
+        elif when is not None and None not in outputs:
+            outputs[None] = taken[0]  # only valid without the entry, because with it a reader names one of the outputs
         if frame.loops:
             frame.looped.append(_Named(name, outputs, make, frame.loops))
         elif entry.name is not None:
