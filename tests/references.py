@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -247,3 +249,113 @@ class Xception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.exit(self.middle(self.entry(x)))
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+class InceptionConv(nn.Sequential):
+    """A convolution, batch normalization and ReLU."""
+
+    def __init__(self, channels: int, width: int, size: Any, stride: int = 1, pad: Any = 0) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, size, stride, pad, bias=False)
+        self.bn = nn.BatchNorm2d(width, eps=0.001)
+        self.relu = nn.ReLU(inplace=True)
+
+
+def inception_chain(channels: int, *layers: tuple[Any, ...]) -> nn.Sequential:
+    """Convolutions after each other, from their width, size, stride and padding."""
+    widths = [channels, *(layer[0] for layer in layers)]
+    return nn.Sequential(*(InceptionConv(c, *layer) for c, layer in zip(widths, layers, strict=False)))
+
+
+class InceptionViews(nn.Module):
+    """Branches of one input, joined over the channels."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        for i, branch in enumerate(branches):
+            self.add_module(f"branch{i}", branch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for name, branch in self.named_children() if name.startswith("branch")], dim=1)
+
+
+class InceptionResidual(InceptionViews):
+    """The branches through a 1×1 convolution, times a number, and their input."""
+
+    def __init__(self, *branches: nn.Module, views: int, width: int, scale: float, activate: bool = True) -> None:
+        super().__init__(*branches)
+        self.conv2d = nn.Conv2d(views, width, 1)
+        self.scale = scale
+        self.activate = activate
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv2d(super().forward(x)) * self.scale + x
+        return torch.relu(x) if self.activate else x
+
+
+def inception_a() -> nn.Module:
+    """Figure 16 of https://arxiv.org/abs/1602.07261."""
+    return InceptionResidual(
+        InceptionConv(320, 32, 1),
+        inception_chain(320, (32, 1), (32, 3, 1, 1)),
+        inception_chain(320, (32, 1), (48, 3, 1, 1), (64, 3, 1, 1)),
+        views=128,
+        width=320,
+        scale=0.17,
+    )
+
+
+def inception_b() -> nn.Module:
+    """Figure 17."""
+    first = InceptionConv(1088, 192, 1)
+    second = inception_chain(1088, (128, 1), (160, (1, 7), 1, (0, 3)), (192, (7, 1), 1, (3, 0)))
+    return InceptionResidual(first, second, views=384, width=1088, scale=0.1)
+
+
+def inception_c(scale: float = 0.2, activate: bool = True) -> nn.Module:
+    """Figure 19."""
+    first = InceptionConv(2080, 192, 1)
+    second = inception_chain(2080, (192, 1), (224, (1, 3), 1, (0, 1)), (256, (3, 1), 1, (1, 0)))
+    return InceptionResidual(first, second, views=448, width=2080, scale=scale, activate=activate)
+
+
+class InceptionResNetV2(nn.Module):
+    """https://arxiv.org/abs/1602.07261, Figure 15, with the stem and the widths of the authors' code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv2d_1a = InceptionConv(3, 32, 3, 2)
+        self.conv2d_2a = InceptionConv(32, 32, 3)
+        self.conv2d_2b = InceptionConv(32, 64, 3, 1, 1)
+        self.conv2d_3b = InceptionConv(64, 80, 1)
+        self.conv2d_4a = InceptionConv(80, 192, 3)
+        self.mixed_5b = InceptionViews(
+            InceptionConv(192, 96, 1),
+            inception_chain(192, (48, 1), (64, 5, 1, 2)),
+            inception_chain(192, (64, 1), (96, 3, 1, 1), (96, 3, 1, 1)),
+            nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), InceptionConv(192, 64, 1)),
+        )
+        self.repeat = nn.Sequential(*(inception_a() for _ in range(10)))
+        self.mixed_6a = InceptionViews(
+            InceptionConv(320, 384, 3, 2),
+            inception_chain(320, (256, 1), (256, 3, 1, 1), (384, 3, 2)),
+            nn.MaxPool2d(3, 2),
+        )
+        self.repeat_1 = nn.Sequential(*(inception_b() for _ in range(20)))
+        self.mixed_7a = InceptionViews(
+            inception_chain(1088, (256, 1), (384, 3, 2)),
+            inception_chain(1088, (256, 1), (288, 3, 2)),
+            inception_chain(1088, (256, 1), (288, 3, 1, 1), (320, 3, 2)),
+            nn.MaxPool2d(3, 2),
+        )
+        self.repeat_2 = nn.Sequential(*(inception_c() for _ in range(9)))
+        self.block8 = inception_c(1.0, activate=False)
+        self.conv2d_7b = InceptionConv(2080, 1536, 1)
+        self.classif = nn.Linear(1536, 1000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.max_pool2d(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x))), 3, 2)
+        x = F.max_pool2d(self.conv2d_4a(self.conv2d_3b(x)), 3, 2)
+        x = self.repeat_1(self.mixed_6a(self.repeat(self.mixed_5b(x))))
+        x = self.conv2d_7b(self.block8(self.repeat_2(self.mixed_7a(x))))
+        return self.classif(F.adaptive_avg_pool2d(x, 1).flatten(1))

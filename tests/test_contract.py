@@ -29,7 +29,7 @@ def test_every_class_is_right_for_arguments_that_the_file_does_not_hold() -> Non
     tally = Tally()
 
     @settings(max_examples=max(1, settings().max_examples * 3 // 2))
-    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3), st.data())
+    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3, shares=True), st.data())
     def check(draft: Draft, data: st.DataObject) -> None:
         assert_contract(draft.load(), data.draw, SETS, tally)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchvision
 from parity import assert_is_its_reference, images
-from references import LeNet5, NiN, PointNet, ResNet20, UNet, UNet1d, Xception
+from references import InceptionResNetV2, LeNet5, NiN, PointNet, ResNet20, UNet, UNet1d, Xception
 from torch import Tensor, nn
 from torchvision.models import video
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
         pytest.param("unet_paper", lambda: UNet(padding=0), [(1, 188, 204), (1, 188, 188)], marks=pytest.mark.slow),
         ("unet1d", UNet1d, [(1, 256), (1, 96)]),
         pytest.param("xception", Xception, [(3, 75, 107), (3, 96, 96)], marks=pytest.mark.slow),
+        pytest.param("inception_resnet_v2", InceptionResNetV2, [(3, 75, 107), (3, 96, 96)], marks=pytest.mark.slow),
         ("r3d_18", video.r3d_18, [(3, 4, 32, 48), (3, 8, 32, 32)]),
         pytest.param("r2plus1d_18", video.r2plus1d_18, [(3, 4, 32, 48), (3, 8, 32, 32)], marks=pytest.mark.slow),
     ],
@@ -92,6 +93,7 @@ def test_video_networks_have_the_published_figures(spec: str) -> None:
         ("pointnet", "0.8"),  # million: the paper's Table 6, PointNet (vanilla)
         ("resnet20", "0.27"),  # the paper's Table 6
         ("xception", "22.855952"),  # the paper's Table 3
+        ("inception_resnet_v2", "55.843464"),  # the authors' code, as timm counts it
     ],
 )
 def test_published_parameters(spec: str, published: str) -> None:
@@ -104,6 +106,7 @@ OTHERS = {  # for teaching, and of papers and libraries whose networks are not t
     "conv_7x7",
     "googlenet_paper",
     "inception_module",
+    "inception_resnet_v2",
     "small_convnet",
     "stack_3x3",
     "yolov8n_cls",
