@@ -15,6 +15,7 @@ from shell import Shell
 from torch import nn
 
 import archc
+from archc.kinds.module import _allowed
 from archc.problems import SpecError
 
 MODULES = """
@@ -90,7 +91,7 @@ blocks:
         module:
           target: own_modules.Halve
           arguments: {channels: $channels, out: $(2 * out)}
-          shape: [$(2 * out), $(height // 2), $(width // 2)]
+          shape: [$(2 * out), $((height + 1) // 2), $((width + 1) // 2)]
       last: {conv2d: {out_channels: $out, kernel_size: 1}}
 layers:
   a: {Unit: 8}
@@ -268,6 +269,25 @@ def test_every_back_end_knows_it(sh: Shell, folder: Path) -> None:
     assert sh("fmt", "net.yaml")[0] == 0
     assert sh("check", *allowed)[0] == 0
     assert "opaque" not in sh("explain", "module")[1]
+
+
+def test_training_its_run_and_export(sh: Shell, folder: Path) -> None:
+    (folder / "net.yaml").write_text(
+        SPEC.replace("input: [3, 16, 16]", "input: [1, 28, 28]\narguments: {num_classes: 10}").replace(
+            "linear: 10", "linear: $num_classes"
+        ),
+        "utf-8",
+    )
+    common = ("--limit", "20", "--epochs", "1", "--batch-size", "10", "--allow-modules")
+    assert sh("train", "net.yaml", "-o", "run", *common)[0] == 0
+    assert sh("eval", "run", "--allow-modules")[0] == 0
+    _allowed.clear()
+    with pytest.raises(SpecError) as caught:
+        archc.load_run("run")
+    assert caught.value.problems[0].code == "E0230"
+    model = archc.load("run/spec.yaml", allow_modules=True).build()
+    assert archc.load_run("run", model=model).score().loss > 0
+    assert sh("export", "net.yaml", "-o", "net.pt2", "--allow-modules")[0] == 0
 
 
 def test_a_shared_module_has_one_set_of_weights() -> None:

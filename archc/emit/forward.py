@@ -76,7 +76,7 @@ def forward(constructor: Constructor) -> Forward:
         inputs["input", position] = names.take(own, f"{own}_")
     writer = _Writer(constructor, names)
     statements = _Statements(writer, body.steps, inputs, "x", list(body.results.values()), _BODY)
-    statements.typed |= dict.fromkeys(inputs.values(), True)
+    statements.declared = set(inputs.values())
     return writer.method(statements, tuple(inputs.values()))
 
 
@@ -192,7 +192,8 @@ class _Statements:
         self.variables = variables or {}
         self.steps = steps
         self.lines: list[str] = []
-        self.typed: dict[str, bool] = {holder: True}
+        self.declared = {holder}  # the method's arguments, which stay tensors to a type checker
+        self.typed: dict[str, bool] = {}
         self.runs: list[_Run] = []
         self.passed: dict[Key, Value] = {}
         self.bare: dict[Key, str] = {}
@@ -721,7 +722,7 @@ class _Statements:
 
     def untyped(self, text: str) -> bool:
         """Return True if a type checker doesn't know the type of a local."""
-        return text != "x" and not self.typed.get(text, False)
+        return text not in self.declared and not self.typed.get(text, False)
 
 
 def sliced(axis: int, *bounds: Any) -> Iterator[str]:
