@@ -92,7 +92,8 @@ def _keep_exports_that_are_read(order: list[ClassPlan]) -> None:
         read = {name for value in values for name in free_names(value)}
         for make in steps:
             if isinstance(make, Make) and isinstance(make.what, Use) and make.held is not None:
-                names = {name.removeprefix(f"{make.held.name}.") for name in read} - read
+                held = f"{make.held.name}."
+                names = {name.removeprefix(held) for name in read if name.startswith(held)}
                 wanted.setdefault(id(make.what.target), set()).update(names)
                 if not names:
                     make.held = None
