@@ -14,7 +14,7 @@ from archc import SpecError
 from archc.testing import Coverage, Folder, assert_agreement, folders, specs
 
 MANY = settings().max_examples * 5
-DRAWS = 900
+DRAWS = 1200
 """As many as are sure to hold every kind and every feature."""
 
 

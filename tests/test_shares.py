@@ -91,6 +91,27 @@ layers:
   other$i: {share: conv$i, repeat: $depth, index: i}
   far: {add: [conv$(depth - 1), other$(depth - 1)]}
 """
+TWINS = """
+name: Net
+inputs: {left: [3, 32, 32], right: [3, 32, 32]}
+arguments: {depth: 3, width: 4}
+layers:
+  stem: {conv2d: {out_channels: $width, kernel_size: 3}}
+  conv$i: {conv2d: {out_channels: $(width + 2 * (i + 1)), kernel_size: 3}, repeat: $depth, index: i}
+  start: {share: stem, from: right}
+  other$j: {share: conv$j, repeat: $depth, index: j}
+  far: {add: [conv$(depth - 1), other$(depth - 1)]}
+"""
+BACKWARDS = """
+name: Net
+input: [3, 16, 16]
+arguments: {depth: 20}
+layers:
+  stem: {conv2d: {out_channels: 4, kernel_size: 3, padding: same}}
+  conv$i: {conv2d: {out_channels: 4, kernel_size: 3, padding: same}, repeat: $depth, index: i}
+  back$j: {share: conv$(depth - 1 - j), repeat: $depth, index: j}
+  last: {share: conv0}
+"""
 PYRAMID = """
 name: Net
 input: [3, 32, 32]
@@ -212,6 +233,15 @@ def test_the_class_repeats_one_layer_as_often_as_its_argument_says(depth: int) -
     built, emitted = modules(archc.loads(BLOCK), depth=depth)
     x = torch.randn(2, 3, 16, 16)
     assert torch.equal(built(x), emitted(x))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+@pytest.mark.parametrize("text", [TWINS, BACKWARDS, IN_LOOP])
+def test_a_class_shares_the_layers_of_a_loop_by_their_names(text: str, depth: int) -> None:
+    architecture = archc.loads(text)
+    built, emitted = modules(architecture, depth=depth)
+    inputs = [torch.randn(2, *shape) for shape in architecture.inputs.values()]
+    assert torch.equal(built(*inputs), emitted(*inputs))
 
 
 def test_running_statistics_are_updated_on_each_run() -> None:

@@ -430,7 +430,7 @@ class _Statements:
         read = set[str]()
         for make in makes(loop.steps):
             kept = make.name if make.kept else None
-            read |= free_names((make.owner.name, kept, make.when, tuple(operand.when for operand in make.inputs)))
+            read |= free_names((make.runs, kept, make.when, tuple(operand.when for operand in make.inputs)))
             for operand in make.inputs:
                 if isinstance(operand.value.source, Kept) and isinstance(operand.value.source.key, Text):
                     read |= free_names(operand.value.source.key)
@@ -470,7 +470,7 @@ class _Statements:
             typed = all(isinstance(value, str) and not self.untyped(value) for value in inputs)  # Any + Tensor is Any
             return Operation(tuple((layer.infix if i else "", value) for i, value in enumerate(inputs))), typed
         if layer is None or self.constructor.is_module(make.owner):
-            return self.called(make.owner, inputs), False
+            return self.called(make, inputs), False
         return self.joined(layer, inputs)
 
     def tensor(self, make: Make) -> Doc:
@@ -516,10 +516,12 @@ class _Statements:
         """The call of an entry's module."""
         if self.held_layer:
             return Group(f"{self.held_layer}(", inputs, ")")
-        if isinstance(make.name, Text):
-            name = flat(document(self.run_time(make.name)))
+        if isinstance(make.runs, Text):
+            name = flat(document(self.run_time(make.runs)))
             return Group(f"getattr(self, {name})(", inputs, ")")
-        return Group(f"{attribute(make)}(", inputs, ")")
+        if make.runs != make.owner.name:  # one iteration of a loop
+            return Group(f'getattr(self, "{make.runs}")(', inputs, ")")
+        return Group(f"{attribute(make.owner)}(", inputs, ")")
 
     # Branches
 

@@ -138,6 +138,7 @@ def values_of(step: Step) -> Iterator[Any]:
             if step.what.function is not None:
                 yield from _arguments(step.what.function)
         elif isinstance(step.what, Again):
+            yield step.what.name
             if step.what.layer is not None and step.what.layer.function is not None:
                 yield from _arguments(step.what.layer.function)
         elif isinstance(step.what, Use):

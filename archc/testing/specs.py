@@ -929,8 +929,10 @@ class _Writer:
 
 def _may_hold(kind: type[Kind], rank: int) -> bool:
     """Return True if a network whose input has so many axes after the channels can hold a kind at once."""
-    if kind.many or kind.bare or kind.features_last:
-        return rank > 0 or not kind.features_last
+    if kind.features_last:
+        return rank > 0 and repaired(kind, {}, (*_LONGEST[rank], 4)) is not None
+    if kind.many or kind.bare:
+        return True
     return kind in kinds_for((4, *_LONGEST[rank]))
 
 
