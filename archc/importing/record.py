@@ -316,11 +316,15 @@ class _Recorder(TorchFunctionMode):
         return inputs if len(inputs) == len(found) else None
 
     def parameter(self, tensor: Tensor, beside: Value) -> Value | None:
-        """The entry of a learned tensor that a module uses directly, made beside a value of the network."""
+        """The entry of a learned tensor that a module uses directly, or gives to a module inside it.
+
+        It is made beside a value of the network.
+        """
         own = self.expanded.get(id(tensor), tensor)
         key = self.keys.get(id(own))
         path, _, name = (key or "").rpartition(".")
-        if key is None or not isinstance(own, nn.Parameter) or path != (self.scopes[-1].path if self.scopes else ""):
+        owners = {"": 0} | {scope.path: depth for depth, scope in enumerate(self.scopes, 1)}
+        if key is None or not isinstance(own, nn.Parameter) or path not in owners:
             return None
         if key not in self.learned:
             leading = own.dim() == 1 + len(self.shape(beside)) and own.shape[0] == 1
@@ -333,7 +337,7 @@ class _Recorder(TorchFunctionMode):
                 (beside,),
                 shapes=(shape,),
                 name=name,
-                scopes=tuple(self.scopes),
+                scopes=tuple(self.scopes[: owners[path]]),
                 tensors={"": key},
                 place=key,
             )
