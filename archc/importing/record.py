@@ -310,11 +310,11 @@ class _Recorder(TorchFunctionMode):
         return inputs if len(inputs) == len(found) else None
 
     def parameter(self, tensor: Tensor, beside: Value) -> Value | None:
-        """The entry of a learned tensor that a module uses directly, made beside a value of the network."""
+        """The entry of a parameter or buffer that a module uses directly, made beside a value of the network."""
         own = self.expanded.get(id(tensor), tensor)
         key = self.keys.get(id(own))
         path, _, name = (key or "").rpartition(".")
-        if key is None or not isinstance(own, nn.Parameter) or path != (self.scopes[-1].path if self.scopes else ""):
+        if key is None or path != (self.scopes[-1].path if self.scopes else ""):
             return None
         if key not in self.learned:
             leading = own.dim() == 1 + len(self.shape(beside)) and own.shape[0] == 1
@@ -322,7 +322,7 @@ class _Recorder(TorchFunctionMode):
             if not shape:
                 return None
             operation = Operation(
-                "parameter",
+                "parameter" if isinstance(own, nn.Parameter) else "buffer",
                 {"shape": shape, **({"leading": True} if leading else {})},
                 (beside,),
                 shapes=(shape,),
