@@ -12,7 +12,7 @@ from archc.graph import Evaluator, Network
 from archc.inference import Cost, expectation_problems, graph_cost, network_outputs
 from archc.kinds import Fault, Shape
 from archc.kinds.base import AXES
-from archc.kinds.module import Inspection, Module
+from archc.kinds.module import Inspection, Module, allowed
 from archc.language import Spec, load_file, load_text, override
 from archc.library import find_spec, is_foreign
 from archc.presentation import Summary, summarize
@@ -65,7 +65,7 @@ def open_network(
     if isinstance(input, Mapping):
         message = "an imported network has one input, whose size has no name"
         raise SpecError([Problem("E0203", message, file=str(spec))])
-    imported = import_(spec, input, settings=settings, weights=False)
+    imported = import_(spec, input, settings=settings, weights=False, allow_opaque=allowed() is not None)
     return loads(imported.text, f"{spec} as imported", imported.network.spec.stem), []
 
 

@@ -55,7 +55,7 @@ def networks(number: int) -> Round:
 
     @seed(number)
     @settings(ROUND)
-    @given(folders(specs(most_inputs=3)))
+    @given(folders(specs(most_inputs=3, shares=True)))
     def check(folder: Folder) -> None:
         nonlocal failed
         covered.add(folder)
@@ -75,7 +75,7 @@ def contract(number: int) -> Round:
 
     @seed(number)
     @settings(ROUND)
-    @given(specs(most=40), st.data())
+    @given(specs(most=40, shares=True), st.data())
     def check(draft: Draft, data: st.DataObject) -> None:
         nonlocal failed
         covered.add(Folder(draft, {"network.yaml": draft.data}))
@@ -124,7 +124,7 @@ def imports(number: int) -> Round:
 
     @seed(number)
     @settings(ROUND)
-    @given(specs(most=40))
+    @given(specs(most=40, shares=True))
     def check(draft: Draft) -> None:
         nonlocal failed
         covered.add(Folder(draft, {"network.yaml": draft.data}))

@@ -29,7 +29,7 @@ def test_every_class_is_right_for_arguments_that_the_file_does_not_hold() -> Non
     tally = Tally()
 
     @settings(max_examples=max(1, settings().max_examples * 3 // 2))
-    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3), st.data())
+    @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3, shares=True), st.data())
     def check(draft: Draft, data: st.DataObject) -> None:
         assert_contract(draft.load(), data.draw, SETS, tally)
 
@@ -102,6 +102,47 @@ class Case:
 
 
 CASES = {
+    "an input whose channels are called as the channels of a result": Case(
+        """
+input: [4, 6, 8]
+blocks:
+  Both:
+    inputs: [x, kept]
+    layers:
+      a: {concat: [x, input], when: $(in_channels > 4)}
+      b: {mean: }
+      c: {concat: [b, b], when: $(kept_channels > 3)}
+  Inner:
+    inputs: [heads, out]
+    layers:
+      both: {Both: , from: [input, out]}
+  Outer:
+    inputs: [skip, x]
+    layers:
+      inner: {Inner: , from: [input, skip]}
+      last: {linear: 3}
+layers:
+  first: relu
+  second: {Outer: , from: [first, first]}
+""",
+    ),
+    "a slice, whose gradient has the layout of its input": Case(
+        """
+input: [4, 4, 4]
+blocks:
+  Part:
+    layers:
+      norm: batch_norm2d
+      part: {slice: {dim: 2}}
+      act: sigmoid
+layers:
+  first: Part
+  second: {adaptive_max_pool2d: 4}
+  third: {add: [input, second]}
+  head: {adaptive_max_pool2d: 1, auxiliary: true}
+  last: {sigmoid: , from: third}
+""",
+    ),
     "a block whose channels are read, with a name that is no identifier": Case(
         """
 input: [2, 4, 4]

@@ -24,7 +24,7 @@ def said(architecture: archc.Architecture, values: dict[str, Any]) -> object:
         return str(error)
 
 
-@given(specs(most=40), st.data())
+@given(specs(most=40, shares=True), st.data())
 def test_what_is_kept_from_other_settings_changes_nothing(draft: Draft, data: st.DataObject) -> None:
     """Settings that are tried one after another on one architecture mean the same as each alone on a new one."""
     used = draft.load()
@@ -33,7 +33,7 @@ def test_what_is_kept_from_other_settings_changes_nothing(draft: Draft, data: st
         assert said(used, row) == said(draft.load(), row)
 
 
-@given(specs())
+@given(specs(shares=True))
 def test_the_cost_is_that_of_the_summary(draft: Draft) -> None:
     architecture = draft.load()
     summary = architecture.summary()

@@ -60,7 +60,7 @@ def test_emitted_files_of_drawn_specs_have_a_good_form(tmp_path: Path) -> None:
     files: dict[str, str] = {}
 
     @settings(max_examples=settings().max_examples)
-    @given(specs(most=40))
+    @given(specs(most=40, shares=True))
     def draw(draft: Draft) -> None:
         name = f"net{len(files)}.py"
         files[name] = draft.text
@@ -72,6 +72,24 @@ def test_emitted_files_of_drawn_specs_have_a_good_form(tmp_path: Path) -> None:
     found += tool(*TYPES, ".", cwd=tmp_path)
     blamed = [text for name, text in files.items() if name in found]
     assert found == "", f"{found[:3000]}\n{min(blamed, key=len, default='')}"
+
+
+def test_a_local_that_is_first_the_result_of_a_module_has_no_type(tmp_path: Path) -> None:
+    """Unlike an argument of `forward` with the same name: here `x` is none."""
+    text = """
+name: Net
+input: [2, 8, 8]
+blocks:
+  Unit:
+    inputs: [kept, other]
+    layers:
+      shuffled: {channel_shuffle: {groups: 2}}
+      sum: {add: [kept, shuffled]}
+      product: {multiply: [sum, other]}
+layers: {unit: {Unit: , from: [input, input]}}
+"""
+    (tmp_path / "net.py").write_text(archc.loads(text).emit(), "utf-8")
+    assert tool(*TYPES, "net.py", cwd=tmp_path) == ""
 
 
 def emitted(name: str) -> tuple[nn.Module, torch.Tensor]:

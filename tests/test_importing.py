@@ -241,14 +241,65 @@ def test_every_operation_without_a_layer_type_is_listed_with_its_count_and_lines
     assert all("tests/test_importing.py:" in problem.note for problem in problems)
 
 
-def test_a_layer_called_twice_with_weights_is_an_error() -> None:
+class Level(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width)
+        self.out = nn.Conv2d(width, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.relu(self.norm(self.conv(x))))  # type: ignore[no-any-return]
+
+
+class Levels(nn.Module):
+    """A head on two levels, a layer that runs three times, and a layer with two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(3, 4, 3, padding=1)
+        self.step = nn.Conv2d(4, 4, 3, padding=1)
+        self.coarse = nn.MaxPool2d(2)
+        self.head = Level(4)
+        self.other = self.head
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.fine(x)
+        for _ in range(3):
+            x = self.step(x)
+        return self.head(x), self.other(self.coarse(x))
+
+
+def test_modules_that_run_more_than_once_are_shared() -> None:
+    model = Levels()
+    found = archc.import_(model, (3, 8, 8))
+    assert "step2: {share: step}" in found.text
+    assert "head2: {share: head}" in found.text
+    assert "never uses" not in found.text
+    mine = archc.loads(found.text).build()
+    mine.load_state_dict(found.weights)
+    x = torch.randn(2, 3, 8, 8)
+    for ours, theirs in zip(mine.eval()(x).values(), model.eval()(x), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_layer_that_runs_in_two_parts_is_an_error() -> None:
+    class Part(nn.Module):
+        def __init__(self, conv: nn.Conv2d) -> None:
+            super().__init__()
+            self.conv = conv
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.relu(self.conv(x))
+
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv = nn.Conv2d(4, 4, 3, padding=1)
+            conv = nn.Conv2d(4, 4, 3, padding=1)
+            self.one, self.two = Part(conv), Part(conv)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.conv(self.conv(x))
+            return self.two(self.one(x))  # type: ignore[no-any-return]
 
     with pytest.raises(SpecError, match="Conv2d with shared weights"):
         archc.import_(Twice(), (4, 8, 8))

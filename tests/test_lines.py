@@ -51,13 +51,14 @@ class Reader:
             place = self.places[path]
             self.seen.add(path)
             self.entry(place, node, around, graph)
-            if node.graph is not None and place.made is not None:
-                made = self.text(place.made)
+            creation = self.places[prefix + graph.owner(node).name].made
+            if node.graph is not None and creation is not None:
+                made = self.text(creation)
                 chain = node.graph.sequential and not isinstance(node.element, Instance)
                 if node.mark in self.chosen and isinstance(node.element, Instance):
                     made = f"{node.element.block.name}("
                 named = [name for name in re.findall(r"\b(\w+)\(", made) if name in self.classes]
-                inside = place.made if chain else self.classes[named[0]]
+                inside = creation if chain else self.classes[named[0]]
                 self.graph(node.graph, f"{path}.", inside)
 
     def entry(self, place: Place, node: Node, around: tuple[int, int], graph: Graph) -> None:

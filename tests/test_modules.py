@@ -15,7 +15,11 @@ from shell import Shell
 from torch import nn
 
 import archc
+from archc.build import inspect
+from archc.kinds import KINDS, Kind
+from archc.kinds.module import Inspection, Module, _allowed
 from archc.problems import SpecError
+from archc.testing.arguments import kinds_for, repaired
 
 MODULES = """
 import torch
@@ -90,7 +94,7 @@ blocks:
         module:
           target: own_modules.Halve
           arguments: {channels: $channels, out: $(2 * out)}
-          shape: [$(2 * out), $(height // 2), $(width // 2)]
+          shape: [$(2 * out), $((height + 1) // 2), $((width + 1) // 2)]
       last: {conv2d: {out_channels: $out, kernel_size: 1}}
 layers:
   a: {Unit: 8}
@@ -270,6 +274,25 @@ def test_every_back_end_knows_it(sh: Shell, folder: Path) -> None:
     assert "opaque" not in sh("explain", "module")[1]
 
 
+def test_training_its_run_and_export(sh: Shell, folder: Path) -> None:
+    (folder / "net.yaml").write_text(
+        SPEC.replace("input: [3, 16, 16]", "input: [1, 28, 28]\narguments: {num_classes: 10}").replace(
+            "linear: 10", "linear: $num_classes"
+        ),
+        "utf-8",
+    )
+    common = ("--limit", "20", "--epochs", "1", "--batch-size", "10", "--allow-modules")
+    assert sh("train", "net.yaml", "-o", "run", *common)[0] == 0
+    assert sh("eval", "run", "--allow-modules")[0] == 0
+    _allowed.clear()
+    with pytest.raises(SpecError) as caught:
+        archc.load_run("run")
+    assert caught.value.problems[0].code == "E0230"
+    model = archc.load("run/spec.yaml", allow_modules=True).build()
+    assert archc.load_run("run", model=model).score().loss > 0
+    assert sh("export", "net.yaml", "-o", "net.pt2", "--allow-modules")[0] == 0
+
+
 def test_a_shared_module_has_one_set_of_weights() -> None:
     text = """
 input: [3, 8, 8]
@@ -316,3 +339,34 @@ def test_the_language_server_imports_nothing(folder: Path) -> None:
         found = editor.check("net.yaml", SPEC)
         assert {diagnostic.code for diagnostic in found} == {"E0230"}
     assert "own_modules" not in sys.modules
+
+
+# Against archc's own layers
+
+OWN = [kind for kind in KINDS.values() if kind.torch.startswith("nn.") and kind.torch != "nn.Module" and not kind.bare]
+
+
+@pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.kind)
+def test_a_class_that_archc_knows_is_found_to_be_the_same(kind: type[Kind]) -> None:
+    """Output, tensors, parameters and the multiply-adds of convolutions and linear layers are those of the rules."""
+    compared = 0
+    for x in ((4, 12, 12), (8,), (4, 12), (4, 12, 12, 12)):
+        arguments = repaired(kind, {}, x) if kind in kinds_for(x) else None
+        if arguments is None:
+            continue
+        layer = kind(**arguments)
+        if isinstance(layer.output((x,)), dict):
+            continue
+        call = layer.call((x,))
+        given = dict(zip(kind.positional, call.positional, strict=False)) | dict(call.keywords)
+        module = Module(target=f"torch.{call.target}", arguments=given)
+        found = inspect(module, (x,))
+        assert isinstance(found, Inspection), found
+        assert found.output == layer.output((x,))
+        own = {name: (tensor.shape, tensor.trained, tensor.integers) for name, tensor in layer.tensors((x,)).items()}
+        assert {name: (t.shape, t.trained, t.integers) for name, t in found.tensors.items()} == own
+        assert found.parameters == layer.parameters((x,))
+        if kind.role in ("conv", "linear"):
+            assert found.macs == layer.macs((x,), layer.output((x,)))
+        compared += 1
+    assert compared or kind.many or kind.features_last

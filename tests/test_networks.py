@@ -14,7 +14,7 @@ from archc import SpecError
 from archc.testing import Coverage, Folder, assert_agreement, folders, specs
 
 MANY = settings().max_examples * 5
-DRAWS = 900
+DRAWS = 1200
 """As many as are sure to hold every kind and every feature."""
 
 
@@ -29,7 +29,7 @@ def test_built_and_emitted_are_one_network(covered: Coverage) -> None:
     """
 
     @settings(max_examples=MANY)
-    @given(folders(specs(most_inputs=3)))
+    @given(folders(specs(most_inputs=3, shares=True)))
     def check(folder: Folder) -> None:
         covered.add(folder)
         assert_agreement(folder.load(), gradients=covered.networks % 8 == 0)
@@ -43,22 +43,21 @@ def test_drawn_specs_are_sound_and_cover_the_language() -> None:
     count = Counter[str]()
 
     @st.composite
-    def counted(draw: st.DrawFn) -> Folder:
+    def counted(draw: st.DrawFn, shares: bool) -> Folder:
         try:
-            return draw(folders(specs(ranks=(2, 0, 1, 3), most_inputs=3)))
+            return draw(folders(specs(ranks=(2, 0, 1, 3), most_inputs=3, shares=shares)))
         except UnsatisfiedAssumption:
             count["filtered"] += 1
             raise
 
-    @settings(max_examples=DRAWS)
-    @given(counted())
     def check(folder: Folder) -> None:
         count["drawn"] += 1
         with suppress(SpecError):
             folder.load()
             seen.add(folder)
 
-    check()
+    settings(max_examples=DRAWS)(given(counted(shares=False))(check))()
+    settings(max_examples=DRAWS // 4)(given(counted(shares=True))(check))()
     assert count["filtered"] == 0
     assert seen.networks > 0.95 * count["drawn"]
     assert seen.missing() == []

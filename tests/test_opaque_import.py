@@ -206,6 +206,13 @@ def test_arguments_of_a_module_that_exists_are_its_attributes(folder: Path, monk
     assert "part: {module: opaque_modules.Own}" in text
 
 
+def test_commands_that_import_keep_parts_if_modules_are_allowed(sh: Shell) -> None:
+    code = ("opaque_modules.py:Net", "--input", "3x16x16")
+    assert "error[E0801]" in sh("summary", *code)[2]
+    assert "Mix" in sh("summary", *code, "--depth", "all", "--allow-modules")[1]
+    assert ">Mix<" in sh("draw", *code, "-o", "-", "--format", "svg", "--all", "--allow-modules")[1]
+
+
 def test_the_spec_needs_permission(sh: Shell) -> None:
     (Path("net.yaml")).write_text(imported("mix"), "utf-8")
     assert "error[E0230]" in sh("check", "net.yaml")[2]

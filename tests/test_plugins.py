@@ -236,6 +236,15 @@ def test_a_wrong_file_ends_the_command_without_a_traceback(sh: Shell) -> None:
     assert err.startswith("error[E0109]")
 
 
+def test_a_method_that_fails_is_an_error_at_its_line(sh: Shell, folder: Path) -> None:
+    text = PLUGIN.replace('return {"weight": (inputs[0][0],)}', 'return {"weight": (inputs[0][9],)}')
+    (folder / "lib" / "my_layers.py").write_text(text, "utf-8")
+    code, _, err = sh("check", "net.yaml", *HERE)
+    assert code == 1
+    assert "error[E0109]: the plugin `lib/my_layers.py` failed: IndexError: tuple index out of range" in err
+    assert "inputs[0][9]" in err
+
+
 # Installed packages
 
 

@@ -165,7 +165,7 @@ def test_a_new_spec_names_the_schema_and_fits_it(sh: Shell, tmp_path: Path, monk
     assert sh("new", "Other")[1] == f"other.yaml\n{SCHEMA_FILE}\n"
 
 
-@given(specs())
+@given(specs(shares=True))
 def test_sound_specs_fit(draft: Draft) -> None:
     """Whatever the language can say."""
     assert faults(read_text(draft.text, "spec.yaml")) == []

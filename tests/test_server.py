@@ -488,6 +488,7 @@ OFFERED = {  # the text behind HEAD, with the cursor; labels in their order; wha
     "names of a loop": ("layers: [{for: [a, b], in: [[1, 2]], layers: [{linear: $‸", ["$b", "$a"], "$b"),
     "modifiers": ("layers: {a: relu, b: {relu: , fr‸", ["from", "when", "repeat"], "from: "),
     "references": ("layers: {a: {chunk: 3}, b: {concat: [‸", ["a", "a.0", "a.1", "a.2", "input"], "a"),
+    "what can be shared": ("layers: {a: relu, b: {add: [a, input]}, c: relu, d: {share: ‸", ["c", "a"], "c"),
     "references to a loop": ("layers: {x: {repeat: 2, index: i, layers: {c$i: relu}}, b: {add: [‸", ["c$i"], "c$i"),
     "outputs": ("layers: {a: relu, b: relu}\noutputs: [‸", ["b", "a", "input"], "b"),
     "joins": ("branches: {a: relu, b: relu}\njoin: ‸", ["concat", "add", "multiply"], "concat"),
@@ -511,6 +512,11 @@ def test_completion(here: Editor, name: str) -> None:
     assert edit is not None
     assert edit.new_text == written
     assert sorted(item.sort_text or "" for item in offered.values()) == [item.sort_text for item in offered.values()]
+
+
+def test_only_layers_of_the_same_body_are_offered_for_a_share(here: Editor) -> None:
+    text = "layers: {a: relu, b: {add: [a, input]}, c: {layers: {d: relu, e: {share: ‸"
+    assert [item.label for item in here.completion("complete.yaml", f"{HEAD}{text}")] == ["d"]
 
 
 @pytest.mark.parametrize("text", ["layers: [relu]  # con‸", "layers: {‸", "name: ‸", "layers: [{linear: 3‸}]"])

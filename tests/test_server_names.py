@@ -106,6 +106,21 @@ def test_references_in_loops_strings_paths_and_other_blocks(editor: Editor) -> N
     assert uses(editor, "loops.yaml", at(LOOPS, "part.‸a")) == positions(LOOPS, "loops.yaml", "{‸a: {conv", "part.‸a")
 
 
+SHARES = """input: [3, 8, 8]
+layers:
+  head: {conv2d: {out_channels: 3, kernel_size: 1}}
+  again: {share: head}
+  sum: {add: [head, again]}
+"""
+
+
+def test_a_share_refers_to_its_owner(editor: Editor) -> None:
+    found = positions(SHARES, "shares.yaml", "head: {", "share: ‸head", "[‸head,")
+    assert uses(editor, "shares.yaml", at(SHARES, "share: he‸ad")) == found
+    edits = renamed(editor, "shares.yaml", at(SHARES, "he‸ad: {"), "top")["shares.yaml"]
+    assert edited(SHARES, edits) == SHARES.replace("head", "top")
+
+
 OUTPUTS = """input: [3, 8, 8]
 arguments: {spread: 0.5}
 layers:

@@ -11,6 +11,9 @@ from torchvision.models.detection.retinanet import RetinaNetClassificationHead
 import archc
 from archc import SpecError
 from archc.build.verify import shape_problems
+from archc.drawing.model import boxes_in
+from archc.drawing.pictures import pictures_of
+from archc.explorer.data import explorer_data
 from archc.testing import assert_agreement
 from archc.testing.agreement import modules
 
@@ -87,6 +90,27 @@ layers:
   start: {identity: , from: right}
   other$i: {share: conv$i, repeat: $depth, index: i}
   far: {add: [conv$(depth - 1), other$(depth - 1)]}
+"""
+TWINS = """
+name: Net
+inputs: {left: [3, 32, 32], right: [3, 32, 32]}
+arguments: {depth: 3, width: 4}
+layers:
+  stem: {conv2d: {out_channels: $width, kernel_size: 3}}
+  conv$i: {conv2d: {out_channels: $(width + 2 * (i + 1)), kernel_size: 3}, repeat: $depth, index: i}
+  start: {share: stem, from: right}
+  other$j: {share: conv$j, repeat: $depth, index: j}
+  far: {add: [conv$(depth - 1), other$(depth - 1)]}
+"""
+BACKWARDS = """
+name: Net
+input: [3, 16, 16]
+arguments: {depth: 20}
+layers:
+  stem: {conv2d: {out_channels: 4, kernel_size: 3, padding: same}}
+  conv$i: {conv2d: {out_channels: 4, kernel_size: 3, padding: same}, repeat: $depth, index: i}
+  back$j: {share: conv$(depth - 1 - j), repeat: $depth, index: j}
+  last: {share: conv0}
 """
 PYRAMID = """
 name: Net
@@ -211,6 +235,15 @@ def test_the_class_repeats_one_layer_as_often_as_its_argument_says(depth: int) -
     assert torch.equal(built(x), emitted(x))
 
 
+@pytest.mark.parametrize("depth", [1, 2, 5])
+@pytest.mark.parametrize("text", [TWINS, BACKWARDS, IN_LOOP])
+def test_a_class_shares_the_layers_of_a_loop_by_their_names(text: str, depth: int) -> None:
+    architecture = archc.loads(text)
+    built, emitted = modules(architecture, depth=depth)
+    inputs = [torch.randn(2, *shape) for shape in architecture.inputs.values()]
+    assert torch.equal(built(*inputs), emitted(*inputs))
+
+
 def test_running_statistics_are_updated_on_each_run() -> None:
     model = archc.loads(SIAMESE).build().train()
     model(torch.randn(4, 3, 16, 16), torch.randn(4, 3, 16, 16))
@@ -262,3 +295,46 @@ def test_weights_that_depend_on_the_height_are_refused() -> None:
     )
     with pytest.raises(SpecError, match="E0226"):
         archc.loads(wrong)
+
+
+# Other views
+
+
+def test_a_drawing_names_the_owner_and_folds_no_share_into_it() -> None:
+    (picture,) = pictures_of([archc.loads(BLOCK)])
+    names = [(box.name, box.times) for box in boxes_in(picture.body)]
+    assert names == [("stem", 1), ("layer", 1), ("again0–1 = layer", 2), ("flatten", 1), ("fc", 1)]
+    (picture,) = pictures_of([archc.loads(SIAMESE)])
+    assert "other = tower" in [box.name for box in boxes_in(picture.body)]
+
+
+def test_the_explorer_counts_the_parameters_once() -> None:
+    architecture = archc.loads(PYRAMID)
+    data = explorer_data(architecture)
+    assert sum(data["columns"]["parameters"]) == architecture.cost.parameters
+    shown = {data["calls"][call]["text"] for call in data["columns"]["call"]}
+    assert "the weights of head.boxes" in shown
+    places = dict(zip(data["columns"]["name"], data["columns"]["source"], strict=True))
+    lines = data["source"]["text"].split("\n")
+    assert "head2 = self.head(p2)" in lines[places["head2"][2] - 1]
+
+
+def test_diff_names_the_owner() -> None:
+    separate = HEAD.replace(
+        "{share: head, from: b}", "{conv2d: {out_channels: 4, kernel_size: 3, padding: same}, from: b}"
+    )
+    found = archc.diff(archc.loads(HEAD), archc.loads(separate))
+    assert not found.equal
+    assert 'share "head" → nothing' in str(found)
+    assert found.state.missing == ("again.weight", "again.bias")
+    renamed = archc.loads(HEAD.replace("head", "top"))
+    assert archc.diff(archc.loads(HEAD), archc.loads(HEAD)).equal
+    changes = [change for section in archc.diff(archc.loads(HEAD), renamed).sections for change in section.changes]
+    assert [change.arguments for change in changes] == [()] * len(changes)
+
+
+def test_an_init_rule_names_the_owner() -> None:
+    rule = "init: [{match: %s, weight: 0.5}]\n"
+    assert_agreement(archc.loads(HEAD + rule % "head"))
+    with pytest.raises(SpecError, match="E0222"):
+        archc.loads(HEAD + rule % "again")

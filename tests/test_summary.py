@@ -102,7 +102,7 @@ def test_the_largest_lines_are_marked_with_their_share() -> None:
     assert all(line.parameter_share is None for line in lines("googlenet") if line.training)
 
 
-@given(specs())
+@given(specs(shares=True))
 def test_lines_add_up_at_every_depth(draft: Draft) -> None:
     """However far it is opened, an outline has every layer once, and the network's parameters and multiply-adds."""
     summary = draft.load().summary()

@@ -28,7 +28,7 @@ def as_read(node: Any) -> Any:
 
 
 @settings(max_examples=MANY)
-@given(specs())
+@given(specs(shares=True))
 def test_what_is_dumped_is_what_is_read(draft: Draft) -> None:
     """load(dump(spec)) is the spec, and dumping what was read gives the same text."""
     tree = read_text(draft.text, "spec.yaml")

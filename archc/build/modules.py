@@ -94,7 +94,8 @@ class Slice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take the positions; nothing is copied."""
-        return x.transpose(0, self.dim)[self.start : self.end : self.step].transpose(0, self.dim)
+        sliced: Tensor = torch.ops.aten.slice(x, self.dim, self.start, self.end, self.step)
+        return sliced
 
 
 class Roll(nn.Module):

@@ -169,5 +169,15 @@ def _run(command: str, given: Any) -> int:
         # The reader of the pipe has exited, so there is nothing left to print, even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        if not given.plugins:
+            raise
+        from archc.kinds.plugins import plugin_fault
+
+        fault = plugin_fault(error)
+        if fault is None:
+            raise
+        say(styled_report(fault.problems), error=True)
+        return 1
     assert isinstance(code, int)
     return code

@@ -129,7 +129,8 @@ class _Comparer:
         a, b = one.parts[pair.one], other.parts[pair.other]
         paths = before + a.name, after + b.name
         moved = pair.moved and wiring.known and one.ordered and other.ordered
-        change = Change(*paths, a, b, _arguments(a, b), wiring.reads(pair), moved)
+        arguments = (*_arguments(a, b), *_sharing(one, other, pair, wiring))
+        change = Change(*paths, a, b, arguments, wiring.reads(pair), moved)
         if a.body is not None and b.body is not None:
             self.below(a, b, paths, found, reported, wiring.inputs(pair))
         elif change.replaced:
@@ -188,6 +189,15 @@ def _arguments(a: Part, b: Part) -> tuple[ArgumentChange, ...]:
         old, new = Argument(a.auxiliary, a.auxiliary), Argument(b.auxiliary, b.auxiliary)
         found.append(ArgumentChange("auxiliary", old, new))
     return tuple(found)
+
+
+def _sharing(one: Body, other: Body, pair: Pair, wiring: Wiring) -> Iterator[ArgumentChange]:
+    """The part whose weights a part uses, if it is another one than before."""
+    before, after = one.parts[pair.one].shares, other.parts[pair.other].shares
+    if wiring.known and (None if before is None else wiring.places.get(before, -1)) != after:
+        names = [None if at is None else body.parts[at].name for body, at in ((one, before), (other, after))]
+        old, new = (Argument(name, name) for name in names)
+        yield ArgumentChange("share", old, new)
 
 
 def _may_be_a_function(part: Part, there: Body) -> bool:

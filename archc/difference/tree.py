@@ -56,7 +56,8 @@ class Part:
     `kind` is the layer type or the block's name. `layer` is None for a body, and for a module of an unknown type.
     `inputs` are the tensors of the body that it reads, None if the wiring is unknown. `x` and `y` are its input and
     output shape, () if unknown. The name of a `nameless` part says nothing: it has no weights, and it comes from a
-    class, which may call a function instead.
+    class, which may call a function instead. `shares` is the position of the part whose weights it uses; it has no
+    `tensors` then, and neither have the parts below it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Part:
     auxiliary: bool = False
     tensors: dict[str, Stored] = field(default_factory=dict)
     nameless: bool = False
+    shares: int | None = None
 
     @property
     def layers(self) -> int:
@@ -108,14 +110,15 @@ class Part:
     @property
     def digest(self) -> int:
         """A hash that parts of the same structure share, regardless of names."""
-        return hash((self.auxiliary, (self.kind, self.values) if self.body is None else self.body.digest))
+        what = (self.kind, self.values) if self.body is None else self.body.digest
+        return hash((self.auxiliary, self.shares, what))
 
     @property
     def said(self) -> object:
         """The content of the spec for this part: equal for parts that are written in the same way."""
         written = tuple((name, argument.said) for name, argument in self.arguments.items())
         below = self.body.said if self.body is not None and self.body.block is None else None
-        return self.kind, written, self.auxiliary, below
+        return self.kind, written, self.auxiliary, self.shares, below
 
 
 class Body:
@@ -205,17 +208,17 @@ def network_body(network: Network, *, imported: bool = False) -> Body:
 class _Reader:
     def __init__(self, imported: bool) -> None:
         self.imported = imported
-        self.known: dict[int, Body] = {}
+        self.known: dict[tuple[int, bool], Body] = {}
 
-    def body(self, graph: Graph, scope: frozenset[str]) -> Body:
-        if id(graph) not in self.known:
-            self.known[id(graph)] = self._body(graph, scope)
-        return self.known[id(graph)]
+    def body(self, graph: Graph, scope: frozenset[str], shared: bool = False) -> Body:
+        if (id(graph), shared) not in self.known:
+            self.known[id(graph), shared] = self._body(graph, scope, shared)
+        return self.known[id(graph), shared]
 
-    def _body(self, graph: Graph, scope: frozenset[str]) -> Body:
+    def _body(self, graph: Graph, scope: frozenset[str], shared: bool) -> Body:
         block = graph.block
         return Body(
-            tuple(self.part(node, scope) for node in graph.nodes),
+            tuple(self.part(node, scope, shared) for node in graph.nodes),
             graph.results,
             numbered=graph.form == "list",
             name=block.name if block else "",
@@ -224,22 +227,23 @@ class _Reader:
             ordered=not self.imported,
         )
 
-    def part(self, node: Node, scope: frozenset[str]) -> Part:
+    def part(self, node: Node, scope: frozenset[str], shared: bool) -> Part:
         element, written = node.element, node.call.arguments if node.call else {}
         body: Body | None = None
         values: dict[str, Any] = {}
         tensors: dict[str, Stored] = {}
         x = node.in_shapes[0]
+        shared = shared or node.shares is not None
         match element:
             case Kind():
                 values, tensors = element.settled(node.in_shapes), element.tensors(node.in_shapes)
                 values, written = (_named(element.keywords, found) for found in (values, written))
             case Instance():
-                body = self.body(element.graph, frozenset(element.arguments))
+                body = self.body(element.graph, frozenset(element.arguments), shared)
                 given = () if self.imported else element.block.parameters
                 values = {name: element.arguments[name] for name in given}
             case Graph():
-                body = self.body(element, scope)
+                body = self.body(element, scope, shared)
         if self.imported:
             arguments = {name: Argument(value, value) for name, value in values.items() if name not in HIDDEN}
         else:
@@ -257,8 +261,9 @@ class _Reader:
             x=x,
             y=next(iter(node.shapes.values())),
             auxiliary=node.auxiliary,
-            tensors=tensors,
-            nameless=self.imported and not (tensors or (body is not None and body.weights)),
+            tensors={} if shared else tensors,
+            nameless=self.imported and not (shared or tensors or (body is not None and body.weights)),
+            shares=node.shares,
         )
 
 

@@ -67,7 +67,7 @@ class Entry:
     """One entry of a body, including the entries of nested bodies without a name.
 
     `paths` has one path for each instance of the body, if the picture shows several as one. `words` says how to write
-    its values.
+    its values. `shares` is the name of the entry whose weights it uses, or empty.
     """
 
     node: Node
@@ -75,6 +75,7 @@ class Entry:
     paths: tuple[str, ...]
     inputs: tuple[Value, ...]
     words: Words
+    shares: str = ""
 
     @property
     def block(self) -> str | None:
@@ -225,7 +226,8 @@ class Collector:
         for node in graph.nodes:
             inputs = tuple(read(ref) for ref in node.inputs)
             name = before + node.name
-            entry = Entry(node, name, tuple(prefix + name for prefix in self.prefixes), inputs, words)
+            shares = "" if node.shares is None else before + graph.owner(node).name
+            entry = Entry(node, name, tuple(prefix + name for prefix in self.prefixes), inputs, words, shares)
             if isinstance(node.element, Graph) and self._inlined(entry, node.element):
                 values.append(self.unfold(node.element, inputs, words, f"{name}."))
             else:
@@ -235,7 +237,7 @@ class Collector:
 
     def _inlined(self, entry: Entry, graph: Graph) -> bool:
         """Return True if a body without a name is drawn as a part of the enclosing body."""
-        if entry.node.auxiliary:
+        if entry.node.auxiliary or (entry.shares and not self.level.everything):
             return False
         if self.level.everything or self.level.names(entry):
             return True
@@ -263,7 +265,8 @@ class Collector:
             while self.fused and entry.node.graph is None and len(readers[last]) == 1 and readers[last] != [outside]:
                 last = readers[last][0]
                 after = self.entries[last].node
-                if after.auxiliary or not isinstance(after.element, Kind) or not follows(unit.layers, after.element):
+                kept_apart = after.auxiliary or after.shares is not None
+                if kept_apart or not isinstance(after.element, Kind) or not follows(unit.layers, after.element):
                     break
                 taken.add(last)
                 unit.entries.append(self.entries[last])

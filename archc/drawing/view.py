@@ -77,7 +77,7 @@ class _Assembly:
         lead = unit.lead
         below = None if unit.layers else (id(lead.node.graph), unit.opened, self.level.within(lead))
         layers = [(layer.kind.kind, layer.kind.__dict__) for layer in unit.layers]
-        return (unit.entries[-1].node.shapes, lead.block, lead.node.auxiliary, layers, below)
+        return (unit.entries[-1].node.shapes, lead.block, lead.node.auxiliary, lead.shares, layers, below)
 
     def run(self, run: Run) -> Item:
         """The item of a run of units."""
@@ -106,6 +106,7 @@ class _Assembly:
         lead, node, x, shape = first.lead, first.lead.node, first.x, first.shape
         paths = tuple(path for unit in units for entry in unit.entries for path in entry.paths)
         name = lead.name if turns else _span(lead.name, units[-1].lead.name)
+        name = f"{name} = {lead.shares}" if lead.shares else name
         times = 1 if turns else len(units)
         aside = node.auxiliary
         if first.layers:

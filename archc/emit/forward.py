@@ -76,7 +76,7 @@ def forward(constructor: Constructor) -> Forward:
         inputs["input", position] = names.take(own, f"{own}_")
     writer = _Writer(constructor, names)
     statements = _Statements(writer, body.steps, inputs, "x", list(body.results.values()), _BODY)
-    statements.typed |= dict.fromkeys(inputs.values(), True)
+    statements.declared = set(inputs.values())
     return writer.method(statements, tuple(inputs.values()))
 
 
@@ -192,7 +192,8 @@ class _Statements:
         self.variables = variables or {}
         self.steps = steps
         self.lines: list[str] = []
-        self.typed: dict[str, bool] = {holder: True}
+        self.declared = {holder}  # the method's arguments, which stay tensors to a type checker
+        self.typed: dict[str, bool] = {}
         self.runs: list[_Run] = []
         self.passed: dict[Key, Value] = {}
         self.bare: dict[Key, str] = {}
@@ -429,7 +430,7 @@ class _Statements:
         read = set[str]()
         for make in makes(loop.steps):
             kept = make.name if make.kept else None
-            read |= free_names((make.owner.name, kept, make.when, tuple(operand.when for operand in make.inputs)))
+            read |= free_names((make.runs, kept, make.when, tuple(operand.when for operand in make.inputs)))
             for operand in make.inputs:
                 if isinstance(operand.value.source, Kept) and isinstance(operand.value.source.key, Text):
                     read |= free_names(operand.value.source.key)
@@ -469,7 +470,7 @@ class _Statements:
             typed = all(isinstance(value, str) and not self.untyped(value) for value in inputs)  # Any + Tensor is Any
             return Operation(tuple((layer.infix if i else "", value) for i, value in enumerate(inputs))), typed
         if layer is None or self.constructor.is_module(make.owner):
-            return self.called(make.owner, inputs), False
+            return self.called(make, inputs), False
         return self.joined(layer, inputs)
 
     def tensor(self, make: Make) -> Doc:
@@ -515,10 +516,12 @@ class _Statements:
         """The call of an entry's module."""
         if self.held_layer:
             return Group(f"{self.held_layer}(", inputs, ")")
-        if isinstance(make.name, Text):
-            name = flat(document(self.run_time(make.name)))
+        if isinstance(make.runs, Text):
+            name = flat(document(self.run_time(make.runs)))
             return Group(f"getattr(self, {name})(", inputs, ")")
-        return Group(f"{attribute(make)}(", inputs, ")")
+        if make.runs != make.owner.name:  # one iteration of a loop
+            return Group(f'getattr(self, "{make.runs}")(', inputs, ")")
+        return Group(f"{attribute(make.owner)}(", inputs, ")")
 
     # Branches
 
@@ -719,7 +722,7 @@ class _Statements:
 
     def untyped(self, text: str) -> bool:
         """Return True if a type checker doesn't know the type of a local."""
-        return text != "x" and not self.typed.get(text, False)
+        return text not in self.declared and not self.typed.get(text, False)
 
 
 def sliced(axis: int, *bounds: Any) -> Iterator[str]:

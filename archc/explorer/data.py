@@ -11,7 +11,7 @@ from archc.emit import source_places
 from archc.explorer.insides import draw_insides
 from archc.explorer.series import SeriesTable, run_lengths
 from archc.explorer.sizes import offered_sizes
-from archc.graph import Instance, Network, Node
+from archc.graph import Graph, Instance, Network, Node
 from archc.inference import Scan, Stop
 from archc.inference.cost import layer_cost
 from archc.kinds import Kind
@@ -19,28 +19,40 @@ from archc.problems import Mark, Source
 
 
 class Entry(NamedTuple):
-    """A layer, block or nested body in its place; `parent` is the index of the enclosing entry, or -1."""
+    """A layer, block or nested body in its place; `parent` is the index of the enclosing entry, or -1.
+
+    `module` is the path of the module that runs it: another one if its weights are shared.
+    """
 
     path: str
     parent: int
     node: Node
     training: bool
+    module: str
+
+    @property
+    def owner(self) -> str:
+        """The path of the entry whose weights it shares, or empty."""
+        return "" if self.module == self.path else self.module
 
 
 def entries(network: Network) -> Iterator[Entry]:
     """Every entry in execution order, with enclosing entries before the entries inside."""
     number = 0
-    stack: list[tuple[Iterator[Node], str, int, bool]] = [(iter(network.graph.nodes), "", -1, False)]
+    whole = network.graph
+    stack: list[tuple[Graph, Iterator[Node], str, str, int, bool]] = [(whole, iter(whole.nodes), "", "", -1, False)]
     while stack:
-        nodes, prefix, parent, training = stack[-1]
+        graph, nodes, prefix, within, parent, training = stack[-1]
         node = next(nodes, None)
         if node is None:
             stack.pop()
         else:
-            entry = Entry(prefix + node.name, parent, node, training or node.auxiliary)
+            module = within + graph.owner(node).name
+            entry = Entry(prefix + node.name, parent, node, training or node.auxiliary, module)
             yield entry
             if node.graph is not None:
-                stack.append((iter(node.graph.nodes), f"{entry.path}.", number, entry.training))
+                below = node.graph
+                stack.append((below, iter(below.nodes), f"{entry.path}.", f"{module}.", number, entry.training))
             number += 1
 
 
@@ -67,11 +79,12 @@ class Calls(Table):
         super().__init__()
         self._known: dict[Any, int] = {}
 
-    def of(self, node: Node) -> int:
+    def of(self, entry: Entry) -> int:
         """The index of an entry's description."""
-        key = (id(node.element), node.in_shapes, node.auxiliary)
+        node, owner = entry.node, entry.owner
+        key = (id(node.element), node.in_shapes, node.auxiliary, owner)
         if key not in self._known:
-            self._known[key] = self.number(_call(node))
+            self._known[key] = self.number(_call(node, f"the weights of {owner}" if owner else ""))
         return self._known[key]
 
 
@@ -105,11 +118,11 @@ def explorer_data(architecture: Architecture) -> dict[str, Any]:
         "name": [entry.node.name for entry in placed],
         "parent": [entry.parent for entry in placed],
         "training": [int(entry.training) for entry in placed],
-        "call": [calls.of(entry.node) for entry in placed],
+        "call": [calls.of(entry) for entry in placed],
         "inputs": [[series.shape(given) for given in found.given] for found in scanned],
         "outputs": [[series.shape(made) for made in found.made.values()] for found in scanned],
         "result": [_result(entry, numbers) for entry in placed],
-        "parameters": [_parameters(entry.node) for entry in placed],
+        "parameters": [0 if entry.owner else _parameters(entry.node) for entry in placed],
         "macs": [series.macs(found) for found in scanned],
         "field": [field(entry.path) for entry in placed],
         "spec": [files.place(entry.node.mark) for entry in placed],
@@ -158,11 +171,11 @@ def _stop(stop: Stop, numbers: dict[str, int]) -> tuple[int, str, str, str, str]
     return numbers[stop.path], fault.code, fault.message, fault.label, fault.help
 
 
-def _call(node: Node) -> tuple[str, str, str, str, str, bool]:
+def _call(node: Node, weights: str) -> tuple[str, str, str, str, str, bool]:
     """The description of an entry.
 
-    It has the kind or block, the category, the short label, the role, the call with its arguments, and whether the
-    output shares the input's memory.
+    It has the kind or block, the category, the short label, the role, the call with its arguments (or whose `weights`
+    it shares), and whether the output shares the input's memory.
     """
     element = node.element
     if isinstance(element, Kind):
@@ -171,13 +184,13 @@ def _call(node: Node) -> tuple[str, str, str, str, str, bool]:
         given += [f"{name}={_literal(value)}" for name, value in call.keywords]
         text = f"{call.target.removeprefix('archc.')}({', '.join(given)})"
         shares = element.keeps_storage or element.overwrites
-        return element.kind, "layer", element.label(node.in_shapes), element.role, text, shares
+        return element.kind, "layer", element.label(node.in_shapes), element.role, weights or text, shares
     if isinstance(element, Instance):
         given = [f"{name}={_literal(value)}" for name, value in element.arguments.items()]
-        name = element.block.name
-        return name, "block", name, "head" if node.auxiliary else "block", f"{name}({', '.join(given)})", False
+        name, role = element.block.name, "head" if node.auxiliary else "block"
+        return name, "block", name, role, weights or f"{name}({', '.join(given)})", False
     name = "branches" if element.form == "branches" else "layers"
-    return name, "body", name, "block", "", False
+    return name, "body", name, "block", weights, False
 
 
 def _literal(value: Any) -> str:

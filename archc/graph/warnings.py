@@ -221,9 +221,13 @@ class _Uses:
     def problems(self, bodies: Iterable[Body]) -> Iterator[Problem]:
         """The warnings."""
         named = {entry.mark: body for each in bodies for body in _nested(each) for entry in _entries(body)}
+        read: dict[Body, set[str]] = {}
         for mark, where in self.unused.items():
             help = USE_IT
-            if mark in named and where[-1] in {reference.name for reference in mentioned(named[mark])}:
+            body = named.get(mark)
+            if body is not None and body not in read:
+                read[body] = {reference.name for reference in mentioned(body)}
+            if body is not None and where[-1] in read[body]:
                 help = "the entry that reads it is omitted because of its `when`: give both the same `when`"
             message = f"the result of `{where[-1]}` is never used"
             place = (".".join(where),) if len(where) > 1 else ()

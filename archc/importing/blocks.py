@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from archc.importing.constructors import PREFIX
 from archc.importing.merge import ABSENT, CONTAINERS, Instance, merged
-from archc.importing.tree import Block, Body, Entry, Formula, Layer, Parameter, Use, bodies, same_value
+from archc.importing.tree import Block, Body, Entry, Formula, Layer, Parameter, Share, Use, bodies, same_value
 from archc.language.names import class_name_fault, parameter_name_fault
 
 _HIDDEN = "hidden_channels"
@@ -102,8 +102,10 @@ def _same_structure(instances: Sequence[Instance], merge: bool) -> list[list[Ins
     return merged(list(groups.values())) if merge else list(groups.values())
 
 
-def _structure(element: Layer | Use | Body) -> Any:
+def _structure(element: Layer | Use | Body | Share) -> Any:
     """What instances of a block have in common: everything but the values of arguments."""
+    if isinstance(element, Share):
+        return "share", element.owner
     if isinstance(element, Layer):
         return element.structure
     if isinstance(element, Use):
@@ -135,7 +137,7 @@ class _Slot(NamedTuple):
 
     way: tuple[str, ...]
     name: str
-    owner: Layer | Use
+    owner: Layer | Use | Share
 
     @property
     def value(self) -> Any:
@@ -270,7 +272,9 @@ class _Naming:
         return self.add(present, "flag", self.unique(stem))
 
 
-def _word(element: Layer | Use | Body) -> str:
+def _word(element: Layer | Use | Body | Share) -> str:
+    if isinstance(element, Share):
+        return element.owner
     if isinstance(element, Layer):
         return element.kind.kind
     title = element.block.name if isinstance(element, Use) else element.title or "part"
@@ -410,7 +414,9 @@ def _default(row: Row) -> tuple[Any] | None:
 def _template(body: Body, values: Mapping[tuple[int, str], Any], conditions: Mapping[int, Formula]) -> Body:
     """The body of a block: that of its first instance, with the block's values."""
 
-    def copied(element: Layer | Use | Body) -> Layer | Use | Body:
+    def copied(element: Layer | Use | Body | Share) -> Layer | Use | Body | Share:
+        if isinstance(element, Share):
+            return element
         if isinstance(element, Body):
             return _template(element, values, conditions)
         given = {name: values[id(element), name] for name in element.arguments if (id(element), name) in values}

@@ -110,7 +110,8 @@ def _renamed(names: Sequence[str]) -> list[str]:
 
 def _keys(graph: SourceGraph, network: Network, order: list[int]) -> dict[str, str]:
     """The source's key for each tensor of the spec's module: layers with weights run in the same order."""
-    paths = [layer.path for layer in walk(network.graph) if layer.kind.tensors(layer.node.in_shapes)]
+    layers = [layer for layer in walk(network.graph) if not layer.shared]
+    paths = [layer.path for layer in layers if layer.kind.tensors(layer.node.in_shapes)]
     if len(paths) != len(order):
         what = f"the imported spec has {len(paths)} layers with weights, but {graph.name} has {len(order)}"
         raise SpecError([Problem("E0803", what, file=graph.name, note="nothing was written")])

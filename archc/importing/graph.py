@@ -54,7 +54,8 @@ class Operation:
     `name` is the last component of its path, such as `conv1`; empty if the source doesn't name it, as a call of a
     function. `tensors` has the key in `SourceGraph.state` for each tensor of the layer type (`weight`, `running_mean`).
     `shapes` are its outputs' shapes without the batch. `place` is where messages find it: a line, or a node's name.
-    An `auxiliary` operation runs in training only. A `kind` in parentheses, such as `(torch.fft.fft)`, is an operation
+    An `auxiliary` operation runs in training only, and one that runs `again` has the weights of an earlier one, which
+    is the same layer. A `kind` in parentheses, such as `(torch.fft.fft)`, is an operation
     that archc has no word for; it is an error, with its argument `reason`, if the network's results depend on it.
     """
 
@@ -67,6 +68,7 @@ class Operation:
     tensors: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
     auxiliary: bool = False
+    again: bool = False
 
 
 class Unsupported(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 from archc.importing.constructors import PREFIX, defaults
 from archc.importing.graph import Operation, SourceGraph, Unsupported, Value
-from archc.importing.tree import Body, Entry, Formula, Layer, same_value
+from archc.importing.tree import Body, Entry, Formula, Layer, Share, same_value
 from archc.kinds import KINDS, Shape
 from archc.kinds.axes import DIMENSIONS
 from archc.language.names import layer_name_fault
@@ -89,6 +89,7 @@ class _Maker:
         for at, operation in enumerate(self.operations):
             for value in operation.inputs:
                 self.readers[value.operation].append(at)
+        self.shared: set[int] = set()  # operations of layers that run again
         self.kept = {value.operation for value in graph.results.values()}
 
     def root(self) -> Body:
@@ -99,7 +100,12 @@ class _Maker:
         self.nest(root)
         self.join_inside(root)
         self.heads_in_place(root)
-        return self.body(root, {})
+        body = self.body(root, {})
+        for at, operation in enumerate(self.operations):
+            if operation.again and at not in self.shared:
+                what = f"{KINDS[operation.kind].torch.removeprefix('nn.')} with shared weights"
+                self.unsupported.append(Unsupported(what, operation.place, "it is called more than once"))
+        return body
 
     # Parts
 
@@ -262,21 +268,30 @@ class _Maker:
         taken = {part.name for part in group.parts if part.name} if body.form == "mapping" else set()
         used: set[str] = set()
         previous: Value | None = outside[0] if outside else None
+        before: list[tuple[_Part, Entry]] = []
         for part in group.parts:
+            owner = self.owner(part, before) if body.form == "mapping" else None
             if body.form == "list" and part.name:
                 while len(body.entries) < int(part.name):  # parts that the forward pass never meets keep their number
                     body.entries.append(Entry(str(len(body.entries)), Layer(KINDS["identity"], {})))
             numbered = body.form in ("list", "branches")
             name = str(len(body.entries)) if numbered else self.name(part, taken, used)
             used.add(name)
-            entry, given, made = self.entry(part, name, named, around)
+            if owner is None:
+                entry, given, made = self.entry(part, name, named, around)
+                before.append((part, entry))
+            else:
+                self.shared |= set(part.operations())
+                entry = Entry(name, Share(owner.name), auxiliary=part.auxiliary)
+                given, made = self.externals(part)[:1], self.results(part)
             if len(given) == 1 and not entry.operands and given[0] != previous and body.form == "mapping":
                 entry.source = named.get(given[0], "")
             body.entries.append(entry)
             if not part.auxiliary:
                 whole = len(made) == 1 and (part.operation is None or made[0].part is None)
                 previous = made[0] if whole else None
-            inner = entry.element.outputs if isinstance(entry.element, Body) else {}
+            thing = entry.element if owner is None else owner.element
+            inner = thing.outputs if isinstance(thing, Body) else {}
             for value, output in zip(made, inner or [""] * len(made), strict=True):
                 named[value] = f"{name}.{output}" if output else name
             if part.operation is not None and made and made[0].part is not None:
@@ -294,6 +309,32 @@ class _Maker:
             source = named[results[0]] if body.entries else ""
             body.entries.append(Entry(name, Layer(KINDS["identity"], {}), source))
         return body
+
+    def owner(self, part: _Part, before: list[tuple[_Part, Entry]]) -> Entry | None:
+        """The earlier entry of the same body whose layers a part runs again, all of them in the same way."""
+        if not self.again(part):
+            return None
+        for other, entry in before:
+            if not other.auxiliary and self.content(part) == self.content(other):
+                return entry
+        return None
+
+    def content(self, part: _Part) -> object:
+        """What two calls of one module have in common: its layers, their wiring, and what they read and give."""
+        operations, outside = list(part.operations()), self.externals(part)
+        place = {at: number for number, at in enumerate(operations)}
+
+        def inside(value: Value) -> object:
+            return (place[value.operation], value.part) if value.operation in place else ("input", outside.index(value))
+
+        ran = [self.operations[at] for at in operations]
+        layers = [(each.kind, each.tensors, [inside(value) for value in each.inputs]) for each in ran]
+        return part.path, layers, outside[1:], [inside(value) for value in self.results(part)]
+
+    def again(self, part: _Part) -> bool:
+        """Return True if every layer of a part that has weights runs again."""
+        weighted = [at for at in part.operations() if self.operations[at].tensors]
+        return bool(weighted) and all(self.operations[at].again for at in weighted)
 
     def output_name(self, reference: str, at: int) -> str:
         """The name of a body's output, after the entry that gives it."""
@@ -335,6 +376,8 @@ class _Maker:
 
     def is_list(self, group: _Part, outside: list[Value], results: list[Value]) -> bool:
         """Return True if a group's parts are numbered and form a chain."""
+        if any(map(self.again, group.parts)):
+            return False  # an entry of a list can't share weights
         names = [part.name for part in group.parts]
         numbered = [name for name in names if name]
         if not numbered or not all(name.isdigit() for name in numbered):

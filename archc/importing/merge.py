@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from archc.importing.tree import Body, Entry, Layer, Use
+from archc.importing.tree import Body, Entry, Layer, Share, Use
 from archc.kinds import KINDS
 
 
@@ -182,7 +182,9 @@ def _is_identity(entry: Entry) -> bool:
     return isinstance(entry.element, Layer) and entry.element.kind is KINDS["identity"]
 
 
-def _what(element: Layer | Use | Body) -> Any:
+def _what(element: Layer | Use | Body | Share) -> Any:
+    if isinstance(element, Share):
+        return "share", element.owner
     if isinstance(element, Layer):
         return element.structure
     return element.block.name if isinstance(element, Use) else id(element)
@@ -228,7 +230,7 @@ def _padded(body: Body, pairs: Sequence[_Pair], side: int, other: Body, wiring: 
 def _without_values(entry: Entry) -> Entry:
     """A copy of an entry that an instance doesn't have."""
 
-    def copied(element: Layer | Use | Body) -> Layer | Use | Body:
+    def copied(element: Layer | Use | Body | Share) -> Layer | Use | Body | Share:
         if isinstance(element, Body):
             inner = [replace(each, element=copied(each.element)) for each in element.entries]
             return replace(element, entries=inner)

@@ -90,10 +90,13 @@ def _graph(
 def _runner(model: nn.Module) -> Run:
     def run(state: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
         modes = [(module, module.training) for module in model.modules()]
-        own = {key: value for key, value in model.state_dict().items() if key not in state and not value.is_meta}
+        # A module with two names has two keys for each tensor. Only the first is given: torch would restore it twice.
+        names = {f"{path}." if path else "" for path, _ in model.named_modules()}
+        tensors = {key: value for key, value in model.state_dict().items() if _holder(key) in names}
+        own = {key: value for key, value in tensors.items() if key not in state and not value.is_meta}
         try:
             model.eval()
-            result = torch.func.functional_call(model, {**own, **state}, tuple(inputs))
+            result = torch.func.functional_call(model, {**own, **state}, tuple(inputs), tie_weights=False)
         finally:
             for module, training in modes:
                 module.training = training
@@ -103,6 +106,11 @@ def _runner(model: nn.Module) -> Run:
         return [part for part in parts if isinstance(part, Tensor)]
 
     return run
+
+
+def _holder(key: str) -> str:
+    """The path of the module that holds a tensor, with a dot after it; empty for the network's own."""
+    return key[: key.rfind(".") + 1]
 
 
 def _without_values(found: Found, settings: Mapping[str, Any]) -> nn.Module | None:

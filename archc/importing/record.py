@@ -64,7 +64,9 @@ def record(
         operations = [*operations, *heads]
         unsupported += unknown
     used = {key for operation in operations for key in operation.tensors.values()}
-    unused = [key for key in model.state_dict() if key not in used]
+    tensors = model.state_dict(keep_vars=True)
+    known = {id(tensors[key]) for key in used}  # a module that has two names has two keys for each tensor
+    unused = [key for key, tensor in tensors.items() if id(tensor) not in known]
     if unused:
         owners = sorted({key.rpartition(".")[0] or key for key in unused})
         notes.append(f"The forward pass never uses {', '.join(owners)}.")
@@ -222,11 +224,15 @@ class _Recorder(TorchFunctionMode):
         prefix = f"{self.scopes[-1].path}." if self.scopes else ""
         name = path.removeprefix(prefix) if path.startswith(prefix) else ""
         operation = Operation(
-            kind.kind, dict(kind), inputs, name=name, scopes=tuple(self.scopes), tensors=tensors, place=path
+            kind.kind,
+            dict(kind),
+            inputs,
+            name=name,
+            scopes=tuple(self.scopes),
+            tensors=tensors,
+            place=path,
+            again=bool(count and tensors),
         )
-        if count and tensors:
-            what = f"{type(module).__name__} with shared weights"
-            self.recording.unsupported.append(Unsupported(what, path, "it is called more than once"))
         written = any(isinstance(x, Tensor) and x._version != version for x, version in zip(args, before, strict=True))
         result = result if written else _own(result, args)
         made = self.add(operation, result[0] if alone else result)

@@ -39,6 +39,14 @@ class Use:
 
 
 @dataclass(slots=True, eq=False)
+class Share:
+    """The layer or body of an earlier entry, `owner`, which runs once more. It has no arguments of its own."""
+
+    owner: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
 class Body:
     """A list or a mapping of entries. `title` is the class of the module that it was, and `path` where that was.
 
@@ -67,7 +75,7 @@ class Entry:
     """
 
     name: str
-    element: Layer | Use | Body
+    element: Layer | Use | Body | Share
     source: str = ""
     operands: tuple[str, ...] = ()
     auxiliary: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 
 from archc.formatting import format_text
 from archc.importing.constructors import PREFIX
-from archc.importing.tree import Block, Body, Entry, Formula, Layer, Use, same_value
+from archc.importing.tree import Block, Body, Entry, Formula, Layer, Share, Use, same_value
 from archc.kinds import Shape
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -176,6 +176,7 @@ def _numbered_run(entries: Sequence[Entry], at: int) -> int:
             break
         count += 1
     read = {name.partition(".")[0] for entry in entries for name in (entry.source, *entry.operands)}
+    read |= {entry.element.owner for entry in entries if isinstance(entry.element, Share)}
     return count if not read & {f"{stem}{number + each}" for each in range(count)} else 1
 
 
@@ -215,6 +216,8 @@ def _call(entry: Entry) -> tuple[str, str]:
     """The layer type or block, and its arguments as flow text."""
     element = entry.element
     assert not isinstance(element, Body)
+    if isinstance(element, Share):
+        return "share", element.owner
     if isinstance(element, Layer):
         given = {name: value for name, value in element.arguments.items() if name not in element.implied}
         if element.kind.many:

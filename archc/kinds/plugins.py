@@ -21,12 +21,17 @@ from archc.kinds.base import Kind
 from archc.kinds.registry import KINDS, unregister
 from archc.problems import Mark, Problem, SpecError
 from archc.problems.mark import Source
+from archc.text import first_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP: Final = "archc.kinds"
 """The entry points of packages that have layer types: the name of each, and `module:Class`."""
+
+
+_loaded: dict[str, Source] = {}
+"""The plugins that ran, by their files."""
 
 
 def load_plugin(path: Path) -> None:
@@ -69,6 +74,18 @@ def load_plugin(path: Path) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    _loaded[location] = source
+
+
+def plugin_fault(error: Exception) -> SpecError | None:
+    """The error for an exception that a plugin raised while its layer types were used; None for any other."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        source = _loaded.get(frame.filename)
+        if source is not None:
+            what = f"the plugin `{source.name}` failed: {type(error).__name__}: {first_line(error)}"
+            help = "fix the method of the layer type; `docs/extending.md` describes all of them"
+            return SpecError([Problem("E0109", what, _mark(source, frame.lineno or 1), help=help)])
+    return None
 
 
 def load_installed(names: Iterable[str] | None = None) -> bool:
@@ -135,10 +152,14 @@ def _problem(what: str, shown: str, error: BaseException, source: Source | None,
     lines = source.text.splitlines()
     if isinstance(place, str):
         place = next((at for at, line in enumerate(lines, 1) if line.startswith(f"class {place}(")), 1)
-    line = source.line(place) or ""
+    return Problem("E0109", message, _mark(source, place), help=help)
+
+
+def _mark(source: Source, number: int) -> Mark:
+    """The place of a line without its indentation."""
+    line = source.line(number) or ""
     start = len(line) - len(line.lstrip())
-    mark = Mark(source, place, start + 1, place, max(len(line), start + 1) + 1)
-    return Problem("E0109", message, mark, help=help)
+    return Mark(source, number, start + 1, number, max(len(line), start + 1) + 1)
 
 
 def _line(error: BaseException, file: str) -> int | None:

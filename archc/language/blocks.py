@@ -20,7 +20,7 @@ from archc.language.spec import Block, BlockCall, Body, ChosenCall, Entry, Layer
 from archc.language.validate import meant
 from archc.limits import MAX_BLOCK_DEPTH
 from archc.problems import Problem, Problems
-from archc.reading import Map
+from archc.reading import Map, Seq
 
 
 def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> list[Block]:
@@ -56,7 +56,8 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
         description = keys.get("description")
         block = Block(name, {}, description if isinstance(description, str) else "", mark)
         block.inputs = parser.inputs(keys.get("inputs"))
-        block.is_valid = len(block.inputs) == len(keys.get("inputs") or ())
+        names = keys.get("inputs")
+        block.is_valid = names is None or (isinstance(names, Seq) and len(block.inputs) == len(names))
         block.parameters = parser.parameters(keys.get("arguments"), frozenset(block.channels), required=True)
         parser.blocks[name] = block
         block.known = parser.blocks

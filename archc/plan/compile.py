@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -164,13 +164,17 @@ class _Named:
 
 @dataclass(slots=True, eq=False)
 class _Made:
-    """An entry that others can share: how it was compiled, and its results."""
+    """An entry that others can share: how it was compiled, and its results.
+
+    `elsewhere` means that it is in another loop, or in another of its iterations.
+    """
 
     entry: Entry
     scope: Scope
     make: Make
     outputs: Outputs
     loops: tuple[Loop, ...]
+    elsewhere: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -479,7 +483,7 @@ class _Compiler:
                 made = (
                     self.make(entry, name, taken, scope, frame)
                     if owner is None
-                    else self.again(entry, owner, name, taken, frame)
+                    else self.again(entry, owner, name, taken, scope, frame)
                 )
                 self.guards[before:] = under(when, self.guards[before:])
             except (IndexError, TypeError, ValueError):  # the spec isn't valid if the entry exists
@@ -605,22 +609,39 @@ class _Compiler:
             return None, False
         found = frame.made.get(name)
         if found is None or found.loops != frame.loops[: len(found.loops)]:
-            raise Inexpressible(f"`{plain_name(name)}` cannot be shared")
+            found = self.in_another_loop(name, frame)
         return found, both(found.make.when, when)
 
+    def in_another_loop(self, name: str | Text, frame: _Frame) -> _Made:
+        """An entry of a loop, in the iteration for which it has this name."""
+        found: list[_Made] = []
+        for known, made in frame.made.items():
+            solved = unify(known, name) if made.loops else None
+            if solved is not None:
+                own = {each for loop in made.loops for each in loop.names}
+                scope = {each: substitute(lift(value), solved) for each, value in made.scope.items()}
+                if free_names(lift((tuple(scope.values()), made.make.when))) & own - solved.keys():
+                    raise Inexpressible(f"`{plain_name(name)}` depends on its loop")
+                found.append(replace(made, scope=scope, elsewhere=True))
+        if len(found) != 1:
+            raise Inexpressible(f"`{plain_name(name)}` cannot be shared")
+        return found[0]
+
     def again(
-        self, entry: Entry, owner: _Made, name: str | Text, taken: list[Value], frame: _Frame
+        self, entry: Entry, owner: _Made, name: str | Text, taken: list[Value], scope: Scope, frame: _Frame
     ) -> tuple[Make, Outputs]:
         """The plan of an entry that runs the module of another one, which has been compiled for other inputs."""
+        assert isinstance(entry.element, Share)
         make, outputs = self.make(owner.entry, name, taken, owner.scope, frame)
         inside = list(every_step(make.what.steps)) if isinstance(make.what, BodyPlan) else []
         make.mark, make.auxiliary = entry.mark, entry.auxiliary
         local = make.held is not None or any(
             isinstance(step, Assign) or (isinstance(step, Make) and step.held is not None) for step in inside
         )
-        make.what, make.held = Again(owner.make, make.layer), None
+        called = self.referred(entry.element.owner, scope)[0] if owner.elsewhere else owner.make.name
+        make.what, make.held = Again(owner.make, make.layer, called), None
         given = zip(taken, owner.make.inputs, strict=False)
-        if all(_is_same(value.shape, operand.value.shape) for value, operand in given):
+        if not owner.elsewhere and all(_is_same(value.shape, operand.value.shape) for value, operand in given):
             outputs = {output: Value(make, value.shape, output) for output, value in owner.outputs.items()}
         elif local:
             raise Inexpressible("a size that follows from a layer inside is that of its first use")

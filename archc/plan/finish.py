@@ -92,7 +92,8 @@ def _keep_exports_that_are_read(order: list[ClassPlan]) -> None:
         read = {name for value in values for name in free_names(value)}
         for make in steps:
             if isinstance(make, Make) and isinstance(make.what, Use) and make.held is not None:
-                names = {name.removeprefix(f"{make.held.name}.") for name in read} - read
+                held = f"{make.held.name}."
+                names = {name.removeprefix(held) for name in read if name.startswith(held)}
                 wanted.setdefault(id(make.what.target), set()).update(names)
                 if not names:
                     make.held = None
@@ -137,6 +138,7 @@ def values_of(step: Step) -> Iterator[Any]:
             if step.what.function is not None:
                 yield from _arguments(step.what.function)
         elif isinstance(step.what, Again):
+            yield step.what.name
             if step.what.layer is not None and step.what.layer.function is not None:
                 yield from _arguments(step.what.layer.function)
         elif isinstance(step.what, Use):

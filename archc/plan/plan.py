@@ -120,10 +120,14 @@ class Chosen:
 
 @dataclass(slots=True, eq=False)
 class Again:
-    """A share, which creates nothing: what its `owner` has created runs once more; `layer` if that is a layer."""
+    """A share, which creates nothing: what its `owner` has created runs once more; `layer` if that is a layer.
+
+    `name` is the owner's name where the share runs: another iteration has another loop variable.
+    """
 
     owner: Make
     layer: Layer | None
+    name: str | Text
 
 
 @dataclass(slots=True, eq=False)
@@ -162,6 +166,11 @@ class Make:
         """The layer that runs, if it is one."""
         what = self.what.layer if isinstance(self.what, Again) else self.what
         return what if isinstance(what, Layer) else None
+
+    @property
+    def runs(self) -> str | Text:
+        """The name of what runs: its own, or that of the entry that it shares."""
+        return self.what.name if isinstance(self.what, Again) else self.name
 
     @property
     def owner(self) -> Make:

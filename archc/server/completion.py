@@ -18,7 +18,7 @@ from archc.kinds import KINDS
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.initialization import initialized_kinds
 from archc.language.load import Loader
-from archc.language.parse import BODY
+from archc.language.parse import BODY, SHARE
 from archc.library import bundled, folder_specs, named_file
 from archc.problems import SpecError
 from archc.reading import Map, Seq, read_beginning
@@ -226,6 +226,8 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             for name, kind in KINDS.items():
                 if kind.many and kind.most is None:
                     yield Candidate(name, name, Item.Function, call_doc(name, analysis.blocks))
+        case Role.REFERENCE if cursor.place.steps[-1] == SHARE:
+            yield from _shareable(analysis, cursor)
         case Role.REFERENCE:
             yield from _references(analysis, cursor)
         case Role.FLAG:
@@ -247,7 +249,8 @@ def _of_value(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
             known = initialized_kinds()
             yield from (Candidate(name, name, Item.Function) for name in known)
             layers = [] if analysis.network is None else walk(analysis.network.graph)
-            yield from (Candidate(each.path, each.path, Item.Field) for each in layers if each.kind.kind in known)
+            owned = (each for each in layers if not each.shared)
+            yield from (Candidate(each.path, each.path, Item.Field) for each in owned if each.kind.kind in known)
         case Role.INITIALIZER:
             for name in INITIALIZERS:
                 yield Candidate(name, f"{{{name}: {{${{1}}}}}}", Item.Function, initializer_doc(name))
@@ -263,6 +266,15 @@ def _references(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
                 if output is not None:
                     yield Candidate(f"{name}.{output}", f"{name}.{output}", Item.Field)
     yield Candidate("input", "input", Item.Field, "The input of the enclosing layers.")
+
+
+def _shareable(analysis: Analysis, cursor: _Cursor) -> Iterator[Candidate]:
+    """The entries above this one in the same body, the nearest first; a join has no weights."""
+    body = cursor.place.holders[-2]
+    for name, (holder, key) in reversed(references(cursor.place).items()):
+        target = called(holder[key]) if holder is body else None
+        if holder is body and not (target is not None and target in KINDS and KINDS[target].many):
+            yield Candidate(name, name, Item.Field, detail=common_output(layers_of(analysis, holder, key)))
 
 
 def _files(analysis: Analysis) -> list[str]:

@@ -67,10 +67,11 @@ def common_output(layers: list[Layer]) -> str:
 def cost(node: Node) -> tuple[int, int]:
     """Parameters and multiply-adds of a layer or body in inference."""
     if isinstance(node.element, Kind):
-        return layer_cost(node, node.element)
-    assert node.graph is not None
-    total = graph_cost(node.graph)
-    return total.parameters, total.macs
+        parameters, macs = layer_cost(node, node.element)
+    else:
+        assert node.graph is not None
+        parameters, _, macs = graph_cost(node.graph)
+    return 0 if node.shares is not None else parameters, macs
 
 
 def describe(layers: list[Layer]) -> str:
@@ -81,6 +82,8 @@ def describe(layers: list[Layer]) -> str:
         parameters, macs = cost(node)
         said = [f"{inputs} → **{outputs(node)}**"]
         figures = [f"{parameters:,} parameters" if parameters else "no parameters"]
+        if node.shares is not None:
+            figures = ["shared weights"]
         figures += [f"{engineering(macs)} multiply-adds"] if macs else []
         figures += [f"receptive field {_field(layers[0])}"] if field else []
         return "\n\n".join([*said, ", ".join(figures)])

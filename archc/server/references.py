@@ -108,7 +108,7 @@ def _check(before: Analysis, after: Analysis) -> None:
 def _meaning(analysis: Analysis) -> Any:
     network = analysis.network
     layers = [] if network is None else walk(network.graph)
-    return [(each.kind, each.node.inputs, tuple(each.node.shapes.values())) for each in layers]
+    return [(each.kind, each.node.inputs, tuple(each.node.shapes.values()), each.node.shares) for each in layers]
 
 
 # Names and their uses

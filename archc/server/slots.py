@@ -72,6 +72,7 @@ _KEYS: Final[dict[Role, dict[str, Role]]] = {
     Role.ENTRY: {
         **_BODY,
         "from": Role.REFERENCE,
+        "share": Role.REFERENCE,
         "when": Role.VALUE,
         "auxiliary": Role.FLAG,
         **_LOOP,

@@ -10,7 +10,7 @@ from typing import Any
 from archc.kinds import KINDS
 from archc.testing.draft import Draft, Folder
 from archc.testing.formula import Formula
-from archc.testing.meaning import MODIFIERS, IndexedName, sources_of
+from archc.testing.meaning import MODIFIERS, IndexedName, is_share, sources_of
 
 FEATURES = (
     "chain: list",
@@ -28,6 +28,9 @@ FEATURES = (
     "from: input",
     "from: a part (`name.0`)",
     "from: across levels",
+    "share",
+    "share: of a body or block",
+    "share: in a loop",
     "layer: bare name",
     "layer: first argument",
     "layer: arguments by name",
@@ -200,6 +203,9 @@ def _body(body: Any, blocks: Any, depth: int, around: set[str]) -> Iterator[str]
 
 def _entries(parts: Any, blocks: Any, depth: int, around: set[str]) -> Iterator[str]:
     names = set() if isinstance(parts, list) else {str(name) for name in parts}
+    for entry in parts.values() if isinstance(parts, dict) else ():
+        if is_share(entry) and _is_body(parts.get(entry["share"]), blocks):
+            yield "share: of a body or block"
     for name, entry in parts.items() if isinstance(parts, dict) else ((None, entry) for entry in parts):
         if isinstance(name, IndexedName):
             yield "name with an index"
@@ -245,6 +251,9 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
         yield from _body(entry, blocks, depth + 1, names | around)
         return
     target, given = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
+    if target == "share":
+        yield "share: in a loop" if loop else "share"
+        return
     if target in KINDS and KINDS[target].many:
         yield "join by name"
         if "auxiliary" in entry:
@@ -264,6 +273,12 @@ def _entry(entry: Any, blocks: Any, depth: int, names: set[str], around: set[str
     else:
         yield "block: by position" if sort == "block" else "layer: first argument"
     yield from _values(given)
+
+
+def _is_body(entry: Any, blocks: Any) -> bool:
+    if isinstance(entry, dict):
+        return any(key in ("layers", "branches") or key in blocks for key in entry)
+    return isinstance(entry, list) or entry in blocks
 
 
 def _reference(reference: str, names: set[str], around: set[str]) -> Iterator[str]:

@@ -196,7 +196,8 @@ def _if_refused(kind: type[Kind], arguments: Arguments, x: Shape) -> Iterator[tu
 
 def _in_the_file(draw: st.DrawFn, draft: Draft) -> tuple[Any, Path, str]:
     data = _copied(draft.data)
-    trained = sum(layer.kind.parameters(layer.inputs) for layer in draft.layers if not layer.auxiliary)
+    owned = [layer for layer in draft.layers if not (layer.auxiliary or layer.shared)]
+    trained = sum(layer.kind.parameters(layer.inputs) for layer in owned)
     keys: list[tuple[str, Any, str]] = [
         ("sizes", 3, "E0201"),
         ("init", [{"match": "nowhere", "weight": 1}], "E0222"),

@@ -7,8 +7,8 @@ draw with it, so a drawn spec is valid by this reading, and archc must find it s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from archc.kinds import KINDS, Inputs, Kind, Shape, volume
 from archc.testing.formula import Formula, Names, evaluated
@@ -25,13 +25,24 @@ class Unsound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer as it runs: its path, kind, input and output."""
+    """One layer as it runs: its path, kind, input and output; a `shared` one has the weights of an earlier one."""
 
     path: str
     kind: Kind
     inputs: tuple[Shape, ...]
     outputs: Outputs
     auxiliary: bool
+    shared: bool = False
+
+
+class Owner(NamedTuple):
+    """An entry that others can share: the values of its names, its inputs, and its layers below a path."""
+
+    entry: Any
+    scope: Names
+    inputs: Inputs
+    layers: tuple[Layer, ...] = ()
+    path: str = ""
 
 
 @dataclass(slots=True)
@@ -50,6 +61,8 @@ class Meaning:
     auxiliary: bool = False
     inside: bool = False  # whether the body at hand is a block's, or within one
     decided: set[bool] = field(default_factory=set)  # what the conditions came to
+    owners: dict[str, Owner] = field(default_factory=dict)  # the entries that the body at hand can share
+    ran: Inputs = ()  # the inputs of the last entry that was present
 
     def body(
         self, body: Any, x: Shape, scope: Names, seen: Mapping[str, Outputs], others: Sequence[Shape] = ()
@@ -70,6 +83,7 @@ class Meaning:
         results = []
         absent = 0
         left_out: set[str] = set()
+        outer, self.owners = self.owners, {}
 
         def flow() -> Outputs:
             return {None: x} if branches else current
@@ -78,9 +92,15 @@ class Meaning:
             source = flow()
             inner = self.arriving(entry, source, inner, names if named else {})
             called = evaluated(_name(name), inner) if named else str(position - absent)
+            if is_share(entry) and evaluated(_name(entry["share"]), inner) in left_out:
+                entry = {**entry, "when": False}
             self.path += (called,)
+            before, within = len(self.layers), self.owners
             made = self.entry(entry, source, inner, names if named else {})
-            self.path = self.path[:-1]
+            path = ".".join(self.path)
+            self.path, self.owners = self.path[:-1], within
+            if named and is_present(entry, inner) and may_be_shared(entry):
+                self.owners[called] = Owner(entry, inner, self.ran, tuple(self.layers[before:]), path)
             if not named:
                 absent += not is_present(entry, inner)
                 single(made)
@@ -94,6 +114,7 @@ class Meaning:
             if not branches or is_present(entry, inner):
                 results.append(made)
             current = made
+        self.owners = outer
         if branches:
             joined = [single(made) for made in results]
             if not joined:
@@ -138,7 +159,9 @@ class Meaning:
     def entry(self, entry: Any, x: Outputs, scope: Names, names: Mapping[str, Outputs]) -> Outputs:
         """The results of one entry without loops. Raises Unsound."""
         if isinstance(entry, list):
-            return self.body({"layers": entry}, single(x), scope, {})
+            made = self.body({"layers": entry}, single(x), scope, {})
+            self.ran = (single(x),)
+            return made
         if isinstance(entry, str):
             entry = {entry: None}
         taken = [value_of(source, names) for source in sources_of(entry)]
@@ -152,27 +175,59 @@ class Meaning:
             return {None: single(x) if given is None else given}
         around, self.auxiliary = self.auxiliary, self.auxiliary or bool(entry.get("auxiliary"))
         try:
-            if "layers" in entry or "branches" in entry:
-                return self.body(entry, single(x) if given is None else given, scope, names)
-            target, arguments = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
-            if target.startswith("$"):
-                target = scope[target[1:]]
-            if target in self.blocks:
-                inputs = (single(x) if given is None else given, *others)
-                return self.call(target, arguments, inputs, scope)
-            if others:
-                raise Unsound("several inputs of a layer")
-            kind = KINDS.get(target)
-            if kind is None:
-                raise Unsound(f"no layer {target}")
-            if kind.many:
-                operands, options = (arguments, {}) if isinstance(arguments, list) else split_inputs(arguments)
-                join = _construct(kind, named_arguments(list(kind.model_fields), options, scope))
-                return self.layer(join, tuple(value_of(reference, names) for reference in operands))
-            made = _construct(kind, named_arguments(list(kind.model_fields), arguments, scope))
-            return self.layer(made, (single(x) if given is None else given,))
+            for name, arguments in entry.items():
+                if name in KINDS and KINDS[name].many:
+                    operands, options = (arguments, {}) if isinstance(arguments, list) else split_inputs(arguments)
+                    join = _construct(KINDS[name], named_arguments(list(KINDS[name].model_fields), options, scope))
+                    return self.layer(join, tuple(value_of(reference, names) for reference in operands))
+            inputs = (single(x) if given is None else given, *others)
+            if is_share(entry):
+                made = self.share(evaluated(_name(entry["share"]), scope), inputs, names)
+            else:
+                made = self.run(entry, inputs, scope, names)
+            self.ran = inputs
+            return made
         finally:
             self.auxiliary = around
+
+    def run(self, entry: Any, inputs: Inputs, scope: Names, names: Mapping[str, Outputs]) -> Outputs:
+        """The results of an entry's layer, block or body for its inputs. Raises Unsound."""
+        entry = {"layers": entry} if isinstance(entry, list) else {entry: None} if isinstance(entry, str) else entry
+        x, *others = inputs
+        target, arguments = next((key, item) for key, item in entry.items() if key not in MODIFIERS)
+        if target.startswith("$"):
+            target = scope[target[1:]]
+        if target in self.blocks:
+            return self.call(target, arguments, inputs, scope)
+        if others:
+            raise Unsound("several inputs of a layer")
+        if "layers" in entry or "branches" in entry:
+            return self.body(entry, x, scope, names)
+        kind = KINDS.get(target)
+        if kind is None:
+            raise Unsound(f"no layer {target}")
+        made = _construct(kind, named_arguments(list(kind.model_fields), arguments, scope))
+        return self.layer(made, (x,))
+
+    def share(self, name: str, inputs: Inputs, names: Mapping[str, Outputs]) -> Outputs:
+        """The results of an earlier entry's layers for other inputs, with the same weights. Raises Unsound."""
+        if name not in self.owners:
+            raise Unsound(f"nothing to share is named {name}")
+        owner = self.owners[name]
+        before = len(self.layers)
+        within, self.owners = self.owners, {}
+        made = self.run(owner.entry, inputs, owner.scope, names)
+        self.owners = within
+        path = ".".join(self.path)
+        found = [replace(layer, shared=True) for layer in self.layers[before:]]
+        if [_module(layer, path) for layer in found] != [_module(layer, owner.path) for layer in owner.layers]:
+            raise Unsound("other weights")
+        is_layer = [layer.path for layer in found] == [path]
+        if not is_layer and list(map(len, inputs)) != list(map(len, owner.inputs)):
+            raise Unsound("another rank")
+        self.layers[before:] = found
+        self.owners[self.path[-1] if self.path else ""] = owner
+        return made
 
     def call(self, name: str, arguments: Any, inputs: Inputs, scope: Names) -> Outputs:
         """The results of a block for its arguments and inputs. Raises Unsound."""
@@ -207,6 +262,24 @@ class Meaning:
         path = ".".join((*self.path, name) if name else self.path)
         self.layers.append(Layer(path, kind, inputs, made, self.auxiliary))
         return made
+
+
+def _module(layer: Layer, path: str) -> Any:
+    """The torch module of a layer, and its place below a path."""
+    kind, inputs = layer.kind, layer.inputs
+    return layer.path.removeprefix(path), kind.call(inputs), kind.function(inputs)
+
+
+def is_share(entry: Any) -> bool:
+    """Return True if an entry runs the layers of another one."""
+    return is_mapping(entry) and "share" in entry
+
+
+def may_be_shared(entry: Any) -> bool:
+    """Return True if others can run the layers of an entry: not a share, a join, a tensor or a head."""
+    given = entry if is_mapping(entry) else {}
+    kinds = [KINDS[key] for key in given if key in KINDS]
+    return not is_share(entry) and not given.get("auxiliary") and not any(kind.many or kind.bare for kind in kinds)
 
 
 def split_inputs(written: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:

@@ -27,8 +27,10 @@ from archc.testing.meaning import (
     Layer,
     Meaning,
     Outputs,
+    Owner,
     Unsound,
     is_present,
+    may_be_shared,
     named_arguments,
     turns,
     value_of,
@@ -42,14 +44,16 @@ def specs(
     kinds: Collection[str] | None = None,
     ranks: Sequence[int] = (2,),
     most_inputs: int = 1,
+    shares: bool = False,
 ) -> Draft:
     """Sound specs of the whole language with up to about `most` layers once blocks and loops are unfolded.
 
     With `kinds`, layers of these kinds alone, beside the joins; they must leave maps as maps. `ranks` are the numbers
     of axes after the channels that an input may have: 2 for images, 0 for vectors. A network has at most `most_inputs`.
+    With `shares`, some entries run earlier ones once more.
     """
     size = draw(st.sampled_from([2, 4, 6, 8, 8, 12, 12, 16, 16, 24, 40, most]))
-    return _Writer(draw, min(size, most), kinds, ranks, most_inputs).spec()
+    return _Writer(draw, min(size, most), kinds, ranks, most_inputs, shares).spec()
 
 
 @st.composite
@@ -110,6 +114,7 @@ class _Writer:
     only: Collection[str] | None = None
     ranks: Sequence[int] = (2,)
     most_inputs: int = 1
+    shares: bool = False
     blocks: dict[str, Data] = field(default_factory=dict)
     known: dict[str, _Block] = field(default_factory=dict)
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
@@ -136,7 +141,7 @@ class _Writer:
     # The spec
 
     def spec(self) -> Draft:
-        favorite: type[Kind] = self.choose(kind for kind in KINDS.values() if not kind.bare)
+        favorite: type[Kind] = self.choose(kind for kind in KINDS.values() if not (kind.bare or kind.opaque))
         self.favorite = favorite if self.only is None else None
         count = self.draw(st.integers(1, self.most_inputs))
         x = self.input([rank for rank in self.ranks if _may_hold(favorite, rank)] or self.ranks)
@@ -177,7 +182,7 @@ class _Writer:
     def init(self, layers: list[Layer]) -> Data:
         """Rules for kinds and for paths that there are."""
         known = initialized_kinds()
-        weighted = [layer for layer in layers if layer.kind.kind in known]
+        weighted = [layer for layer in layers if layer.kind.kind in known and not layer.shared]
         rules = []
         for _ in range(self.draw(st.integers(1, 2)) if weighted else 0):
             layer = self.choose(weighted)
@@ -282,6 +287,7 @@ class _Writer:
         at = "input"
         taken: set[str] = set(inputs)  # names, and stems of loops' names
         first_input = set(list(inputs)[:1])
+        owners: dict[str, Owner] = {}  # the entries that others can share
 
         def place(name: str, entry: Any, made: Outputs, read: Iterable[str]) -> None:
             nonlocal at
@@ -298,7 +304,25 @@ class _Writer:
         for _ in range(self.draw(st.integers(1, self.most(depth)))):
             name = self.name(taken)
             around, self.reads = self.reads, set()
-            action = self.choose(["next", "next", "next", "from", "join", "head" if network else "join", "loop"])
+            ways = ["next", "next", "next", "from", "join", "head" if network else "join", "loop"]
+            ways += ["share"] * min(len(owners), 2) if self.shares else []
+            action = self.choose(ways)
+            if action == "share":
+                shared = self.shared(owners, at, known, scope)
+                if shared is not None:
+                    entry, made, read = shared
+                    self.reads = around
+                    again = self.again(name, entry, at, known, owners, scope)
+                    if again is not None:
+                        key, entry, last = again
+                        entries[key] = entry
+                        name, entry, read = self.name(taken), self.choose(["relu", "identity"]), [at]
+                        if last is not None:
+                            local.add(last)
+                            known[last] = made
+                            name, entry, read = self.name(taken), {"identity": None, "from": last}, [at, last]
+                    place(name, entry, made, read)
+                    continue
             if self.left > 0 and (action == "join" or (action == "head" and name != "output" and self.chance(3))):
                 joined = self.joined(at, known)
                 if joined is not None:
@@ -367,6 +391,9 @@ class _Writer:
             sure |= set() if isinstance(entry, dict) and "when" in entry else set(others)
             self.reads |= {other.partition(".")[0] for other in others} - local
             place(name, entry, made, {source, *sure})
+            if may_be_shared(entry) and is_present(entry, self.at(given, scope)):
+                inner_shapes = [value_of(other, known) for other in others]
+                owners[name] = Owner(entry, self.at(given, scope), (given, *inner_shapes))
             if self.left <= 0:
                 break
         if at == "input":  # nothing but heads and empty loops
@@ -375,6 +402,58 @@ class _Writer:
             return {"layers": entries, "outputs": self.outputs(unread, known, scope)}
         self.close([*entries, *inputs], known, unread, at, place)
         return {"layers": entries}
+
+    def shared(
+        self, owners: Mapping[str, Owner], at: str, known: Mapping[str, Outputs], scope: Data
+    ) -> tuple[Any, Outputs, list[str]] | None:
+        """An entry that runs an earlier one once more, its results and what it reads; None where no input fits."""
+        name = self.choose(owners)
+        shapes = {f"{other}.{part}" if part else other: y for other, made in known.items() for part, y in made.items()}
+        found: list[tuple[list[str], Outputs]] = []
+        for reference in shapes:
+            read = [reference, *(self.choose(shapes) for _ in owners[name].inputs[1:])]
+            made, count = self.read_share(owners[name], [shapes[each] for each in read], known)
+            if made and count <= max(self.left, 4):
+                found.append((read, made))
+        if not found:
+            return None
+        here = [each for each in found if each[0] == [at]]
+        read, made = self.choose(here if here and not self.chance(3) else found)
+        self.left -= 1
+        share: Data = {"share": name}
+        if read != [at] or self.chance(4):
+            share["from"] = read[0] if len(read) == 1 else read
+        if self.chance(4) and len(read) == 1 and None in made:
+            arriving = self.at(shapes[read[0]], scope)
+            share = self.conditional(share, arriving)
+            made = made if is_present(share, arriving) else {None: shapes[read[0]]}
+        return share, made, read
+
+    def read_share(self, owner: Owner, inputs: Sequence[Shape], known: Mapping[str, Outputs]) -> tuple[Outputs, int]:
+        """The results of an entry for other inputs, and how many layers it has; none where other weights are needed."""
+        meaning = self.meaning()
+        try:
+            meaning.run(owner.entry, owner.inputs, owner.scope, known)
+            layers = tuple(meaning.layers)
+            meaning.owners[""] = owner._replace(layers=layers)
+            return meaning.share("", tuple(inputs), known), len(layers)
+        except Unsound:
+            return {}, 0
+
+    def again(
+        self, name: str, entry: Data, at: str, known: Mapping[str, Outputs], owners: Mapping[str, Owner], scope: Data
+    ) -> tuple[str, Data, str | None] | None:
+        """A share in a loop: its key, itself, and the name of its last turn if that is sure; None where none fits."""
+        x = known[at].get(None)
+        index = next((variable for variable in _VARIABLES if variable not in scope), None)
+        if set(entry) != {"share"} or x is None or index is None or not self.chance(2):
+            return None
+        if self.read_share(owners[entry["share"]], [x], known)[0] != {None: x}:
+            return None
+        count = self.written(self.choose([0, 1, 2, 3]), self.at(x, scope))
+        loop = {**entry, "repeat": count, "index": index}
+        last = f"{name}_{count - 1}" if isinstance(count, int) and count else None
+        return IndexedName(f"{name}_", named(index)), loop, last
 
     def outputs(self, unread: list[str], known: Mapping[str, Outputs], scope: Data) -> Any:
         """Every value that nothing reads as a named output; some of them by a loop."""
@@ -850,8 +929,10 @@ class _Writer:
 
 def _may_hold(kind: type[Kind], rank: int) -> bool:
     """Return True if a network whose input has so many axes after the channels can hold a kind at once."""
-    if kind.many or kind.bare or kind.features_last:
-        return rank > 0 or not kind.features_last
+    if kind.features_last:
+        return rank > 0 and repaired(kind, {}, (*_LONGEST[rank], 4)) is not None
+    if kind.many or kind.bare:
+        return True
     return kind in kinds_for((4, *_LONGEST[rank]))
 
 
