@@ -141,7 +141,7 @@ class _Writer:
     # The spec
 
     def spec(self) -> Draft:
-        favorite: type[Kind] = self.choose(kind for kind in KINDS.values() if not (kind.bare or kind.opaque))
+        favorite: type[Kind] = self.choose(kind for kind in KINDS.values() if not kind.opaque)
         self.favorite = favorite if self.only is None else None
         count = self.draw(st.integers(1, self.most_inputs))
         x = self.input([rank for rank in self.ranks if _may_hold(favorite, rank)] or self.ranks)
