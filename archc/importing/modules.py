@@ -94,9 +94,11 @@ def _runner(model: nn.Module) -> Run:
         names = {f"{path}." if path else "" for path, _ in model.named_modules()}
         tensors = {key: value for key, value in model.state_dict().items() if _holder(key) in names}
         own = {key: value for key, value in tensors.items() if key not in state and not value.is_meta}
+        # PyTorch computes a linear layer in another way if its weight needs no gradient.
+        given = {key: value.detach().requires_grad_(value.is_floating_point()) for key, value in state.items()}
         try:
             model.eval()
-            result = torch.func.functional_call(model, {**own, **state}, tuple(inputs), tie_weights=False)
+            result = torch.func.functional_call(model, {**own, **given}, tuple(inputs), tie_weights=False)
         finally:
             for module, training in modes:
                 module.training = training
