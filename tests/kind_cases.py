@@ -665,7 +665,7 @@ _ROWS = [
 ]
 
 CASES = {case.name: case for case in _ROWS}
-TENSORS = ("parameter",)
+TENSORS = ("parameter", "buffer")
 OPAQUE = ("module",)
 """Kinds that are tensors of the body itself; they have tests of their own."""
 JOINS = ("concat", "add", "subtract", "multiply", "maximum", "resize", "crop")

@@ -136,6 +136,22 @@ def test_a_padding_keeps_its_input_where_a_gradient_flows_into_it(mode: str) -> 
     assert kept == 2 * padded + (between if mode != "circular" else 0)
 
 
+def test_no_gradient_flows_through_an_input_whose_size_alone_counts() -> None:
+    """A crop of what nothing trains keeps nothing of it, although its size is that of a convolution's output."""
+    text = """
+name: Cropped
+input: [3, 4, 9]
+layers:
+  conv: {conv2d: {out_channels: 3, kernel_size: 1}}
+  silu: {silu: , from: input}
+  crop: {crop: [silu, conv]}
+  tail: silu
+"""
+    architecture = archc.loads(text)
+    kept = architecture.summary().memory(IMAGES).kept
+    assert kept == really_kept(architecture.build(), torch.rand(IMAGES, 3, 4, 9)) == 4 * IMAGES * 3 * 36
+
+
 def test_the_peak_is_told_with_its_layer() -> None:
     """By hand: 3×3 convolution of 3×8×8 to 16×8×8; a ReLU beside it; pooling needs the places of the largest."""
     text = """

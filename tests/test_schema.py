@@ -82,6 +82,7 @@ STRUCTURAL = {
 """Files of such codes that a schema refuses all the same."""
 
 BEYOND = {
+    "E0203_buffer_values": "a rule between two arguments",
     "E0203_division": "what an expression is worth",
     "E0203_expression_value": "what an expression is worth",
     "E0203_init_number": "how large a weight can be",

@@ -166,3 +166,55 @@ def test_window_attention_is_torchvisions(size: tuple[int, int, int], window: in
         assert list(own.state_dict()) == list(other.state_dict())
         assert all(torch.equal(own.state_dict()[key], value) for key, value in other.state_dict().items())
         assert torch.equal(own.eval()(x), other.eval()(x))
+
+
+BUFFERS = """
+name: Net
+input: [3, 8, 8]
+arguments: {means: [0.5, 0.25, 1], masked: true, fill: 0.5}
+blocks:
+  Masked:
+    arguments: {masked: }
+    layers:
+      mask: {buffer: {shape: [$in_channels, 8, 8], init: $fill}, when: $masked}
+      product: {multiply: [mask, input]}
+layers:
+  mean: {buffer: {shape: [3, 1, 1], values: $means}}
+  centered: {subtract: [input, mean]}
+  masked: {Masked: $masked}
+  noise: {buffer: {shape: [2, 8, 8], leading: true, init: {normal: {std: 0.5}}}}
+  joined: {concat: [masked, noise]}
+  turns:
+    repeat: 2
+    index: i
+    layers:
+      pooled$i: {adaptive_avg_pool2d: {output_size: [8, 2]}}
+      step$i: {buffer: {shape: [1, 1, 2], values: [1, '$(i + 2)']}}
+      sum$i: {add: [pooled$i, step$i]}
+"""
+
+
+@pytest.mark.parametrize("settings", [{}, {"masked": False}, {"means": (1, 2, 3), "fill": 2}], ids=str)
+def test_buffers_are_kept_and_not_trained(settings: dict[str, Any]) -> None:
+    """They are in the state dict, built and emitted alike, with no parameter among them."""
+    architecture = archc.loads(BUFFERS)
+    assert_agreement(architecture.configure(**settings))
+    emitted = emitted_class(architecture)
+    built = seeded(lambda: architecture.build(**settings))
+    assert_equal_modules(built, seeded(lambda: emitted(**settings)), torch.rand(2, 3, 8, 8))
+    state = built.state_dict()
+    assert torch.equal(state["mean"].flatten(), torch.tensor(settings.get("means", (0.5, 0.25, 1.0))).float())
+    assert torch.equal(state["step1"].flatten(), torch.tensor([1.0, 3.0]))
+    assert ("masked.mask" in state) == settings.get("masked", True)
+    assert list(built.parameters()) == []
+    summary = architecture.configure(**settings).summary()
+    assert summary.parameters == 0
+    assert summary.memory().weights == 4 * sum(value.numel() for value in state.values())
+
+
+def test_buffers_come_back_from_a_class() -> None:
+    """With their values among the weights."""
+    architecture = archc.loads(BUFFERS)
+    found = archc.import_(emitted_class(architecture)(), input=(3, 8, 8))
+    assert found.text.count("buffer") == 5
+    assert torch.equal(found.weights["mean"].flatten(), torch.tensor([0.5, 0.25, 1.0]))

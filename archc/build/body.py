@@ -39,7 +39,7 @@ class Body(nn.Module):
         self,
         title: str,
         children: dict[str, nn.Module],
-        tensors: dict[str, nn.Parameter],
+        tensors: dict[str, Tensor],
         steps: tuple[Step, ...],
         slots: int,
         results: tuple[tuple[str, Place], ...],
@@ -62,7 +62,10 @@ class Body(nn.Module):
             and all(step.sources == ((at, None),) and step.bare is None for at, step in enumerate(steps))
         )
         for name, tensor in tensors.items():
-            self.register_parameter(name, tensor)
+            if isinstance(tensor, nn.Parameter):
+                self.register_parameter(name, tensor)
+            else:
+                self.register_buffer(name, tensor)
         for name, child in children.items():
             self.add_module(name, child)
 

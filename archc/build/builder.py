@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archc.build.body import Body, wire
 from archc.build.initialize import initialize
@@ -31,7 +31,7 @@ def build(network: Network) -> nn.Module:
 def build_graph(graph: Graph, title: str) -> nn.Module:
     """Build the module of a body; `title` is its displayed name."""
     children: OrderedDict[str, nn.Module] = OrderedDict()
-    tensors: dict[str, nn.Parameter] = {}
+    tensors: dict[str, Tensor] = {}
     for node in graph.nodes:
         element = node.element
         if node.shares is not None:
@@ -91,13 +91,18 @@ class _Chain(nn.Sequential):
         return self._title
 
 
-def make_tensor(call: Call) -> nn.Parameter:
-    """Create the tensor of a `parameter` entry, with its initial values."""
+def make_tensor(call: Call) -> Tensor:
+    """Create the tensor of a `parameter` or `buffer` entry, with its initial values."""
     (shape,), given = call.positional, dict(call.keywords)
-    if "fill" in given:
-        return nn.Parameter(torch.ones(shape) * given["fill"])
-    function = getattr(nn.init, given.pop("function"))
-    return nn.Parameter(function(torch.empty(shape), **given))
+    if "values" in given:
+        tensor = torch.tensor(given["values"], dtype=torch.float32).view(shape)
+    elif "fill" in given:
+        tensor = torch.ones(shape) * given["fill"]
+    else:
+        function = getattr(nn.init, given.pop("function"))
+        tensor = function(torch.empty(shape), **given)
+    made: Tensor = getattr(nn, call.target.removeprefix("nn."))(tensor)
+    return made
 
 
 def make_layer(call: Call) -> nn.Module:

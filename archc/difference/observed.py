@@ -121,8 +121,11 @@ def _leaves(outputs: Any) -> Iterator[int]:
 
 def _body(module: nn.Module, path: str, seen: _Seen, layers: dict[str, LayerFigures]) -> Body:
     parts = [_part(child, name, f"{path}{name}", seen, layers) for name, child in module.named_children()]
-    for name, value in module.named_parameters(recurse=False):
-        parts.append(Part(name, "parameter", None, None, {}, None, (), (), tensors={"": Stored(tuple(value.shape))}))
+    kept = module.state_dict(keep_vars=True)
+    for name, value in ((name, value) for name, value in kept.items() if "." not in name):
+        trained = isinstance(value, nn.Parameter)
+        stored = {"": Stored(tuple(value.shape), trained, not value.is_floating_point())}
+        parts.append(Part(name, "parameter" if trained else "buffer", None, None, {}, None, (), (), tensors=stored))
         layers[f"{path}{name}"] = LayerFigures(None, parts[-1].parameters, None, None)
     numbered = all(part.name.isdigit() for part in parts)
     nameless = not path or isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)

@@ -33,7 +33,7 @@ class _Left(NamedTuple):
 
 LEFT_OUT = _Left()
 
-HIDDEN = frozenset({"inplace", "init"})
+HIDDEN = frozenset({"inplace", "init", "values"})
 """Arguments that don't change what a layer computes: they are not compared with a class."""
 
 

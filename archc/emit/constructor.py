@@ -379,7 +379,7 @@ class Constructor:
         positional = tuple(self.argument(value) for value in made.positional)
         keywords = tuple((name, self.argument(value)) for name, value in made.keywords)
         if made.kind is not None and made.kind.bare:
-            return learned(positional[0], dict(keywords))
+            return learned(made.target, positional[0], dict(keywords))
         items = (*map(as_argument, positional), *(keyword(name, as_argument(value)) for name, value in keywords))
         return Group(f"{self.plan.class_name(made.target)}(", items, ")")
 
@@ -432,29 +432,35 @@ def is_bare(make: Make) -> bool:
 
 def adder(make: Make) -> str:
     """The method that adds an entry to its holder under a name that isn't a valid attribute."""
-    return "register_parameter" if is_bare(make) else "add_module"
+    return {"nn.Parameter": "register_parameter", "nn.Buffer": "register_buffer"}.get(held_by(make), "add_module")
 
 
 def held_by(make: Make) -> str:
     """The type of an attribute."""
-    return "nn.Parameter" if is_bare(make) else "nn.Module"
+    return make.what.kind.torch if isinstance(make.what, Layer) and make.what.kind.bare else "nn.Module"
 
 
-def learned(shape: Any, given: dict[str, Any]) -> Doc:
-    """A learned tensor with its initial values: `nn.Parameter(torch.zeros(1, 1, width))`."""
+def learned(target: str, shape: Any, given: dict[str, Any]) -> Doc:
+    """A tensor of a class with its initial values: `nn.Parameter(torch.zeros(1, 1, width))`."""
     function, fill = given.pop("function", ""), given.pop("fill", None)
     sizes = tuple(map(document, shape))
     tensor: Doc
     if function:
         named = tuple(keyword(name, document(item)) for name, item in given.items())
         tensor = Group(f"nn.init.{function}(", (Group("torch.empty(", sizes, ")"), *named), ")")
+    elif "values" in given:
+        values = given["values"]
+        numbers = document(values) if isinstance(values, Expr) else Group("[", tuple(map(document, values)), "]")
+        tensor = Group("torch.tensor(", (numbers, "dtype=torch.float32"), ")")
+        if len(sizes) > 1:
+            tensor = Group(f"{flat(tensor)}.view(", sizes, ")")
     elif not isinstance(fill, Expr) and fill == 0:
         tensor = Group("torch.zeros(", sizes, ")")
     else:
         tensor = Group("torch.ones(", sizes, ")")
         if isinstance(fill, Expr) or fill != 1:
             tensor = Operation((("", tensor), ("*", document(fill, Level.PRODUCT))))
-    return Group("nn.Parameter(", (tensor,), ")", comma=False)
+    return Group(f"{target}(", (tensor,), ")", comma=False)
 
 
 def as_argument(value: Any) -> Doc:

@@ -316,7 +316,7 @@ class _Recorder(TorchFunctionMode):
         return inputs if len(inputs) == len(found) else None
 
     def parameter(self, tensor: Tensor, beside: Value) -> Value | None:
-        """The entry of a learned tensor that a module uses directly, or gives to a module inside it.
+        """The entry of a parameter or buffer that a module uses directly, or gives to a module inside it.
 
         It is made beside a value of the network.
         """
@@ -324,7 +324,7 @@ class _Recorder(TorchFunctionMode):
         key = self.keys.get(id(own))
         path, _, name = (key or "").rpartition(".")
         owners = {"": 0} | {scope.path: depth for depth, scope in enumerate(self.scopes, 1)}
-        if key is None or not isinstance(own, nn.Parameter) or path not in owners:
+        if key is None or path not in owners:
             return None
         if key not in self.learned:
             leading = own.dim() == 1 + len(self.shape(beside)) and own.shape[0] == 1
@@ -332,7 +332,7 @@ class _Recorder(TorchFunctionMode):
             if not shape:
                 return None
             operation = Operation(
-                "parameter",
+                "parameter" if isinstance(own, nn.Parameter) else "buffer",
                 {"shape": shape, **({"leading": True} if leading else {})},
                 (beside,),
                 shapes=(shape,),

@@ -126,7 +126,7 @@ def _kept(network: Network, layers: _Layers) -> int:
     def layer(node: Node, kind: Kind, given: tuple[_Value, ...], _path: str) -> dict[str | None, _Value]:
         nonlocal beside
         own = layers.of(node, kind)
-        trained = own.gradients > 0 or any(one.trained for one in given)
+        trained = own.gradients > 0 or any(one.trained for one in given[: kind.seen])  # of some only the size counts
         # In training, a dropout creates a new tensor; in inference, it returns its input.
         if kind.overwrites or (kind.keeps_storage and not own.kept):
             given[0].trained |= trained

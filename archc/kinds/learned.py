@@ -1,14 +1,14 @@
-"""Tensors that are entries themselves: learned parameters, such as a class token or the scale of a branch."""
+"""Tensors that are entries themselves: learned parameters, such as a class token, and buffers, which are only kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from archc.kinds.base import Call, Inputs, Kind, Role, Shape, State, shown
+from archc.kinds.base import Call, Fault, Inputs, Kind, Role, Shape, State, shown, volume
 from archc.kinds.initializers import INITIALIZERS
 from archc.kinds.labels import listed
 from archc.kinds.registry import register
@@ -135,3 +135,58 @@ class Parameter(Kind):
 
     def shapes(self, inputs: Inputs) -> dict[str, tuple[int, ...]]:
         return {"": ((1,) if self.leading else ()) + self.shape}
+
+
+def _values(value: Any) -> Any:
+    if value is None:
+        return None
+    plain = isinstance(value, list | tuple) and value and all(type(item) in (int, float) for item in value)
+    if not plain or not all(abs(item) < 3e38 for item in value):
+        raise PydanticCustomError("values", "expected a list of numbers, got {shown}", {"shown": shown(value)})
+    return tuple(map(float, value))
+
+
+@register
+class Buffer(Parameter):
+    """A tensor that is kept and not trained, such as the means of the input's channels or a mask.
+
+    It is part of the state dict under the name of the entry, and the same for each image of the batch.
+    """
+
+    kind: ClassVar[str] = "buffer"
+    torch: ClassVar[str] = "nn.Buffer"
+    state: ClassVar[Mapping[str, State]] = {"": State(trained=False)}
+    title: ClassVar[str] = "kept"
+    aliases: ClassVar[tuple[str, ...]] = ("constant", "registerbuffer")
+    examples: ClassVar[tuple[str, ...]] = ("[64, 1, 1]", "{shape: [3, 1, 1], values: [0.485, 0.456, 0.406]}")
+
+    values: Annotated[
+        Any,
+        PlainValidator(_values),
+        WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "number"}, "minItems": 1}, {"type": "null"}]}),
+    ] = None
+    """Its values, in the order in which they are stored, instead of `init`."""
+
+    @classmethod
+    def likely(cls, x: Shape) -> dict[str, list[Any]]:
+        return {**super().likely(x), "values": [None]}
+
+    def label(self, inputs: Inputs) -> str:
+        return f"buffer {listed(self.shape)}"
+
+    def requirements(self, inputs: Inputs) -> Iterator[Fault]:
+        if self.values is None:
+            return
+        count, size = len(self.values), volume(self.shape)
+        if count != size:
+            message = f"`buffer` has {size} elements, but {count} `values`"
+            yield Fault("E0203", message, "values", help=f"write {size} numbers, or use `init` for equal ones")
+        elif self.init != 0:
+            yield Fault("E0203", "`buffer` takes either `init` or `values`", "init", help="remove one of them")
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        return {**super().settled(inputs), "values": self.values}
+
+    def call(self, inputs: Inputs) -> Call:
+        made = super().call(inputs)
+        return made if self.values is None else made._replace(keywords=(("values", self.values),))
