@@ -404,7 +404,8 @@ def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
 
 def _for_each_image(tensor: Tensor, result: Tensor) -> bool:
     """Return True if the result is the tensor, once for each image of the batch."""
-    return tensor.dim() == result.dim() and tensor.shape[0] == 1 and tuple(result.shape[1:]) == tuple(tensor.shape[1:])
+    one = tensor[0] if tensor.dim() == result.dim() and tensor.shape[0] == 1 else tensor
+    return tuple(result.shape[1:]) == tuple(one.shape)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
