@@ -121,7 +121,7 @@ def _free(title: str, names: set[str]) -> str:
     """A name for a block that no other has."""
     stem = title.lstrip("_") or "Block"
     if class_name_fault(stem):
-        stem = f"{stem}Block"
+        stem = f"{stem}Block" if stem[0].isalpha() else f"Block{stem}"
     name, number = stem, 2
     while name in names:
         name, number = f"{stem}{number}", number + 1

@@ -43,6 +43,8 @@ def parse_blocks(node: Map, parser: Parser, network: dict[str, Parameter]) -> li
             fault = f"`{name}` is a key of entries"
         if fault:
             parser.report("E0208", f"a block cannot be named `{name}`: {fault}", mark)
+            if name in KINDS:
+                parser.blocks[name] = Block(name, {}, "", mark, is_valid=False)
             if name in KINDS or name in ENTRY_KEYS:
                 continue
         if name in parser.blocks:
