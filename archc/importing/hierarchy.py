@@ -274,6 +274,14 @@ class _Maker:
             if body.form == "list" and part.name:
                 while len(body.entries) < int(part.name):  # parts that the forward pass never meets keep their number
                     body.entries.append(Entry(str(len(body.entries)), Layer(KINDS["identity"], {})))
+            if body.form == "mapping" and part.operation is None:
+                for value in self.externals(part)[1:]:
+                    if named.get(value) == "input":  # within the part, `input` is another value
+                        named[value] = self.name(_Part("whole"), taken, used)
+                        used.add(named[value])
+                        source = "" if previous == value else "input"
+                        body.entries.append(Entry(named[value], Layer(KINDS["identity"], {}), source))
+                        previous = value
             numbered = body.form in ("list", "branches")
             name = str(len(body.entries)) if numbered else self.name(part, taken, used)
             used.add(name)
