@@ -516,7 +516,7 @@ class Parser:
                 help, fix = self.unknown(node, key, [*MODIFIERS, *TURNS, *BODY, SHARE])
                 if known == [SHARE] and fix is None:
                     help = "remove it: a share has the arguments of the entry that it names"
-                elif known and not known[0].startswith("$"):
+                elif known and known[0] in (*KINDS, *self.blocks):
                     arguments = KINDS[known[0]].model_fields if known[0] in KINDS else self.blocks[known[0]].parameters
                     if key in arguments:
                         help, fix = f"put arguments inside the layer: `{known[0]}: {{{key}: …}}`", None
