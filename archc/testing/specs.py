@@ -710,16 +710,19 @@ class _Writer:
         return [*entries, {"permute": [0, axes[-1], *axes[:-1]]}] if self.chance(2) else entries
 
     def learned(self, x: Shape) -> Any:
-        """A map times a learned tensor, or times itself with its last axes swapped."""
+        """A map times a tensor that is learned or kept, or times itself with its last axes swapped."""
         if self.chance(2):
             axes = list(range(len(x) + 1))
             swapped = [*axes[:-2], axes[-1], axes[-2]]
             parts: Data = {"swapped": {"permute": swapped}, "product": {"matmul": ["input", "swapped"]}}
             return {"layers": parts}
-        kind = KINDS["parameter"]
+        kind = self.kind([KINDS["parameter"], KINDS["buffer"]])
         tensor = draw_arguments(self.draw, kind, x)
+        count = prod(tensor["shape"])
+        if kind.kind == "buffer" and count <= 16 and self.chance(2):
+            tensor = {"shape": tensor["shape"], "values": [self.choose([0, 1, -0.5]) for _ in range(count)]}
         join = self.choose(["add", "multiply", "subtract", "maximum"])
-        return {"layers": {"tensor": {"parameter": tensor}, "joined": {join: ["tensor", "input"]}}}
+        return {"layers": {"tensor": {kind.kind: tensor}, "joined": {join: ["tensor", "input"]}}}
 
     def taking(self, kind: type[Kind], arguments: Data, x: Shape, scope: Data, goal: Any) -> Data:
         """The arguments with one that is a word or a list in scope, where the layer takes it."""
