@@ -913,6 +913,14 @@ def test_a_class_refuses_an_entry_that_does_not_fit_its_input() -> None:
 
 
 LITERAL = {
+    "a chosen layer behind an entry of another rank that is absent": """
+input: [3, 8, 7]
+arguments: {p: 1, k: batch_norm2d}
+layers:
+  - layers: [{permute: [0, 2, 1]}, {permute: [0, 2]}]
+    when: $(p != 1)
+  - $k
+""",
     "an absent layer with several outputs": """
 input: [2, 9, 4]
 layers:

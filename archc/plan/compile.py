@@ -706,6 +706,8 @@ class _Compiler:
     ) -> Option:
         """A layer or class that an argument may name, with its arguments."""
         if isinstance(call, LayerCall):
+            if any(isinstance(shape, Alternatives) for shape in shapes):
+                raise Inexpressible(f"`{name}` takes an input of one of two ranks")
             layer, found = self.layer(call, shapes, scope)
             if isinstance(found, Numbered) or len(layer.calls) > 1:
                 raise Inexpressible(f"`{name}` is called in more than one way")

@@ -602,8 +602,8 @@ class _Writer:
         if depth < 3 and before > 1:
             sorts += ["list", "mapping", "branches"] + (["loop"] if alone and goal is None else [])
             sorts += ["tokens", "learned"] if len(x) > 1 and self.only is None else []
-        if "tokens" in sorts and self.favorite is not None and self.favorite.features_last:
-            sorts = ["tokens"]
+        if "tokens" in sorts and self.favorite is not None and (self.favorite.features_last or self.favorite.bare):
+            sorts = ["learned" if self.favorite.bare else "tokens"]
         sort = self.choose(sorts)
         if sort == "block":
             entry = self.call(x, scope, depth)
@@ -626,7 +626,7 @@ class _Writer:
             entry = self.learned(x)
         else:
             entry = self.layer(x, scope, goal, inplace=inplace, alone=alone)
-        if optional and self.chance(6):
+        if optional and self.chance(2 if sort == "loop" else 6):
             entry = self.conditional(entry, scope)
         made, count = self.read(entry, x, scope, names)
         if not made or count > max(before, 4):
@@ -694,9 +694,10 @@ class _Writer:
     def tokens(self, x: Shape, scope: Data) -> Any:
         """A layer whose features are last, between permutations; a map may become a sequence, or a row of windows."""
         entries: list[Any] = []
-        if len(x) == 3 and self.chance(4):
+        windows = self.favorite is not None and self.favorite.kind == "relative_attention"
+        if len(x) == 3 and self.chance(4) and not windows:
             entries, x = [{"flatten": {"start_dim": 2}}], (x[0], x[1] * x[2])
-        elif len(x) == 3 and self.chance(2):
+        elif len(x) == 3 and (self.chance(2) or windows):
             entries, x = [{"adaptive_avg_pool2d": {"output_size": [x[1], 4]}}], (*x[:2], 4)  # windows of 2×2 positions
         last = (*x[1:], x[0])
         fitting = [kind for kind in KINDS.values() if kind.features_last and repaired(kind, {}, last) is not None]
@@ -711,7 +712,7 @@ class _Writer:
 
     def learned(self, x: Shape) -> Any:
         """A map times a tensor that is learned or kept, or times itself with its last axes swapped."""
-        if self.chance(2):
+        if self.chance(2) and not (self.favorite is not None and self.favorite.bare):
             axes = list(range(len(x) + 1))
             swapped = [*axes[:-2], axes[-1], axes[-2]]
             parts: Data = {"swapped": {"permute": swapped}, "product": {"matmul": ["input", "swapped"]}}
@@ -933,7 +934,8 @@ class _Writer:
 def _may_hold(kind: type[Kind], rank: int) -> bool:
     """Return True if a network whose input has so many axes after the channels can hold a kind at once."""
     if kind.features_last:
-        return rank > 0 and repaired(kind, {}, (*_LONGEST[rank], 4)) is not None
+        windows = (*_LONGEST[rank][:-1], 4, 4)  # of 2×2 positions
+        return rank > 0 and any(repaired(kind, {}, last) is not None for last in ((*_LONGEST[rank], 4), windows))
     if kind.many or kind.bare:
         return True
     return kind in kinds_for((4, *_LONGEST[rank]))
