@@ -122,7 +122,12 @@ def test_the_memory_of_drawn_networks_is_what_torch_takes(draft: Draft) -> None:
     # Of a product of three, torch keeps less where a gradient flows through some of the factors only.
     products = [layer for layer in walk(architecture.network.graph) if layer.kind.kind == "multiply"]
     assert memory.kept >= kept if any(len(layer.node.inputs) > 2 for layer in products) else memory.kept == kept
-    assert memory.peak <= really_alive(model, x)
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # type: ignore[no-untyped-call]  # it hides the values that it makes
+    try:
+        assert memory.peak <= really_alive(model, x)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
