@@ -102,6 +102,20 @@ class Case:
 
 
 CASES = {
+    "optional layers of one condition, one of which has a name that is no identifier": Case(
+        """
+input: [3, 12, 12]
+arguments: {p: 2}
+blocks:
+  Conv:
+    layers: [{conv2d: {out_channels: 3, kernel_size: 1}}]
+layers:
+  first: {Conv: , when: $(p > 2)}
+  x-y: {Conv: , when: $(p > 2), auxiliary: true}
+  last: {subtract: [first, input]}
+""",
+        networks=[{"p": 3}],
+    ),
     "an input whose channels are called as the channels of a result": Case(
         """
 input: [4, 6, 8]

@@ -158,12 +158,13 @@ class Constructor:
             found = list(group)
             inner = indent
             if condition is not None:
+                optional = [step for step in found if isinstance(step, Make) and self.is_optional(step)]
+                attributes = all(map(is_attribute, optional))  # only `add_module` puts a None into the order
                 lines += [
                     f"{' ' * indent}self.{step.name}: {held_by(step)} | None = None"
-                    if is_attribute(step)
+                    if attributes
                     else f'{" " * indent}self.{adder(step)}("{step.name}", None)'
-                    for step in found
-                    if isinstance(step, Make) and self.is_optional(step)
+                    for step in optional
                 ]
                 lines += statement(self.doc(condition), indent, before="if ", after=":")
                 inner += INDENT
