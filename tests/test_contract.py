@@ -102,7 +102,7 @@ class Case:
 
 
 CASES = {
-    "optional layers of one condition, one of which has a name that is no identifier": Case(
+    "optional layers of one condition, one of which has a name that is not an identifier": Case(
         """
 input: [3, 12, 12]
 arguments: {p: 2}
@@ -157,7 +157,7 @@ layers:
   last: {sigmoid: , from: third}
 """,
     ),
-    "a block whose channels are read, with a name that is no identifier": Case(
+    "a block whose channels are read, with a name that is not an identifier": Case(
         """
 input: [2, 4, 4]
 blocks:
