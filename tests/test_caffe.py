@@ -275,6 +275,13 @@ WRONG = {
     "a word": (HEAD + conv("a", "data", 4, 3, "group: many"), 4, "`group` must be an integer"),
     "an even window": (HEAD + layer("LRN", "n", "data", lrn_param="local_size: 4"), 4, "must be odd"),
     "groups": (HEAD + conv("a", "data", 4, 3, "group: 3"), 4, "(input: 4×15×12)"),
+    "pools of a vector": (
+        HEAD
+        + layer("InnerProduct", "v", "data", inner_product_param="num_output: 4")
+        + layer("Pooling", "p", "v", pooling_param="kernel_size: 2 stride: 2"),
+        5,
+        "expects a feature map",
+    ),
     "cuts": (HEAD + layer("Slice", "s", "data", "a b", slice_param="slice_point: 1 slice_point: 2"), 4, "each cut"),
 }  # fmt: skip
 

@@ -271,7 +271,8 @@ class _Reader:
         arguments = {"kernel_size": kernel, "stride": stride, "padding": padding}
         if up and stride not in (1, (1, 1)):
             arguments["ceil_mode"] = True
-            sizes = zip(self.flat.shape(inputs[0])[1:], _two(kernel), _two(stride), _two(padding), strict=True)
+            lengths = self.flat.shape(inputs[0])[1:]  # none for a vector, which the layer refuses
+            sizes = zip(lengths, _two(kernel), _two(stride), _two(padding), strict=False)
             if any(p == 0 and k < s and -(-(n - k) // s) * s >= n for n, k, s, p in sizes):
                 self.flat.refuse(
                     "Pooling", layer.line, "a window beyond the edge, because the stride exceeds the kernel"
