@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from archc.importing.constructors import PREFIX
 from archc.importing.merge import ABSENT, CONTAINERS, Instance, merged
 from archc.importing.tree import Block, Body, Entry, Formula, Layer, Parameter, Share, Use, bodies, same_value
+from archc.kinds import KINDS
 from archc.language.names import class_name_fault, parameter_name_fault
 
 _HIDDEN = "hidden_channels"
@@ -119,8 +120,8 @@ def _structure(element: Layer | Use | Body | Share) -> Any:
 
 def _free(title: str, names: set[str]) -> str:
     """A name for a block that no other has."""
-    stem = title.lstrip("_") or "Block"
-    if class_name_fault(stem):
+    stem = re.sub(r"\W", "", title).lstrip("_") or "Block"
+    if class_name_fault(stem) or stem in KINDS:
         stem = f"{stem}Block" if stem[0].isalpha() else f"Block{stem}"
     name, number = stem, 2
     while name in names:
