@@ -426,11 +426,6 @@ def attribute(make: Make) -> str:
     return f"self.{make.name}" if is_attribute(make) else f'getattr(self, "{make.name}")'
 
 
-def is_bare(make: Make) -> bool:
-    """Return True if an entry is a tensor of the class itself."""
-    return isinstance(make.what, Layer) and make.what.kind.bare
-
-
 def adder(make: Make) -> str:
     """The method that adds an entry to its holder under a name that isn't a valid attribute."""
     return {"nn.Parameter": "register_parameter", "nn.Buffer": "register_buffer"}.get(held_by(make), "add_module")

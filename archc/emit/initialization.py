@@ -16,7 +16,7 @@ from archc.kinds.initializers import INITIALIZERS
 from archc.language.spec import InitRule
 from archc.patterns import is_pattern, matches
 from archc.plan import ClassPlan
-from archc.plan.finish import every_step, shown, used
+from archc.plan.finish import every_make, every_step, shown, used
 from archc.plan.names import Names
 from archc.plan.plan import Again, BodyPlan, Chosen, Layer, Loop, Make, layers_of
 
@@ -147,33 +147,23 @@ def _kinds(classes: Sequence[ClassPlan]) -> tuple[set[str], set[tuple[str, str]]
     """The kinds that the classes create, and those of their tensors that may be None."""
     present: set[str] = set()
     lacking: set[tuple[str, str]] = set()
-    for plan in classes:
-        for step in every_step(plan.body.steps):
-            what = step.what if isinstance(step, Make) else None
-            for layer in layers_of(what):
-                kind = layer.kind
-                present |= {kind.kind, *kind.inside}
-                if kind.is_elementwise() and isinstance(what, Chosen):  # another layer may replace it
-                    present |= {name for name, other in KINDS.items() if other.is_elementwise()}
-                lacking |= {(inner, "bias") for inner in kind.inside}
-                for _, call in layer.calls:
-                    given = dict(call.keywords)
-                    lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
+    for make in every_make(classes):
+        for layer in layers_of(make.what):
+            kind = layer.kind
+            present |= {kind.kind, *kind.inside}
+            if kind.is_elementwise() and isinstance(make.what, Chosen):  # another layer may replace it
+                present |= {name for name, other in KINDS.items() if other.is_elementwise()}
+            lacking |= {(inner, "bias") for inner in kind.inside}
+            for _, call in layer.calls:
+                given = dict(call.keywords)
+                lacking |= {(kind.kind, tensor) for tensor in kind.state if kind.may_lack(tensor, given)}
     return present, lacking
 
 
 def _opaque(classes: Sequence[ClassPlan]) -> list[str]:
     """The classes of other packages that `module` entries create."""
-    steps = (step for plan in classes for step in every_step(plan.body.steps))
-    calls = (
-        call
-        for step in steps
-        if isinstance(step, Make)
-        for layer in layers_of(step.what)
-        if layer.kind.opaque
-        for _, call in layer.calls
-    )
-    return sorted({call.target for call in calls if not call.target.startswith("nn.")})
+    layers = (layer for make in every_make(classes) for layer in layers_of(make.what) if layer.kind.opaque)
+    return sorted({call.target for layer in layers for _, call in layer.calls if not call.target.startswith("nn.")})
 
 
 def _varies(classes: Sequence[ClassPlan]) -> bool:
@@ -186,8 +176,7 @@ def _varies(classes: Sequence[ClassPlan]) -> bool:
 
 def _chooses(classes: Sequence[ClassPlan]) -> bool:
     """Return True if an argument names a layer or a block."""
-    steps = (step for plan in classes for step in every_step(plan.body.steps))
-    return any(isinstance(step, Make) and isinstance(step.what, Chosen) for step in steps)
+    return any(isinstance(make.what, Chosen) for make in every_make(classes))
 
 
 def _layers_at(body: BodyPlan, parts: Sequence[str]) -> Iterator[bool]:

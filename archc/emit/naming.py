@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from archc.language.names import class_name_fault, helpers
-from archc.plan.finish import every_step
+from archc.plan.finish import every_make
 from archc.plan.names import Names
-from archc.plan.plan import ClassPlan, Layer, Make, layers_of
+from archc.plan.plan import ClassPlan, Layer, layers_of
 
 
 def class_names(classes: Sequence[ClassPlan]) -> dict[int, str]:
@@ -57,13 +57,7 @@ def imported_classes(classes: Sequence[ClassPlan], taken: Iterable[str]) -> dict
 
     A class has its own name, with its module's before it if the file has another class of that name.
     """
-    layers = (
-        layer
-        for plan in classes
-        for step in every_step(plan.body.steps)
-        if isinstance(step, Make)
-        for layer in layers_of(step.what)
-    )
+    layers = (layer for make in every_make(classes) for layer in layers_of(make.what))
     targets = dict.fromkeys(target for layer in layers for target in (layer.kind.torch, *_targets(layer)))
     names = Names(taken)
     found: dict[str, str] = {}

@@ -28,8 +28,8 @@ class Frame:
     """The state of one body.
 
     `around` is the enclosing frame: of a nested body or, with a `call`, of a block that is called there. A node, and
-    the shape of its result, is None after an error. `read` are the nodes that have readers, `absent` the entries whose
-    `when` is false, and `made` the named entries that others can share.
+    the shape of its result, is None after an error. `absent` are the entries whose `when` is false, and `made` the
+    named entries that others can share.
     """
 
     name = ""

@@ -150,18 +150,22 @@ def _unused_inputs(body: Body, what: str) -> Iterator[Problem]:
             yield Problem("W0105", f"the input `{name}` of {what} is never used", mark, help=USE_IT)
 
 
-def _nested(body: Body) -> Iterator[Body]:
-    """A body, and those within it."""
-    waiting: list[Body | Entry | Splice] = [body]
+def _places(bodies: Iterable[Body]) -> dict[Mark, Body]:
+    """The body of each entry, by the entry's place in the spec."""
+    found: dict[Mark, Body] = {}
+    waiting = list(bodies)
     while waiting:
-        part = waiting.pop()
-        if isinstance(part, Body):
-            yield part
-            waiting += part.entries
-        elif isinstance(part, Splice):
-            waiting += part.entries
-        elif isinstance(part.element, Body):
-            waiting.append(part.element)
+        body = waiting.pop()
+        parts: list[Entry | Splice] = list(body.entries)
+        while parts:
+            part = parts.pop()
+            if isinstance(part, Splice):
+                parts += part.entries
+                continue
+            found[part.mark] = body
+            if isinstance(part.element, Body):
+                waiting.append(part.element)
+    return found
 
 
 class _Uses:
@@ -220,11 +224,11 @@ class _Uses:
 
     def problems(self, bodies: Iterable[Body]) -> Iterator[Problem]:
         """The warnings."""
-        named = {entry.mark: body for each in bodies for body in _nested(each) for entry in _entries(body)}
+        places = _places(bodies) if self.unused else {}
         read: dict[Body, set[str]] = {}
         for mark, where in self.unused.items():
             help = USE_IT
-            body = named.get(mark)
+            body = places.get(mark)
             if body is not None and body not in read:
                 read[body] = {reference.name for reference in mentioned(body)}
             if body is not None and where[-1] in read[body]:

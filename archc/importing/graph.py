@@ -55,8 +55,8 @@ class Operation:
     function. `tensors` has the key in `SourceGraph.state` for each tensor of the layer type (`weight`, `running_mean`).
     `shapes` are its outputs' shapes without the batch. `place` is where messages find it: a line, or a node's name.
     An `auxiliary` operation runs in training only, and one that runs `again` has the weights of an earlier one, which
-    is the same layer. A `kind` in parentheses, such as `(torch.fft.fft)`, is an operation
-    that archc has no word for; it is an error, with its argument `reason`, if the network's results depend on it.
+    is the same layer. A `kind` in parentheses, such as `(torch.fft.fft)`, is an operation that archc has no word for;
+    it is an error, with its argument `reason`, if the network's results depend on it.
     """
 
     kind: str

@@ -77,7 +77,7 @@ class View(NamedTuple):
 
 
 def _positions(distance: float) -> int:
-    """How many positions lie between two ends, both included; of a fraction the output positions see more or less."""
+    """The number of positions between two ends, both included. Some outputs see one more where there is a fraction."""
     return ceil(distance - 1e-6) + 1
 
 

@@ -78,7 +78,7 @@ class Permute(Kind):
 
     def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         order = self._order()
-        return tuple(order.index(at) for at in range(len(order)))
+        return tuple(order.index(axis) for axis in range(len(order)))
 
 
 @register
@@ -128,8 +128,8 @@ class Flatten(Kind):
     def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
         first, last = self._ends(inputs[0])
         return tuple(
-            at if at < first or first == last == at else None if at <= last else at - (last - first)
-            for at in range(len(inputs[0]))
+            axis if axis < first or first == last == axis else None if axis <= last else axis - (last - first)
+            for axis in range(len(inputs[0]))
         )
 
     def first_window(self, inputs: Inputs) -> Window:
@@ -225,10 +225,10 @@ class Unflatten(Kind):
         return Call("torch.unflatten", (self.dim, self.unflattened_size))
 
     def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
-        at, count = place_of(self.dim, inputs[0]), len(self.unflattened_size)
+        cut, count = place_of(self.dim, inputs[0]), len(self.unflattened_size)
         long = [place for place, size in enumerate(self.unflattened_size) if size != 1]
-        own = at + long[0] if len(long) == 1 else None
-        return tuple(axis if axis < at else own if axis == at else axis + count - 1 for axis in range(len(inputs[0])))
+        own = cut + long[0] if len(long) == 1 else None
+        return tuple(axis if axis < cut else own if axis == cut else axis + count - 1 for axis in range(len(inputs[0])))
 
 
 @register
@@ -277,5 +277,5 @@ class Select(Kind):
         return Call("torch.select", (self.dim, self.index))
 
     def moves(self, inputs: Inputs, at: int = 0) -> tuple[int | None, ...]:
-        at = place_of(self.dim, inputs[0])
-        return tuple(None if axis == at else axis - (axis > at) for axis in range(len(inputs[0])))
+        gone = place_of(self.dim, inputs[0])
+        return tuple(None if axis == gone else axis - (axis > gone) for axis in range(len(inputs[0])))

@@ -125,7 +125,7 @@ class SpecKeys(BodyKeys):
         None, description="How to initialize weights; the first rule that matches a layer applies."
     )
     checkpoint_keys: dict[str, str | None] | None = Field(
-        None, description="The network's keys for other ones in published weights: {'*.norm.1.*': '*.norm1.*'}."
+        None, description="Keys of published weights, and the network's keys for them: {'*.norm.1.*': '*.norm1.*'}."
     )
     expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 
@@ -156,7 +156,7 @@ class ExtendKeys(_Strict):
     outputs: dict[str, Any] | list[Any] | None = Field(None, description="Named outputs instead of the other spec's.")
     init: list[InitKeys] | None = Field(None, description="How to initialize weights instead.")
     checkpoint_keys: dict[str, str | None] | None = Field(
-        None, description="The network's keys for other ones in published weights instead."
+        None, description="Keys of published weights, and the network's keys for them, instead of the other spec's."
     )
     expect: ExpectKeys | None = Field(None, description="Known properties of the network, which archc verifies.")
 

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from archc.kinds.base import shown
-from archc.kinds.plugins import load_installed
 from archc.language.blocks import hand_down, parse_blocks
 from archc.language.callees import callee, converted, resolve_callees
 from archc.language.extension import extended, fits, takes
@@ -55,19 +54,22 @@ def _with_plugins(load: Callable[[], Spec]) -> Spec:
     """Load a spec, and again if it names layer types of installed packages; other specs don't pay for the search."""
     try:
         spec = load()
-        problems = spec.problems
+        if not _installs(spec.problems):
+            return spec
     except SpecError as error:
-        problems = error.problems
-        if not _installs(problems):
+        if not _installs(error.problems):
             raise
-        return load()
-    return load() if problems and _installs(problems) else spec
+    return load()
 
 
 def _installs(problems: list[Problem]) -> bool:
     """Import the layer types of installed packages that a spec names; False if there are none."""
     unknown = [problem.mark.text.strip("\"'") for problem in problems if problem.mark and problem.code in _UNKNOWN]
-    return bool(unknown) and load_installed(unknown)
+    if not unknown:
+        return False
+    from archc.kinds.plugins import load_installed  # a valid spec doesn't need it
+
+    return load_installed(unknown)
 
 
 _UNKNOWN = {"E0201", "E0204"}

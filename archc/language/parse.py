@@ -544,7 +544,7 @@ class Parser:
             self.fail("E0226", f"`share` must be the name of an entry, not of its output `{node}`", mark, help=help)
         if given.several and len(given.sources) == 1:
             self.counted("`share`", (), given, mark)
-        return Share(owner, mark)
+        return Share(owner)
 
     def splice(self, name: Name | None, node: Map, mark: Mark, scope: frozenset[str], several: bool) -> Splice:
         """A `repeat` or `for` loop, of one entry or of `several`."""

@@ -137,7 +137,6 @@ class Share:
     """The layer, block or body of an entry above, `owner`, which runs once more with the same weights."""
 
     owner: Reference
-    mark: Mark
 
 
 @dataclass(slots=True, eq=False)

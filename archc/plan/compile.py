@@ -54,7 +54,7 @@ from archc.language.spec import (
 from archc.language.spec import Name as EntryName
 from archc.plan import plan as p
 from archc.plan.chosen import Option, arguments_of, cases
-from archc.plan.finish import UNKNOWN, UnknownRead, every_step, finished
+from archc.plan.finish import UNKNOWN, UnknownRead, every_make, every_step, finished
 from archc.plan.forms import Forms
 from archc.plan.guards import both, guards, under
 from archc.plan.loops import after_the_last, closed_form, is_chain, unify
@@ -132,8 +132,7 @@ def plan_network(network: Network) -> list[ClassPlan]:
 def _names_one_of_several_classes(classes: list[ClassPlan]) -> bool:
     """Return True if an argument names a block that has a class for each rank: it would not be clear which one."""
     counts = Counter(id(plan.block) for plan in classes if plan.block is not None)
-    steps = (step for plan in classes for step in every_step(plan.body.steps) if isinstance(step, Make))
-    named = (use for step in steps if isinstance(step.what, Chosen) for use in step.what.options)
+    named = (use for make in every_make(classes) if isinstance(make.what, Chosen) for use in make.what.options)
     return any(isinstance(use, Use) and counts[id(use.target.block)] > 1 for use in named)
 
 
@@ -1173,7 +1172,7 @@ def _number(value: Any) -> Any:
 
 
 def _exists(part: Operand) -> Any:
-    """The condition under which there is a branch, or one of a loop; None if it always is, or differs by iteration."""
+    """The condition under which a branch, or one of a loop, exists; None if it always does or differs by iteration."""
     conditions = [part.when]
     for loop in part.loops:
         conditions += [loop.when, compare(loop.turns, ">", 0)]

@@ -124,6 +124,14 @@ def every_step(steps: Iterable[Step]) -> Iterator[Step]:
             yield from every_step(step.what.steps)
 
 
+def every_make(classes: Iterable[ClassPlan]) -> Iterator[Make]:
+    """Every entry of several classes."""
+    for plan in classes:
+        for step in every_step(plan.body.steps):
+            if isinstance(step, Make):
+                yield step
+
+
 def values_of(step: Step) -> Iterator[Any]:
     """The expressions on a step's own lines."""
     if isinstance(step, Loop):
