@@ -102,6 +102,20 @@ class Case:
 
 
 CASES = {
+    "a condition without a value in an entry that is absent": Case(
+        """
+input: [2, 4, 12]
+arguments: {k: 1}
+layers:
+  first: relu
+  second:
+    when: $(k > 2)
+    layers:
+      a: {conv2d: {out_channels: 4, kernel_size: 1}}
+      b: {relu: , when: $(4 // (in_channels - 4) == 1)}
+""",
+        networks=[{"k": 0}],
+    ),
     "optional layers of one condition, one of which has a name that is not an identifier": Case(
         """
 input: [3, 12, 12]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
@@ -32,6 +33,7 @@ from archc.expressions import (
     tree_of,
     walk,
 )
+from archc.expressions.tree import VALUELESS
 from archc.graph import Network
 from archc.graph import walk as walk_layers
 from archc.kinds import Alternatives, Join, Kind
@@ -450,7 +452,8 @@ class _Compiler:
             return None
         value = substitute(when.tree, scope)
         if isinstance(value, Expr) and not free_names(value):
-            value = value.evaluate({})
+            with suppress(*VALUELESS):  # then the constructor raises the exception, if it comes there
+                value = value.evaluate({})
         return value if isinstance(value, Expr) else None if value else False
 
     def entry(self, entry: Entry, scope: Scope, frame: _Frame, flow: _Flow) -> None:
