@@ -10,7 +10,7 @@ from archc.difference.align import Pair, align
 from archc.difference.alike import Likeness
 from archc.difference.change import ArgumentChange, Change
 from archc.difference.tree import LEFT_OUT, Argument, Body, Part, as_written
-from archc.difference.wiring import Inputs, Wiring, own_input
+from archc.difference.wiring import Inputs, Wiring
 
 
 class Use(NamedTuple):
@@ -87,14 +87,14 @@ class _Inner:
 class _Comparer:
     def __init__(self) -> None:
         self.likeness = Likeness()
-        self.known: dict[tuple[int, int, bool], _Inner] = {}
+        self.known: dict[tuple[int, int, bool, Inputs], _Inner] = {}
 
-    def whole(self, one: Body, other: Body, *, reported: bool) -> _Inner:
+    def whole(self, one: Body, other: Body, inputs: Inputs = None, *, reported: bool) -> _Inner:
         """Compare a network or a block; equal pairs are compared once."""
-        key = (id(one), id(other), reported)
+        key = (id(one), id(other), reported, inputs)
         if key not in self.known:
             self.known[key] = found = _Inner(one, other)
-            self.bodies(one, other, "", "", found, reported, (own_input, own_input))
+            self.bodies(one, other, "", "", found, reported, inputs)
         return self.known[key]
 
     def bodies(
@@ -153,7 +153,7 @@ class _Comparer:
         reported = reported and (None in blocks or not self.likeness.alike(*blocks))
         defaults = self.defaults(a, b) if reported else ()
         own = (Change("", "", a, b, defaults),) if defaults else ()
-        found.blocks.append((*paths, own, self.whole(a.body, b.body, reported=reported)))
+        found.blocks.append((*paths, own, self.whole(a.body, b.body, inputs, reported=reported)))
 
     def defaults(self, a: Part, b: Part) -> tuple[ArgumentChange, ...]:
         """The arguments of a block that neither use gives, and whose defaults differ."""

@@ -56,8 +56,8 @@ class Part:
     `kind` is the layer type or the block's name. `layer` is None for a body, and for a module of an unknown type.
     `inputs` are the tensors of the body that it reads, None if the wiring is unknown. `x` and `y` are its input and
     output shape, () if unknown. The name of a `nameless` part says nothing: it has no weights, and it comes from a
-    class, which may call a function instead. `shares` is the position of the part whose weights it uses; it has no
-    `tensors` then, and neither have the parts below it.
+    class, which may call a function instead. `shares` is the position of the part whose weights it uses, if that has
+    any; it has no `tensors` then, and neither have the parts below it.
     """
 
     name: str
@@ -218,7 +218,7 @@ class _Reader:
     def _body(self, graph: Graph, scope: frozenset[str], shared: bool) -> Body:
         block = graph.block
         return Body(
-            tuple(self.part(node, scope, shared) for node in graph.nodes),
+            tuple(self.part(graph, node, scope, shared) for node in graph.nodes),
             graph.results,
             numbered=graph.form == "list",
             name=block.name if block else "",
@@ -227,7 +227,7 @@ class _Reader:
             ordered=not self.imported,
         )
 
-    def part(self, node: Node, scope: frozenset[str], shared: bool) -> Part:
+    def part(self, graph: Graph, node: Node, scope: frozenset[str], shared: bool) -> Part:
         element, written = node.element, node.call.arguments if node.call else {}
         body: Body | None = None
         values: dict[str, Any] = {}
@@ -263,8 +263,18 @@ class _Reader:
             auxiliary=node.auxiliary,
             tensors={} if shared else tensors,
             nameless=self.imported and not (shared or tensors or (body is not None and body.weights)),
-            shares=node.shares,
+            shares=node.shares if node.shares is not None and self.weights(graph.owner(node), scope) else None,
         )
+
+
+    def weights(self, node: Node, scope: frozenset[str]) -> bool:
+        """True if an entry has tensors: without any, a share of it is the same as another entry like it."""
+        element = node.element
+        if isinstance(element, Kind):
+            return bool(element.tensors(node.in_shapes))
+        if isinstance(element, Instance):
+            return self.body(element.graph, frozenset(element.arguments)).weights
+        return self.body(element, scope).weights
 
 
 def as_written(written: Any, value: Any, scope: frozenset[str]) -> Any:
