@@ -628,6 +628,61 @@ def test_a_layer_that_overwrites_the_input_is_imported_without() -> None:
     assert "Layers don't work in place as they do in the source" in found.text
 
 
+class Gate(nn.Module):
+    """What a decoder of an attention U-Net does with the features of its encoder."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.skip = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.skip(features))
+
+
+class Gated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, padding=1)
+        self.narrow = nn.Conv2d(8, 4, 1)
+        self.first = Gate(8)
+        self.second = Gate(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        down = self.down(x)
+        narrow = self.narrow(down)
+        up = self.first(features=F.relu(down), x=down)
+        return self.second(self.second(narrow, self.narrow(up)), narrow)
+
+
+def test_a_module_that_is_called_with_several_tensors_is_a_block_with_several_inputs() -> None:
+    """The inputs have the names of the arguments of `forward`; a call with others is a share."""
+    found, blocks = imported(Gated(), 3, 6, 6)
+    assert list(blocks) == ["Gate"]
+    assert "inputs: [x, features]" in found.text
+    assert "first: {Gate: , from: [down, relu]}" in found.text
+    assert "second2: {share: second, from: [second, narrow]}" in found.text
+    assert set(found.keys) == set(found.keys.values())
+
+
+class Hiding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.other = nn.Conv2d(4, 4, 1)
+        self.inner = nn.ModuleDict({"stem": nn.Conv2d(4, 4, 1), "more": nn.Conv2d(4, 4, 1)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        stem = self.stem(x)
+        y = self.inner["stem"](self.other(stem))
+        return self.inner["more"](y + stem)
+
+
+def test_a_layer_may_have_the_name_of_an_outer_one_that_is_read_beside_it() -> None:
+    found, _ = imported(Hiding(), 3, 6, 6)
+    assert set(found.keys) == set(found.keys.values())
+    assert "whole: {identity: , from: stem}" in found.text
+
+
 # Other commands
 
 

@@ -105,11 +105,11 @@ class _Comparer:
         changes: list[tuple[float, Change]] = []  # with their positions among the parts of the second body
         both = {pair.one for pair in pairs}, {pair.other for pair in pairs}
         for i, part in enumerate(one.parts):
-            if i not in both[0] and not _may_be_a_function(part, other):
+            if i not in both[0] and not _leaves_no_trace(part, one, other):
                 found.removed.append((before + part.name, part))
                 changes.append((wiring.place(i), Change(before + part.name, None, part, None)))
         for j, part in enumerate(other.parts):
-            if j not in both[1] and not _may_be_a_function(part, one):
+            if j not in both[1] and not _leaves_no_trace(part, other, one):
                 found.added.append((after + part.name, part))
                 changes.append((j, Change(None, after + part.name, None, part)))
         for pair in pairs:
@@ -198,6 +198,14 @@ def _sharing(one: Body, other: Body, pair: Pair, wiring: Wiring) -> Iterator[Arg
         names = [None if at is None else body.parts[at].name for body, at in ((one, before), (other, after))]
         old, new = (Argument(name, name) for name in names)
         yield ArgumentChange("share", old, new)
+
+
+def _leaves_no_trace(part: Part, here: Body, there: Body) -> bool:
+    """Return True if a class doesn't show whether it has a part, or a part that returns its input.
+
+    The importer doesn't record such parts, and writes some of its own.
+    """
+    return _may_be_a_function(part, there) or (part.empty and not (here.ordered and there.ordered))
 
 
 def _may_be_a_function(part: Part, there: Body) -> bool:

@@ -79,6 +79,11 @@ class Part:
         return 1 if self.body is None else self.body.layers
 
     @property
+    def empty(self) -> bool:
+        """True if it has no layer, or a single one that returns its input."""
+        return self.kind == "identity" if self.body is None else not self.body.parts
+
+    @property
     def parameters(self) -> int:
         """The number of parameters."""
         if self.body is not None:
@@ -262,10 +267,10 @@ class _Reader:
             y=next(iter(node.shapes.values())),
             auxiliary=node.auxiliary,
             tensors={} if shared else tensors,
-            nameless=self.imported and not (shared or tensors or (body is not None and body.weights)),
+            nameless=self.imported
+            and (node.shares is not None or not (shared or tensors or (body is not None and body.weights))),
             shares=node.shares if node.shares is not None and self.weights(graph.owner(node), scope) else None,
         )
-
 
     def weights(self, node: Node, scope: frozenset[str]) -> bool:
         """True if an entry has tensors: without any, a share of it is the same as another entry like it."""

@@ -15,7 +15,7 @@ Token = tuple[Any, ...]
 Names = tuple[str, ...]
 
 Inputs = tuple[tuple[Token, ...], tuple[Token, ...]] | None
-"""The tensors that the inputs of two bodies are; equal tensors have equal tokens. None if they correspond by position."""
+"""The tensors of the inputs of two bodies; equal ones have equal tokens. None if they correspond by position."""
 
 
 def _own_input(i: int) -> Token:
