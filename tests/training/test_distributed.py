@@ -110,7 +110,7 @@ layers:
 """
 
 
-@pytest.mark.parametrize("more", [[], ["--accumulate", "3"], ["--shard"]], ids=["ddp", "parts", "fully_shard"])
+@pytest.mark.parametrize("more", [["--accumulate", "3"], ["--shard"]], ids=["ddp", "fully_shard"])
 @pytest.mark.parametrize("spec", [SHARED, UNUSED], ids=["shared layers", "weights without effect"])
 def test_networks_whose_weights_have_several_gradients_or_none(spec: str, more: list[str]) -> None:
     """The same losses as with one process; weights that nothing depends on stay as they are."""

@@ -114,7 +114,10 @@ def test_a_disk_that_fails_while_steps_go_on_ends_the_run(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("epochs", "kept"), [(4, ["3", "4"]), (5, ["3", "5"])])
-def test_checkpoints_of_every_third_epoch_and_of_the_last(epochs: int, kept: list[str]) -> None:
+def test_checkpoints_of_every_third_epoch_and_of_the_last(
+    epochs: int, kept: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loop, "save", saved_at_once)
     archc.train("small.yaml", **FAST | {"epochs": epochs, "checkpoint_epochs": 3})
     found = sorted(path.name.split("-")[1].lstrip("0") for path in checkpoints(Path("run/last")))
     assert found == kept
