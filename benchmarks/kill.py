@@ -23,7 +23,7 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,15 @@ def state_of(folder: Path) -> tuple[dict[str, Any] | None, int]:
     return state, len(notes)
 
 
+def is_writing(pid: int, folder: Path) -> bool:
+    """Return True if a process writes a checkpoint, which is a file without a name until it is complete."""
+    for opened in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):  # it ended, or closed the file
+            if os.readlink(opened).startswith(f"{folder}/#"):
+                return True
+    return False
+
+
 def killed_until_done(folder: Path, seed: int, moments: random.Random) -> tuple[int, int, int]:
     """Kills, damaged checkpoints, and kills that fell into the writing of one."""
     kills, damaged, writing, step = 0, 0, 0, -1
@@ -70,13 +79,14 @@ def killed_until_done(folder: Path, seed: int, moments: random.Random) -> tuple[
                 break
             time.sleep(0.001)
         time.sleep(moments.random() * 0.03)
+        caught = is_writing(pid, folder / "last")
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         if not os.WIFSIGNALED(status):
             assert os.WEXITSTATUS(status) == 0, "the run failed"
             return kills, damaged, writing
         kills += 1
-        writing += any((folder / "last").glob(".epoch-*"))
+        writing += caught
         state, lost = state_of(folder)
         damaged += lost
         before, step = step, -1 if state is None else state["step"]

@@ -493,6 +493,42 @@ def test_attention_of_other_keys_and_weights_that_leave_it_are_refused() -> None
         assert {problem.code for problem in caught.value.problems} == {"E0801"}
 
 
+class Recurrent(nn.Module):
+    """Recurrent layers of PyTorch, whose states after the last step are dropped unless `last` reads them."""
+
+    def __init__(self, batch_first: bool = True, proj_size: int = 0, *, last: bool = False) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 6, 2, batch_first=batch_first, bidirectional=True, proj_size=proj_size)
+        self.gru = nn.GRU(2 * (proj_size or 6), 3, bias=False, batch_first=True)
+        self.last = last
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, _ = self.lstm(x)
+        x, states = self.gru(x)
+        return states[-1] if self.last else x
+
+
+def test_recurrent_layers_have_their_keys_and_outputs() -> None:
+    found, _ = imported(Recurrent(), 5, 4)
+    assert found.keys == {key: key for key in Recurrent().state_dict()}
+    assert [layer.kind.kind for layer in walk(found.network.graph)] == ["lstm", "gru"]
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        (Recurrent(batch_first=False), "E0801"),
+        (Recurrent(proj_size=2), "E0801"),
+        (Recurrent(last=True), "E0802"),
+    ],
+    ids=["steps first", "projected", "the last state"],
+)
+def test_other_calls_of_recurrent_layers_are_refused(model: nn.Module, code: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        archc.import_(model, (5, 4))
+    assert code in {problem.code for problem in caught.value.problems}
+
+
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small"])
 def test_a_network_of_torchvision_has_its_keys_and_outputs(name: str) -> None:
     model = torchvision.models.get_model(name, num_classes=10)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -199,11 +199,12 @@ class _Recorder(TorchFunctionMode):
             return call(module, *args, **kwargs)
         count = self.counts.get(path, 0)
         self.counts[path] = count + 1
-        alone = _attends_to_itself(module, args, kwargs)
+        alone = _attends_to_itself(module, args, kwargs) or _reads_a_batch(module, args, kwargs)
         taken = args[:1] if alone else args
         inputs = tuple(value for tensor in taken if (value := self.value(tensor)) is not None)
         shapes = tuple(tuple(tensor.shape[1:]) for tensor in taken if isinstance(tensor, Tensor))
-        kind = kind_of(module) if inputs and (alone or not kwargs) else None
+        fits = alone or not (kwargs or isinstance(module, _SEVERAL))
+        kind = kind_of(module) if inputs and fits else None
         if kind is not None and kind.many:  # it may join a learned tensor
             inputs = self.inputs(taken, inputs[0]) or inputs
         kind = kind if len(inputs) == len(taken) else None
@@ -226,7 +227,8 @@ class _Recorder(TorchFunctionMode):
             result = call(module, *args, **kwargs)
         finally:
             self.quiet = False
-        tensors = {key: f"{path}.{key}" for key in module.state_dict() if opaque or key in kind.state}
+        own = module.state_dict().keys() if opaque else kind.tensors(shapes).keys()
+        tensors = {key: f"{path}.{key}" for key in module.state_dict() if key in own}
         prefix = f"{self.scopes[-1].path}." if self.scopes else ""
         name = path.removeprefix(prefix) if path.startswith(prefix) else ""
         operation = Operation(
@@ -241,7 +243,7 @@ class _Recorder(TorchFunctionMode):
         )
         written = any(isinstance(x, Tensor) and x._version != version for x, version in zip(args, before, strict=True))
         result = result if written else _own(result, args)
-        made = self.add(operation, result[0] if alone else result)
+        made = self.add(operation, result[0] if alone and not isinstance(result, Tensor) else result)
         for tensor, version in zip(args, before, strict=True):
             if isinstance(tensor, Tensor) and tensor._version != version:
                 self.know(tensor, made)  # it works in place
@@ -422,6 +424,21 @@ def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
         and kwargs == {"need_weights": False}
         and bool(module.batch_first)
     )
+
+
+def _reads_a_batch(module: nn.Module, args: Any, kwargs: Any) -> bool:
+    """Return True for a call of PyTorch's LSTM or GRU that `lstm` and `gru` are, if only its sequence is used."""
+    return (
+        isinstance(module, nn.LSTM | nn.GRU)
+        and len(args) == 1
+        and not kwargs
+        and module.batch_first
+        and not module.proj_size
+    )
+
+
+_SEVERAL: Final = (nn.MultiheadAttention, nn.LSTM, nn.GRU)
+"""Modules of PyTorch with several results; archc's layers have the first."""
 
 
 def _for_each_image(tensor: Tensor, result: Tensor) -> bool:

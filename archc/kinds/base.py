@@ -75,9 +75,9 @@ class State(NamedTuple):
     """A tensor in the state of a layer type: the facts that don't depend on sizes.
 
     It is `trained`, or a statistic that is only kept. It has `fans` (fan-in and fan-out) if an initializer can scale
-    by them. The arguments in `flags` must all be true, or the layer is without it and the module's attribute is None;
-    it is `nullable` if PyTorch declares that attribute so, and a type checker wants a test either way. `integers` are
-    of 8 bytes each.
+    by them. The arguments in `flags` must all be true, or the layer is without it and the module's attribute is None or
+    missing; it is `nullable` if PyTorch declares that attribute so, and a type checker wants a test either way.
+    `integers` are of 8 bytes each.
     """
 
     trained: bool = True
@@ -313,6 +313,11 @@ class Kind(BaseModel):
     def needs_output(self) -> bool:
         """True if the backward pass needs the output, so nothing may overwrite it."""
         return False
+
+    @property
+    def keeps_output(self) -> bool:
+        """True if the output is kept for that: the kernels that PyTorch has for some devices may not need it."""
+        return self.needs_output
 
     def kept(self, inputs: Inputs, images: int) -> int:
         """Bytes kept for the backward pass in addition to input and output: masks, indices, statistics."""

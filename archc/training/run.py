@@ -263,7 +263,7 @@ def _run(
                 folder.open_board(loop.rows, loop.losses)
             progress.start(subject.name, data, size, recipe, here, folder.path, loop.step)
             loop.run()
-            loop.take_best(here.on_first(folder.read_best))
+            loop.take_best()
             best = best_of(loop.rows, recipe.best_by)
             progress.end(best, folder.path)
             score = None

@@ -209,6 +209,11 @@ class RunFolder:
         """
         self._writer.submit(Request(epoch, step, state, best))
 
+    @property
+    def saving_seconds(self) -> float:
+        """The duration of the last `save` in its thread; 0 before the first one ends."""
+        return self._writer.seconds
+
     def settle(self) -> None:
         """Wait until everything is written. Raises SpecError (E0601) if that failed."""
         self._writer.finish()

@@ -23,7 +23,14 @@ from archc.training import Result, resume_run
 from archc.training.checkpoint import checkpoints, load_checkpoint
 from archc.training.loop import Loop
 
-FAST: dict[str, Any] = {"epochs": 2, "limit": 200, "batch_size": 32, "quiet": True, "out": "run"}
+FAST: dict[str, Any] = {
+    "epochs": 2,
+    "checkpoint_epochs": 1,
+    "limit": 200,
+    "batch_size": 32,
+    "quiet": True,
+    "out": "run",
+}
 
 
 def refused(code: str, action: Callable[[], Any]) -> str:
@@ -301,7 +308,7 @@ def test_reports_of_a_run_that_was_killed_before_them(monkeypatch: pytest.Monkey
     class Killed(BaseException):
         pass
 
-    def killed(self: Loop, curves: bool) -> None:
+    def killed(self: Loop) -> None:
         if len(self.rows) == 2:
             raise Killed
 
