@@ -105,11 +105,11 @@ class _Comparer:
         changes: list[tuple[float, Change]] = []  # with their positions among the parts of the second body
         both = {pair.one for pair in pairs}, {pair.other for pair in pairs}
         for i, part in enumerate(one.parts):
-            if i not in both[0] and not _leaves_no_trace(part, one, other):
+            if i not in both[0] and not _leaves_no_trace(i, one, other):
                 found.removed.append((before + part.name, part))
                 changes.append((wiring.place(i), Change(before + part.name, None, part, None)))
         for j, part in enumerate(other.parts):
-            if j not in both[1] and not _leaves_no_trace(part, other, one):
+            if j not in both[1] and not _leaves_no_trace(j, other, one):
                 found.added.append((after + part.name, part))
                 changes.append((j, Change(None, after + part.name, None, part)))
         for pair in pairs:
@@ -200,12 +200,15 @@ def _sharing(one: Body, other: Body, pair: Pair, wiring: Wiring) -> Iterator[Arg
         yield ArgumentChange("share", old, new)
 
 
-def _leaves_no_trace(part: Part, here: Body, there: Body) -> bool:
-    """Return True if a class doesn't show whether it has a part, or a part that returns its input.
+def _leaves_no_trace(at: int, here: Body, there: Body) -> bool:
+    """Return True if a class doesn't show whether it has a part of the other network.
 
-    The importer doesn't record such parts, and writes some of its own.
+    The importer records no part that returns its input or that no output depends on, and writes some of the former.
+    Whether the class has their weights is known from its state dict.
     """
-    return _may_be_a_function(part, there) or (part.empty and not (here.ordered and there.ordered))
+    part = here.parts[at]
+    without_effect = part.empty or at not in here.used
+    return _may_be_a_function(part, there) or (without_effect and not (here.ordered and there.ordered))
 
 
 def _may_be_a_function(part: Part, there: Body) -> bool:

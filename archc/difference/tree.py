@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archc.expressions import Expression
-from archc.graph import Graph, Instance, Network, Node, Ref
+from archc.graph import INPUT, Graph, Instance, Network, Node, Ref
 from archc.inference import kind_name
 from archc.kinds import Kind, Shape, Stored, volume
 from archc.kinds.labels import Written
@@ -167,6 +167,31 @@ class Body:
     def weights(self) -> bool:
         """True if one of its layers has tensors."""
         return any(part.tensors or (part.body is not None and part.body.weights) for part in self.parts)
+
+    def origin(self, ref: Ref) -> Ref:
+        """Where a value comes from: a body can return one of its inputs."""
+        while ref.node >= 0:
+            part = self.parts[ref.node]
+            if part.body is None or part.body.results is None or part.inputs is None:
+                break
+            inner = part.body.origin(part.body.results[ref.output])
+            if inner.node >= 0:
+                break
+            ref = part.inputs[INPUT - inner.node]
+        return ref
+
+    @cached_property
+    def used(self) -> frozenset[int]:
+        """The positions of the parts that its results depend on, and those of auxiliary heads and their sources."""
+        found: set[int] = set()
+        pending = [*(self.results or {}).values()]
+        pending += [Ref(at) for at, part in enumerate(self.parts) if part.auxiliary]
+        while pending:
+            at = self.origin(pending.pop()).node
+            if at >= 0 and at not in found:
+                found.add(at)
+                pending += self.parts[at].inputs or ()
+        return frozenset(found)
 
     @cached_property
     def digest(self) -> int:

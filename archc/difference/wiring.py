@@ -32,6 +32,7 @@ class Wiring:
 
     def __init__(self, one: Body, other: Body, pairs: list[Pair], inputs: Inputs) -> None:
         self.one, self.other = one, other
+        self.nested = inputs is not None
         self.pairs = pairs
         self.input_a: Callable[[int], Token] = inputs[0].__getitem__ if inputs else _own_input
         self.input_b: Callable[[int], Token] = inputs[1].__getitem__ if inputs else _own_input
@@ -82,6 +83,8 @@ class Wiring:
         assert self.one.results is not None
         assert self.other.results is not None
         a, b = self.one.results, self.other.results
+        if self.nested and not (self.one.ordered and self.other.ordered):
+            a, b = ({name: each[name] for name in a if name in b} for each in (a, b))  # others may be unused
         if list(a) == list(b) and all(self._same((a[name],), (b[name],)) for name in a):
             return None
         return _outputs(self.one, a), _outputs(self.other, b)
@@ -112,6 +115,7 @@ class Wiring:
         behind: list[frozenset[Token]] = []
 
         def of(ref: Ref) -> frozenset[Token]:
+            ref = body.origin(ref)
             if ref.node < 0:
                 return frozenset({input(INPUT - ref.node)})
             return frozenset({(still[ref.node], ref.output)}) if ref.node in still else behind[ref.node]
@@ -122,15 +126,17 @@ class Wiring:
             behind.append(frozenset().union(*map(of, part.inputs or ())) if here else frozenset())
         return of
 
-    def _tokens(self, refs: Iterable[Ref], names: dict[int, int], input: Callable[[int], Token]) -> list[Token | None]:
+    def _tokens(
+        self, body: Body, refs: Iterable[Ref], names: dict[int, int], input: Callable[[int], Token]
+    ) -> list[Token | None]:
         return [
             input(INPUT - ref.node) if ref.node < 0 else (names[ref.node], ref.output) if ref.node in names else None
-            for ref in refs
+            for ref in map(body.origin, refs)
         ]
 
     def _same(self, a: tuple[Ref, ...], b: tuple[Ref, ...]) -> bool:
-        tokens_a = self._tokens(a, self.names_a, self.input_a)
-        tokens_b = self._tokens(b, self.names_b, self.input_b)
+        tokens_a = self._tokens(self.one, a, self.names_a, self.input_a)
+        tokens_b = self._tokens(self.other, b, self.names_b, self.input_b)
         if tokens_a == tokens_b and None not in tokens_a:
             return True
         if len(a) == len(b):

@@ -34,11 +34,7 @@ def find_blocks(root: Body, arguments: Mapping[str, Mapping[str, Any]], merge: b
     `arguments` are the constructor's arguments of modules by their paths. With `merge`, one block serves instances that
     differ in some parts.
     """
-    found = [
-        Instance(entry, body)
-        for entry, body in bodies(root)
-        if body.closed and not body.outputs and body.title not in CONTAINERS
-    ]
+    found = [Instance(entry, body) for entry, body in bodies(root) if body.closed and body.title not in CONTAINERS]
     names: set[str] = {root.title}
     return [
         _block(_free(alike[0].body.title, names), alike, arguments)

@@ -14,7 +14,7 @@ from archc.importing.merge import CONTAINERS
 from archc.importing.tree import Body, Entry, Formula, Layer, Share, same_value
 from archc.kinds import KINDS, Shape
 from archc.kinds.axes import DIMENSIONS
-from archc.language.names import input_name_fault, layer_name_fault
+from archc.language.names import input_name_fault, layer_name_fault, output_name_fault
 
 _NAMES = {"add": "sum", "multiply": "scale", "concat": "joined"}
 """The names of entries for operations without one, by their layer type, if it isn't the type's own name."""
@@ -76,13 +76,19 @@ def normalize(graph: SourceGraph) -> SourceGraph:
         return Value(number.get(value.operation, value.operation), value.part)
 
     kept = [operations[at] for at in sorted(live)]
-    given = {
-        call: {moved(value): name for value, name in values.items() if value.operation < 0 or value.operation in live}
-        for call, values in graph.given.items()
-    }
+    given, returned = (
+        {
+            call: {
+                moved(value): name for value, name in values.items() if value.operation < 0 or value.operation in live
+            }
+            for call, values in calls.items()
+        }
+        for calls in (graph.given, graph.returned)
+    )
     return replace(
         graph,
         given=given,
+        returned=returned,
         operations=tuple(replace(each, inputs=tuple(map(moved, each.inputs))) for each in kept),
         results={name: moved(value) for name, value in graph.results.items()},
     )
@@ -224,7 +230,10 @@ class _Maker:
         for head in heads:
             sources = {value.operation for value in self.externals(head)}
             places = [at for at, part in enumerate(root.parts) if sources & set(part.operations())]
-            root.parts.insert(places[-1] + 1 if places else 0, head)
+            at = places[-1] + 1 if places else 0
+            while at < len(root.parts) and root.parts[at].auxiliary:
+                at += 1
+            root.parts.insert(at, head)
 
     # Values
 
@@ -250,7 +259,7 @@ class _Maker:
         The body of an entry of archc, which is named after the entry, reads them by their names instead.
         """
         own = part.key is not None and part.title not in {*CONTAINERS, part.path.rpartition(".")[2]}
-        return own and len(self.externals(part)) > 1 and len(self.results(part)) < 2
+        return own and len(self.externals(part)) > 1
 
     def results(self, part: _Part) -> list[Value]:
         """The values of a part that others read, or that are the network's results."""
@@ -277,7 +286,7 @@ class _Maker:
         if group.auxiliary and not results:
             results = [Value(max(group.operations()))]
         several = self.several(group)
-        closed = len(results) == 1 and (len(outside) == 1 or several)
+        closed = bool(results) and (len(outside) == 1 or several)
         body = Body(group.title, group.path, "mapping", [], 0, 0, closed=closed)
         taken = {part.name for part in group.parts if part.name}
         named: dict[Value, str] = {value: around[value] for value in outside[1:] if value in around}
@@ -332,11 +341,11 @@ class _Maker:
             if len(given) == 1 and not entry.operands and given[0] != previous and body.form == "mapping":
                 entry.source = named.get(given[0], "")
             body.entries.append(entry)
-            if not part.auxiliary:
-                whole = len(made) == 1 and (part.operation is None or made[0].part is None)
-                previous = made[0] if whole else None
             thing = (entry if shared is None else shared[0]).element
             inner = thing.outputs if isinstance(thing, Body) else {}
+            if not part.auxiliary:
+                whole = len(made) == 1 and not inner and (part.operation is None or made[0].part is None)
+                previous = made[0] if whole else None
             for value, output in zip(made, inner or [""] * len(made), strict=True):
                 named[value] = f"{name}.{output}" if output else name
             if part.operation is not None and made and made[0].part is not None:
@@ -345,7 +354,10 @@ class _Maker:
         if body.form == "branches":
             return body
         wanted = {} if group.path or group.key else self.graph.results
-        if len(results) > 1 and not wanted:
+        returned = {} if group.key is None else self.graph.returned.get(group.key, {})
+        if results and set(results) <= returned.keys() and not any(map(output_name_fault, returned.values())):
+            body.outputs = {name: named[value] for value, name in returned.items() if value in results}
+        elif len(results) > 1 and not wanted:
             body.outputs = {self.output_name(named[value], at): named[value] for at, value in enumerate(results)}
         elif wanted and list(wanted) != [None]:
             body.outputs = {str(name): named[value] for name, value in wanted.items()}
@@ -465,21 +477,16 @@ class _Maker:
             made = self.results(part)
             chain = chain and given == [previous] and len(made) <= 1
             previous = made[-1] if made else None
-        chain = chain and (results == [previous] or not results or group.auxiliary)
-        if not chain:
-            path = group.path or self.graph.name
-            self.unsupported.append(
-                Unsupported("numbered layers that are not a chain", path, "an entry of a list needs a name")
-            )
-        return chain
+        return chain and (results == [previous] or not results or group.auxiliary)
 
     def name(self, part: _Part, taken: set[str], used: set[str]) -> str:
         """A valid name for a part that no other of its body has."""
         if part.name:
-            stem = part.name if not layer_name_fault(part.name) else re.sub(r"[^A-Za-z0-9_]", "_", part.name)
-            stem = f"layer{stem}" if not stem[0].isalpha() else stem
-            stem = f"{stem}_" if layer_name_fault(stem) else stem
-            if stem != part.name:
+            stem = part.name
+            if layer_name_fault(stem):
+                stem = re.sub(r"[^A-Za-z0-9_]", "_", stem)
+                stem = f"layer{stem}" if not stem[0].isalpha() else stem
+                stem = f"{stem}_" if layer_name_fault(stem) else stem
                 self.renamed.append(f"{part.path or part.name} is {stem}")
             if stem not in used:
                 return stem

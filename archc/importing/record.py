@@ -77,6 +77,7 @@ def record(
         results=evaluated.results,
         arguments=arguments,
         given=evaluated.given,
+        returned=evaluated.returned,
         unsupported=tuple(unsupported),
         notes=tuple(notes),
     )
@@ -102,6 +103,7 @@ class _Recording:
     unsupported: list[Unsupported] = field(default_factory=list)
     results: dict[str | None, Value] = field(default_factory=dict)
     given: dict[Call, dict[Value, str]] = field(default_factory=dict)
+    returned: dict[Call, dict[Value, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -203,7 +205,7 @@ class _Recorder(TorchFunctionMode):
         taken = args[:1] if alone else args
         inputs = tuple(value for tensor in taken if (value := self.value(tensor)) is not None)
         shapes = tuple(tuple(tensor.shape[1:]) for tensor in taken if isinstance(tensor, Tensor))
-        fits = alone or not (kwargs or isinstance(module, _SEVERAL))
+        fits = alone or not (kwargs or type(module) in _SEVERAL)
         kind = kind_of(module) if inputs and fits else None
         if kind is not None and kind.many:  # it may join a learned tensor
             inputs = self.inputs(taken, inputs[0]) or inputs
@@ -218,9 +220,14 @@ class _Recorder(TorchFunctionMode):
             self.scopes.append(Scope(path, title_of(module), count))
             self.recording.given[path, count] = self.given(module, args, kwargs)
             try:
-                return call(module, *args, **kwargs)
+                result = call(module, *args, **kwargs)
             finally:
                 self.scopes.pop()
+            if isinstance(result, dict):
+                self.recording.returned[path, count] = {
+                    value: name for name, value in self.results(result).items() if name
+                }
+            return result
         before = [tensor._version if isinstance(tensor, Tensor) else 0 for tensor in args]
         self.quiet = True
         try:

@@ -51,9 +51,8 @@ class Body:
     """A list or a mapping of entries. `title` is the class of the module that it was, and `path` where that was.
 
     `form` is `list`, `mapping`, or `branches` with a `join`. `channels` are those of its input, `output` those of its
-    output. A `closed` body has one output and reads nothing but its inputs, so it can become a block. If it has several
-    inputs, it has to: `inputs` has the channels of each by its name. `outputs` has the names of the results, if they
-    aren't the last entry.
+    output. A `closed` body reads nothing but its inputs, so it can become a block. If it has several, it has to, and
+    `inputs` has their channels by name. `outputs` has the names of the results, if they aren't the last entry.
     """
 
     title: str

@@ -135,7 +135,7 @@ def _one_line(lines: Sequence[str]) -> str:
 
 def _extras(entry: Entry) -> Iterator[str]:
     if entry.source:
-        yield f"from: {entry.source}"
+        yield f"from: {_flow(entry.source)}"
     elif entry.operands and not isinstance(entry.element, Layer):
         yield f"from: {_flow(list(entry.operands))}"
     if entry.when is not None:

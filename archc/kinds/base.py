@@ -248,6 +248,11 @@ class Kind(BaseModel):
         return None
 
     @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments that a module has, from its attributes of the same names."""
+        return attributes
+
+    @classmethod
     def may_lack(cls, tensor: str, arguments: Mapping[str, Any]) -> bool:
         """Return True if a module's attribute may be None with these arguments, some of them expressions."""
         flags = [arguments.get(name, cls.model_fields[name].default) for name in cls.state[tensor].flags]
