@@ -320,7 +320,7 @@ def test_reports_of_a_run_that_was_killed_before_them(monkeypatch: pytest.Monkey
     resume_run("run")
     assert len(Path("run/metrics.csv").read_text().splitlines()) == 3
     assert len(Path("run/losses.csv").read_text().splitlines()) == 15
-    assert Path("run/curves.png").is_file()
+    assert Path("run/curves.svg").is_file()
 
 
 def test_a_run_is_not_continued_with_other_images(images: Path) -> None:
