@@ -75,7 +75,7 @@ def killed_until_done(folder: Path, seed: int, moments: random.Random) -> tuple[
         wanted = step + moments.randrange(1, 3)
         while time.monotonic() < until and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             newest = checkpoints(folder / "last")
-            if newest and int(newest[0].name.split("-")[3]) >= wanted:
+            if newest and int(newest[0].stem.split("-")[3]) >= wanted:
                 break
             time.sleep(0.001)
         time.sleep(moments.random() * 0.03)

@@ -174,10 +174,10 @@ class RunFolder:
         write_text(self.path / "metrics.csv", text.getvalue())
 
     def write_curves(self, title: str, rows: list[Row], best: Row, losses: list[Tensor], smoothed: bool) -> None:
-        """Write curves.png, and losses.csv with the loss of each step."""
+        """Write curves.svg, and losses.csv with the loss of each step."""
         from archc.training.curves import draw_curves
 
-        write_bytes(self.path / "curves.png", draw_curves(title, rows, best, losses, smoothed))
+        write_text(self.path / "curves.svg", draw_curves(title, rows, best, losses, smoothed))
         steps = enumerate((loss for part in losses for loss in part.tolist()), 1)
         write_text(self.path / "losses.csv", "step,loss\n" + "".join(f"{step},{loss:.6g}\n" for step, loss in steps))
 
