@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from archc.training.chart import COLORS, Line, Panel, draw_chart
-from archc.training.progress import shown
+from archc.training.progress import number_text
 from archc.training.run_folder import figures_of
 
 _STEPS = 2000
@@ -37,7 +37,7 @@ def draw_curves(
     thin = steps[:: max(1, len(steps) // _STEPS)]
     each = Line("each step", [x for x, _ in thin], [loss for _, loss in thin], COLORS[0], faint=True)
     metric = figures_of(rows[0])[0]
-    value = shown(metric, best[f"val_{metric}"])
+    value = number_text(metric, best[f"val_{metric}"])
     found = f"best validation {metric} {value} (epoch {best['epoch']:.0f})"
     loss = Panel("", "loss", [each, *lines("loss", " (smoothed labels)" if smoothed else "")], from_zero=True)
     return draw_chart(title, [loss, Panel(found, metric, lines(metric), percent=metric == "accuracy")])

@@ -340,9 +340,9 @@ class Loop:
             state = self.state_dict()
             if self.world.first:
                 start = time.perf_counter()
-                kept = state if self._stays() else snapshot(state)
+                state = state if self._stays() else snapshot(state)
                 self.copying = time.perf_counter() - start
-                self.folder.save(self.epoch, self.step, kept, self.best)
+                self.folder.save(self.epoch, self.step, state, self.best)
         self.best = None
         self.events.saved()
 

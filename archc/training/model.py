@@ -73,8 +73,8 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
     architecture = architecture.configure(**settings)
     inputs = architecture.inputs
     if len(inputs) > 1 or len(architecture.input) != 3:
-        shown = " and ".join(map(form, inputs.values()))
-        what = f"`archc train` takes networks for single images: {architecture.name} takes {shown}"
+        shapes = " and ".join(map(form, inputs.values()))
+        what = f"`archc train` takes networks for single images: {architecture.name} takes {shapes}"
         raise SpecError([Problem("E0704", what, list(architecture.network.spec.input_marks.values())[-1])])
     channels, height, width = architecture.input
 
@@ -166,9 +166,9 @@ def _class(found: Found, settings: dict[str, Any]) -> Subject:
 
     if found.text is None:
         return Subject(found.name, make, reference={"kind": "import", "name": found.shown}, settings=settings)
-    kept = {"model.py": found.text}
+    source = {"model.py": found.text}
     reference = {"kind": "file", "class": found.name}
-    return Subject(found.name, make, files=lambda _size, _classes: kept, reference=reference, settings=settings)
+    return Subject(found.name, make, files=lambda _size, _classes: source, reference=reference, settings=settings)
 
 
 # Fitting a network to its data

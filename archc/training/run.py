@@ -365,7 +365,7 @@ def _misfit(optimizer: torch.optim.Optimizer) -> str:
 def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resume: bool) -> tuple[Any, list[str]]:
     """Open the folder; return the state to continue from, if there is one, and notes about it."""
     folder.open()
-    if not folder.begun:
+    if not folder.has_run:
         folder.write_description(files, facts)
         return None, []
     if not resume:

@@ -93,7 +93,7 @@ class RunFolder:
             self._lock = None
 
     @property
-    def begun(self) -> bool:
+    def has_run(self) -> bool:
         """True if the folder contains a run."""
         return (self.path / "run.json").is_file() or bool(checkpoints(self.last))
 
@@ -138,20 +138,20 @@ class RunFolder:
         problems += [self._differs(sentence) for sentence in changed(known["images"], facts["images"])]
         for name, text in files.items():
             try:
-                kept = (self.path / name).read_text("utf-8")
+                original = (self.path / name).read_text("utf-8")
             except (OSError, UnicodeDecodeError):
                 problems.append(self._differs(f"`{name}` can no longer be read"))
                 continue
             if name == "recipe.yaml":
-                changes = _changes(kept, text)
+                changes = _changes(original, text)
                 longer = _longer(changes, text)
                 problems += [
                     self._differs(f"its recipe has `{old}`, now `{new}`")
                     for old, new in changes
                     if not (longer and old.startswith("epochs:"))
                 ]
-            elif kept != text:
-                problems.append(self._differs(f"`{name}` {_first_change(kept, text)}"))
+            elif original != text:
+                problems.append(self._differs(f"`{name}` {_first_change(original, text)}"))
         if problems:
             raise SpecError(problems)
         return longer
