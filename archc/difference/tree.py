@@ -80,9 +80,9 @@ class Part:
 
     @property
     def empty(self) -> bool:
-        """True if it returns its input: it is a body without parts, or a layer that doesn't even change the shape."""
+        """True if it returns its input: a layer that doesn't even change the shape, or a body of nothing else."""
         if self.body is not None:
-            return not self.body.parts
+            return all(part.empty for part in self.body.parts)
         return self.kind == "identity" or (self.kind in ("expand", "flatten", "unflatten") and self.x == self.y)
 
     @property

@@ -41,11 +41,11 @@ def read_bounded(path: Path, most: int, code: str, bound: str) -> bytes:
     """
     name = str(path)
     try:
-        data = read_bytes(path, most + 1)
+        data = read_bytes(path, most + 1) if path.stat().st_size <= most else None
     except (OSError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).lower()
         raise SpecError([Problem("E0101", f"`{name}` cannot be read: {reason}", file=name)]) from None
-    if len(data) > most:
+    if data is None or len(data) > most:
         what = f"the file is larger than {most:,} bytes"
         raise SpecError([Problem(code, what, help=how_to_raise(bound), file=name)])
     return data

@@ -196,7 +196,7 @@ def _permuted(x: Tensor, dims: tuple[int, ...]) -> Said | None:
     return Said("permute", {"dims": dims}, (x,)) if dims[0] == 0 else None
 
 
-def _item(given: Any, result: Tensor) -> Said | Steps | None:
+def _item(given: Any, result: Tensor) -> Said | Steps | Alias | None:
     """Positions of axes: one of a single axis, `x[:, 0]`, or stretches of several, `x[..., 1:-1, ::2]`."""
     x, index = given.args[0], given.args[1]
     parts = list(index) if isinstance(index, tuple) else [index]
@@ -206,7 +206,9 @@ def _item(given: Any, result: Tensor) -> Said | Steps | None:
         at = parts.index(Ellipsis)
         parts[at : at + 1] = [slice(None)] * (x.dim() + 1 - len(parts))
     places = [at for at, part in enumerate(parts) if part != slice(None)]
-    if not places or places[0] == 0:
+    if not places:
+        return Alias(x)
+    if places[0] == 0:
         return None
     if len(places) == 1 and type(parts[places[0]]) is int:
         return Said("select", {"dim": places[0], "index": parts[places[0]]}, (x,))

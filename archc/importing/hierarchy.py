@@ -312,6 +312,7 @@ class _Maker:
             named = self.input_names(group, outside, taken)
             body.inputs = {name: self.channels(value) for value, name in named.items()}
         used = {name.partition(".")[0] for name in named.values()}
+        numbers: dict[str, int] = {}
         first = next(iter(body.inputs), "")
         if outside:
             named[outside[0]] = "input"
@@ -338,12 +339,12 @@ class _Maker:
                         named[value] = first
                     if named.get(value, "").partition(".")[0] in inside:  # within the part, it is another value
                         source = "" if previous == value else named[value]
-                        named[value] = self.name(_Part("whole"), taken, used | inside)
+                        named[value] = self.name(_Part("whole"), taken, used | inside, numbers)
                         used.add(named[value])
                         body.entries.append(Entry(named[value], Layer(KINDS["identity"], {}), source))
                         previous = value
             numbered = body.form in ("list", "branches")
-            name = str(len(body.entries)) if numbered else self.name(part, taken, used)
+            name = str(len(body.entries)) if numbered else self.name(part, taken, used, numbers)
             used.add(name)
             if shared is None:
                 entry, given, made = self.entry(part, name, named, around)
@@ -380,7 +381,7 @@ class _Maker:
         elif wanted and list(wanted) != [None]:
             body.outputs = {str(name): named[value] for name, value in wanted.items()}
         elif not body.entries or (results and previous != results[0] and not group.auxiliary):
-            name = self.name(_Part("", title="identity"), taken, used)
+            name = self.name(_Part("", title="identity"), taken, used, numbers)
             source = named[results[0]] if body.entries else ""
             body.entries.append(Entry(name, Layer(KINDS["identity"], {}), source))
         return body
@@ -497,8 +498,8 @@ class _Maker:
             previous = made[-1] if made else None
         return chain and (results == [previous] or not results or group.auxiliary)
 
-    def name(self, part: _Part, taken: set[str], used: set[str]) -> str:
-        """A valid name for a part that no other of its body has."""
+    def name(self, part: _Part, taken: set[str], used: set[str], numbers: dict[str, int]) -> str:
+        """A valid name for a part that no other of its body has; `numbers` has the next number to try for a name."""
         if part.name:
             stem = part.name
             if layer_name_fault(stem):
@@ -513,9 +514,10 @@ class _Maker:
             stem = _NAMES.get(kind, kind.strip("()"))
         if stem not in taken and stem not in used:
             return stem
-        number = 2
+        number = numbers.get(stem, 2)
         while f"{stem}{number}" in taken or f"{stem}{number}" in used:
             number += 1
+        numbers[stem] = number + 1
         return f"{stem}{number}"
 
 
