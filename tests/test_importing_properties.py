@@ -32,17 +32,12 @@ def reimported(draft: Draft) -> str:
     return "" if renamed or set(found.keys) == set(model.state_dict()) else "other keys"
 
 
-def one_input_each(draft: Draft) -> bool:
-    """Whether no block has several inputs: the importer doesn't find such blocks again yet."""
-    return all("inputs" not in block for block in draft.data.get("blocks", {}).values())
-
-
 def test_the_modules_of_specs_come_back() -> None:
     """The same keys, outputs and shapes for 19 of 20 networks; one with constant outputs can't be compared."""
     reasons: list[str] = []
 
     @settings(max_examples=20, derandomize=True, database=None, phases=[Phase.generate])
-    @given(specs(most=15).filter(one_input_each))
+    @given(specs(most=15, shares=True))
     def check(draft: Draft) -> None:
         reasons.append(reimported(draft))
 

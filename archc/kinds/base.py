@@ -226,8 +226,12 @@ class Kind(BaseModel):
         }
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        """Every argument with its effective value: defaults are filled in, and equal pairs become one number."""
-        return {name: _one(value) for name, value in self.__dict__.items()}
+        """Every argument with its effective value: defaults are filled in, and equal pairs become one number.
+
+        A flag of a tensor that another flag turns off is false.
+        """
+        off = {name for name, state in self.state.items() if not all(getattr(self, flag) for flag in state.flags)}
+        return {name: False if name in off else _one(value) for name, value in self.__dict__.items()}
 
     def call(self, inputs: Inputs) -> Call:
         """The constructor call of the module, for the input's shape."""
@@ -242,6 +246,11 @@ class Kind(BaseModel):
     def function(self, inputs: Inputs) -> Call | None:
         """The equivalent function call, if the source should call a function instead of creating a module."""
         return None
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments that a module has, from its attributes of the same names."""
+        return attributes
 
     @classmethod
     def may_lack(cls, tensor: str, arguments: Mapping[str, Any]) -> bool:

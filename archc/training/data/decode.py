@@ -126,7 +126,7 @@ def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) 
 
 
 def _raw_mode(file: ImageFile) -> str:
-    """How the pixels are stored, as `L;4`, in the names of Pillow's decoders."""
+    """The storage format of the pixels, such as `L;4`, in the names of Pillow's decoders."""
     arguments: Any = file.tile[0].args if file.tile else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
@@ -187,19 +187,19 @@ def _opaque(image: Image, background: int) -> Image:
     least, most = alpha.getextrema()
     if most == 0:
         raise UnreadableImage("all of it is transparent")
-    shown = Image.new("RGB", image.size, (background,) * 3)
-    shown.paste(image, mask=alpha)
-    if least != most and shown.getextrema() == ((background, background),) * 3:
+    blended = Image.new("RGB", image.size, (background,) * 3)
+    blended.paste(image, mask=alpha)
+    if least != most and blended.getextrema() == ((background, background),) * 3:
         own = next(name for name, level in BACKGROUNDS.items() if level == background)
         others = " or ".join(name for name in BACKGROUNDS if name != own)
         raise UnreadableImage(
             f"it shows {own} on a transparent background; choose another color with --background {others}"
         )
-    return shown
+    return blended
 
 
 def _reason(error: Exception) -> str:
-    """Why Pillow could not read a file, in a few words."""
+    """The reason why Pillow can't read a file, in a few words."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
