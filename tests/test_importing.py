@@ -332,6 +332,7 @@ def test_a_network_that_is_not_the_spec_is_found() -> None:
         (lambda x: torch.tanh(x.chunk(1, dim=1)[0]), "chunk", {"chunks": 1}),
         (lambda x: F.pad(x, (1, 0, 2, 0)), "pad", {"padding": [1, 0, 2, 0]}),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "pad", {"padding": 1, "mode": "reflect"}),
+        (lambda x: F.local_response_norm(x, 3, k=2.0), "local_response_norm", {"size": 3, "k": 2.0}),
         (lambda x: F.pad(x, (1, 1), value=2.0), "pad", {"padding": [1, 1, 0, 0], "value": 2.0}),
         (lambda x: F.pad(x, (-1, -1, -1, -1)), "pad", {"padding": -1}),
         (lambda x: F.pad(x, (0, 0, 1, 0, 2, 2)), "pad", {"padding": [0, 0, 1, 0], "channels": 2}),
@@ -665,6 +666,17 @@ def test_a_layer_that_overwrites_the_input_is_imported_without() -> None:
     found, _ = imported(nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 1)), 3, 4, 4)
     assert "inplace" not in found.text.replace("in place", "")
     assert "Layers don't work in place as they do in the source" in found.text
+
+
+class Summed(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.relu(x) + torch.tanh(x)
+
+
+def test_a_sum_of_several_values_is_one_join() -> None:
+    found, _ = imported(Summed(), 4, 8, 8)
+    assert "sum: {add: [input, relu, tanh]}" in found.text
+    assert found.text.count("add") == 1
 
 
 class Gate(nn.Module):

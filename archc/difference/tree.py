@@ -80,8 +80,10 @@ class Part:
 
     @property
     def empty(self) -> bool:
-        """True if it has no layer, or a single one that returns its input."""
-        return self.kind == "identity" if self.body is None else not self.body.parts
+        """True if it returns its input: it is a body without parts, or a layer that doesn't even change the shape."""
+        if self.body is not None:
+            return not self.body.parts
+        return self.kind == "identity" or (self.kind in ("expand", "flatten", "unflatten") and self.x == self.y)
 
     @property
     def parameters(self) -> int:
@@ -292,8 +294,7 @@ class _Reader:
             y=next(iter(node.shapes.values())),
             auxiliary=node.auxiliary,
             tensors={} if shared else tensors,
-            nameless=self.imported
-            and (node.shares is not None or not (shared or tensors or (body is not None and body.weights))),
+            nameless=self.imported and (node.shares is not None or not self.weights(node, scope)),
             shares=node.shares if node.shares is not None and self.weights(graph.owner(node), scope) else None,
         )
 

@@ -396,6 +396,7 @@ def _table() -> dict[Any, Translation]:
             add(_pool(f"{name}{rank}d", *names), *_named(f"{name}{rank}d"))
         add(_pool(f"adaptive_max_pool{rank}d", *_ADAPTIVE), *_named(f"adaptive_max_pool{rank}d"))
         add(_dropout(f"dropout{rank}d"), *_named(f"dropout{rank}d"))
+    add(_activation("local_response_norm", "size", "alpha", "beta", "k"), F.local_response_norm)
     add(_dropout("dropout"), F.dropout, torch.dropout)
     add(_reshape, Tensor.view, Tensor.reshape, torch.reshape, torch.flatten, Tensor.flatten)
     add(_reshape, torch.squeeze, Tensor.squeeze, torch.unsqueeze, Tensor.unsqueeze, torch.unflatten, Tensor.unflatten)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,9 +54,18 @@ def hierarchy(graph: SourceGraph) -> tuple[Body, list[Unsupported], list[str]]:
 def normalize(graph: SourceGraph) -> SourceGraph:
     """The same network without operations that nothing uses; joins of joins are written as such.
 
-    `cat(a, b, c)` becomes `cat(cat(a, b), c)` if `cat(a, b)` is computed anyway, so a dense block is a chain.
+    `cat(a, b, c)` becomes `cat(cat(a, b), c)` if `cat(a, b)` is computed anyway, so a dense block is a chain. Sums and
+    products of two values at a time become one of all, which computes the same in the same order.
     """
     operations = list(graph.operations)
+    readers = Counter(value.operation for operation in operations for value in operation.inputs)
+    readers.update(value.operation for value in graph.results.values())
+    merged: set[int] = set()
+    for at, operation in enumerate(operations):
+        first = operation.inputs[0].operation if operation.kind in _CHAINED else -1
+        if first >= 0 and readers[first] == 1 and _alike(operations[first], operation):
+            operations[at] = replace(operation, inputs=(*operations[first].inputs, *operation.inputs[1:]))
+            merged.add(first)
     joined = {operation.inputs: at for at, operation in enumerate(operations) if operation.kind == "concat"}
     for at, operation in enumerate(operations):
         before = joined.get(operation.inputs[:-1], at) if operation.kind == "concat" else at
@@ -64,7 +73,7 @@ def normalize(graph: SourceGraph) -> SourceGraph:
             operations[at] = replace(operation, inputs=(Value(before), operation.inputs[-1]))
     live: set[int] = set()
     wanted = [value.operation for value in graph.results.values()]
-    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary]
+    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary and at not in merged]
     while wanted:
         at = wanted.pop()
         if at >= 0 and at not in live:
@@ -92,6 +101,15 @@ def normalize(graph: SourceGraph) -> SourceGraph:
         operations=tuple(replace(each, inputs=tuple(map(moved, each.inputs))) for each in kept),
         results={name: moved(value) for name, value in graph.results.items()},
     )
+
+
+_CHAINED = ("add", "multiply", "maximum")
+"""Joins of two or more values."""
+
+
+def _alike(one: Operation, other: Operation) -> bool:
+    """Return True if two joins are steps of one expression."""
+    return (one.kind, one.name, one.scopes, one.auxiliary) == (other.kind, "", other.scopes, other.auxiliary)
 
 
 class _Maker:
