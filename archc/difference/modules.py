@@ -78,7 +78,7 @@ def _reason(problem: Problem) -> str:
 
 
 @torch.no_grad()
-def run_both(one: nn.Module, other: nn.Module, input: Size, bound: int | None) -> Run:
+def run_both(one: nn.Module, other: nn.Module, input: Size, bound: int | None = None) -> Run:
     """The outputs of two networks with the same keys on one image, with random weights, which both take over.
 
     `bound` is that of `Compared`.
