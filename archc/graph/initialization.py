@@ -52,7 +52,8 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
                 what = f"no layer matches `{path}`"
             found += 1
             unknown = kind is None and path not in KINDS
-            help, fix = suggest(path, kinds, mark) if unknown and found <= 20 else ("", None)
+            named = [*kinds, *sorted({kind.kind for kind in kinds.values()})]
+            help, fix = suggest(path, named, mark) if unknown and found <= 20 else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)
 
 
