@@ -26,6 +26,8 @@ def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None,
     place gives it.
     """
     if names is None:
+        if isinstance(value, float) and accepts(round(value)):
+            return "use `//` for integer division, or `round(…)`", None
         if not isinstance(value, str) or accepts(value):
             return "", None
         near = nearest(value, list(_NEAR))

@@ -161,7 +161,8 @@ class Loader:
 
         Errors are reported. Raises SpecError if the extended file doesn't exist.
         """
-        if "extends" not in (root if root.keys() & {"input", "inputs"} else meant(root, ExtendKeys)):
+        complete = root.keys() & {"input", "inputs"} and root.keys() & {"layers", "branches"}
+        if "extends" not in (root if complete else meant(root, ExtendKeys)):
             validate(SpecKeys, root, root, _top(root), self.problems, what)
             root = meant(root, SpecKeys)
             return root, self._imports(root, trail)

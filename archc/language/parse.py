@@ -119,7 +119,7 @@ class Parser:
         if isinstance(node, Seq):
             return tuple(self.value(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
         if isinstance(node, Map):
-            self.fail("E0203", "expected a value, got a mapping", mark)
+            self.fail("E0203", "expected a value, got a mapping", mark, help="write a number, a string or a list")
         if isinstance(node, int | float) and node != node:
             self.fail("E0203", "not a number", mark)
         return node

@@ -127,8 +127,6 @@ def _problem(
                 message += f", got {shown(fault['input'])}"
     place, value = mark_at(root, path, mark), fault["input"]
     meant, text = intended(value, lambda other: _accepts(model, data, path, other), names, place)
-    if not meant and isinstance(value, float) and "expected an integer" in message:
-        meant = "use `//` for integer division, or `round(…)`"
     fix = Fix(place, text) if text is not None and not help and place != mark else None
     return Problem("E0203", f"`{last}`: {message}" if last else message, place, help=help or meant, fix=fix)
 
