@@ -161,8 +161,7 @@ class Loader:
 
         Errors are reported. Raises SpecError if the extended file doesn't exist.
         """
-        complete = root.keys() & {"input", "inputs"} and root.keys() & {"layers", "branches"}
-        if "extends" not in (root if complete else meant(root, ExtendKeys)):
+        if "extends" not in root and not isinstance(meant(root, ExtendKeys).get("extends"), str):
             validate(SpecKeys, root, root, _top(root), self.problems, what)
             root = meant(root, SpecKeys)
             return root, self._imports(root, trail)

@@ -104,9 +104,7 @@ def _image(path: Path, mode: str, background: int, least: tuple[float, float] | 
         return image if turn is None else image.transpose(turn)
 
 
-def _meant(
-    file: ImageFile, background: int, least: tuple[float, float] | None
-) -> tuple[Image, Transpose | None]:
+def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) -> tuple[Image, Transpose | None]:
     """The image that a file shows, opaque, of 8 bits a channel, and how to turn it."""
     from PIL.Image import Transpose
 
