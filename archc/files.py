@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from archc.problems import Problem, SpecError
 
@@ -52,7 +53,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         target = Path(os.path.realpath(path))
         before = _replaced(target)
         handle, named = _new_file(target.parent)
-        with open(handle, "wb") as file:
+        with io.BufferedWriter(_Streamed(handle, "wb")) as file:
             yield file
             file.flush()
             os.fsync(handle)
@@ -68,6 +69,29 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         if named is not None:
             with suppress(OSError):
                 named.unlink()
+
+
+_PART = 2**26
+"""Bytes of a large file that are in memory until they are on the disk."""
+
+
+class _Streamed(io.FileIO):
+    """A file that goes to the disk part by part while it is written, and doesn't stay in the system's cache.
+
+    The cache would grow by the size of the file, and new memory for it takes longer than the writing.
+    """
+
+    _cached = 0
+
+    def write(self, data: Any) -> int:
+        """Write at most one part."""
+        count = super().write(memoryview(data).cast("B")[:_PART])
+        self._cached += count
+        if self._cached >= _PART and hasattr(os, "posix_fadvise"):
+            os.fdatasync(self.fileno())
+            os.posix_fadvise(self.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            self._cached = 0
+        return count
 
 
 def _replaced(target: Path) -> os.stat_result | None:

@@ -1,11 +1,14 @@
 """Processes that are killed at random moments (SIGKILL): nothing saved is lost, and no file is torn.
 
-    python benchmarks/kill.py [--kills N] [--runs N] [--seed N] [--files N]
+    python benchmarks/kill.py [--kills N] [--runs N] [--seed N] [--files N] [--groups N]
 
 `--files N` kills emit, fmt, draw, build --save, import and export N times, each while it writes files again and again.
 After every kill each file must be whole, old or new, and nothing else may lie in the folder.
 
-Without it, trainings are killed until they end. Every run writes a checkpoint in each step, so that many kills fall
+`--groups N` starts or resumes a training whose images other processes read, and sends SIGTERM to all of them at a
+random moment, as `timeout`, Slurm and systemd do, N times. Each time the run must be saved and end with 143.
+
+Without them, trainings are killed until they end. Every run writes a checkpoint in each step, so that many kills fall
 into the writing of one. After every kill the checkpoints are read; at the end weights and losses are held against those
 of a run that was left alone.
 
@@ -20,19 +23,23 @@ import itertools
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from PIL import Image
 
 import archc
 from archc.cli.main import main as main_of_archc
+from archc.training import Images
 from archc.training.checkpoint import checkpoints, load_checkpoint
+from archc.training.data import load_data
 
 SPEC = Path(__file__).parent.parent / "specs" / "small_convnet.yaml"
 
@@ -56,6 +63,15 @@ def state_of(folder: Path) -> tuple[dict[str, Any] | None, int]:
     return state, len(notes)
 
 
+def is_writing(pid: int, folder: Path) -> bool:
+    """Return True if a process writes a checkpoint, which is a file without a name until it is complete."""
+    for opened in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):  # it ended, or closed the file
+            if os.readlink(opened).startswith(f"{folder}/#"):
+                return True
+    return False
+
+
 def killed_until_done(folder: Path, seed: int, moments: random.Random) -> tuple[int, int, int]:
     """Kills, damaged checkpoints, and kills that fell into the writing of one."""
     kills, damaged, writing, step = 0, 0, 0, -1
@@ -66,17 +82,18 @@ def killed_until_done(folder: Path, seed: int, moments: random.Random) -> tuple[
         wanted = step + moments.randrange(1, 3)
         while time.monotonic() < until and not os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             newest = checkpoints(folder / "last")
-            if newest and int(newest[0].name.split("-")[3]) >= wanted:
+            if newest and int(newest[0].stem.split("-")[3]) >= wanted:
                 break
             time.sleep(0.001)
         time.sleep(moments.random() * 0.03)
+        caught = is_writing(pid, folder / "last")
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         if not os.WIFSIGNALED(status):
             assert os.WEXITSTATUS(status) == 0, "the run failed"
             return kills, damaged, writing
         kills += 1
-        writing += any((folder / "last").glob(".epoch-*"))
+        writing += caught
         state, lost = state_of(folder)
         damaged += lost
         before, step = step, -1 if state is None else state["step"]
@@ -187,17 +204,59 @@ def kill_writers(kills: int, moments: random.Random) -> int:
     return 1 if faults else 0
 
 
+def terminated(folder: Path, moments: random.Random) -> str:
+    """Send SIGTERM to the processes of a training; return what is wrong then."""
+    before = state_of(folder / "run")[0] if (folder / "run").exists() else None
+    words = ["--data", f"folder:{folder / 'images'}", "--channels", "1", "--resize", "8", "--batch-size", "4"]
+    words += ["--workers", "2", "--epochs", "1000000", "--resume", str(folder / "run")]
+    command = [sys.executable, "-m", "archc", "train", str(SPEC), *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the first epoch
+        time.sleep(moments.random())
+        os.killpg(process.pid, signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+    state, damaged = state_of(folder / "run")
+    if process.returncode != 128 + signal.SIGTERM or "Traceback" in err or "the run is saved" not in err:
+        return f"exit status {process.returncode}: {err[-200:]}"
+    if state is None or damaged or state["step"] <= (before["step"] if before else 0):
+        return "no step was saved"
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, 0)
+        return "a process is left"
+    return ""
+
+
+def terminate_groups(count: int, moments: random.Random) -> int:
+    """Interrupt a training so many times."""
+    digits = load_data("digits", limit=40).train
+    assert isinstance(digits, Images)
+    with tempfile.TemporaryDirectory() as place:
+        for number, (pixels, label) in enumerate(zip(digits.pixels, digits.labels.tolist(), strict=True)):
+            path = Path(place, "images", str(label), f"{number}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels[0].numpy()).save(path)
+        faults = [fault for _ in range(count) if (fault := terminated(Path(place), moments))]
+    print("\n".join([*faults, f"{count - len(faults)} of {count} trainings were saved after SIGTERM to their group"]))
+    return 1 if faults else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100, help="at least so many, over all runs")
     parser.add_argument("--runs", type=int, default=3, help="at least so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--files", type=int, default=0, help="kill the commands that write files so often each")
+    parser.add_argument("--groups", type=int, default=0, help="interrupt a training and its processes so often")
     given = parser.parse_args()
     torch.set_num_threads(1)  # a forked process cannot use its parent's threads
     moments = random.Random(given.seed)
     if given.files:
         return kill_writers(given.files, moments)
+    if given.groups:
+        return terminate_groups(given.groups, moments)
     kills = runs = different = damaged = writing = 0
     with tempfile.TemporaryDirectory() as place:
         while kills < given.kills or runs < given.runs:

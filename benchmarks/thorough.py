@@ -36,6 +36,7 @@ from kind_cases import CASES
 from test_importing_properties import reimported
 
 from archc.testing import Coverage, Draft, Folder, assert_agreement, folders, specs
+from archc.testing.agreement import modules
 from archc.testing.contract import Tally, assert_contract
 
 ROUND = settings(
@@ -119,7 +120,7 @@ def _layers_of(case: Any, number: int, cases: Counter[str]) -> int:
 
 
 def imports(number: int) -> Round:
-    """One round of import(build(spec)): how often the module of a spec comes back, and why not."""
+    """One round of import(build(spec)) and import(emit(spec)): how often the spec comes back, and why not."""
     covered, ends, failed = Coverage(), Counter[str](), 0
 
     @seed(number)
@@ -128,14 +129,16 @@ def imports(number: int) -> Round:
     def check(draft: Draft) -> None:
         nonlocal failed
         covered.add(Folder(draft, {"network.yaml": draft.data}))
-        try:
-            reason = reimported(draft)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-        ends[f"imports: {reason[:100] or 'the same keys and outputs'}"] += 1
-        if reason:
-            failed += 1
-            print(f"seed {number}: {reason[:500]}\n{draft}", flush=True)
+        architecture = draft.load()
+        for sort, model in zip(("built", "emitted"), modules(architecture), strict=True):
+            try:
+                reason = reimported(architecture, model)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+            ends[f"{sort}: {reason[:100] or 'the same keys, outputs and meaning'}"] += 1
+            if reason:
+                failed += 1
+                print(f"seed {number}: {sort}: {reason[:500]}\n{draft}", flush=True)
 
     check()
     return covered, Counter(), ends, failed

@@ -104,6 +104,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def plain_kernels() -> Iterator[None]:
+    """PyTorch's own kernels: those of oneDNN hide from it what they compute and keep."""
+    import torch
+
+    torch.backends.mkldnn.enabled = False
+    yield
+    torch.backends.mkldnn.enabled = True
+
+
 @pytest.fixture(autouse=True)
 def modules_are_not_allowed() -> Iterator[None]:
     """A test that allows `module` entries does so for itself."""

@@ -464,6 +464,23 @@ _ROWS = [
             "dropout": Leniency("torch uses it in training alone", {"num_heads": 1, "dropout": -0.5}, (2, 8)),
         },
     ),
+    *(
+        Case(
+            name,
+            {
+                "hidden_size": st.integers(2, 5),  # of a state of one feature torch counts no products
+                "num_layers": st.sampled_from([1, 1, 2, 3]),
+                "bias": FLAG,
+                "dropout": st.sampled_from([0, 0, 0.2, 1.0]),
+                "bidirectional": FLAG,
+            },
+            {"hidden_size": NONE, "num_layers": NONE, "dropout": NO_CHANCE},
+            shapes=st.one_of(*[st.tuples(st.integers(1, 9), st.integers(1, 8))] * 4, MAPS),
+            view=None,
+            lenient={"E0203": Leniency("torch warns that it does nothing", {"hidden_size": 2, "dropout": 0.2}, (3, 4))},
+        )
+        for name in ("lstm", "gru")
+    ),
     Case(
         "window_attention",
         {

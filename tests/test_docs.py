@@ -55,7 +55,7 @@ LEAST = {
     "training.md": {"spec": 2, "console": 7},
     "how-to.md": {"console": 4, "python": 1},
     "mlp.md": {"spec": 2, "emitted": 1, "console": 2, "python": 1},
-    "one-dimensional.md": {"spec": 2, "console": 4},
+    "one-dimensional.md": {"spec": 3, "console": 5},
     "unet.md": {"spec": 3, "emitted": 1, "console": 3},
     "vision-transformer.md": {"spec": 3, "console": 2},
     "backbone.md": {"spec": 3, "console": 2, "python": 1},

@@ -332,6 +332,10 @@ def test_a_network_that_is_not_the_spec_is_found() -> None:
         (lambda x: torch.tanh(x.chunk(1, dim=1)[0]), "chunk", {"chunks": 1}),
         (lambda x: F.pad(x, (1, 0, 2, 0)), "pad", {"padding": [1, 0, 2, 0]}),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "pad", {"padding": 1, "mode": "reflect"}),
+        (lambda x: F.local_response_norm(x, 3, k=2.0), "local_response_norm", {"size": 3, "k": 2.0}),
+        (lambda x: F.pad(x, (1, 1), value=2.0), "pad", {"padding": [1, 1, 0, 0], "value": 2.0}),
+        (lambda x: F.pad(x, (-1, -1, -1, -1)), "pad", {"padding": -1}),
+        (lambda x: F.pad(x, (0, 0, 1, 0, 2, 2)), "pad", {"padding": [0, 0, 1, 0], "channels": 2}),
         (lambda x: F.pixel_shuffle(x, 2), "pixel_shuffle", {"upscale_factor": 2}),
         (lambda x: F.channel_shuffle(x, 2), "channel_shuffle", {"groups": 2}),
         (lambda x: x.mean((2, 3), keepdim=True), "mean", {"keepdim": True}),
@@ -396,7 +400,7 @@ def test_functions_are_layers(call: Any, kind: str, arguments: dict[str, Any] | 
         lambda x: x.chunk(2, dim=2)[0],
         lambda x: x.transpose(0, 1),
         lambda x: x.softmax(0),
-        lambda x: F.pad(x, (1, 1), value=2.0),
+        lambda x: F.pad(x, (1, 1, 0, 0, 1, 0)),
         lambda x: x.view(4, 2, 8, 8),
         lambda x: x[1:],
         lambda x: x.roll(1),
@@ -491,6 +495,42 @@ def test_attention_of_other_keys_and_weights_that_leave_it_are_refused() -> None
         with pytest.raises(SpecError) as caught:
             archc.import_(Attention(weights), (4, 8))
         assert {problem.code for problem in caught.value.problems} == {"E0801"}
+
+
+class Recurrent(nn.Module):
+    """Recurrent layers of PyTorch, whose states after the last step are dropped unless `last` reads them."""
+
+    def __init__(self, batch_first: bool = True, proj_size: int = 0, *, last: bool = False) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 6, 2, batch_first=batch_first, bidirectional=True, proj_size=proj_size)
+        self.gru = nn.GRU(2 * (proj_size or 6), 3, bias=False, batch_first=True)
+        self.last = last
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, _ = self.lstm(x)
+        x, states = self.gru(x)
+        return states[-1] if self.last else x
+
+
+def test_recurrent_layers_have_their_keys_and_outputs() -> None:
+    found, _ = imported(Recurrent(), 5, 4)
+    assert found.keys == {key: key for key in Recurrent().state_dict()}
+    assert [layer.kind.kind for layer in walk(found.network.graph)] == ["lstm", "gru"]
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        (Recurrent(batch_first=False), "E0801"),
+        (Recurrent(proj_size=2), "E0801"),
+        (Recurrent(last=True), "E0802"),
+    ],
+    ids=["steps first", "projected", "the last state"],
+)
+def test_other_calls_of_recurrent_layers_are_refused(model: nn.Module, code: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        archc.import_(model, (5, 4))
+    assert code in {problem.code for problem in caught.value.problems}
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small"])
@@ -626,6 +666,105 @@ def test_a_layer_that_overwrites_the_input_is_imported_without() -> None:
     found, _ = imported(nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 1)), 3, 4, 4)
     assert "inplace" not in found.text.replace("in place", "")
     assert "Layers don't work in place as they do in the source" in found.text
+
+
+class Summed(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.relu(x) + torch.tanh(x)
+
+
+def test_a_sum_of_several_values_is_one_join() -> None:
+    found, _ = imported(Summed(), 4, 8, 8)
+    assert "sum: {add: [input, relu, tanh]}" in found.text
+    assert found.text.count("add") == 1
+
+
+class Gate(nn.Module):
+    """What a decoder of an attention U-Net does with the features of its encoder."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.skip = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.skip(features))
+
+
+class Gated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, padding=1)
+        self.narrow = nn.Conv2d(8, 4, 1)
+        self.first = Gate(8)
+        self.second = Gate(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        down = self.down(x)
+        narrow = self.narrow(down)
+        up = self.first(features=F.relu(down), x=down)
+        return self.second(self.second(narrow, self.narrow(up)), narrow)
+
+
+def test_a_module_that_is_called_with_several_tensors_is_a_block_with_several_inputs() -> None:
+    """The inputs have the names of the arguments of `forward`; a call with others is a share."""
+    found, blocks = imported(Gated(), 3, 6, 6)
+    assert list(blocks) == ["Gate"]
+    assert "inputs: [x, features]" in found.text
+    assert "first: {Gate: , from: [down, relu]}" in found.text
+    assert "second2: {share: second, from: [second, narrow]}" in found.text
+    assert set(found.keys) == set(found.keys.values())
+
+
+class Halves(nn.Module):
+    """Several results under names."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 1)
+        self.gate = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor, other: Tensor) -> dict[str, Tensor]:
+        return {"values": self.conv(x), "gates": torch.sigmoid(self.gate(other))}
+
+
+class Split(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.parts = nn.ModuleList([Halves(4), Halves(4)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for part in self.parts:
+            found = part(x, F.relu(x))
+            x = found["values"] * found["gates"]
+        return x
+
+
+def test_results_in_a_dict_are_outputs_of_the_block_with_their_names() -> None:
+    found, blocks = imported(nn.Sequential(Split()), 3, 6, 6)
+    assert list(blocks) == ["Halves"]
+    assert "outputs: {values: conv, gates: sigmoid}" in found.text
+    assert set(found.keys) == set(found.keys.values())  # the numbers of the list among them, although it is no chain
+
+
+class Hiding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.other = nn.Conv2d(4, 4, 1)
+        self.inner = nn.ModuleDict({"stem": nn.Conv2d(4, 4, 1), "more": nn.Conv2d(4, 4, 1)})
+
+    def forward(self, x: Tensor) -> Tensor:
+        stem = self.stem(x)
+        y = self.inner["stem"](self.other(stem))
+        return self.inner["more"](y + stem)
+
+
+def test_a_layer_may_have_the_name_of_an_outer_one_that_is_read_beside_it() -> None:
+    found, _ = imported(Hiding(), 3, 6, 6)
+    assert set(found.keys) == set(found.keys.values())
+    assert "whole: {identity: , from: stem}" in found.text
 
 
 # Other commands

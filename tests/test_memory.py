@@ -33,7 +33,7 @@ STALE = {"multi_output"}
 
 IMAGES = 2
 
-pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("one_thread")]
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("one_thread", "plain_kernels")]
 
 
 def place(tensor: Tensor) -> int:

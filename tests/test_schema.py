@@ -88,6 +88,7 @@ BEYOND = {
     "E0203_init_number": "how large a weight can be",
     "E0203_init_of_an_expression": "what an expression is worth",
     "E0203_module_by_expression": "a target is like any text",
+    "E0203_recurrent_dropout": "a rule between two arguments",
     "E0203_same_beside_a_word": "a rule between two arguments",
     "E0203_size_that_follows": "what an expression is worth",
     "E0203_stars_of_a_key": "a rule between a key and its value",

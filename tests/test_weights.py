@@ -21,13 +21,13 @@ import torch
 import torchvision
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save, save_file
 from shell import Shell
 
 import archc
 from archc.build.foreign import Unusable, load_pickled, read_state
 from archc.build.matching import matched, renamed
-from archc.build.weights import load_weights
+from archc.build.weights import load_weights, save_state
 from archc.problems import SpecError
 
 State = dict[str, torch.Tensor]
@@ -202,6 +202,24 @@ def test_what_is_no_file(tmp_path: Path) -> None:
             read_state(tmp_path / f"folder{suffix}")
         with pytest.raises(Unusable, match="no such file"):
             read_state(tmp_path / f"nowhere{suffix}")
+
+
+KINDS = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool]
+
+
+@pytest.mark.parametrize("kinds", [KINDS[:2], KINDS])
+def test_weights_of_any_type_are_saved_as_safetensors_does(kinds: list[torch.dtype], tmp_path: Path) -> None:
+    """Scalars, empty tensors and channels last, too; and large tensors part by part."""
+    state = {f"{kind}.{at}": torch.rand(3, 5).mul(9).to(kind) for kind in kinds for at in range(2)}
+    state |= {"empty": torch.zeros(0, 3), "one": torch.tensor(7), "large": torch.rand(2**24 + 2**23)}
+    state["channels last"] = torch.rand(2, 3, 4, 4).to(memory_format=torch.channels_last)
+    path = tmp_path / "w.safetensors"
+    save_state(state, path)
+    found = load_file(path)
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], value) and found[name].dtype == value.dtype for name, value in state.items())
+    if len(kinds) < 3:
+        assert path.read_bytes() == save({name: value.contiguous() for name, value in state.items()})
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors", ".pt"])

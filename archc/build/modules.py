@@ -69,6 +69,44 @@ class MultiheadAttention(nn.MultiheadAttention):
         return super().forward(x, x, x, need_weights=False)[0]
 
 
+class LSTM(nn.LSTM):
+    """Long short-term memory over a batch of sequences, without the states after the last step."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
+        super().__init__(input_size, hidden_size, num_layers, bias, True, dropout, bidirectional)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Read (batch, steps, features); return the state at every step."""
+        return super().forward(x)[0]
+
+
+class GRU(nn.GRU):
+    """Gated recurrent units over a batch of sequences, without the state after the last step."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+    ) -> None:
+        super().__init__(input_size, hidden_size, num_layers, bias, True, dropout, bidirectional)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """Read (batch, steps, features); return the state at every step."""
+        return super().forward(x)[0]
+
+
 class Select(nn.Module):
     """One position of an axis."""
 

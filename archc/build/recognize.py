@@ -18,7 +18,7 @@ def kind_of(module: nn.Module) -> Kind | None:
         for target, meant in (kind.classes or {kind.torch: {}}).items():
             if not _is(module, target):
                 continue
-            found = _made(kind, {**dict(_arguments(kind, module)), **meant})
+            found = _made(kind, {**kind.from_attributes(dict(_arguments(kind, module))), **meant})
             if found is not None and type(module) is not known_class(target) and list(module.children()):
                 return found if _has_its_tensors(found, module) else None
             return found

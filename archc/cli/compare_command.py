@@ -12,11 +12,11 @@ from archc.text import aligned, printable
 
 def run(given: Any) -> int:
     """Print one row per run, and draw their curves into one picture if requested."""
-    from archc.files import write_bytes
+    from archc.files import write_text
     from archc.training.compare import RESULTS, compared, draw_comparison, read_run
 
-    if given.output and given.output.suffix.lower() != ".png":
-        say(f"archc compare: `{given.output}` has an unsupported file extension (.png)", error=True)
+    if given.output and given.output.suffix.lower() != ".svg":
+        say(f"archc compare: `{given.output}` has an unsupported file extension (.svg)", error=True)
         return 2
     runs = [read_run(folder) for folder in given.runs]
     rows = compared(runs)
@@ -35,7 +35,7 @@ def run(given: Any) -> int:
             right = frozenset(i for i, name in enumerate(shown) if isinstance(rows[0][name], (int, float)))
             say(aligned([heads, *([_cell(name, row[name]) for name in shown] for row in rows)], right, width=width()))
     if given.output:
-        write_bytes(given.output, draw_comparison(runs))
+        write_text(given.output, draw_comparison(runs))
     return 0
 
 

@@ -132,7 +132,7 @@ def add(name: str, command: argparse.ArgumentParser) -> None:
             command.add_argument("--format", choices=["text", "json"], default="text")
         case "compare":
             command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="the folders of runs")
-            _out(command, "FILE.png", "draw their curves")
+            _out(command, "FILE.svg", "draw their curves")
             command.add_argument("--format", choices=["text", "json", "csv"], default="text")
         case "predict":
             _trained(command)

@@ -10,7 +10,7 @@ from archc.difference.align import Pair, align
 from archc.difference.alike import Likeness
 from archc.difference.change import ArgumentChange, Change
 from archc.difference.tree import LEFT_OUT, Argument, Body, Part, as_written
-from archc.difference.wiring import Inputs, Wiring, own_input
+from archc.difference.wiring import Inputs, Wiring
 
 
 class Use(NamedTuple):
@@ -87,14 +87,14 @@ class _Inner:
 class _Comparer:
     def __init__(self) -> None:
         self.likeness = Likeness()
-        self.known: dict[tuple[int, int, bool], _Inner] = {}
+        self.known: dict[tuple[int, int, bool, Inputs], _Inner] = {}
 
-    def whole(self, one: Body, other: Body, *, reported: bool) -> _Inner:
+    def whole(self, one: Body, other: Body, inputs: Inputs = None, *, reported: bool) -> _Inner:
         """Compare a network or a block; equal pairs are compared once."""
-        key = (id(one), id(other), reported)
+        key = (id(one), id(other), reported, inputs)
         if key not in self.known:
             self.known[key] = found = _Inner(one, other)
-            self.bodies(one, other, "", "", found, reported, (own_input, own_input))
+            self.bodies(one, other, "", "", found, reported, inputs)
         return self.known[key]
 
     def bodies(
@@ -105,11 +105,11 @@ class _Comparer:
         changes: list[tuple[float, Change]] = []  # with their positions among the parts of the second body
         both = {pair.one for pair in pairs}, {pair.other for pair in pairs}
         for i, part in enumerate(one.parts):
-            if i not in both[0] and not _may_be_a_function(part, other):
+            if i not in both[0] and not _leaves_no_trace(i, one, other):
                 found.removed.append((before + part.name, part))
                 changes.append((wiring.place(i), Change(before + part.name, None, part, None)))
         for j, part in enumerate(other.parts):
-            if j not in both[1] and not _may_be_a_function(part, one):
+            if j not in both[1] and not _leaves_no_trace(j, other, one):
                 found.added.append((after + part.name, part))
                 changes.append((j, Change(None, after + part.name, None, part)))
         for pair in pairs:
@@ -153,7 +153,7 @@ class _Comparer:
         reported = reported and (None in blocks or not self.likeness.alike(*blocks))
         defaults = self.defaults(a, b) if reported else ()
         own = (Change("", "", a, b, defaults),) if defaults else ()
-        found.blocks.append((*paths, own, self.whole(a.body, b.body, reported=reported)))
+        found.blocks.append((*paths, own, self.whole(a.body, b.body, inputs, reported=reported)))
 
     def defaults(self, a: Part, b: Part) -> tuple[ArgumentChange, ...]:
         """The arguments of a block that neither use gives, and whose defaults differ."""
@@ -198,6 +198,17 @@ def _sharing(one: Body, other: Body, pair: Pair, wiring: Wiring) -> Iterator[Arg
         names = [None if at is None else body.parts[at].name for body, at in ((one, before), (other, after))]
         old, new = (Argument(name, name) for name in names)
         yield ArgumentChange("share", old, new)
+
+
+def _leaves_no_trace(at: int, here: Body, there: Body) -> bool:
+    """Return True if a class doesn't show whether it has a part of the other network.
+
+    The importer records no part that returns its input or that no output depends on, and writes some of the former.
+    Whether the class has their weights is known from its state dict.
+    """
+    part = here.parts[at]
+    without_effect = part.empty or at not in here.used
+    return _may_be_a_function(part, there) or (without_effect and not (here.ordered and there.ordered))
 
 
 def _may_be_a_function(part: Part, there: Body) -> bool:

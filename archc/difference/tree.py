@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from archc.expressions import Expression
-from archc.graph import Graph, Instance, Network, Node, Ref
+from archc.graph import INPUT, Graph, Instance, Network, Node, Ref
 from archc.inference import kind_name
 from archc.kinds import Kind, Shape, Stored, volume
 from archc.kinds.labels import Written
@@ -56,8 +56,8 @@ class Part:
     `kind` is the layer type or the block's name. `layer` is None for a body, and for a module of an unknown type.
     `inputs` are the tensors of the body that it reads, None if the wiring is unknown. `x` and `y` are its input and
     output shape, () if unknown. The name of a `nameless` part says nothing: it has no weights, and it comes from a
-    class, which may call a function instead. `shares` is the position of the part whose weights it uses; it has no
-    `tensors` then, and neither have the parts below it.
+    class, which may call a function instead. `shares` is the position of the part whose weights it uses, if that has
+    any; it has no `tensors` then, and neither have the parts below it.
     """
 
     name: str
@@ -77,6 +77,13 @@ class Part:
     def layers(self) -> int:
         """The number of layers."""
         return 1 if self.body is None else self.body.layers
+
+    @property
+    def empty(self) -> bool:
+        """True if it returns its input: it is a body without parts, or a layer that doesn't even change the shape."""
+        if self.body is not None:
+            return not self.body.parts
+        return self.kind == "identity" or (self.kind in ("expand", "flatten", "unflatten") and self.x == self.y)
 
     @property
     def parameters(self) -> int:
@@ -163,6 +170,31 @@ class Body:
         """True if one of its layers has tensors."""
         return any(part.tensors or (part.body is not None and part.body.weights) for part in self.parts)
 
+    def origin(self, ref: Ref) -> Ref:
+        """Where a value comes from: a body can return one of its inputs."""
+        while ref.node >= 0:
+            part = self.parts[ref.node]
+            if part.body is None or part.body.results is None or part.inputs is None:
+                break
+            inner = part.body.origin(part.body.results[ref.output])
+            if inner.node >= 0:
+                break
+            ref = part.inputs[INPUT - inner.node]
+        return ref
+
+    @cached_property
+    def used(self) -> frozenset[int]:
+        """The positions of the parts that its results depend on, and those of auxiliary heads and their sources."""
+        found: set[int] = set()
+        pending = [*(self.results or {}).values()]
+        pending += [Ref(at) for at, part in enumerate(self.parts) if part.auxiliary]
+        while pending:
+            at = self.origin(pending.pop()).node
+            if at >= 0 and at not in found:
+                found.add(at)
+                pending += self.parts[at].inputs or ()
+        return frozenset(found)
+
     @cached_property
     def digest(self) -> int:
         """A hash that bodies of the same structure share."""
@@ -218,7 +250,7 @@ class _Reader:
     def _body(self, graph: Graph, scope: frozenset[str], shared: bool) -> Body:
         block = graph.block
         return Body(
-            tuple(self.part(node, scope, shared) for node in graph.nodes),
+            tuple(self.part(graph, node, scope, shared) for node in graph.nodes),
             graph.results,
             numbered=graph.form == "list",
             name=block.name if block else "",
@@ -227,7 +259,7 @@ class _Reader:
             ordered=not self.imported,
         )
 
-    def part(self, node: Node, scope: frozenset[str], shared: bool) -> Part:
+    def part(self, graph: Graph, node: Node, scope: frozenset[str], shared: bool) -> Part:
         element, written = node.element, node.call.arguments if node.call else {}
         body: Body | None = None
         values: dict[str, Any] = {}
@@ -262,9 +294,18 @@ class _Reader:
             y=next(iter(node.shapes.values())),
             auxiliary=node.auxiliary,
             tensors={} if shared else tensors,
-            nameless=self.imported and not (shared or tensors or (body is not None and body.weights)),
-            shares=node.shares,
+            nameless=self.imported and (node.shares is not None or not self.weights(node, scope)),
+            shares=node.shares if node.shares is not None and self.weights(graph.owner(node), scope) else None,
         )
+
+    def weights(self, node: Node, scope: frozenset[str]) -> bool:
+        """True if an entry has tensors: without any, a share of it is the same as another entry like it."""
+        element = node.element
+        if isinstance(element, Kind):
+            return bool(element.tensors(node.in_shapes))
+        if isinstance(element, Instance):
+            return self.body(element.graph, frozenset(element.arguments)).weights
+        return self.body(element, scope).weights
 
 
 def as_written(written: Any, value: Any, scope: frozenset[str]) -> Any:

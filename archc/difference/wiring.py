@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from archc.difference.align import Pair
-from archc.difference.tree import Body
+from archc.difference.tree import Body, Part
 from archc.graph import INPUT, Ref
 
 Token = tuple[Any, ...]
@@ -14,11 +14,11 @@ Token = tuple[Any, ...]
 
 Names = tuple[str, ...]
 
-Inputs = tuple[Callable[[int], Token], Callable[[int], Token]]
-"""For each body, a function from the index of an input (from 0) to its tensor; equal tensors have equal tokens."""
+Inputs = tuple[tuple[Token, ...], tuple[Token, ...]] | None
+"""The tensors of the inputs of two bodies; equal ones have equal tokens. None if they correspond by position."""
 
 
-def own_input(i: int) -> Token:
+def _own_input(i: int) -> Token:
     """The token of an input that is itself in both bodies."""
     return ("input", i)
 
@@ -32,8 +32,10 @@ class Wiring:
 
     def __init__(self, one: Body, other: Body, pairs: list[Pair], inputs: Inputs) -> None:
         self.one, self.other = one, other
+        self.nested = inputs is not None
         self.pairs = pairs
-        self.input_a, self.input_b = inputs
+        self.input_a: Callable[[int], Token] = inputs[0].__getitem__ if inputs else _own_input
+        self.input_b: Callable[[int], Token] = inputs[1].__getitem__ if inputs else _own_input
         self.known = one.results is not None and other.results is not None
         self.places = {pair.one: pair.other for pair in pairs}
         self.last = [-1]  # for each part of the first body, the position of the last pair before it
@@ -57,10 +59,22 @@ class Wiring:
         one, other = self.one.parts[pair.one], self.other.parts[pair.other]
         assert one.inputs is not None
         assert other.inputs is not None
-        a, b = one.inputs, other.inputs
-        if one.body is not None or other.body is not None:
-            a, b = a[:1], b[:1]  # further inputs of a nested body without a name are compared where they are read
+        count = self._by_position(one, other)
+        a, b = one.inputs[:count], other.inputs[:count]
         return None if self._same(a, b) else (self._shown(self.one, a), self._shown(self.other, b))
+
+    def _by_position(self, one: Part, other: Part) -> int | None:
+        """The number of inputs of a pair that correspond by their positions, from the first on; None for all.
+
+        All inputs of layers and of blocks do. Of other bodies the first one does; further ones are compared where they
+        are read. The order of several inputs means nothing if the importer chose it.
+        """
+        if one.body is None and other.body is None:
+            return None
+        if not (self.one.ordered and self.other.ordered):
+            return 1 if len(one.inputs or ()) == len(other.inputs or ()) == 1 else 0
+        blocks = one.body is not None and other.body is not None and one.body.name and other.body.name
+        return None if blocks else 1
 
     def results(self) -> tuple[Names, Names] | None:
         """The names of the bodies' results, before and after, if they differ."""
@@ -69,25 +83,29 @@ class Wiring:
         assert self.one.results is not None
         assert self.other.results is not None
         a, b = self.one.results, self.other.results
+        if self.nested and not (self.one.ordered and self.other.ordered):
+            a, b = ({name: each[name] for name in a if name in b} for each in (a, b))  # others may be unused
         if list(a) == list(b) and all(self._same((a[name],), (b[name],)) for name in a):
             return None
         return _outputs(self.one, a), _outputs(self.other, b)
 
     def inputs(self, pair: Pair) -> Inputs:
-        """The inputs of two nested bodies without names; two inputs may be the same tensor."""
-        one, other = self.one.parts[pair.one].inputs, self.other.parts[pair.other].inputs
-        if one is None or other is None or not self.known:
-            return own_input, own_input
+        """The inputs of two bodies; two of them may be the same tensor."""
+        parts = self.one.parts[pair.one], self.other.parts[pair.other]
+        one, other = parts[0].inputs, parts[1].inputs
+        if one is None or other is None or not self.known or self._by_position(*parts) is None:
+            return None
+        changed = self.reads(pair) is not None
 
         def same(i: int, j: int) -> bool:
-            # The first input belongs to the bodies themselves.
-            return i == j if not i or not j else self._same((one[i],), (other[j],))
+            # A change of the first input is reported for the bodies themselves.
+            return i == j if changed and not (i and j) else self._same((one[i],), (other[j],))
 
         matches_b = [next((i for i in range(len(one)) if same(i, j)), None) for j in range(len(other))]
-        tokens_b = [("new input", j) if i is None else own_input(i) for j, i in enumerate(matches_b)]
+        tokens_b = [("new input", j) if i is None else _own_input(i) for j, i in enumerate(matches_b)]
         matches_a = [next((j for j in range(len(other)) if same(i, j)), None) for i in range(len(one))]
-        tokens_a = [own_input(i) if j is None else tokens_b[j] for i, j in enumerate(matches_a)]
-        return tokens_a.__getitem__, tokens_b.__getitem__
+        tokens_a = [_own_input(i) if j is None else tokens_b[j] for i, j in enumerate(matches_a)]
+        return tuple(tokens_a), tuple(tokens_b)
 
     # Values
 
@@ -97,6 +115,7 @@ class Wiring:
         behind: list[frozenset[Token]] = []
 
         def of(ref: Ref) -> frozenset[Token]:
+            ref = body.origin(ref)
             if ref.node < 0:
                 return frozenset({input(INPUT - ref.node)})
             return frozenset({(still[ref.node], ref.output)}) if ref.node in still else behind[ref.node]
@@ -107,15 +126,17 @@ class Wiring:
             behind.append(frozenset().union(*map(of, part.inputs or ())) if here else frozenset())
         return of
 
-    def _tokens(self, refs: Iterable[Ref], names: dict[int, int], input: Callable[[int], Token]) -> list[Token | None]:
+    def _tokens(
+        self, body: Body, refs: Iterable[Ref], names: dict[int, int], input: Callable[[int], Token]
+    ) -> list[Token | None]:
         return [
             input(INPUT - ref.node) if ref.node < 0 else (names[ref.node], ref.output) if ref.node in names else None
-            for ref in refs
+            for ref in map(body.origin, refs)
         ]
 
     def _same(self, a: tuple[Ref, ...], b: tuple[Ref, ...]) -> bool:
-        tokens_a = self._tokens(a, self.names_a, self.input_a)
-        tokens_b = self._tokens(b, self.names_b, self.input_b)
+        tokens_a = self._tokens(self.one, a, self.names_a, self.input_a)
+        tokens_b = self._tokens(self.other, b, self.names_b, self.input_b)
         if tokens_a == tokens_b and None not in tokens_a:
             return True
         if len(a) == len(b):

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from html import escape
 from itertools import pairwise
 from math import sqrt
 
 from archc.drawing import measure
 from archc.drawing.layout import Point
+from archc.drawing.markup import num, xml
 from archc.drawing.model import Box, Group, Size, Terminal
 from archc.drawing.sheet import Figure, Line, Placed, Sheet, boxes_of
 from archc.drawing.style import Theme, style_sheet
 from archc.drawing.text import cut, text_width
 from archc.drawing.volumes import LINE, Volumes, words_of
 from archc.text import form
-
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def xml(text: str) -> str:
-    """Escape a text for XML elements and attributes; characters that XML doesn't allow are replaced."""
-    return escape(_ILLEGAL.sub("\ufffd", text))
-
-
-def num(value: float) -> str:
-    """A coordinate, rounded to a tenth."""
-    return (
-        f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
-    )
 
 
 def render(sheet: Sheet, prefix: str = "archc", *, theme: Theme | None = None, styled: bool = True) -> str:

@@ -34,17 +34,13 @@ def find_blocks(root: Body, arguments: Mapping[str, Mapping[str, Any]], merge: b
     `arguments` are the constructor's arguments of modules by their paths. With `merge`, one block serves instances that
     differ in some parts.
     """
-    instances: dict[str, list[Instance]] = defaultdict(list)
-    for entry, body in bodies(root):
-        if body.closed and not body.outputs and body.title not in CONTAINERS:
-            instances[body.title].append(Instance(entry, body))
-    blocks: list[Block] = []
+    found = [Instance(entry, body) for entry, body in bodies(root) if body.closed and body.title not in CONTAINERS]
     names: set[str] = {root.title}
-    for title in _inner_first(instances):
-        for alike in _same_structure(instances[title], merge):
-            if len(alike) > 1:
-                blocks += [_block(_free(title, names), alike, arguments)]
-    return blocks
+    return [
+        _block(_free(alike[0].body.title, names), alike, arguments)
+        for alike in _alike(found, merge)
+        if len(alike) > 1 or alike[0].body.inputs
+    ]
 
 
 def name_classes(root: Body, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +74,14 @@ def _layers(body: Body) -> Iterator[Layer]:
             yield entry.element
 
 
-def _inner_first(instances: Mapping[str, list[Instance]]) -> list[str]:
-    """The titles in an order in which those that are used within others come first."""
+def _alike(found: Sequence[Instance], merge: bool) -> Iterator[list[Instance]]:
+    """The instances in groups of one title and one structure; those that are used within others come first.
+
+    If two titles are within each other, there is no such order, and each instance is alone.
+    """
+    instances: dict[str, list[Instance]] = defaultdict(list)
+    for each in found:
+        instances[each.body.title].append(each)
     within = {
         title: {
             inner.title
@@ -90,9 +92,12 @@ def _inner_first(instances: Mapping[str, list[Instance]]) -> list[str]:
         for title, alike in instances.items()
     }
     try:
-        return list(TopologicalSorter(within).static_order())
+        titles = list(TopologicalSorter(within).static_order())
     except CycleError:
-        return []
+        yield from ([each] for each in found)
+        return
+    for title in titles:
+        yield from _same_structure(instances[title], merge)
 
 
 def _same_structure(instances: Sequence[Instance], merge: bool) -> list[list[Instance]]:
@@ -115,7 +120,7 @@ def _structure(element: Layer | Use | Body | Share) -> Any:
         ("" if element.form == "list" else entry.name, entry.source, entry.operands, _structure(entry.element))
         for entry in element.entries
     )
-    return element.form, entries, tuple(element.outputs.items())
+    return element.form, entries, tuple(element.outputs.items()), tuple(element.inputs)
 
 
 def _free(title: str, names: set[str]) -> str:
@@ -162,6 +167,10 @@ class _Naming:
         self.rows: dict[str, Row] = {}
         self.measures: dict[str, str] = {}
         self.channels = tuple(instance.body.channels for instance in instances)
+        self.further = {
+            f"{name}_channels": tuple(instance.body.inputs[name] for instance in instances)
+            for name in list(instances[0].body.inputs)[1:]
+        }
         self.output = tuple(instance.body.output for instance in instances)
         constructed = [arguments.get(instance.body.path, {}) for instance in instances]
         self.constructed = {
@@ -172,7 +181,7 @@ class _Naming:
 
     def known(self, measure: str) -> dict[str, Row]:
         """The rows that can stand for one of this measure, by their names."""
-        found = {"in_channels": self.channels} if measure == "channels" else {}
+        found = {"in_channels": self.channels, **self.further} if measure == "channels" else {}
         return {**found, **{name: row for name, row in self.rows.items() if self.measures[name] == measure}}
 
     def equal(self, row: Row, measure: str) -> Formula | None:
@@ -240,7 +249,7 @@ class _Naming:
 
     def free(self, name: str) -> bool:
         """Return True if a parameter can have this name."""
-        return name not in self.rows and not parameter_name_fault(name)
+        return name not in self.rows and name not in self.further and not parameter_name_fault(name)
 
     def condition(self, present: tuple[bool, ...], entry: Entry) -> Formula:
         """An expression that is true for the instances that have an entry."""

@@ -338,15 +338,18 @@ def _upsample(given: Any, result: Any) -> Said | None:
 
 
 def _pad(given: Any, result: Any) -> Said | None:
-    padding, mode, value = given.at(1, "pad"), given.get("mode", "constant"), given.at(3, "value") or 0
+    """Padding of a map's sides, and of its channels before and after them alike."""
+    padding, mode, value = given.at(1, "pad"), given.at(2, "mode", "constant"), given.at(3, "value") or 0
     x = given.args[0]
-    if x.dim() != 4 or value != 0 or len(padding) > 4:
+    if x.dim() != 4 or len(padding) > 6:
         return None
-    sides = tuple(padding) + (0,) * (4 - len(padding))
-    if any(side < 0 for side in sides):
+    left, right, top, bottom, before, after = [*padding, 0, 0, 0, 0][:6]
+    if before != after or before < 0:
         return None
-    named: dict[str, Any] = {} if mode == "constant" else {"mode": mode}
-    return Said("pad", {"padding": sides[0] if len(set(sides)) == 1 else sides, **named}, (x,))
+    sides = (left, right, top, bottom)
+    found = {"mode": mode, "value": float(value), "channels": before}
+    named = {name: each for name, each in found.items() if each not in ("constant", 0)}
+    return Said("pad", {"padding": left if len(set(sides)) == 1 else sides, **named}, (x,))
 
 
 def _pixel_shuffle(given: Any, result: Any) -> Said:
@@ -393,6 +396,7 @@ def _table() -> dict[Any, Translation]:
             add(_pool(f"{name}{rank}d", *names), *_named(f"{name}{rank}d"))
         add(_pool(f"adaptive_max_pool{rank}d", *_ADAPTIVE), *_named(f"adaptive_max_pool{rank}d"))
         add(_dropout(f"dropout{rank}d"), *_named(f"dropout{rank}d"))
+    add(_activation("local_response_norm", "size", "alpha", "beta", "k"), F.local_response_norm)
     add(_dropout("dropout"), F.dropout, torch.dropout)
     add(_reshape, Tensor.view, Tensor.reshape, torch.reshape, torch.flatten, Tensor.flatten)
     add(_reshape, torch.squeeze, Tensor.squeeze, torch.unsqueeze, Tensor.unsqueeze, torch.unflatten, Tensor.unflatten)

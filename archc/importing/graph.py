@@ -20,6 +20,9 @@ from torch import Tensor
 
 from archc.kinds import Shape
 
+Call = tuple[str, int]
+"""A call of a part: its path, and the number of its calls before."""
+
 Run = Callable[[Mapping[str, Tensor], Sequence[Tensor]], Sequence[Tensor]]
 """The source's own computation: weights by the source's keys and a batch for each input to the outputs, in their order,
 before any softmax that archc also leaves out."""
@@ -85,10 +88,11 @@ class SourceGraph:
 
     `inputs` are the shapes of its inputs by name, without the batch. `results` are its outputs: of a single one the
     name is None. `arguments` has the constructor's arguments of parts by their paths, where they are known: blocks take
-    the names of their parameters from there. `state` holds the weights, or is empty if the source has none.
-    `run` computes the source's own outputs, with `reference` naming the program that does; outputs may differ by
-    `tolerance`, relative to the largest. `origin` says what was imported, for the comment of the spec, and `notes` what
-    was dropped or can't be kept, one sentence each.
+    the names of their parameters from there. Where they are known, `given` has the values that a part is called with,
+    in order, and its names for them, and `returned` the names of those that it returns in a dict. `state` holds the
+    weights, or is empty if the source has none. `run` computes the source's own outputs, with `reference` naming the
+    program that does; outputs may differ by `tolerance`, relative to the largest. `origin` says what was imported, for
+    the comment of the spec, and `notes` what was dropped or can't be kept, one sentence each.
     """
 
     name: str
@@ -97,6 +101,8 @@ class SourceGraph:
     results: Mapping[str | None, Value]
     state: Mapping[str, Tensor] = field(default_factory=dict)
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    given: Mapping[Call, Mapping[Value, str]] = field(default_factory=dict)
+    returned: Mapping[Call, Mapping[Value, str]] = field(default_factory=dict)
     unsupported: tuple[Unsupported, ...] = ()
     run: Run | None = None
     reference: str = ""

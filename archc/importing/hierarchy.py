@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archc.importing.constructors import PREFIX, defaults
-from archc.importing.graph import Operation, SourceGraph, Unsupported, Value
+from archc.importing.graph import Call, Operation, SourceGraph, Unsupported, Value
+from archc.importing.merge import CONTAINERS
 from archc.importing.tree import Body, Entry, Formula, Layer, Share, same_value
 from archc.kinds import KINDS, Shape
 from archc.kinds.axes import DIMENSIONS
-from archc.language.names import layer_name_fault
+from archc.language.names import input_name_fault, layer_name_fault, output_name_fault
 
 _NAMES = {"add": "sum", "multiply": "scale", "concat": "joined"}
 """The names of entries for operations without one, by their layer type, if it isn't the type's own name."""
@@ -28,9 +29,13 @@ class _Part:
     title: str = ""
     operation: int | None = None
     parts: list[_Part] = field(default_factory=list)
-    key: object = None
+    key: Call | None = None
     moved: bool = False
     auxiliary: bool = False
+
+    def names(self) -> set[str]:
+        """The names that entries have in it, and `input`, which each body has."""
+        return {"input", *(part.name for part in self.parts)}.union(*(part.names() for part in self.parts))
 
     def operations(self) -> Iterable[int]:
         """The operations in it."""
@@ -49,9 +54,18 @@ def hierarchy(graph: SourceGraph) -> tuple[Body, list[Unsupported], list[str]]:
 def normalize(graph: SourceGraph) -> SourceGraph:
     """The same network without operations that nothing uses; joins of joins are written as such.
 
-    `cat(a, b, c)` becomes `cat(cat(a, b), c)` if `cat(a, b)` is computed anyway, so a dense block is a chain.
+    `cat(a, b, c)` becomes `cat(cat(a, b), c)` if `cat(a, b)` is computed anyway, so a dense block is a chain. Sums and
+    products of two values at a time become one of all, which computes the same in the same order.
     """
     operations = list(graph.operations)
+    readers = Counter(value.operation for operation in operations for value in operation.inputs)
+    readers.update(value.operation for value in graph.results.values())
+    merged: set[int] = set()
+    for at, operation in enumerate(operations):
+        first = operation.inputs[0].operation if operation.kind in _CHAINED else -1
+        if first >= 0 and readers[first] == 1 and _alike(operations[first], operation):
+            operations[at] = replace(operation, inputs=(*operations[first].inputs, *operation.inputs[1:]))
+            merged.add(first)
     joined = {operation.inputs: at for at, operation in enumerate(operations) if operation.kind == "concat"}
     for at, operation in enumerate(operations):
         before = joined.get(operation.inputs[:-1], at) if operation.kind == "concat" else at
@@ -59,7 +73,7 @@ def normalize(graph: SourceGraph) -> SourceGraph:
             operations[at] = replace(operation, inputs=(Value(before), operation.inputs[-1]))
     live: set[int] = set()
     wanted = [value.operation for value in graph.results.values()]
-    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary]
+    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary and at not in merged]
     while wanted:
         at = wanted.pop()
         if at >= 0 and at not in live:
@@ -71,11 +85,31 @@ def normalize(graph: SourceGraph) -> SourceGraph:
         return Value(number.get(value.operation, value.operation), value.part)
 
     kept = [operations[at] for at in sorted(live)]
+    given, returned = (
+        {
+            call: {
+                moved(value): name for value, name in values.items() if value.operation < 0 or value.operation in live
+            }
+            for call, values in calls.items()
+        }
+        for calls in (graph.given, graph.returned)
+    )
     return replace(
         graph,
+        given=given,
+        returned=returned,
         operations=tuple(replace(each, inputs=tuple(map(moved, each.inputs))) for each in kept),
         results={name: moved(value) for name, value in graph.results.items()},
     )
+
+
+_CHAINED = ("add", "multiply", "maximum")
+"""Joins of two or more values."""
+
+
+def _alike(one: Operation, other: Operation) -> bool:
+    """Return True if two joins are steps of one expression."""
+    return (one.kind, one.name, one.scopes, one.auxiliary) == (other.kind, "", other.scopes, other.auxiliary)
 
 
 class _Maker:
@@ -214,7 +248,10 @@ class _Maker:
         for head in heads:
             sources = {value.operation for value in self.externals(head)}
             places = [at for at, part in enumerate(root.parts) if sources & set(part.operations())]
-            root.parts.insert(places[-1] + 1 if places else 0, head)
+            at = places[-1] + 1 if places else 0
+            while at < len(root.parts) and root.parts[at].auxiliary:
+                at += 1
+            root.parts.insert(at, head)
 
     # Values
 
@@ -224,10 +261,23 @@ class _Maker:
         return self.operations[part.operation].inputs
 
     def externals(self, part: _Part) -> list[Value]:
-        """The values from outside that a part reads, in the order in which it does."""
+        """The values from outside that a part reads: those that it is called with, then others in the order of use."""
         inside = set(part.operations())
-        read = [value for at in part.operations() for value in self.operations[at].inputs]
-        return [value for value in dict.fromkeys(read) if value.operation not in inside]
+        read = dict.fromkeys(value for at in part.operations() for value in self.operations[at].inputs)
+        ordered = [*(value for value in self.given(part) if value in read), *read]
+        return [value for value in dict.fromkeys(ordered) if value.operation not in inside]
+
+    def given(self, part: _Part) -> Mapping[Value, str]:
+        """The values that a part is called with, and its names for them."""
+        return self.graph.given.get(part.key, {}) if part.key is not None else {}
+
+    def several(self, part: _Part) -> bool:
+        """Return True if a part takes several values and has to be a block: it is a class that was called with them.
+
+        The body of an entry of archc, which is named after the entry, reads them by their names instead.
+        """
+        own = part.key is not None and part.title not in {*CONTAINERS, part.path.rpartition(".")[2]}
+        return own and len(self.externals(part)) > 1
 
     def results(self, part: _Part) -> list[Value]:
         """The values of a part that others read, or that are the network's results."""
@@ -253,10 +303,18 @@ class _Maker:
         results = self.results(group)
         if group.auxiliary and not results:
             results = [Value(max(group.operations()))]
+        several = self.several(group)
+        closed = bool(results) and (len(outside) == 1 or several)
+        body = Body(group.title, group.path, "mapping", [], 0, 0, closed=closed)
+        taken = {part.name for part in group.parts if part.name}
         named: dict[Value, str] = {value: around[value] for value in outside[1:] if value in around}
+        if several:
+            named = self.input_names(group, outside, taken)
+            body.inputs = {name: self.channels(value) for value, name in named.items()}
+        used = {name.partition(".")[0] for name in named.values()}
+        first = next(iter(body.inputs), "")
         if outside:
             named[outside[0]] = "input"
-        body = Body(group.title, group.path, "mapping", [], 0, 0, closed=len(outside) == 1 and len(results) == 1)
         body.channels = self.channels(outside[0]) if outside else 0
         body.output = self.channels(results[-1]) if results else 0
         if group.parts and len(outside) == 1 and self.joins(group, group.parts[-1]):
@@ -265,41 +323,47 @@ class _Maker:
             group = replace(group, parts=group.parts[:-1])
         elif self.is_list(group, outside, results):
             body.form = "list"
-        taken = {part.name for part in group.parts if part.name} if body.form == "mapping" else set()
-        used: set[str] = set()
+        taken = taken if body.form == "mapping" else set()
         previous: Value | None = outside[0] if outside else None
         before: list[tuple[_Part, Entry]] = []
         for part in group.parts:
-            owner = self.owner(part, before) if body.form == "mapping" else None
+            shared = self.owner(part, before) if body.form == "mapping" else None
             if body.form == "list" and part.name:
                 while len(body.entries) < int(part.name):  # parts that the forward pass never meets keep their number
                     body.entries.append(Entry(str(len(body.entries)), Layer(KINDS["identity"], {})))
-            if body.form == "mapping" and part.operation is None:
+            if body.form == "mapping" and part.operation is None and not self.several(part):
+                inside = part.names()
                 for value in self.externals(part)[1:]:
-                    if named.get(value) == "input":  # within the part, `input` is another value
-                        named[value] = self.name(_Part("whole"), taken, used)
+                    if named.get(value) == "input" and first:
+                        named[value] = first
+                    if named.get(value, "").partition(".")[0] in inside:  # within the part, it is another value
+                        source = "" if previous == value else named[value]
+                        named[value] = self.name(_Part("whole"), taken, used | inside)
                         used.add(named[value])
-                        source = "" if previous == value else "input"
                         body.entries.append(Entry(named[value], Layer(KINDS["identity"], {}), source))
                         previous = value
             numbered = body.form in ("list", "branches")
             name = str(len(body.entries)) if numbered else self.name(part, taken, used)
             used.add(name)
-            if owner is None:
+            if shared is None:
                 entry, given, made = self.entry(part, name, named, around)
                 before.append((part, entry))
             else:
                 self.shared |= set(part.operations())
+                owner, given = shared
                 entry = Entry(name, Share(owner.name), auxiliary=part.auxiliary)
-                given, made = self.externals(part)[:1], self.results(part)
+                made = self.results(part)
+                if isinstance(owner.element, Body) and owner.element.inputs:
+                    entry.operands = tuple(named[value] for value in given)
+                given = given[:1]
             if len(given) == 1 and not entry.operands and given[0] != previous and body.form == "mapping":
                 entry.source = named.get(given[0], "")
             body.entries.append(entry)
-            if not part.auxiliary:
-                whole = len(made) == 1 and (part.operation is None or made[0].part is None)
-                previous = made[0] if whole else None
-            thing = entry.element if owner is None else owner.element
+            thing = (entry if shared is None else shared[0]).element
             inner = thing.outputs if isinstance(thing, Body) else {}
+            if not part.auxiliary:
+                whole = len(made) == 1 and not inner and (part.operation is None or made[0].part is None)
+                previous = made[0] if whole else None
             for value, output in zip(made, inner or [""] * len(made), strict=True):
                 named[value] = f"{name}.{output}" if output else name
             if part.operation is not None and made and made[0].part is not None:
@@ -308,7 +372,10 @@ class _Maker:
         if body.form == "branches":
             return body
         wanted = {} if group.path or group.key else self.graph.results
-        if len(results) > 1 and not wanted:
+        returned = {} if group.key is None else self.graph.returned.get(group.key, {})
+        if results and set(results) <= returned.keys() and not any(map(output_name_fault, returned.values())):
+            body.outputs = {name: named[value] for value, name in returned.items() if value in results}
+        elif len(results) > 1 and not wanted:
             body.outputs = {self.output_name(named[value], at): named[value] for at, value in enumerate(results)}
         elif wanted and list(wanted) != [None]:
             body.outputs = {str(name): named[value] for name, value in wanted.items()}
@@ -318,26 +385,55 @@ class _Maker:
             body.entries.append(Entry(name, Layer(KINDS["identity"], {}), source))
         return body
 
-    def owner(self, part: _Part, before: list[tuple[_Part, Entry]]) -> Entry | None:
-        """The earlier entry of the same body whose layers a part runs again, all of them in the same way."""
+    def input_names(self, group: _Part, outside: Sequence[Value], taken: set[str]) -> dict[Value, str]:
+        """Names for the inputs of a block, none of which is an entry's."""
+        found: dict[Value, str] = {}
+        for at, value in enumerate(outside):
+            name = self.given(group).get(value) or f"x{at + 1}"
+            while input_name_fault(name) or name in taken or name in found.values():
+                name = f"{name}_"
+            found[value] = name
+        return found
+
+    def owner(self, part: _Part, before: list[tuple[_Part, Entry]]) -> tuple[Entry, list[Value]] | None:
+        """The earlier entry of the same body whose layers a part runs again, and the values that it gives them."""
         if not self.again(part):
             return None
         for other, entry in before:
-            if not other.auxiliary and self.content(part) == self.content(other):
-                return entry
+            given = None if other.auxiliary or other.path != part.path else self.given_instead(other, part)
+            if given is not None:
+                return entry, given
         return None
 
-    def content(self, part: _Part) -> object:
-        """What two calls of one module have in common: its layers, their wiring, and what they read and give."""
-        operations, outside = list(part.operations()), self.externals(part)
-        place = {at: number for number, at in enumerate(operations)}
+    def given_instead(self, owner: _Part, part: _Part) -> list[Value] | None:
+        """What a part reads for each value from outside that its owner does; None if they aren't calls of one module.
 
-        def inside(value: Value) -> object:
-            return (place[value.operation], value.part) if value.operation in place else ("input", outside.index(value))
-
-        ran = [self.operations[at] for at in operations]
-        layers = [(each.kind, each.tensors, [inside(value) for value in each.inputs]) for each in ran]
-        return part.path, layers, outside[1:], [inside(value) for value in self.results(part)]
+        The layers and their wiring have to be equal. Only a block reads other values than those of its owner after the
+        first one.
+        """
+        places = [{at: number for number, at in enumerate(each.operations())} for each in (owner, part)]
+        if len(places[0]) != len(places[1]):
+            return None
+        found: dict[Value, Value] = {}
+        for one, other in zip(*places, strict=True):
+            a, b = self.operations[one], self.operations[other]
+            if (a.kind, a.tensors, len(a.inputs)) != (b.kind, b.tensors, len(b.inputs)):
+                return None
+            for x, y in zip(a.inputs, b.inputs, strict=True):
+                inside = places[0].get(x.operation), places[1].get(y.operation)
+                if inside != (None, None):
+                    if (inside[0], x.part) != (inside[1], y.part):
+                        return None
+                elif found.setdefault(x, y) != y:
+                    return None
+        made = [
+            [(place[v.operation], v.part) for v in self.results(each)]
+            for each, place in zip((owner, part), places, strict=True)
+        ]
+        outside = self.externals(owner)
+        fixed = [] if self.several(owner) else outside[1:]
+        alike = made[0] == made[1] and all(found[value] == value for value in fixed)
+        return [found[value] for value in outside] if alike else None
 
     def again(self, part: _Part) -> bool:
         """Return True if every layer of a part that has weights runs again."""
@@ -354,14 +450,16 @@ class _Maker:
     ) -> tuple[Entry, list[Value], list[Value]]:
         """The entry of a part, the values that it takes, and those that it gives."""
         if part.operation is None:
-            given = self.externals(part)
-            visible = {value: text for value, text in {**around, **named}.items() if text != "input"}
+            given, several = self.externals(part), self.several(part)
+            known = {**around, **named}
+            visible = {value: text for value, text in known.items() if several or text != "input"}
             for value in given[1:]:
                 if value not in visible:
                     self.unsupported.append(Unsupported(f"{part.title or 'module'} with several inputs", part.path))
-            body = self.body(part, visible)
-            made = self.results(part)
-            return Entry(name, body, auxiliary=part.auxiliary), given[:1], made
+            entry = Entry(name, self.body(part, {} if several else visible), auxiliary=part.auxiliary)
+            if several:
+                entry.operands = tuple(known.get(value, "") for value in given)
+            return entry, given[:1], self.results(part)
         operation = self.operations[part.operation]
         kind = KINDS.get(operation.kind)
         shapes = tuple(self.shape(value) for value in operation.inputs)
@@ -397,21 +495,16 @@ class _Maker:
             made = self.results(part)
             chain = chain and given == [previous] and len(made) <= 1
             previous = made[-1] if made else None
-        chain = chain and (results == [previous] or not results or group.auxiliary)
-        if not chain:
-            path = group.path or self.graph.name
-            self.unsupported.append(
-                Unsupported("numbered layers that are not a chain", path, "an entry of a list needs a name")
-            )
-        return chain
+        return chain and (results == [previous] or not results or group.auxiliary)
 
     def name(self, part: _Part, taken: set[str], used: set[str]) -> str:
         """A valid name for a part that no other of its body has."""
         if part.name:
-            stem = part.name if not layer_name_fault(part.name) else re.sub(r"[^A-Za-z0-9_]", "_", part.name)
-            stem = f"layer{stem}" if not stem[0].isalpha() else stem
-            stem = f"{stem}_" if layer_name_fault(stem) else stem
-            if stem != part.name:
+            stem = part.name
+            if layer_name_fault(stem):
+                stem = re.sub(r"[^A-Za-z0-9_]", "_", stem)
+                stem = f"layer{stem}" if not stem[0].isalpha() else stem
+                stem = f"{stem}_" if layer_name_fault(stem) else stem
                 self.renamed.append(f"{part.path or part.name} is {stem}")
             if stem not in used:
                 return stem

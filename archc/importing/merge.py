@@ -135,7 +135,7 @@ def _as_branches(body: Body) -> Body | None:
 
 def _pairs(one: Body, other: Body) -> tuple[_Pair, ...] | None:
     """The entries of both bodies in one order, with as many pairs as possible, later ones first."""
-    if one.form != other.form or one.outputs or other.outputs:
+    if one.form != other.form or one.outputs or other.outputs or list(one.inputs) != list(other.inputs):
         return None
     a, b = one.entries, other.entries
     named = one.form != "list"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -72,14 +73,9 @@ def _graph(
     notes = [f"Parts that archc has no layer type for are classes: {', '.join(wholes)}."] if wholes else []
     state = model.state_dict() if weights else {}
     version = f"PyTorch {torch.__version__.partition('+')[0]}"
-    return SourceGraph(
-        name=graph.name,
-        inputs=graph.inputs,
-        operations=graph.operations,
-        results=graph.results,
+    return replace(
+        graph,
         state=state,
-        arguments=graph.arguments,
-        unsupported=graph.unsupported,
         run=_runner(model),
         reference=f"the module's own in {version}",
         origin=f"{origin}.",

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from archc.build.builder import make_layer
 from archc.build.recognize import kind_of
 from archc.importing.functions import Alias, Said, Steps, translate
-from archc.importing.graph import Operation, Scope, SourceGraph, Unsupported, Value
+from archc.importing.graph import Call, Operation, Scope, SourceGraph, Unsupported, Value
 from archc.kinds import KINDS, Kind, Shape
 from archc.problems import Problem, SpecError
 from archc.text import first_line
@@ -76,6 +76,8 @@ def record(
         operations=tuple(operations),
         results=evaluated.results,
         arguments=arguments,
+        given=evaluated.given,
+        returned=evaluated.returned,
         unsupported=tuple(unsupported),
         notes=tuple(notes),
     )
@@ -100,6 +102,8 @@ class _Recording:
     operations: list[Operation] = field(default_factory=list)
     unsupported: list[Unsupported] = field(default_factory=list)
     results: dict[str | None, Value] = field(default_factory=dict)
+    given: dict[Call, dict[Value, str]] = field(default_factory=dict)
+    returned: dict[Call, dict[Value, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -143,7 +147,7 @@ class _Recorder(TorchFunctionMode):
         self.keys = {id(tensor): key for key, tensor in model.state_dict(keep_vars=True).items()}
         self.known: dict[int, tuple[Tensor, Value]] = {}
         self.expanded: dict[int, Tensor] = {}  # parameters that are one for each image
-        self.learned: dict[str, Value] = {}  # by their keys
+        self.learned: dict[tuple[str, tuple[Scope, ...]], Value] = {}  # by their keys and the calls of their modules
         self.kept: list[Tensor] = []  # what is found by its id has to stay
         self.scopes: list[Scope] = []
         self.counts: dict[str, int] = {}
@@ -197,11 +201,15 @@ class _Recorder(TorchFunctionMode):
             return call(module, *args, **kwargs)
         count = self.counts.get(path, 0)
         self.counts[path] = count + 1
-        alone = _attends_to_itself(module, args, kwargs)
+        alone = _attends_to_itself(module, args, kwargs) or _reads_a_batch(module, args, kwargs)
         taken = args[:1] if alone else args
         inputs = tuple(value for tensor in taken if (value := self.value(tensor)) is not None)
         shapes = tuple(tuple(tensor.shape[1:]) for tensor in taken if isinstance(tensor, Tensor))
-        kind = kind_of(module) if len(inputs) == len(taken) and (alone or not kwargs) else None
+        fits = alone or not (kwargs or type(module) in _SEVERAL)
+        kind = kind_of(module) if inputs and fits else None
+        if kind is not None and kind.many:  # it may join a learned tensor
+            inputs = self.inputs(taken, inputs[0]) or inputs
+        kind = kind if len(inputs) == len(taken) else None
         if path in self.parts and path not in self.failed:
             if len(args) == len(inputs) == 1 and not kwargs and self.gives_one(module, args, call):
                 kind = KINDS["module"](**self.parts[path])
@@ -210,17 +218,24 @@ class _Recorder(TorchFunctionMode):
         opaque = kind is not None and kind.opaque
         if kind is None or not (kind.many or len(inputs) == 1) or not (opaque or _said(kind, module, shapes)):
             self.scopes.append(Scope(path, title_of(module), count))
+            self.recording.given[path, count] = self.given(module, args, kwargs)
             try:
-                return call(module, *args, **kwargs)
+                result = call(module, *args, **kwargs)
             finally:
                 self.scopes.pop()
+            if isinstance(result, dict):
+                self.recording.returned[path, count] = {
+                    value: name for name, value in self.results(result).items() if name
+                }
+            return result
         before = [tensor._version if isinstance(tensor, Tensor) else 0 for tensor in args]
         self.quiet = True
         try:
             result = call(module, *args, **kwargs)
         finally:
             self.quiet = False
-        tensors = {key: f"{path}.{key}" for key in module.state_dict() if opaque or key in kind.state}
+        own = module.state_dict().keys() if opaque else kind.tensors(shapes).keys()
+        tensors = {key: f"{path}.{key}" for key in module.state_dict() if key in own}
         prefix = f"{self.scopes[-1].path}." if self.scopes else ""
         name = path.removeprefix(prefix) if path.startswith(prefix) else ""
         operation = Operation(
@@ -235,11 +250,25 @@ class _Recorder(TorchFunctionMode):
         )
         written = any(isinstance(x, Tensor) and x._version != version for x, version in zip(args, before, strict=True))
         result = result if written else _own(result, args)
-        made = self.add(operation, result[0] if alone else result)
+        made = self.add(operation, result[0] if alone and not isinstance(result, Tensor) else result)
         for tensor, version in zip(args, before, strict=True):
             if isinstance(tensor, Tensor) and tensor._version != version:
                 self.know(tensor, made)  # it works in place
         return result
+
+    def given(self, module: nn.Module, args: Any, kwargs: Any) -> dict[Value, str]:
+        """The values that a module is called with, in the order of its `forward`, and its names for them."""
+        try:
+            bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+        except (TypeError, ValueError):
+            bound = {}
+        named = [(name, value) for name, value in bound.items() if isinstance(value, Tensor)]
+        named += [("", value) for value in _tensors(each for each in bound.values() if isinstance(each, tuple))]
+        found: dict[Value, str] = {}
+        for name, tensor in named:
+            if (value := self.value(tensor)) is not None:
+                found.setdefault(value, name)
+        return found
 
     def gives_one(self, module: nn.Module, args: Any, call: Any) -> bool:
         """Return True if a module returns one tensor."""
@@ -290,7 +319,7 @@ class _Recorder(TorchFunctionMode):
                 self.steps(said, value, result)
                 return result
         elif said is not None:
-            inputs = self.inputs(said, values[0])
+            inputs = self.inputs(said.inputs, values[0])
             if inputs is not None and self.fits(said, inputs, result):
                 operation = Operation(said.kind, said.arguments, inputs, scopes=tuple(self.scopes), place=_place())
                 result = result if _writes(func) else _own(result, given)
@@ -309,9 +338,9 @@ class _Recorder(TorchFunctionMode):
         reason = {"reason": f"it uses `{own}` directly"} if own is not None else {}
         self.add(Operation(f"({title})", reason, tuple(values), scopes=tuple(self.scopes), place=place), result)
 
-    def inputs(self, said: Said, beside: Value) -> tuple[Value, ...] | None:
+    def inputs(self, tensors: Sequence[Tensor], beside: Value) -> tuple[Value, ...] | None:
         """The values that a layer takes, learned tensors among them; None if one comes from elsewhere."""
-        found = [value or self.parameter(tensor, beside) for tensor in said.inputs for value in (self.value(tensor),)]
+        found = [value or self.parameter(tensor, beside) for tensor in tensors for value in (self.value(tensor),)]
         inputs = tuple(value for value in found if value is not None)
         return inputs if len(inputs) == len(found) else None
 
@@ -326,7 +355,8 @@ class _Recorder(TorchFunctionMode):
         owners = {"": 0} | {scope.path: depth for depth, scope in enumerate(self.scopes, 1)}
         if key is None or path not in owners:
             return None
-        if key not in self.learned:
+        scopes = tuple(self.scopes[: owners[path]])
+        if (key, scopes) not in self.learned:
             leading = own.dim() == 1 + len(self.shape(beside)) and own.shape[0] == 1
             shape = tuple(own.shape[1:] if leading else own.shape)
             if not shape:
@@ -337,13 +367,14 @@ class _Recorder(TorchFunctionMode):
                 (beside,),
                 shapes=(shape,),
                 name=name,
-                scopes=tuple(self.scopes[: owners[path]]),
+                scopes=scopes,
                 tensors={"": key},
                 place=key,
+                again=any(known == key for known, _ in self.learned),
             )
             self.recording.operations.append(operation)
-            self.learned[key] = Value(len(self.recording.operations) - 1)
-        return self.learned[key]
+            self.learned[key, scopes] = Value(len(self.recording.operations) - 1)
+        return self.learned[key, scopes]
 
     def shape(self, value: Value) -> Shape:
         """The shape of a value, without the batch."""
@@ -400,6 +431,21 @@ def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
         and kwargs == {"need_weights": False}
         and bool(module.batch_first)
     )
+
+
+def _reads_a_batch(module: nn.Module, args: Any, kwargs: Any) -> bool:
+    """Return True for a call of PyTorch's LSTM or GRU that `lstm` and `gru` are, if only its sequence is used."""
+    return (
+        isinstance(module, nn.LSTM | nn.GRU)
+        and len(args) == 1
+        and not kwargs
+        and module.batch_first
+        and not module.proj_size
+    )
+
+
+_SEVERAL: Final = (nn.MultiheadAttention, nn.LSTM, nn.GRU)
+"""Modules of PyTorch with several results; archc's layers have the first."""
 
 
 def _for_each_image(tensor: Tensor, result: Tensor) -> bool:

@@ -51,8 +51,8 @@ class Body:
     """A list or a mapping of entries. `title` is the class of the module that it was, and `path` where that was.
 
     `form` is `list`, `mapping`, or `branches` with a `join`. `channels` are those of its input, `output` those of its
-    output. A `closed` body has one input and one output and reads nothing else, so it can become a block. `outputs` has
-    the names of the results, if they aren't the last entry.
+    output. A `closed` body reads nothing but its inputs, so it can become a block. If it has several, it has to, and
+    `inputs` has their channels by name. `outputs` has the names of the results, if they aren't the last entry.
     """
 
     title: str
@@ -62,16 +62,17 @@ class Body:
     channels: int
     output: int
     closed: bool = True
+    inputs: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     join: str = ""
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An entry: `source` is its `from`, `operands` are the inputs of a join; both are names within the body.
+    """An entry of a body; `source` is its `from`, `operands` are the inputs of a join or of a block with several.
 
-    `operation` is the number of the layer's operation in the source, if it has weights. Of a block's instance an entry
-    can be `absent`, because other instances have it.
+    All are names within the body. `operation` is the number of the layer's operation in the source, if it has weights.
+    Of a block's instance an entry can be `absent`, because other instances have it.
     """
 
     name: str

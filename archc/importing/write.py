@@ -12,6 +12,7 @@ from archc.formatting import format_text
 from archc.importing.constructors import PREFIX
 from archc.importing.tree import Block, Body, Entry, Formula, Layer, Share, Use, same_value
 from archc.kinds import Shape
+from archc.kinds.convolution import Conv
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBERED = re.compile(r"(.*?)(\d+)")
@@ -42,6 +43,8 @@ def write(spec: Written, blocks: Sequence[Block], root: Body) -> str:
         lines += ["", "blocks:"]
         for at, block in enumerate(blocks):
             lines += [""] * (at > 0) + [f"  {block.name}:"]
+            if block.body.inputs:
+                lines.append(f"    inputs: {_flow(list(block.body.inputs))}")
             if block.parameters:
                 given = {each.name: each.default[0] if each.default else _Required() for each in block.parameters}
                 lines.append(f"    arguments: {_mapping(given)}")
@@ -132,7 +135,9 @@ def _one_line(lines: Sequence[str]) -> str:
 
 def _extras(entry: Entry) -> Iterator[str]:
     if entry.source:
-        yield f"from: {entry.source}"
+        yield f"from: {_flow(entry.source)}"
+    elif entry.operands and not isinstance(entry.element, Layer):
+        yield f"from: {_flow(list(entry.operands))}"
     if entry.when is not None:
         yield f"when: {_flow(entry.when)}"
     if entry.auxiliary:
@@ -183,7 +188,7 @@ def _numbered_run(entries: Sequence[Entry], at: int) -> int:
 def _mapping_entry(entry: Entry) -> list[str]:
     element = entry.element
     if not isinstance(element, Body):
-        plain = not (entry.source or entry.when is not None or entry.auxiliary)
+        plain = not list(_extras(entry))
         key, value = _call(entry)
         if plain and not value:
             return [f"{entry.name}: {key}"]
@@ -256,7 +261,7 @@ def _nested(given: Mapping[str, Any]) -> dict[str, Any]:
 def _same_padding(layer: Layer, given: Mapping[str, Any]) -> dict[str, Any]:
     """`padding: same` for a convolution that keeps the size of its input."""
     padding, kernel = given.get("padding"), given.get("kernel_size")
-    if padding is None or "out_channels" not in given or "stride" in given or "dilation" in given:
+    if padding is None or not issubclass(layer.kind, Conv) or "stride" in given or "dilation" in given:
         return {}
     if isinstance(padding, Formula):
         return {"padding": "same"} if padding == f"({kernel} - 1) // 2" and isinstance(kernel, Formula) else {}

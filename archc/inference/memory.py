@@ -143,7 +143,7 @@ def _kept(network: Network, layers: _Layers) -> int:
                 read = read and (one.trained or not kind.pads_first)
                 one.kept |= kind.needs_input(node.in_shapes) and read
             for one in made.values():
-                one.kept |= kind.needs_output and not kind.keeps_storage
+                one.kept |= kind.keeps_output and not kind.keeps_storage
         return made
 
     flow(network.graph, tuple([value(layers.size(shape), False) for shape in network.inputs.values()]), layer)

@@ -6,7 +6,7 @@ the same: a kind is known from its registration on.
 
 # In the order in which a network is read, which lists of kinds follow.
 # isort: off
-from archc.kinds import convolution, pooling, normalization, linear, attention, regularization, activation  # noqa: F401
+from archc.kinds import convolution, pooling, normalization, linear, attention, recurrent, regularization, activation  # noqa: F401
 from archc.kinds import layout, positions, spatial, reduction, learned, join, products, module  # noqa: F401
 # isort: on
 

@@ -75,9 +75,9 @@ class State(NamedTuple):
     """A tensor in the state of a layer type: the facts that don't depend on sizes.
 
     It is `trained`, or a statistic that is only kept. It has `fans` (fan-in and fan-out) if an initializer can scale
-    by them. The arguments in `flags` must all be true, or the layer is without it and the module's attribute is None;
-    it is `nullable` if PyTorch declares that attribute so, and a type checker wants a test either way. `integers` are
-    of 8 bytes each.
+    by them. The arguments in `flags` must all be true, or the layer is without it and the module's attribute is None or
+    missing; it is `nullable` if PyTorch declares that attribute so, and a type checker wants a test either way.
+    `integers` are of 8 bytes each.
     """
 
     trained: bool = True
@@ -226,8 +226,12 @@ class Kind(BaseModel):
         }
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        """Every argument with its effective value: defaults are filled in, and equal pairs become one number."""
-        return {name: _one(value) for name, value in self.__dict__.items()}
+        """Every argument with its effective value: defaults are filled in, and equal pairs become one number.
+
+        A flag of a tensor that another flag turns off is false.
+        """
+        off = {name for name, state in self.state.items() if not all(getattr(self, flag) for flag in state.flags)}
+        return {name: False if name in off else _one(value) for name, value in self.__dict__.items()}
 
     def call(self, inputs: Inputs) -> Call:
         """The constructor call of the module, for the input's shape."""
@@ -242,6 +246,11 @@ class Kind(BaseModel):
     def function(self, inputs: Inputs) -> Call | None:
         """The equivalent function call, if the source should call a function instead of creating a module."""
         return None
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments that a module has, from its attributes of the same names."""
+        return attributes
 
     @classmethod
     def may_lack(cls, tensor: str, arguments: Mapping[str, Any]) -> bool:
@@ -309,6 +318,11 @@ class Kind(BaseModel):
     def needs_output(self) -> bool:
         """True if the backward pass needs the output, so nothing may overwrite it."""
         return False
+
+    @property
+    def keeps_output(self) -> bool:
+        """True if the output is kept for that: the kernels that PyTorch has for some devices may not need it."""
+        return self.needs_output
 
     def kept(self, inputs: Inputs, images: int) -> int:
         """Bytes kept for the backward pass in addition to input and output: masks, indices, statistics."""

@@ -41,6 +41,7 @@ class Pad(Kind):
     classes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "nn.ZeroPad2d": {},
         "nn.ConstantPad2d": {},
+        "nn.ConstantPad3d": {},
         "nn.ReflectionPad2d": {"mode": "reflect"},
         "nn.ReplicationPad2d": {"mode": "replicate"},
         "nn.CircularPad2d": {"mode": "circular"},
@@ -73,6 +74,17 @@ class Pad(Kind):
     """Value for the mode `constant`."""
     channels: Annotated[int, *integer_type(0)] = 0
     """Channels of `value` before and as many after the input's, for the mode `constant`."""
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+        padding = attributes["padding"]
+        if isinstance(padding, tuple) and len(padding) == 6 and padding[4] == padding[5]:
+            return {**attributes, "padding": padding[:4], "channels": padding[4]}
+        return attributes
+
+    def settled(self, inputs: Inputs) -> dict[str, Any]:
+        found = super().settled(inputs)
+        return found if self.mode == "constant" else {**found, "value": 0.0}
 
     def label(self, inputs: Inputs) -> str:
         if self.channels != 0:

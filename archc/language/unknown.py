@@ -8,8 +8,8 @@ from archc.problems import Fix, Mark, Problems
 
 _LACKING = {
     # modules of torch.nn
-    "bilinear", "celu", "cosinesimilarity", "embedding", "embeddingbag", "fold", "glu", "gru", "grucell",
-    "hardshrink", "hardtanh", "logsigmoid", "logsoftmax", "lstm", "lstmcell", "maxunpool1d", "maxunpool2d",
+    "bilinear", "celu", "cosinesimilarity", "embedding", "embeddingbag", "fold", "glu", "grucell",
+    "hardshrink", "hardtanh", "logsigmoid", "logsoftmax", "lstmcell", "maxunpool1d", "maxunpool2d",
     "maxunpool3d", "pixelunshuffle", "rmsnorm", "rnn", "rnncell", "rrelu", "softmax2d", "softmin", "softplus",
     "softshrink", "softsign", "syncbatchnorm", "tanhshrink", "threshold", "transformer", "transformerdecoder",
     "transformerdecoderlayer", "transformerencoder", "transformerencoderlayer", "unfold",

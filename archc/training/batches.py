@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -41,6 +41,10 @@ class Batches(Protocol):
         """A batch for each tensor of row numbers, in order; `draws` has one row per image."""
         ...
 
+    def close(self) -> None:
+        """End the processes that read images, if there are any."""
+        ...
+
 
 class ResidentBatches:
     """Images stored on the device as uint8."""
@@ -62,6 +66,9 @@ class ResidentBatches:
             known = (there[part], draws[own]) if len(draws) else (there, draws)
             yield Batch(self.pixels[part], self.labels[part], *known)
 
+    def close(self) -> None:
+        """Do nothing: no process reads these images."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -77,7 +84,10 @@ class Reading:
 
 
 class FolderBatches:
-    """Images that worker processes read from files, ahead of the device."""
+    """Images that worker processes read from files, ahead of the device.
+
+    The processes start with the first batch and read all epochs until `close`.
+    """
 
     def __init__(self, images: FolderImages, reading: Reading, device: torch.device, workers: int) -> None:
         self.images = images
@@ -85,45 +95,58 @@ class FolderBatches:
         self.device = device
         self.workers = workers
         self.unreadable: dict[Path, str] = {}
+        self._wanted: list[list[_Wanted]] = []
+        """The images of each batch of the epoch, which the loader sends to its processes."""
+        self._loader: Any = None
+        self._epoch: Any = None
+        """The loader's iterator, which only this object references, so that `close` ends its processes."""
 
     def __len__(self) -> int:
         return len(self.images)
 
+    def close(self) -> None:
+        """End the processes that read images."""
+        self._loader = self._epoch = None
+
     def of(self, rows: list[Tensor], draws: Tensor) -> Iterator[Batch]:
         """Read the files of each batch; prefetched batches for a GPU are in pinned memory."""
-        from torch.utils.data import DataLoader
-
         # The crop of each image is sent with its number, so workers draw nothing.
         random = self.reading.random_crop and len(draws)
         parts = torch.stack(random_part(draws), 1).tolist() if random else [None] * len(self)
-        wanted = [[(i, parts[i]) for i in part.tolist()] for part in rows]
-        loader = DataLoader(
+        self._wanted[:] = [[(i, parts[i]) for i in part.tolist()] for part in rows]
+        if self._loader is None:
+            self._loader = self._start()
+        with signals_held():
+            self._epoch = iter(self._loader)
+        for part in rows:
+            pixels, labels, faults = next(self._epoch)
+            self.unreadable.update(faults)
+            if faults and self.reading.strict:
+                path, fault = next(iter(faults.items()))
+                what, help = f"`{path}` cannot be read: {fault}", "without --strict-images, archc skips it"
+                raise SpecError([Problem("E0702", what, file=str(path), help=help)])
+            own = draws[part] if len(draws) else draws
+            there = [each.to(self.device, non_blocking=True) for each in (pixels, labels, own)]
+            yield Batch(there[0], there[1], there[2], own)
+
+    def _start(self) -> Any:
+        from torch.utils.data import DataLoader
+
+        return DataLoader(
             _Files(self.images, self.reading),
-            batch_sampler=wanted,
+            batch_sampler=self._wanted,
             num_workers=self.workers,
             collate_fn=_collate,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=start_worker if self.workers else None,
             prefetch_factor=4 if self.workers else None,
+            persistent_workers=self.workers > 0,
             generator=torch.Generator().manual_seed(0),  # otherwise each epoch would draw from the global one
         )
-        with signals_held():
-            batches = iter(loader)
-        try:
-            for part in rows:
-                pixels, labels, faults = next(batches)
-                self.unreadable.update(faults)
-                if faults and self.reading.strict:
-                    path, fault = next(iter(faults.items()))
-                    what, help = f"`{path}` cannot be read: {fault}", "without --strict-images, archc skips it"
-                    raise SpecError([Problem("E0702", what, file=str(path), help=help)])
-                own = draws[part] if len(draws) else draws
-                there = [each.to(self.device, non_blocking=True) for each in (pixels, labels, own)]
-                yield Batch(there[0], there[1], there[2], own)
-        finally:
-            del batches  # ends the workers, even if a traceback references this frame
 
 
+_Wanted = tuple[int, list[float] | None]
+"""The number of an image, and its crop."""
 Read = tuple[Tensor, int, tuple[Path, str] | None]
 _Collated = tuple[Tensor, Tensor, dict[Path, str]]
 
@@ -133,7 +156,7 @@ class _Files(torch.utils.data.Dataset[Read]):
         self.images = images
         self.reading = reading
 
-    def __getitem__(self, wanted: tuple[int, list[float] | None]) -> Read:
+    def __getitem__(self, wanted: _Wanted) -> Read:
         index, part = wanted
         path = self.images.paths[index]
         try:

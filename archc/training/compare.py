@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from archc.problems import Problem, SpecError
+from archc.training.chart import COLORS, Line, Panel, draw_chart
 from archc.training.recipe import Recipe, load_recipe
 from archc.training.run_folder import Row, best_of, read_facts, read_history
 
@@ -79,31 +80,16 @@ def compared(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_comparison(runs: Sequence[Run]) -> bytes:
-    """A PNG with the validation loss and accuracy of every run by epoch; a dot marks each run's best epoch."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+def draw_comparison(runs: Sequence[Run]) -> str:
+    """An SVG with the validation loss and accuracy of every run by epoch; a dot marks each run's best epoch."""
 
-    figure = Figure(figsize=(10, 4), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes: Any = figure.subplots(1, 2)
-    for axis, kind in zip(axes, ("loss", "accuracy"), strict=True):
-        for run in runs:
+    def panel(kind: str) -> Panel:
+        lines = []
+        for run, color in zip(runs, cycle(COLORS), strict=False):
             best = best_of(run.history, run.recipe.best_by)
-            if f"val_{kind}" not in best:
-                continue  # for example, a task that predicts numbers
-            epochs, values = ([row[key] for row in run.history] for key in ("epoch", f"val_{kind}"))
-            (line,) = axis.plot(epochs, values, label=run.name, linewidth=1.4)
-            axis.plot(best["epoch"], best[f"val_{kind}"], "o", color=line.get_color(), markersize=5)
-        axis.set(xlabel="epoch", ylabel=f"validation {kind}")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
-    legend = axes[1].legend(frameon=False, fontsize=8)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+            if f"val_{kind}" in best:  # a task that predicts numbers has no accuracy
+                epochs, values = ([row[key] for row in run.history] for key in ("epoch", f"val_{kind}"))
+                lines.append(Line(run.name, epochs, values, color, marked=run.history.index(best)))
+        return Panel("", f"validation {kind}", lines, percent=kind == "accuracy")
+
+    return draw_chart("", [panel("loss"), panel("accuracy")])

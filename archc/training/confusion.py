@@ -25,7 +25,7 @@ def draw_confusion(evaluation: Evaluation) -> bytes:
     figure = Figure(figsize=(side + 1, side), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axis: Any = figure.subplots()
-    shown = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if count <= _NUMBERED:
         names = [name if len(name) <= 24 else f"{name[:23]}…" for name in evaluation.classes]
         axis.set_xticks(range(count), names, rotation=90, parse_math=False)
@@ -38,7 +38,7 @@ def draw_confusion(evaluation: Evaluation) -> bytes:
     axis.set(xlabel="predicted", ylabel="class")
     title = f"{evaluation.data}: accuracy {evaluation.score.accuracy:.2%}, balanced {evaluation.balanced_accuracy:.2%}"
     axis.set_title(title, fontsize=10, parse_math=False)
-    figure.colorbar(shown, ax=axis, shrink=0.8, format=PercentFormatter(1.0))
+    figure.colorbar(image, ax=axis, shrink=0.8, format=PercentFormatter(1.0))
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it draws a box instead

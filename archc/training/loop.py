@@ -24,6 +24,7 @@ from archc.training.layout import lay_out, planes
 from archc.training.loss import CrossEntropy, Loss, Outputs, heads_of, make_criterion
 from archc.training.meter import Meter, Score
 from archc.training.mix import mix_draws, mixed
+from archc.training.model import has_unused
 from archc.training.optimizer import make_optimizer, make_schedule
 from archc.training.parallel import parallel, state_of, take_state
 from archc.training.progress import Progress
@@ -38,11 +39,11 @@ from archc.training.writer import snapshot
 _LOOK = 0.5
 """Seconds between two checks of the losses during an epoch, because a check waits for the device."""
 
-_DRAW = 30.0
-"""Seconds between two updates of the curves during a run."""
+_SHARE = 0.01
+"""The largest share of the time that checkpoints take while a run goes on, and the same for reports."""
 
-_APART = 200.0
-"""Seconds between two checkpoints for each gigabyte that one takes, so that saving them takes about 2 % of the time."""
+_FIRST = 0.01, 2e-9
+"""The expected seconds of the first checkpoint: of any, and for each byte."""
 
 _SIGNALS = {Request.INTERRUPT: signal.SIGINT, Request.TERMINATE: signal.SIGTERM}
 
@@ -70,7 +71,8 @@ class Loop:
         self.recipe, self.world, self.folder, self.progress = recipe, world, folder, progress
         self.train, self.validation, self.preparation = train, validation, preparation
         self.model, self.frozen = lay_out(model, recipe, world.device), frozen
-        self.forward = parallel(self.model, recipe, world)
+        size = preparation.channels, preparation.height, preparation.width
+        self.forward = parallel(self.model, recipe, world, lambda: has_unused(self.model, size, frozen, outputs))
         self.ema = Ema(self.model, recipe.ema) if recipe.ema else None
         self.mixes = recipe.mixup > 0 or recipe.cutmix > 0
         self.task, self.hooks, self.figures = task, hooks, (*task.figures, *hooks.metrics)
@@ -85,7 +87,9 @@ class Loop:
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.precision == "fp16")
         self.events = Events(world, recipe.checkpoint_steps, recipe.checkpoint_minutes)
         self.title = title
-        self.drawn = time.monotonic()
+        self.copying = 0.0  # seconds that the last copy of the state took
+        self.reporting = 0.0  # seconds that the last reports took
+        self.reported = -math.inf  # when they were written
         self.epoch, self.step, self.at = 0, 0, 0
         self.meter = Meter(world.device, self.steps, self.figures)
         self.seconds = 0.0  # of the current epoch, before it was resumed
@@ -99,7 +103,7 @@ class Loop:
     def run(self) -> None:
         """Train to the last epoch. Raises Interrupted, or SpecError if the loss isn't finite."""
         if self.rows and self._done():
-            self._report(curves=True)  # the previous process may have been killed between checkpoint and report
+            self._report()  # the previous process may have been killed between checkpoint and report
         with self.events.listening(), planes(self.model, self.recipe, self.world.device):
             self.since = time.perf_counter() - self.seconds
             while not self._done():
@@ -168,9 +172,12 @@ class Loop:
         with self.events.listening():
             return self._evaluate(images, self.model).read(self.world)
 
-    def take_best(self, state: dict[str, Tensor]) -> None:
-        """Load the best weights into the model, in inference mode."""
-        take_state(self.model, state, self.recipe.shard)
+    def take_best(self) -> None:
+        """Load the best weights into the model, in inference mode. Every process must call it."""
+        if self._best() is not self.rows[-1]:
+            take_state(self.model, self.world.on_first(self.folder.read_best), self.recipe.shard)
+        elif self.ema:
+            take_state(self.model, self.ema.state_dict(), self.recipe.shard)
         self.model.eval()
 
     @torch.no_grad()
@@ -224,13 +231,15 @@ class Loop:
         if self._best() is row:
             with self._counted():
                 state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
-                self.best = snapshot(state, self.best) if self.world.first else None
+                if self.world.first:
+                    self.best = state if self._stays() else snapshot(state, self.best)
         if self.hooks.callback is not None:
             model = self.ema.model if self.ema else self.model
             self.stopped = any(self.world.gathered(self.hooks.callback(row, model) is True))
         if self._done() or self._checkpoint_is_due():
             self.save()
-        self._report(curves=self._done() or time.monotonic() - self.drawn > _DRAW)
+        if self._done() or time.monotonic() - self.reported >= self.reporting / _SHARE:
+            self._report()
         self.progress.epoch(row, self.recipe.epochs, unreadable[0] | unreadable[1])
         if self.epoch < self.recipe.epochs and self._done():
             why = "by the callback" if self.stopped else f"no better epoch in the last {self.recipe.patience}"
@@ -245,10 +254,16 @@ class Loop:
         every = self.recipe.checkpoint_epochs
         if every != "auto":
             return self.epoch % every == 0
+        seconds = self.folder.saving_seconds + self.copying
+        if not self.folder.saving_seconds:
+            seconds = _FIRST[0] + _FIRST[1] * self._bytes()
+        return bool(self.world.gathered(self.events.seconds_unsaved >= seconds / _SHARE)[0])
+
+    def _bytes(self) -> int:
+        """The size of a checkpoint, but for small parts."""
         moments = [value for state in self.optimizer.state.values() for value in state.values()]
         stored = [*self.model.parameters(), *self.model.buffers(), *(each for each in moments if torch.is_tensor(each))]
-        size = sum(tensor.numel() * tensor.element_size() for tensor in stored)
-        return bool(self.world.gathered(self.events.seconds_unsaved >= _APART * size / 1e9)[0])
+        return sum(tensor.numel() * tensor.element_size() for tensor in stored)
 
     def _done(self) -> bool:
         """Return True after the last epoch, or if the recipe's patience is exhausted."""
@@ -257,6 +272,10 @@ class Loop:
         patience = self.recipe.patience
         return bool(patience and self.rows) and self.epoch - self._best()["epoch"] >= patience
 
+    def _stays(self) -> bool:
+        """Return True if no step changes the weights anymore, so they can be written without a copy."""
+        return self._done() and self.world.device.type == "cpu"
+
     def _best(self) -> dict[str, float]:
         return best_of(self.rows, self.recipe.best_by)
 
@@ -264,17 +283,18 @@ class Loop:
         with torch.no_grad():
             return measured(self.task, self.hooks.metrics, scores.detach(), labels)
 
-    def _report(self, curves: bool) -> None:
-        """Write the metrics so far, and optionally the curves."""
+    def _report(self) -> None:
+        """Write the metrics and curves so far."""
         if not self.world.first:
             return
+        start = time.monotonic()
         with self._counted():
+            smoothed = self.recipe.label_smoothing > 0 and isinstance(self.loss.criterion, CrossEntropy)
             self.folder.write_metrics(self.rows)
             self.folder.write_board(self.rows, self.losses)
-            if curves:
-                smoothed = self.recipe.label_smoothing > 0 and isinstance(self.loss.criterion, CrossEntropy)
-                self.folder.write_curves(self.title, self.rows, self._best(), self.losses, smoothed)
-                self.drawn = time.monotonic()
+            self.folder.write_curves(self.title, self.rows, self._best(), self.losses, smoothed)
+        self.reported = time.monotonic()
+        self.reporting = self.reported - start
 
     # What happens between steps
 
@@ -289,6 +309,8 @@ class Loop:
 
     def _stop_if(self, request: Request) -> None:
         if request in _SIGNALS:
+            if self.rows:
+                self._report()
             self.world.on_first(self.folder.settle)
             raise Interrupted(_SIGNALS[request])
 
@@ -317,7 +339,10 @@ class Loop:
         with self._counted():
             state = self.state_dict()
             if self.world.first:
-                self.folder.save(self.epoch, self.step, snapshot(state), self.best)
+                start = time.perf_counter()
+                state = state if self._stays() else snapshot(state)
+                self.copying = time.perf_counter() - start
+                self.folder.save(self.epoch, self.step, state, self.best)
         self.best = None
         self.events.saved()
 

@@ -60,7 +60,7 @@ class CrossEntropy:
 
     smoothing: float
     partial: bool = False
-    """Whether images may have no label; the loss of a batch without any label is 0, not NaN."""
+    """True if images may have no label. The loss of a batch without any label is then 0, not NaN."""
     weights: Tensor | None = None
     """The weight of each class, with a mean of 1 over the images; None for equal weights."""
 
@@ -93,7 +93,7 @@ class EachImage:
     function: PerImage
     task: Task
     partial: bool = False
-    """Whether images may have no label; the function doesn't get these."""
+    """True if images may have no label. The function doesn't get these."""
 
     def __call__(self, scores: Tensor, labels: Tensor, mixture: Mixed | None = None) -> Tensor:
         """The mean over the images with a label."""

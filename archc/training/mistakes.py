@@ -52,11 +52,11 @@ def mistakes_page(evaluation: Evaluation, pictures: list[tuple[Mistake, Tensor, 
 
 
 def _figure(mistake: Mistake, image: Tensor, path: Path | None) -> str:
-    shown = f"{escape(mistake.label)} taken for <b>{escape(mistake.predicted)}</b>, {mistake.probability:.1%}"
+    caption = f"{escape(mistake.label)} taken for <b>{escape(mistake.predicted)}</b>, {mistake.probability:.1%}"
     where = f"<br><small>{escape(str(path))}</small>" if path is not None else ""
     source = f"data:image/png;base64,{base64.b64encode(_png(image)).decode()}"
     alternative = escape(f"an image of {mistake.label}", quote=True)
-    return f'<figure><img alt="{alternative}" src="{source}"><figcaption>{shown}{where}</figcaption></figure>\n'
+    return f'<figure><img alt="{alternative}" src="{source}"><figcaption>{caption}{where}</figcaption></figure>\n'
 
 
 def _png(image: Tensor) -> bytes:

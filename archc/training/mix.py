@@ -58,9 +58,9 @@ def mixed(images: Tensor, labels: Tensor, draws: Tensor) -> Mixed:
     columns = _span(x, side, width)[:, None, None, :]
     inside = rows & columns
     cut = cut > 0.5
-    kept = torch.where(cut, 1 - inside.float().mean((1, 2, 3)), share)
+    remaining = torch.where(cut, 1 - inside.float().mean((1, 2, 3)), share)
     weight = torch.where(cut[:, None, None, None], 1 - inside.float(), share[:, None, None, None])
-    return Mixed(torch.lerp(images.roll(1, 0), images, weight.to(images.dtype)), labels.roll(1, 0), kept)
+    return Mixed(torch.lerp(images.roll(1, 0), images, weight.to(images.dtype)), labels.roll(1, 0), remaining)
 
 
 def _span(middle: Tensor, side: Tensor, length: int) -> Tensor:

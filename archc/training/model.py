@@ -21,7 +21,7 @@ from archc.problems import Fix, Problem, SpecError, applied, did_you_mean
 from archc.reading import read_file
 from archc.text import first_line
 from archc.training.freezing import rest
-from archc.training.loss import Outputs
+from archc.training.loss import Outputs, heads_of
 from archc.training.task import CLASSES, Task
 
 Size = tuple[int, int, int]
@@ -73,8 +73,8 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
     architecture = architecture.configure(**settings)
     inputs = architecture.inputs
     if len(inputs) > 1 or len(architecture.input) != 3:
-        shown = " and ".join(map(form, inputs.values()))
-        what = f"`archc train` takes networks for single images: {architecture.name} takes {shown}"
+        shapes = " and ".join(map(form, inputs.values()))
+        what = f"`archc train` takes networks for single images: {architecture.name} takes {shapes}"
         raise SpecError([Problem("E0704", what, list(architecture.network.spec.input_marks.values())[-1])])
     channels, height, width = architecture.input
 
@@ -166,9 +166,9 @@ def _class(found: Found, settings: dict[str, Any]) -> Subject:
 
     if found.text is None:
         return Subject(found.name, make, reference={"kind": "import", "name": found.shown}, settings=settings)
-    kept = {"model.py": found.text}
+    source = {"model.py": found.text}
     reference = {"kind": "file", "class": found.name}
-    return Subject(found.name, make, files=lambda _size, _classes: kept, reference=reference, settings=settings)
+    return Subject(found.name, make, files=lambda _size, _classes: source, reference=reference, settings=settings)
 
 
 # Fitting a network to its data
@@ -225,8 +225,25 @@ def fit(
 def runs_alone(model: nn.Module, size: Size, frozen: list[nn.Module]) -> str:
     """The reason why a network can't take a single image in training mode (such as batch norm on 1×1); empty if it can.
 
-    `frozen` modules are in inference mode, as in training. Weights, statistics and the random generators don't change.
+    `frozen` modules are in inference mode, as in training.
     """
+    try:
+        _trial(model, 1, size, frozen)
+    except (RuntimeError, ValueError) as error:
+        return first_line(error)
+    return ""
+
+
+def has_unused(model: nn.Module, size: Size, frozen: list[nn.Module], outputs: Outputs) -> bool:
+    """Return True if the loss doesn't depend on all of the network's trained weights."""
+    scores = [part.sum() for parts in heads_of(_trial(model, 2, size, frozen), outputs) for part in parts]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    gradients = torch.autograd.grad(torch.stack(scores).sum(), trained, allow_unused=True)
+    return any(gradient is None for gradient in gradients)
+
+
+def _trial(model: nn.Module, count: int, size: Size, frozen: list[nn.Module]) -> Any:
+    """The output in training mode for `count` images. Weights, statistics and the random generators don't change."""
     training = model.training
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     device = next(model.parameters(), torch.empty(0)).device
@@ -234,12 +251,9 @@ def runs_alone(model: nn.Module, size: Size, frozen: list[nn.Module]) -> str:
     rest(frozen)
     try:
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.func.functional_call(model, buffers, (torch.zeros(1, *size, device=device),))
-    except (RuntimeError, ValueError) as error:
-        return first_line(error)
+            return torch.func.functional_call(model, buffers, (torch.zeros(count, *size, device=device),))
     finally:
         model.train(training)
-    return ""
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,8 +12,12 @@ from archc.training.distributed import World
 from archc.training.recipe import Recipe
 
 
-def parallel(model: nn.Module, recipe: Recipe, world: World) -> Any:
-    """The callable for training: the model, compiled or not, or its part in several processes."""
+def parallel(model: nn.Module, recipe: Recipe, world: World, unused: Callable[[], bool]) -> Any:
+    """The callable for training: the model, compiled or not, or its part in several processes.
+
+    `unused` returns True if there are weights that the loss doesn't depend on. DistributedDataParallel would wait for
+    their gradients, and searching for them in each step takes time.
+    """
     if recipe.shard and world.size > 1:
         from torch.distributed.fsdp import fully_shard
 
@@ -20,11 +25,14 @@ def parallel(model: nn.Module, recipe: Recipe, world: World) -> Any:
             if any(True for _ in child.parameters()):
                 fully_shard(child)
         return fully_shard(model)
+    find = world.size > 1 and unused()
     if recipe.compile is True or (recipe.compile == "auto" and world.device.type == "cuda"):
         model.compile()
     if world.size > 1:
         devices = [world.device] if world.device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(model, devices, gradient_as_bucket_view=True)
+        return nn.parallel.DistributedDataParallel(
+            model, devices, gradient_as_bucket_view=True, find_unused_parameters=find
+        )
     return model
 
 

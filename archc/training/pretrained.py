@@ -43,7 +43,7 @@ class Pretrained:
     levels: tuple[Levels, Levels] | None
     classes: tuple[str, ...] | None
     transformed: bool = False
-    """Whether these are torchvision's weights for a network that normalizes its input itself."""
+    """True for torchvision's weights of a network that normalizes its input itself."""
 
     def facts(self) -> dict[str, Any]:
         """The entry of run.json."""

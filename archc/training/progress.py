@@ -15,8 +15,8 @@ from archc.training.recipe import Recipe
 from archc.training.run_folder import figures_of
 
 
-def shown(name: str, value: float) -> str:
-    """A number as text."""
+def number_text(name: str, value: float) -> str:
+    """A metric as text: an accuracy in percent."""
     return f"{value:.2%}" if name == "accuracy" else f"{value:.4g}"
 
 
@@ -47,13 +47,13 @@ class Progress:
         """Print the end of a run; `best` is its best epoch."""
         if not self._quiet:
             name = figures_of(best)[0]
-            reached = f"{shown(name, best[f'val_{name}'])} validation {name}"
+            reached = f"{number_text(name, best[f'val_{name}'])} validation {name}"
             say(f"best: epoch {best['epoch']}, {reached}; weights saved to {folder / 'best.safetensors'}")
 
     def test(self, score: Score) -> None:
         """Print the results of the best weights on the test images."""
         if not self._quiet:
-            figures = ", ".join(f"{name} {shown(name, value)}" for name, value in [*score.figures.items()][:1])
+            figures = ", ".join(f"{name} {number_text(name, value)}" for name, value in [*score.figures.items()][:1])
             say(f"test: loss {score.loss:.4f}, {figures} of {score.images:,} images")
 
     def begin(self, epoch: int, at: int, steps: int) -> None:
@@ -74,7 +74,7 @@ class Progress:
             return
         speed = (at - self._began_at) * batch_size / (time.monotonic() - self._since)
         name, value = next(iter(score.figures.items()))
-        text = f"loss {score.loss:.4f}, {name} {shown(name, value)}, {speed:,.0f} images/s"
+        text = f"loss {score.loss:.4f}, {name} {number_text(name, value)}, {speed:,.0f} images/s"
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(at - self._bar.n)
 
@@ -91,8 +91,8 @@ class Progress:
             return
         number = f"{row['epoch']:>{len(str(epochs))}}/{epochs}"
         name = figures_of(row)[0]
-        train = f"loss {row['train_loss']:.4f}, {name} {shown(name, row[f'train_{name}']):>6}"
-        val = f"loss {row['val_loss']:.4f}, {name} {shown(name, row[f'val_{name}']):>6}"
+        train = f"loss {row['train_loss']:.4f}, {name} {number_text(name, row[f'train_{name}']):>6}"
+        val = f"loss {row['val_loss']:.4f}, {name} {number_text(name, row[f'val_{name}']):>6}"
         took = f"{row['seconds']:.1f} s, {row['images_per_second']:,.0f} images/s"
         say(f"epoch {number}  training {train}  validation {val}  {took}", flush=True)
         if len(unreadable) > self._unreadable:

@@ -30,9 +30,9 @@ def input_sizes(subject: Subject, data: Data, recipe: Recipe) -> list[Size]:
     channels = recipe.channels if recipe.channels != "auto" else own[0] if own else declared[0] if declared else 3
     if recipe.resize != "auto":
         return [(channels, recipe.resize, recipe.resize)]
-    sides = [own[1:]] if own else []
-    sides += [declared[1:]] if declared else [(side, side) for side in USUAL]
-    return [(channels, *side) for side in sides]
+    sizes = [own[1:]] if own else []
+    sizes += [declared[1:]] if declared else [(side, side) for side in USUAL]
+    return [(channels, *size) for size in sizes]
 
 
 def resolved(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from archc.problems import Problem, SpecError, did_you_mean
-from archc.training.batches import make_batches, smallest_part
+from archc.training.batches import Batches, make_batches, smallest_part
 from archc.training.checkpoint import load_checkpoint
-from archc.training.data import Data, FolderImages, as_data, load_data, load_test, read_division
+from archc.training.data import Data, FolderImages, Images, as_data, load_data, load_test, read_division
 from archc.training.distributed import World, world
 from archc.training.fingerprint import fingerprint
 from archc.training.freezing import freeze
@@ -239,14 +239,18 @@ def _run(
         state, notes = here.on_first(lambda: _enter(folder, files, facts, resume))
         for note in notes:
             progress.note(note)
-        with _determinism(recipe), _memory(recipe, size, here), worker_deaths():
+        with _determinism(recipe), _memory(recipe, size, here), ExitStack() as opened, worker_deaths():
+
+            def batches(images: Images | FolderImages) -> Batches:
+                return opened.enter_context(closing(make_batches(images, reading, here.device, workers)))
+
             torch.manual_seed(recipe.seed + here.rank)  # for dropout, independent of the draws while building
             loop = Loop(
                 model,
                 frozen,
                 outputs,
-                make_batches(data.train, reading, here.device, workers),
-                make_batches(data.validation, reading, here.device, workers),
+                batches(data.train),
+                batches(data.validation),
                 preparation,
                 task,
                 hooks,
@@ -263,12 +267,12 @@ def _run(
                 folder.open_board(loop.rows, loop.losses)
             progress.start(subject.name, data, size, recipe, here, folder.path, loop.step)
             loop.run()
-            loop.take_best(here.on_first(folder.read_best))
+            loop.take_best()
             best = best_of(loop.rows, recipe.best_by)
             progress.end(best, folder.path)
             score = None
             if data.test is not None:
-                score = loop.test(make_batches(data.test, reading, here.device, workers))
+                score = loop.test(batches(data.test))
                 progress.test(score)
                 here.on_first(lambda: folder.write_test(facts["test"] or data.name, score))
     finally:
@@ -361,7 +365,7 @@ def _misfit(optimizer: torch.optim.Optimizer) -> str:
 def _enter(folder: RunFolder, files: dict[str, str], facts: dict[str, Any], resume: bool) -> tuple[Any, list[str]]:
     """Open the folder; return the state to continue from, if there is one, and notes about it."""
     folder.open()
-    if not folder.begun:
+    if not folder.has_run:
         folder.write_description(files, facts)
         return None, []
     if not resume:

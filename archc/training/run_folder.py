@@ -93,7 +93,7 @@ class RunFolder:
             self._lock = None
 
     @property
-    def begun(self) -> bool:
+    def has_run(self) -> bool:
         """True if the folder contains a run."""
         return (self.path / "run.json").is_file() or bool(checkpoints(self.last))
 
@@ -138,20 +138,20 @@ class RunFolder:
         problems += [self._differs(sentence) for sentence in changed(known["images"], facts["images"])]
         for name, text in files.items():
             try:
-                kept = (self.path / name).read_text("utf-8")
+                original = (self.path / name).read_text("utf-8")
             except (OSError, UnicodeDecodeError):
                 problems.append(self._differs(f"`{name}` can no longer be read"))
                 continue
             if name == "recipe.yaml":
-                changes = _changes(kept, text)
+                changes = _changes(original, text)
                 longer = _longer(changes, text)
                 problems += [
                     self._differs(f"its recipe has `{old}`, now `{new}`")
                     for old, new in changes
                     if not (longer and old.startswith("epochs:"))
                 ]
-            elif kept != text:
-                problems.append(self._differs(f"`{name}` {_first_change(kept, text)}"))
+            elif original != text:
+                problems.append(self._differs(f"`{name}` {_first_change(original, text)}"))
         if problems:
             raise SpecError(problems)
         return longer
@@ -174,10 +174,10 @@ class RunFolder:
         write_text(self.path / "metrics.csv", text.getvalue())
 
     def write_curves(self, title: str, rows: list[Row], best: Row, losses: list[Tensor], smoothed: bool) -> None:
-        """Write curves.png, and losses.csv with the loss of each step."""
+        """Write curves.svg, and losses.csv with the loss of each step."""
         from archc.training.curves import draw_curves
 
-        write_bytes(self.path / "curves.png", draw_curves(title, rows, best, losses, smoothed))
+        write_text(self.path / "curves.svg", draw_curves(title, rows, best, losses, smoothed))
         steps = enumerate((loss for part in losses for loss in part.tolist()), 1)
         write_text(self.path / "losses.csv", "step,loss\n" + "".join(f"{step},{loss:.6g}\n" for step, loss in steps))
 
@@ -208,6 +208,11 @@ class RunFolder:
         The states must not change afterwards. Raises SpecError (E0601) if an earlier one couldn't be written.
         """
         self._writer.submit(Request(epoch, step, state, best))
+
+    @property
+    def saving_seconds(self) -> float:
+        """The duration of the last `save` in its thread; 0 before the first one ends."""
+        return self._writer.seconds
 
     def settle(self) -> None:
         """Wait until everything is written. Raises SpecError (E0601) if that failed."""

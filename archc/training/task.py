@@ -43,7 +43,7 @@ class Task:
         return (classes, *size[1:]) if self.rank == 3 else (classes,)
 
     def known(self, labels: Tensor) -> Tensor:
-        """Which images have a label: bool (batch)."""
+        """A mask of the images that have a label: bool (batch)."""
         return labels != MISSING if self.rank == 1 else labels.new_ones(len(labels), dtype=torch.bool)
 
 
@@ -52,7 +52,7 @@ def _class_losses(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def _class_figures(scores: Tensor, labels: Tensor) -> Tensor:
-    """Whether the label has the highest score, and whether it is among the top five."""
+    """For each image, 1 if its label has the highest score, and 1 if it is among the top five: bool (batch, 2)."""
     hit = scores.argmax(1) == labels  # ties go to the lower class, as in torch.max
     best = scores.topk(min(5, scores.shape[1])).indices
     return torch.stack([hit, (best == labels[:, None]).any(1)], 1)

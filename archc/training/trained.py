@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -117,7 +118,7 @@ class Trained:
         rows = evaluation_rows(len(data.part(part)), self.recipe)
         meter = Meter(self.device, 0, self.task.figures)
         criterion = make_criterion(self.task, None, 0.0, True, None)
-        with torch.no_grad(), planes(self.model, self.recipe, self.device), worker_deaths():
+        with closing(batches), torch.no_grad(), planes(self.model, self.recipe, self.device), worker_deaths():
             for pixels, labels, draws, _ in batches.of(rows, torch.empty(0)):
                 if self.task is MASKS:
                     labels = preparation.masks(labels, draws)
@@ -135,7 +136,8 @@ class Trained:
         """The images of a part as the network gets them, before normalization: uint8 (channels, height, width) each."""
         _, batches = self._batches(data, part)
         wanted = [torch.tensor([row]) for row in rows]
-        return [batch.pixels[0].cpu() for batch in batches.of(wanted, torch.empty(0))]
+        with closing(batches):
+            return [batch.pixels[0].cpu() for batch in batches.of(wanted, torch.empty(0))]
 
     def predict(self, images: Iterable[str | Path], count: int = 5) -> Iterator[Prediction]:
         """The `count` most probable classes of each image: files, folders with images, or patterns.
@@ -157,7 +159,7 @@ class Trained:
         )
         workers = worker_count(self.recipe) if len(rows) > 1 else 0  # starting them takes longer than a batch
         batches = FolderBatches(FolderImages(tuple(files), (0,) * len(files)), reading, self.device, workers)
-        with worker_deaths():
+        with closing(batches), worker_deaths():
             for row, (pixels, *_) in zip(rows, batches.of(rows, torch.empty(0)), strict=True):
                 with torch.no_grad(), planes(self.model, self.recipe, self.device), autocast(self.recipe, self.device):
                     scores = self._scores(preparation, pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -34,6 +35,8 @@ class Writer:
         self._waiting: Request | None = None
         self._thread: threading.Thread | None = None
         self._fault: BaseException | None = None
+        self.seconds = 0.0
+        """The duration of the last request."""
 
     def submit(self, request: Request) -> None:
         """Submit a request. Raises the error of an earlier one."""
@@ -69,12 +72,14 @@ class Writer:
                 if request is None:
                     self._thread = None
                     return
+            start = time.perf_counter()
             try:
                 self._write(request)
             except BaseException as fault:  # it is raised where the run can end
                 with self._lock:
                     self._fault, self._waiting, self._thread = fault, None, None
                 return
+            self.seconds = time.perf_counter() - start
 
 
 def snapshot(state: Any, into: Any = None) -> Any:

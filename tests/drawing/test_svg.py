@@ -16,10 +16,11 @@ from sheets import DRAWN, LEVELS, SVG, cards, groups, labels, outline, strokes, 
 import archc
 from archc.drawing import draw_svg
 from archc.drawing.figure import sheet_of
+from archc.drawing.markup import xml
 from archc.drawing.model import BEGIN, END, Body, Box, Edge, Group, Picture, Terminal
 from archc.drawing.pictures import pictures_of
 from archc.drawing.sheet import Sheet
-from archc.drawing.svg import render, xml
+from archc.drawing.svg import render
 from archc.drawing.text import cut, text_width
 from archc.testing import Draft, specs
 

@@ -86,6 +86,44 @@ def test_two_processes_give_the_curve_of_one(more: list[str]) -> None:
     assert {key: value.shape for key, value in best.items()} == {k: v.shape for k, v in one.model.state_dict().items()}
 
 
+SHARED = """\
+name: Shared
+input: [1, 8, 8]
+arguments: {num_classes: 10}
+layers:
+  conv: {conv2d: {out_channels: 1, kernel_size: 3, padding: same}}
+  again: {share: conv}
+  relu: relu
+  flatten: flatten
+  fc: {linear: $num_classes}
+"""
+UNUSED = """\
+name: Unused
+input: [1, 8, 8]
+arguments: {num_classes: 10}
+layers:
+  conv: {conv2d: {out_channels: 8, kernel_size: 3, padding: same}}
+  dead: {conv2d: {out_channels: 4, kernel_size: 3}, from: conv}
+  relu: {relu: {}, from: conv}
+  flatten: flatten
+  fc: {linear: $num_classes}
+"""
+
+
+@pytest.mark.parametrize("more", [["--accumulate", "3"], ["--shard"]], ids=["ddp", "fully_shard"])
+@pytest.mark.parametrize("spec", [SHARED, UNUSED], ids=["shared layers", "weights without effect"])
+def test_networks_whose_weights_have_several_gradients_or_none(spec: str, more: list[str]) -> None:
+    """The same losses as with one process; weights that nothing depends on stay as they are."""
+    Path("plain.yaml").write_text(spec)
+    one = one_process()
+    finished(torchrun(*WORDS, "--out", "two", *more))
+    assert losses("two").tolist() == pytest.approx(one.losses, rel=1e-5)
+    best = load_file("two/best.safetensors")
+    for name, value in load_file("one/best.safetensors").items():
+        assert torch.allclose(best[name], value, rtol=1e-3, atol=1e-5)
+        assert torch.equal(best[name], value) or not name.startswith("dead")
+
+
 def test_a_worker_that_dies_is_restarted_and_ends_with_the_same_weights() -> None:
     """One worker is killed within an epoch; torchrun starts both again, and they go on from the checkpoint."""
     words = [*WORDS, "--checkpoint-steps", "1", "--epochs", "6"]

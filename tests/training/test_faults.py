@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from archc.training import Result, resume_run
 from archc.training.checkpoint import checkpoints, load_checkpoint
 from archc.training.loop import Loop
 
-FAST: dict[str, Any] = {"epochs": 2, "limit": 200, "batch_size": 32, "quiet": True, "out": "run"}
+FAST: dict[str, Any] = {
+    "epochs": 2,
+    "checkpoint_epochs": 1,
+    "limit": 200,
+    "batch_size": 32,
+    "quiet": True,
+    "out": "run",
+}
 
 
 def refused(code: str, action: Callable[[], Any]) -> str:
@@ -301,7 +309,7 @@ def test_reports_of_a_run_that_was_killed_before_them(monkeypatch: pytest.Monkey
     class Killed(BaseException):
         pass
 
-    def killed(self: Loop, curves: bool) -> None:
+    def killed(self: Loop) -> None:
         if len(self.rows) == 2:
             raise Killed
 
@@ -313,7 +321,27 @@ def test_reports_of_a_run_that_was_killed_before_them(monkeypatch: pytest.Monkey
     resume_run("run")
     assert len(Path("run/metrics.csv").read_text().splitlines()) == 3
     assert len(Path("run/losses.csv").read_text().splitlines()) == 15
-    assert Path("run/curves.png").is_file()
+    assert Path("run/curves.svg").is_file()
+
+
+def test_processes_that_read_images_stay_until_the_end(images: Path) -> None:
+    """The same ones in all epochs, for training and for validation; none after the run, however it ends."""
+    found: list[set[int | None]] = []
+    options: dict[str, Any] = {**FAST, "resize": 16, "limit": 0, "workers": 2, "epochs": 3}
+
+    def noted(_row: Any, _model: Any) -> None:
+        found.append({process.pid for process in active_children()})
+        if len(found) == 5:
+            raise OverflowError
+
+    archc.train("small.yaml", f"folder:{images}", callback=noted, **options)
+    assert not active_children()
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) == 4
+    with pytest.raises(OverflowError) as caught:
+        archc.train("small.yaml", f"folder:{images}", callback=noted, **{**options, "out": "another"})
+    assert caught.traceback  # it references the frames of the run
+    assert not active_children()
 
 
 def test_a_run_is_not_continued_with_other_images(images: Path) -> None:

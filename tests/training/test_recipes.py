@@ -91,7 +91,7 @@ def test_a_run_without_progress_is_stopped(capsys: pytest.CaptureFixture[str]) -
     assert result.history[-1]["epoch"] - result.best["epoch"] == 2
     assert "stopped early: no better epoch in the last 2" in capsys.readouterr().err
     assert len(Path("run/metrics.csv").read_text().splitlines()) == len(result.history) + 1
-    assert Path("run/curves.png").is_file()
+    assert Path("run/curves.svg").is_file()
     assert len(resume_run("run").history) == len(result.history)
 
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,10 +170,12 @@ def test_another_run_is_not_taken_for_this_one(what: str) -> None:
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
-    whole = run("run")
+    whole = run("run", checkpoint_epochs=1)
     newest, _ = checkpoints(Path("run/last"))
+    with zipfile.ZipFile(newest) as archive:
+        largest = max(archive.infolist(), key=lambda entry: entry.file_size)
     content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[largest.header_offset + 500] ^= 1
     newest.write_bytes(content)
     again = resume_run("run")
     assert f"{newest.name} is damaged (its checksum is wrong)" in capsys.readouterr().err
@@ -197,16 +200,47 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     assert not Path("planted").exists()
 
 
-def test_two_checkpoints_are_kept_and_leftovers_removed(tmp_path: Path) -> None:
+def test_no_damage_is_overlooked(tmp_path: Path) -> None:
+    """A checkpoint with one wrong bit, or without its end, is refused or has the same content."""
+    draws = random.Random(0)
+    state = run_state(draws)
+    path = save_checkpoint(tmp_path, 0, 3, state)
+    whole = path.read_bytes()
+    refused = 0
+    for turn in range(400):
+        content = bytearray(whole)
+        if turn % 8:
+            content[draws.randrange(len(whole))] ^= 1 << draws.randrange(8)
+        else:
+            del content[draws.randrange(len(whole)) :]
+        path.write_bytes(content)
+        try:
+            found, _ = load_checkpoint(tmp_path)
+        except SpecError:
+            refused += 1
+        else:
+            assert found is not None
+            assert turn % 8
+            assert found.keys() == state.keys()
+            assert torch.equal(found["model"]["weight"], state["model"]["weight"])
+            assert {**found, "model": 0, "losses": 0} == {**state, "model": 0, "losses": 0}
+    assert refused > 200
+
+
+def run_state(draws: random.Random) -> dict[str, Any]:
+    plain = {"epoch": 0, "step": 3, "at": 3, "seconds": draws.random(), "optimizer": {}, "schedule": {"last_epoch": 3}}
+    lists = {"generators": [{"cpu": 1}], "meter": [{}], "rows": [], "losses": []}
+    weight = torch.tensor([draws.random() for _ in range(2000)])
+    return plain | lists | {"model": {"weight": weight}, "scaler": {}, "ema": {}}
+
+
+def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
     last = tmp_path / "last"
     last.mkdir()
-    (last / ".epoch-000000-step-000000001.99").write_bytes(b"half")
     for epoch, step in ((0, 9), (0, 10), (9, 99), (10, 99)):  # an epoch ends some time after its last step
         save_checkpoint(last, epoch, step, {"epoch": epoch, "step": step})
-    assert [path.name[:27] for path in checkpoints(last)] == [
-        "epoch-000010-step-000000099",
-        "epoch-000009-step-000000099",
-    ]
+    names = ["epoch-000010-step-000000099.pt", "epoch-000009-step-000000099.pt"]
+    assert [path.name for path in checkpoints(last)] == names
     assert len(list(last.iterdir())) == 2
     assert torch.load(checkpoints(last)[0], weights_only=True) == {"epoch": 10, "step": 99}
 

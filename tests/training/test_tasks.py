@@ -91,7 +91,7 @@ def test_masks_are_learned() -> None:
     assert list(result.history[0])[3:5] == ["train_accuracy", "train_iou"]
     run = archc.load_run("run", model=Pixels())
     assert run.score(as_data((PIXELS, masks))).figures["iou"] == pytest.approx(result.best["val_iou"])
-    assert Path("run/curves.png").is_file()
+    assert Path("run/curves.svg").is_file()
     Image.fromarray(PIXELS[3, 0].numpy()).save("one.png")
     with pytest.raises(SpecError, match="a class for each pixel"):
         next(run.predict(["one.png"]))

@@ -128,7 +128,7 @@ def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) 
 
 
 def _raw_mode(file: ImageFile) -> str:
-    """How the pixels are stored, as `L;4`, in the names of Pillow's decoders."""
+    """The storage format of the pixels, such as `L;4`, in the names of Pillow's decoders."""
     arguments: Any = file.tile[0].args if file.tile else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return first if isinstance(first, str) else ""
@@ -202,7 +202,7 @@ def _opaque(image: Image, background: int) -> Image:
 
 
 def _reason(error: Exception) -> str:
-    """Why Pillow could not read a file, in a few words."""
+    """The reason why Pillow can't read a file, in a few words."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -1,4 +1,4 @@
-"""How images are divided into those to train on and those to validate with, if a dataset does not say it."""
+"""The choice of validation images for datasets that don't define them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AnyImages = TypeVar("AnyImages", Images, FolderImages)
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Which images are for validation: a share of each class, one of several folds, or those of a list.
+    """The choice of validation images: a share of each class, one of several folds, or those of a list.
 
     A share or a fold is drawn under `seed`. `fold` counts from 1. The folds of one seed have every image once, and
     differ by one image at most, in all and in each class. `listed` is a text file with a path on each line.
@@ -47,12 +47,12 @@ class Division:
             generator.shuffle(each)
         if self.fold is not None:
             number, count = self.fold
-            dealt = [row for each in members.values() for row in each]
-            held = set(dealt[number - 1 :: count])
+            grouped = [row for each in members.values() for row in each]
+            validation = set(grouped[number - 1 :: count])
         else:  # at least one of each class, and never all of them
             cuts = {label: max(1, int(len(each) * self.share)) for label, each in members.items()}
-            held = {row for label, each in members.items() if len(each) > 1 for row in each[: cuts[label]]}
-        return [row for row in range(len(labels)) if row not in held], sorted(held)
+            validation = {row for label, each in members.items() if len(each) > 1 for row in each[: cuts[label]]}
+        return [row for row in range(len(labels)) if row not in validation], sorted(validation)
 
 
 def read_division(text: str, seed: int = 0) -> Division:
@@ -87,11 +87,11 @@ def divided(
     """
     labels = _classes_of(images)
     if division.listed is not None:
-        train, held = _by_list(images, division.listed, base)
+        train, validation = _by_list(images, division.listed, base)
     else:
-        train, held = division.divide(labels)
+        train, validation = division.divide(labels)
     place = str(base) if base else "data"
-    if not held:
+    if not validation:
         how = str(division) if division.listed or division.fold else "every class has only one"
         help = "add images, or choose those for validation with --split"
         raise SpecError([Problem("E0702", f"no image is left for validation: {how}", file=place, help=help)])
@@ -99,7 +99,7 @@ def divided(
     if without:
         what = f"no image of `{classes[without[0]]}` is left for training: the validation images are {division}"
         raise SpecError([Problem("E0702", what, file=place, help="add images, or choose other ones with --split")])
-    return images.rows(train), images.rows(held)
+    return images.rows(train), images.rows(validation)
 
 
 def _classes_of(images: Images | FolderImages) -> Sequence[int]:
@@ -119,7 +119,7 @@ def _by_list(images: Images | FolderImages, listed: Path, base: Path | None) -> 
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not UTF-8"
         raise SpecError([Problem("E0702", f"`{listed}` cannot be read: {reason}", file=str(listed))]) from None
     numbers = {path.resolve(): row for row, path in enumerate(images.paths)}
-    held: set[int] = set()
+    validation: set[int] = set()
     for number, line in enumerate(lines, 1):
         name = line.strip()
         if not name or name.startswith("#"):
@@ -129,8 +129,8 @@ def _by_list(images: Images | FolderImages, listed: Path, base: Path | None) -> 
             what = f"line {number} of `{listed}` names `{name}`, which is not one of the {len(images):,} images"
             help = f"write paths as they are below {base}/, one on each line"
             raise SpecError([Problem("E0702", what, file=str(listed), help=help)])
-        held.add(row)
-    return [row for row in range(len(images)) if row not in held], sorted(held)
+        validation.add(row)
+    return [row for row in range(len(images)) if row not in validation], sorted(validation)
 
 
 def redivided(data: Data, division: Division, base: Path | None = None) -> Data:
@@ -147,6 +147,6 @@ def redivided(data: Data, division: Division, base: Path | None = None) -> Data:
     else:
         parts = divided(data.train, division, data.classes, base)
     train, validation = parts
-    held = f"{counted(len(validation), 'training image')} for validation ({division})"
-    note = f"{held}; the {counted(len(data.validation), 'validation image')} of {data.name} become the test images"
+    taken = f"{counted(len(validation), 'training image')} for validation ({division})"
+    note = f"{taken}; the {counted(len(data.validation), 'validation image')} of {data.name} become the test images"
     return replace(data, train=train, validation=validation, test=data.validation, notes=(*data.notes, note))

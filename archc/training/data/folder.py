@@ -11,7 +11,7 @@ from archc.text import counted
 from archc.training.data.decode import EXTENSIONS
 from archc.training.data.division import Division, divided, redivided
 from archc.training.data.images import Data, FolderImages
-from archc.training.data.scan import Found, refused, scan, shown
+from archc.training.data.scan import Found, escaped, refused, scan
 from archc.training.data.splits import relative, split
 
 _SHOWN = 5
@@ -34,20 +34,20 @@ def folder(path: Path, division: Division | None = None) -> Data:
     if parts.validation is None:
         own = division or Division()
         train, validation = divided(train, own, tuple(classes), path)
-        held = f", {counted(len(validation), 'validation image')} ({own})"
+        counts = f", {counted(len(validation), 'validation image')} ({own})"
         lacking = [name for number, name in enumerate(classes) if number not in validation.labels]
         why = "" if own.fold or own.listed else ", with one image each"
         notes += [f"no validation images of {_listed(lacking)}{why}"] if lacking else []
     else:
         unused = {f"{relative(parts.train, path)}{name}": why for name, why in unused.items()}
-        held = ""
+        counts = ""
 
         def part(place: Found, purpose: str) -> FolderImages:
-            nonlocal held
+            nonlocal counts
             others, more = _classes(place, optional=True)
             _refuse_unknown(classes, others, place, parts.train)
             images = _images({name: others[name] for name in classes if name in others}, list(classes))
-            held += f", {counted(len(images), f'{purpose} image')} from {relative(place, path)}"
+            counts += f", {counted(len(images), f'{purpose} image')} from {relative(place, path)}"
             lacking = [name for name in classes if name not in others]
             notes.extend([f"no {purpose} images of {_listed(lacking)}"] if lacking else [])
             unused.update({f"{relative(place, path)}{name}": why for name, why in more.items()})
@@ -56,11 +56,11 @@ def folder(path: Path, division: Division | None = None) -> Data:
         validation = part(parts.validation, "validation")
         test = part(parts.test, "test") if parts.test is not None else None
     where = f"in {len(classes)} classes from {relative(parts.train, path)}"
-    said = f"{counted(len(train), 'training image')} {where} ({_listed(list(classes))}){held}"
+    said = f"{counted(len(train), 'training image')} {where} ({_listed(list(classes))}){counts}"
     skipped = [f"{name} ({why})" for name, why in (unused | parts.unused).items()] + _other_images(root)
     notes += [f"not used: {', '.join(skipped)}"] if skipped else []
-    name = shown(path.resolve().name) or "folder"
-    data = Data(name, tuple(classes), train, validation, True, test, tuple(shown(note) for note in (said, *notes)))
+    name = escaped(path.resolve().name) or "folder"
+    data = Data(name, tuple(classes), train, validation, True, test, tuple(escaped(note) for note in (said, *notes)))
     return redivided(data, division, path) if division and parts.validation is not None else data
 
 
@@ -100,7 +100,7 @@ def _class_name(path: Path) -> str:
     try:
         path.name.encode("utf-8")
     except UnicodeEncodeError:
-        what = f"the folder name `{shown(path.name)}` is not UTF-8, so it cannot name a class"
+        what = f"the folder name `{escaped(path.name)}` is not UTF-8, so it cannot name a class"
         raise refused(path.parent, what, "rename the folder") from None
     return unicodedata.normalize("NFC", path.name)
 

@@ -16,10 +16,10 @@ from archc.training.task import IGNORED, task_of
 
 
 def as_data(given: Any, division: Division | None = None) -> Data:
-    """What `archc.train` takes as data, other than a name.
+    """Convert the data that `archc.train` takes, other than a name.
 
     `given` is a Data; `(images, labels)`, of which a division (a fifth of each class, the same in every run, if it is
-    None) is kept for validation; or two of these pairs, for training and for validation. In place of a pair there may
+    None) is used for validation; or two of these pairs, for training and for validation. In place of a pair there may
     be a Dataset of such items, or a DataLoader, of which the Dataset is taken. With a division the second pair, or the
     validation images of a Data, are for the test.
 

@@ -1,4 +1,4 @@
-"""What lies in a folder of images: its folders and files, without those that systems and programs leave there."""
+"""The content of a folder of images, without the files that systems and programs leave there."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Found:
 
     @property
     def holds_images(self) -> bool:
-        """Whether there are images in it or below it."""
+        """True if there are images in it or below it."""
         return any(part.images for part in self.all())
 
 
@@ -111,9 +111,9 @@ def _sort_in(entry: os.DirEntry[str], place: Found) -> None:
 
 def refused(path: Path, what: str, help: str = "") -> SpecError:
     """The error (E0702) for a folder that can't be used as it is."""
-    return SpecError([Problem("E0702", shown(what), file=shown(str(path)), help=shown(help))])
+    return SpecError([Problem("E0702", escaped(what), file=escaped(str(path)), help=escaped(help))])
 
 
-def shown(text: str) -> str:
-    """A text with names of folders as a terminal may show it: bytes that are not UTF-8 are escaped."""
+def escaped(text: str) -> str:
+    """Escape what a terminal can't print in a text with names of folders, such as bytes that aren't UTF-8."""
     return printable(text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

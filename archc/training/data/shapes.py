@@ -51,7 +51,7 @@ def _draw(size: int, count: int, seed: int) -> Images:
 
 
 def _forms(u: Tensor, v: Tensor) -> list[Tensor]:
-    """Which points lie in each form of radius 1 about the origin, in the order of CLASSES."""
+    """A mask of the points in each form of radius 1 about the origin, in the order of CLASSES."""
     distance, largest, total = (u**2 + v**2).sqrt(), torch.maximum(u.abs(), v.abs()), u.abs() + v.abs()
     square = largest < 0.85
     return [

@@ -1,4 +1,4 @@
-"""How a folder of images is divided: into folders of classes, or into parts for training and validation that hold them.
+"""The layout of a folder of images: class folders, or parts for training and validation that contain class folders.
 
 Names alone decide nothing. A folder called `train` is a part if it holds folders of classes, and may be the class of
 trains if it holds images. If both readings are possible, none is chosen.
@@ -17,7 +17,7 @@ from archc.training.data.scan import Found, refused
 
 
 class Role(Enum):
-    """What a part of a dataset is for."""
+    """The purpose of a part of a dataset."""
 
     TRAINING = "training"
     VALIDATION = "validation"
@@ -43,7 +43,7 @@ _NEUTRAL = frozenset("set data dataset images image imgs img split files folder"
 class Split:
     """The folders that hold the classes: one for training, one for validation, one for a test, if there are any.
 
-    `unused` are folders that are left out, each with the reason.
+    `unused` are the omitted folders, each with the reason.
     """
 
     train: Found
@@ -53,7 +53,7 @@ class Split:
 
 
 def role_of(name: str) -> tuple[Role, tuple[str, ...]] | None:
-    """What a folder's name says it is for, and the other words of the name; None if it doesn't say.
+    """The role in a folder's name, and the other words of the name; None if it has no role, or several.
 
     `Training`, `train_images` and `train2017` have no other words; `seg_train` has `seg`.
     """
@@ -114,8 +114,8 @@ def split(root: Found) -> Split:
         which = "contains another part" if len(full) == 1 else "contain other parts"
         raise _ambiguous(root, f"{others} {which}", f"all of {_names(sorted(f.name for f in folders))} are classes")
     train = innermost(by_role[Role.TRAINING][0])
-    held = [innermost(part) for part in by_role[Role.VALIDATION] + by_role[Role.TEST]]
-    validation, test = (*held, None, None)[:2]  # without a part for validation, that for a test is it
+    evaluated = [innermost(part) for part in by_role[Role.VALIDATION] + by_role[Role.TEST]]
+    validation, test = (*evaluated, None, None)[:2]  # without a validation part, the test part is used
     if rest and (validation is None or not _class_names(train) & _class_names(validation)):
         inner = by_role[Role.TRAINING][0].name
         every = _names(sorted(folder.name for folder in folders))
@@ -130,7 +130,7 @@ def _class_names(part: Found) -> set[str]:
 
 
 def _parts(folders: list[Found]) -> list[tuple[Found, Role]]:
-    """The folders whose names say what they are for.
+    """The folders whose names have a role.
 
     With other words in its name, as `seg_train`, a folder counts only if a training part and another one share them.
     """
@@ -164,10 +164,10 @@ def _ambiguous(root: Found, one: str, other: str) -> SpecError:
 
 
 def _names(names: list[str]) -> str:
-    shown = [f"`{name}/`" for name in names[:3]]
+    listed = [f"`{name}/`" for name in names[:3]]
     if len(names) > 3:
-        shown.append(counted(len(names) - 3, "more folder"))
-    return " and ".join(shown) if len(shown) < 3 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+        listed.append(counted(len(names) - 3, "more folder"))
+    return " and ".join(listed) if len(listed) < 3 else f"{', '.join(listed[:-1])} and {listed[-1]}"
 
 
 def relative(found: Found, base: Path) -> str:
