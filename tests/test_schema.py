@@ -65,6 +65,7 @@ SEMANTIC = {
     "E0315": "shapes",
     "E0316": "shapes",
     "E0320": "what reads which value",
+    "E0321": "what reads which value",
     "E0401": "figures that follow from the shapes",
     "E0402": "figures that follow from the shapes",
 }
@@ -90,6 +91,7 @@ BEYOND = {
     "E0203_init_of_an_expression": "what an expression is worth",
     "E0203_module_by_expression": "a target is like any text",
     "E0203_quoted_argument": "what an expression is worth",
+    "E0203_no_such_vector": "a rule between two arguments",
     "E0203_recurrent_dropout": "a rule between two arguments",
     "E0203_same_beside_a_word": "a rule between two arguments",
     "E0203_size_that_follows": "what an expression is worth",
