@@ -83,12 +83,14 @@ STRUCTURAL = {
 """Files of such codes that a schema refuses all the same."""
 
 BEYOND = {
+    "E0203_argument_without_dollar": "what an expression is worth",
     "E0203_buffer_values": "a rule between two arguments",
     "E0203_division": "what an expression is worth",
     "E0203_expression_value": "what an expression is worth",
     "E0203_init_number": "how large a weight can be",
     "E0203_init_of_an_expression": "what an expression is worth",
     "E0203_module_by_expression": "a target is like any text",
+    "E0203_quoted_argument": "what an expression is worth",
     "E0203_no_such_vector": "a rule between two arguments",
     "E0203_recurrent_dropout": "a rule between two arguments",
     "E0203_same_beside_a_word": "a rule between two arguments",
@@ -96,6 +98,7 @@ BEYOND = {
     "E0203_stars_of_a_key": "a rule between a key and its value",
     "E0203_uniform_range": "a rule between two arguments",
     "E0203_upsample_both": "a rule between two arguments",
+    "E0203_word_argument": "what an expression is worth",
     "E0204_callee_as_value": "what a parameter stands for",
     "E0204_callee_join": "what a parameter stands for",
     "E0204_callee_none": "what a parameter stands for",
@@ -111,6 +114,9 @@ BEYOND = {
     "E0208_variable": "a variable is any text to it",
     "E0211_call": "the grammar of expressions",
     "E0211_expression": "the grammar of expressions",
+    "E0211_function": "the grammar of expressions",
+    "E0211_keyword": "the grammar of expressions",
+    "E0211_syntax": "the grammar of expressions",
     "E0211_too_long": "the grammar of expressions",
     "E0217_share_and_a_layer": "that of many keys only one may stand there",
     "E0217_two_layers": "that of many keys only one may stand there",
