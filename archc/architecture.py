@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archc.extras import needed_by
-from archc.graph import Evaluator, Network
+from archc.graph import Evaluator, Network, integer_bounds
 from archc.inference import Cost, expectation_problems, graph_cost, network_outputs
 from archc.kinds import Fault, Shape
 from archc.kinds.base import AXES
@@ -159,6 +159,12 @@ class Architecture:
     def inputs(self) -> dict[str, InputSize]:
         """The shapes of all inputs by their names; an only one without a name is called `input`."""
         return dict(self._network.inputs)
+
+    @property
+    def integers(self) -> dict[str, int]:
+        """The inputs that hold integers because an `embedding` reads them, and how many from 0 on these can be."""
+        bounds = zip(self._network.inputs, integer_bounds(self._network.graph), strict=True)
+        return {name: bound for name, bound in bounds if bound is not None}
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:

@@ -406,7 +406,6 @@ _ROWS = [
         {"out_features": CHANNELS, "bias": FLAG},
         {"out_features": NONE},
         shapes=ANY_RANK,
-        refuses=False,
         view=None,
     ),
     Case(
@@ -463,6 +462,28 @@ _ROWS = [
         lenient={
             "dropout": Leniency("torch uses it in training alone", {"num_heads": 1, "dropout": -0.5}, (2, 8)),
         },
+    ),
+    Case(
+        "embedding",
+        {
+            "num_embeddings": st.sampled_from([1, 2, 5]),
+            "embedding_dim": st.integers(1, 4),
+            "padding_idx": st.sampled_from([None, None, 0, -1, 1, -2]),
+        },
+        {"num_embeddings": NONE, "embedding_dim": NONE},
+        shapes=EITHER,
+        without={
+            "max_norm": "it changes the weights in the forward pass",
+            "norm_type": "it is the norm of `max_norm`",
+            "scale_grad_by_freq": "it changes the gradient alone",
+            "sparse": "it changes the gradient alone",
+            "_weight": "weights are loaded",
+            "_freeze": "weights are frozen in training",
+        },
+        lenient={
+            "E0301": Leniency("torch takes more axes", {"num_embeddings": 1, "embedding_dim": 1}, (1,) * 7),
+        },
+        view=None,
     ),
     *(
         Case(

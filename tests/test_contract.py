@@ -28,7 +28,7 @@ def test_every_class_is_right_for_arguments_that_the_file_does_not_hold() -> Non
     """Networks with other parameters; blocks with other parameters, channels and sizes: bit for bit what is built."""
     tally = Tally()
 
-    @settings(max_examples=max(1, settings().max_examples * 3 // 2))
+    @settings(max_examples=settings().max_examples * 2)
     @given(specs(most=24, ranks=(2, 2, 2, 2, 0, 1, 3), most_inputs=3, shares=True), st.data())
     def check(draft: Draft, data: st.DataObject) -> None:
         assert_contract(draft.load(), data.draw, SETS, tally)

@@ -162,7 +162,10 @@ def slips() -> Iterator[str]:
 
 
 def removed(text: str, fixed: Counter[str]) -> None:
-    """Each fix, applied, takes its problem away and brings no other of its code; a join without one has a reason."""
+    """Each fix, applied, takes its problem away and brings no other of its code; a join without one has a reason.
+
+    A fix that leaves no problem was for the only one: no other problem followed from it.
+    """
     problems = problems_of(text)
     for problem in problems:
         if problem.fix is None:
@@ -176,6 +179,7 @@ def removed(text: str, fixed: Counter[str]) -> None:
         assert not any(other.code.startswith("E01") for other in left)
         before, after = (sum(one.code == problem.code for one in found) for found in (problems, left))
         assert after <= before, problem
+        assert left or len(problems) == 1, problems
 
 
 def test_every_fix_of_a_slip_removes_its_fault() -> None:

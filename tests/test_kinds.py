@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from archc.build import inputs
 from archc.build.builder import make_layer
 from archc.build.targets import module_class
 from archc.expressions import Expr, Name
@@ -70,6 +71,17 @@ def noise(*shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
+def given_to(kind: Kind, *shape: int) -> Tensor:
+    """Noise that the kind can read: integers, if it reads integers."""
+    (value,) = inputs.noise((kind.integers,), (shape,), torch.Generator().manual_seed(0))
+    return value
+
+
+def trained(value: Tensor) -> Tensor:
+    """The value as a result of trained layers; integers are none."""
+    return value.requires_grad_() * 1.0 if value.is_floating_point() else value
+
+
 def inferred(kind: Kind, *inputs: Shape) -> list[Shape]:
     y = kind.output(inputs)
     return list(y.values()) if isinstance(y, dict) else [y]
@@ -90,8 +102,9 @@ def fault_of(kind: type[Kind], arguments: dict[str, Any], x: Shape) -> str | Non
 def runs(case: Case, arguments: dict[str, Any], x: Shape) -> bool:
     """Whether torch takes what archc may not have validated, and gives something."""
     try:
-        module = case.reference(case.kind.model_construct(**arguments), x)
-        parts = [part for images in (1, 2) for part in outputs(module, noise(images, *x))]
+        layer = case.kind.model_construct(**arguments)
+        module = case.reference(layer, x)
+        parts = [part for images in (1, 2) for part in outputs(module, given_to(layer, images, *x))]
         return all(part.numel() and not part.isneginf().any() for part in parts)  # the largest of no values
     except REFUSALS:
         return False
@@ -170,7 +183,7 @@ def test_a_layer_is_legal_where_torch_runs_it(name: str) -> None:
             kind = case.kind(**arguments)
             module = built(kind, x)
             for images in (1, 2):
-                real = [tuple(part.shape) for part in outputs(module, noise(images, *x))]
+                real = [tuple(part.shape) for part in outputs(module, given_to(kind, images, *x))]
                 assert real == [(images, *shape) for shape in inferred(kind, x)]
         else:
             seen["illegal"] += 1
@@ -195,12 +208,12 @@ def test_a_kind_works_on_any_rank_or_refuses_it(name: str, x: Shape) -> None:
         return
     layer = case.kind(**arguments)
     module = built(layer, x)
-    assert [tuple(part.shape[1:]) for part in outputs(module, noise(2, *x))] == inferred(layer, x)
+    assert [tuple(part.shape[1:]) for part in outputs(module, given_to(layer, 2, *x))] == inferred(layer, x)
     assert {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()} == {
         name: tensor.shape for name, tensor in layer.tensors((x,)).items()
     }
     assert len(layer.windows((x,))) == len(x) - 1
-    assert_kept(layer, [noise(2, *x).requires_grad_() * 1.0])
+    assert_kept(layer, [trained(given_to(layer, 2, *x))])
 
 
 @every_kind
@@ -243,7 +256,7 @@ def test_a_call_gives_the_module_every_argument(name: str) -> None:
         if getattr(kind, "padding", None) != "same":  # a call has it as the integer
             assert public(module) == public(reference)
         reference.load_state_dict(module.state_dict())
-        value = noise(2, *x)
+        value = given_to(kind, 2, *x)
         assert_same_bits(outputs(module, value.clone()), outputs(reference, value.clone()))
 
     check()
@@ -262,7 +275,7 @@ def test_arguments_settle_to_what_the_module_does(name: str) -> None:
         assert inferred(again, x) == inferred(kind, x)
         module, reference = built(again, x), built(kind, x)
         reference.load_state_dict(module.state_dict())
-        value = noise(2, *x)
+        value = given_to(kind, 2, *x)
         assert_same_bits(outputs(module, value.clone()), outputs(reference, value.clone()))
 
     check()
@@ -313,7 +326,8 @@ def test_every_argument_and_size_may_be_an_expression(name: str, typed: bool) ->
         if given.get("padding") != "same":
             assert public(module) == public(built(kind, x))
         module.load_state_dict((reference := built(kind, x)).state_dict())
-        assert_same_bits(outputs(module, noise(2, *x)), outputs(reference, noise(2, *x)))
+        value = given_to(kind, 2, *x)
+        assert_same_bits(outputs(module, value), outputs(reference, value))
 
     check()
 
@@ -352,7 +366,7 @@ def test_costs_are_what_torch_counts(name: str) -> None:
         assert kind.parameters((x,)) == sum(parameter.numel() for parameter in trained.values())
         torch.backends.mha.set_fastpath_enabled(False)  # of fused attention torch counts nothing
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            outputs(module, noise(1, *x))
+            outputs(module, given_to(kind, 1, *x))
         torch.backends.mha.set_fastpath_enabled(True)
         assert 2 * kind.macs((x,), inferred(kind, x)[0]) == counter.get_total_flops()
 
@@ -400,7 +414,7 @@ def test_a_function_gives_the_modules_bits(name: str) -> None:
         kind, x = layer
         call = kind.function((x,))
         assert call is not None
-        value = noise(2, *x)
+        value = given_to(kind, 2, *x)
         assert_same_bits(called(call, value), outputs(built(kind, x), value))
 
     check()
@@ -414,8 +428,7 @@ def test_what_the_backward_pass_reads_of_the_output(name: str) -> None:
     @given(case.legal())
     def check(layer: tuple[Kind, Shape]) -> None:
         kind, x = layer
-        given = noise(2, *x).requires_grad_() * 1.0
-        result = built(kind, x).train()(given)
+        result = built(kind, x).train()(trained(given_to(kind, 2, *x)))
         first = result[0] if isinstance(result, tuple) else result
         refusal = ""
         try:
@@ -445,7 +458,7 @@ def test_memory_is_what_torch_keeps_for_the_backward_pass(name: str) -> None:
     @given(case.legal())
     def check(layer: tuple[Kind, Shape]) -> None:
         kind, x = layer
-        assert_kept(kind, [noise(2, *x).requires_grad_() * 1.0])
+        assert_kept(kind, [trained(given_to(kind, 2, *x))])
 
     check()
 

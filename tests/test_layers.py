@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archc
 from archc import SpecError
+from archc.build.inputs import zeros
 from archc.kinds import Kind, Shape
 from archc.kinds.convolution import same_padding
 from archc.testing.arguments import draw_arguments, fault_of, repaired, schema_of
@@ -83,7 +84,7 @@ class Judge:
     def shapes(self, x: Shape, device: str) -> list[tuple[int, ...]] | None:
         """What the real module gives for one image; None where torch refuses, gives nothing, or the largest of none."""
         try:
-            result = self.module(x, device)(torch.zeros(1, *x, device=device))
+            result = self.module(x, device)(*zeros((self.kind.integers,), ((1, *x),), device))
         except (*REFUSALS, NotImplementedError):
             return None
         parts = result if isinstance(result, tuple | list) else (result,)
@@ -153,7 +154,7 @@ def assert_costs(judge: Judge, arguments: dict[str, Any], x: Shape) -> None:
     if type(layer).macs is Kind.macs and macs == 0 and not layer.parameters((x,)):
         return  # nothing is trained: torch's counter knows no such function either (tests/test_kinds.py)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(torch.empty(1, *x, device="meta"))
+        module(*zeros((layer.integers,), ((1, *x),), "meta"))
     assert 2 * macs == counter.get_total_flops()
 
 

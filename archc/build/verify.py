@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from archc.graph import Network, Placed, walk
+from archc.build.inputs import with_batch, zeros
+from archc.graph import Network, Placed, bounds_of, integer_bounds, walk
 from archc.problems import Problem
 
 
@@ -34,10 +35,10 @@ def shape_problems(network: Network, model: nn.Module) -> tuple[int, list[Proble
     with torch.no_grad():
         parameter = next(model.parameters(), None)
         device = parameter.device if parameter is not None else torch.device("cpu")
-        model.eval()(*[torch.zeros(1, *shape, device=device) for shape in network.inputs.values()])
+        model.eval()(*zeros(integer_bounds(network.graph), with_batch(1, network.inputs.values()), device))
         for node in network.graph.nodes:
             if node.auxiliary:
-                inputs = [torch.zeros(1, *shape, device=device) for shape in node.in_shapes]
+                inputs = zeros(bounds_of(node), with_batch(1, node.in_shapes), device)
                 model.get_submodule(network.graph.owner(node).name)(*inputs)
     model.train(training)
     for handle in handles:

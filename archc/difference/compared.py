@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archc.architecture import Architecture
 from archc.difference.checkpoints import Shape, state_of
 from archc.difference.tree import Body, network_body
+from archc.graph import integer_bounds
 from archc.presentation import Summary
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Compared:
 
     `state` has the shapes of its state dict by key, and `keys` the key of a tensor of the tree if the state dict has
     another one. `untraced` are the reasons why it is unknown what a module computes; its tree then has no wiring.
+    `bound` is how many integers its first input can hold; None for numbers.
     """
 
     label: str
@@ -46,6 +48,7 @@ class Compared:
     summary: Summary | None = None
     model: nn.Module | None = None
     untraced: tuple[str, ...] = ()
+    bound: int | None = None
 
 
 def compared_architecture(label: str, architecture: Architecture) -> Compared:
@@ -64,6 +67,7 @@ def compared_architecture(label: str, architecture: Architecture) -> Compared:
         state=state_of(body),
         architecture=architecture,
         summary=summary,
+        bound=integer_bounds(architecture.network.graph)[0],
     )
 
 

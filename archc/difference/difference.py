@@ -160,7 +160,8 @@ class Difference:
             return None
         from archc.difference.modules import run_both, to_run
 
-        return run_both(to_run(self.before), to_run(self.after), self.size)
+        bounds = [side.bound for side in (self.before, self.after) if side.bound is not None]
+        return run_both(to_run(self.before), to_run(self.after), self.size, min(bounds, default=None))
 
     def layers(self) -> Iterator[LayerDifference]:
         """Every layer that is missing in one network, or whose output or costs differ."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from archc.architecture import loads
+from archc.build.inputs import noise
 from archc.build.random_weights import random_weights
 from archc.difference.compared import Compared, compared_architecture
 from archc.difference.observed import observed_module, tensors
@@ -68,6 +69,7 @@ def compared_module(label: str, model: nn.Module, input: Size) -> Compared:
         keys=imported.keys,
         summary=found.summary,
         model=model,
+        bound=found.bound,
     )
 
 
@@ -76,13 +78,15 @@ def _reason(problem: Problem) -> str:
 
 
 @torch.no_grad()
-def run_both(one: nn.Module, other: nn.Module, input: Size) -> Run:
+def run_both(one: nn.Module, other: nn.Module, input: Size, bound: int | None = None) -> Run:
     """The outputs of two networks with the same keys on one image, with random weights, which both take over.
+
+    `bound` is that of `Compared`.
 
     Weights are random because initial ones can hide a difference: a scale that starts at 0 hides a whole branch.
     """
     state = random_weights(other.state_dict())
-    image = torch.rand(1, *input, generator=torch.Generator().manual_seed(0))
+    (image,) = noise((bound,), ((1, *input),), torch.Generator().manual_seed(0))
     outputs = []
     for model in (one, other):
         model.load_state_dict(state)

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from archc.architecture import Architecture, Inputs, load
 from archc.build import build, load_weights
 from archc.build.body import Body
+from archc.build.inputs import noise, zeros
 from archc.build.random_weights import random_weights
 from archc.exporting.axes import Axes, dynamic_axes
 from archc.exporting.exported import Comparison, Exported
 from archc.extras import how_to_install, installed
 from archc.files import writing
-from archc.graph import Network
+from archc.graph import Network, integer_bounds
 from archc.problems import Problem, SpecError, did_you_mean
 from archc.text import first_line, form
 
@@ -110,7 +111,7 @@ def _exported(network: Network, model: nn.Module, axes: Axes, path: Path) -> For
     try:
         with _quiet():
             shapes = (marks,) if _takes_any_number(model) else marks
-            sample = tuple(map(torch.zeros, axes.sample))
+            sample = tuple(zeros(integer_bounds(network.graph), axes.sample))
             program = torch.export.export(model, sample, dynamic_shapes=shapes, strict=False)
             blocks = (Body, nn.Sequential)
             titles = {at: each._get_name() for at, each in model.named_modules() if isinstance(each, blocks)}
@@ -166,7 +167,7 @@ def _compared(network: Network, model: nn.Module, made: Format, axes: Axes, path
         model.load_state_dict(own if state is None else state)
         differences = []
         for shapes in axes.checks:
-            inputs = [torch.randn(shape, generator=generator) for shape in shapes]
+            inputs = noise(integer_bounds(network.graph), shapes, generator)
             wanted = outputs_of(model, tuple(network.graph.results), *inputs)
             try:
                 ran = made.run(state, *inputs)
@@ -205,5 +206,6 @@ def relative_difference(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> fl
 
 def _rounding(network: Network, model: nn.Module, inputs: Sequence[Tensor], single: Sequence[Tensor]) -> float:
     """The difference between PyTorch's outputs and the same in double precision, an estimate of rounding errors."""
-    double = outputs_of(deepcopy(model).double(), tuple(network.graph.results), *[x.double() for x in inputs])
+    given = [x.double() if x.is_floating_point() else x for x in inputs]
+    double = outputs_of(deepcopy(model).double(), tuple(network.graph.results), *given)
     return relative_difference(single, double)

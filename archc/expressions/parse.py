@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from keyword import kwlist
 from typing import Any
 
 from archc.expressions.printing import text_of
@@ -31,6 +32,7 @@ from archc.expressions.tree import (
 )
 from archc.limits import MAX_EXPRESSION, how_to_raise
 from archc.problems import Mark
+from archc.problems.suggest import nearest
 
 _NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _BINARY: dict[type[ast.operator], str] = {
@@ -76,7 +78,12 @@ class Expression:
             message = "the expression is too complex: too many nested operations"
             raise ExpressionError("E0213", message) from None
         except VALUELESS as error:
-            raise ExpressionError("E0213", f"`{text_of(self.tree)}` has no value: {error}") from None
+            strings = [name for name in sorted(self.names) if isinstance(scope.get(name), str)]
+            if strings and isinstance(error, TypeError):
+                reason, help = f"`{strings[0]}` is the string {scope[strings[0]]!r}", "write a number where it is given"
+            else:
+                reason, help = str(error), ""
+            raise ExpressionError("E0213", f"`{text_of(self.tree)}` has no value: {reason}", help) from None
 
 
 def has_expression(value: Any) -> bool:
@@ -115,12 +122,20 @@ def _parse(body: str) -> tuple[Expr, frozenset[str]]:
     try:
         tree = _tree(ast.parse(body, mode="eval").body)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else "too complex"
-        raise ExpressionError("E0211", f"`{body}` is not a valid expression: {reason}") from None
+        reason, help = "too complex", ""
+        if isinstance(error, SyntaxError):
+            reason = error.msg
+            help = "write it as in Python, for example `$(2 * width)` or `$(depth > 1 and wide)`"
+            taken = next((word for word in re.findall(r"\w+", body) if word in _KEYWORDS - _WORDS), None)
+            if taken:
+                help = f"`{taken}` is a Python keyword, so it cannot be a name"
+        raise ExpressionError("E0211", f"`{body}` is not a valid expression: {reason}", help) from None
     return tree, frozenset(free_names(tree))
 
 
-_KEYWORDS = frozenset({"None", "True", "False", *__import__("keyword").kwlist})
+_KEYWORDS = frozenset(kwlist)
+_WORDS = frozenset({"None", "True", "False", "and", "for", "if", "else", "in", "not", "or"})
+"""The keywords that an expression can contain."""
 
 
 def _tree(node: ast.expr) -> Expr:
@@ -149,7 +164,9 @@ def _tree(node: ast.expr) -> Expr:
             return Call(name, tuple(map(_tree, args)))
         case ast.Call():
             known = ", ".join(sorted(FUNCTIONS))
-            raise ExpressionError("E0211", f"`{ast.unparse(node)}`: only {known} can be called")
+            near = nearest(node.func.id, list(FUNCTIONS)) if isinstance(node.func, ast.Name) else ""
+            help = f"did you mean `{near}`?" if near else ""
+            raise ExpressionError("E0211", f"`{ast.unparse(node)}`: only {known} can be called", help)
         case ast.Subscript(value=base, slice=ast.Slice(lower=start, upper=stop, step=None)):
             ends = [Const(None) if end is None else _tree(end) for end in (start, stop)]
             return Slice(_tree(base), *ends)

@@ -36,7 +36,7 @@ def _of_node(node: Node, ref: Ref) -> bool | None:
     if kind.role in ("conv", "pool"):
         return True
     moved = kind.moves(node.in_shapes) != tuple(range(len(node.in_shapes[0])))
-    return False if kind.features_last or kind.bare or moved else None
+    return False if kind.features_last or kind.bare or moved or kind.integers is not None else None
 
 
 def _of_graph(graph: Graph, ref: Ref) -> bool | None:

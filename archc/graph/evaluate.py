@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from archc.graph.aliasing import overwrite_problems
@@ -26,6 +27,7 @@ from archc.graph.frame import OWN, Frame, Made, Scope
 from archc.graph.graph import Graph, Instance, Network, Node, Outputs, Ref
 from archc.graph.infer import Inference
 from archc.graph.initialization import init_problems
+from archc.graph.integers import integer_problems
 from archc.graph.lookup import NAME_THEM
 from archc.graph.reads import names_read
 from archc.graph.remedies import Remedies
@@ -121,7 +123,8 @@ class Evaluator:
             Remedies(self.spec, problems_of).settle(problems.sorted())
         problems.raise_any()
         assert network is not None
-        for problem in (*overwrite_problems(network), *init_problems(network, evaluation.left_out)):
+        checks = (integer_problems(network), overwrite_problems(network), init_problems(network, evaluation.left_out))
+        for problem in chain.from_iterable(checks):
             problems.add(problem)
         problems.raise_any()
         return network
@@ -232,9 +235,14 @@ class _Evaluation(Inference):
             if self.count > MAX_LAYERS:
                 self.grow(0, entry.mark)
             given = entry.name
-            name = str(len(nodes)) if given is None else given.fixed or self.name(given, inner)
-            if name is None:
+            name: str | None = str(len(nodes)) if given is None else given.fixed
+            if given is not None and not name and entry.element is not None:
+                name = self.name(given, inner)
+            if not name:  # unknown after an error, such as the names that a faulty loop would give
                 frame.whole = False
+                nodes.append(None)
+                frame.last = Ref(len(nodes) - 1)
+                branches.append(("", entry.mark, frame.last))
                 continue
             if given is not None and name in names:
                 self._named_twice(entry, given.mark, name, met)

@@ -9,6 +9,7 @@ from archc.kinds import KINDS
 from archc.language.initialization import initialized_kinds, tensor_problem
 from archc.patterns import is_pattern, matches
 from archc.problems import Problem, suggest
+from archc.problems.suggest import nearest
 
 
 def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem]:
@@ -51,8 +52,11 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             elif is_pattern(path):
                 what = f"no layer matches `{path}`"
             found += 1
-            unknown = kind is None and path not in KINDS
-            help, fix = suggest(path, kinds, mark) if unknown and found <= 20 else ("", None)
+            unknown = kind is None and path not in KINDS and found <= 20
+            named = list(kinds)
+            if unknown and not nearest(path, named):
+                named += sorted({kind.kind for kind in kinds.values()})
+            help, fix = suggest(path, named, mark) if unknown else ("", None)
             yield Problem("E0222", what, mark, help=help, fix=fix)
 
 

@@ -11,6 +11,7 @@ from archc.graph.lookup import Lookup
 from archc.kinds import Shape
 from archc.kinds.base import shown
 from archc.known import key_of, remember
+from archc.language.intended import intended, is_count
 from archc.language.names import NAMED, NameFault, layer_name_fault
 from archc.language.spec import UNKNOWN, Entry, Name, Reference, Spec, Splice, is_known
 from archc.limits import MAX_LAYERS, how_to_raise
@@ -159,9 +160,11 @@ class Unfolding(Lookup):
 
     def _counted(self, loop: Splice, scope: Scope) -> Iterable[Scope] | None:
         count = self.known_value(loop.count, scope, loop.mark, "`repeat`")
-        if type(count) is not int or count < 0:
+        if not is_count(count):
             if count is not UNKNOWN:
-                self.report("E0213", f"`repeat` must be a non-negative integer, got {shown(count)}", loop.mark)
+                help, _ = intended(count, is_count, None, loop.mark)
+                what = f"`repeat` must be a non-negative integer, got {shown(count)}"
+                self.report("E0213", what, loop.mark, help=help)
             return None
         if count > MAX_LAYERS:
             self.grow(count, loop.mark)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from archc.build.builder import make_layer
+from archc.build.inputs import zeros
 from archc.build.recognize import kind_of
 from archc.importing.functions import Alias, Said, Steps, translate
 from archc.importing.graph import Call, Operation, Scope, SourceGraph, Unsupported, Value
@@ -110,19 +111,26 @@ class _Recording:
 def _run(
     model: nn.Module, input: Shape, name: str, images: int, parts: Mapping[str, Mapping[str, Any]], failed: set[str]
 ) -> _Recording:
-    recorder = _Recorder(model, input, parts, failed)
-    x = torch.empty(images, *input, device="meta")
-    recorder.know(x, Value(-1))
-    try:
-        with warnings.catch_warnings(), torch.no_grad(), recorder.calls(), recorder:
-            warnings.simplefilter("ignore")
-            result = model(x)
-    except SpecError:
-        raise
-    except Exception as error:  # the module is a program of its author's
-        size = "×".join(map(str, input))
-        what = f"{name} does not run on an input of {size}: {type(error).__name__}: {first_line(error)}"
-        raise SpecError([Problem("E0802", what, file=name, help="give the size of its input with --input")]) from None
+    # A module doesn't say what it reads: with an embedding, it is integers, unless it doesn't run on them.
+    embeds = any(isinstance(module, nn.Embedding) for module in model.modules())
+    for bound in (1, None) if embeds else (None,):
+        (x,) = zeros((bound,), ((images, *input),), "meta")
+        recorder = _Recorder(model, input, parts, failed)
+        recorder.know(x, Value(-1))
+        try:
+            with warnings.catch_warnings(), torch.no_grad(), recorder.calls(), recorder:
+                warnings.simplefilter("ignore")
+                result = model(x)
+        except SpecError:
+            raise
+        except Exception as error:  # the module is a program of its author's
+            if bound is not None:
+                continue
+            size = "×".join(map(str, input))
+            what = f"{name} does not run on an input of {size}: {type(error).__name__}: {first_line(error)}"
+            help = "give the size of its input with --input"
+            raise SpecError([Problem("E0802", what, file=name, help=help)]) from None
+        break
     recording = recorder.recording
     recording.results = recorder.results(result)
     if not recording.results:

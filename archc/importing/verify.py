@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from archc.build.builder import build_graph
+from archc.build.inputs import noise, with_batch
 from archc.build.random_weights import random_weights
-from archc.graph import Network
+from archc.graph import Network, integer_bounds
 from archc.importing.graph import SourceGraph
 from archc.problems import Problem, SpecError
 from archc.text import counted, first_line
@@ -33,7 +34,7 @@ def verify(graph: SourceGraph, network: Network, keys: Mapping[str, str]) -> str
     state = random_weights(model.state_dict())
     generator = torch.Generator().manual_seed(0)
     model.load_state_dict(state, assign=True)
-    batch = [torch.randn(_IMAGES, *shape, generator=generator) for shape in graph.inputs.values()]
+    batch = noise(integer_bounds(network.graph), with_batch(_IMAGES, graph.inputs.values()), generator)
     try:
         with torch.no_grad():
             given = graph.run({source: state[key] for key, source in keys.items()}, [x.clone() for x in batch])

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from archc.graph import Graph, Network, Node, Ref, flow, walk
+from archc.graph import Graph, Network, Node, Ref, flow, integer_bounds, walk
 from archc.kinds import Kind, Shape, volume
 from archc.kinds.base import FLOAT
 
-_COUNTER = 8
-"""Bytes of a batch norm's counter, an int64."""
+_INTEGER = 8
+"""Bytes of an int64, such as a word or a counter of batch normalization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,12 @@ def network_memory(network: Network, images: int = 1) -> Memory:
         weights += own.weights
         gradients += own.gradients
     peak = _Peak(layers)
-    peak.run(network.graph, tuple([peak.hold(_Held(layers.size(shape))) for shape in network.inputs.values()]), "")
-    return Memory(images, weights, gradients, _kept(network, layers), peak.most, peak.at)
+    inputs = [
+        layers.size(shape) if bound is None else layers.size(shape) // FLOAT * _INTEGER
+        for shape, bound in zip(network.inputs.values(), integer_bounds(network.graph), strict=True)
+    ]
+    peak.run(network.graph, tuple([peak.hold(_Held(size)) for size in inputs]), "")
+    return Memory(images, weights, gradients, _kept(network, layers, inputs), peak.most, peak.at)
 
 
 class _Own(NamedTuple):
@@ -93,7 +97,7 @@ class _Layers:
         if found is None:
             tensors = kind.tensors(node.in_shapes).values()
             found = self._known[key] = _Own(
-                sum((_COUNTER if tensor.integers else FLOAT) * volume(tensor.shape) for tensor in tensors),
+                sum((_INTEGER if tensor.integers else FLOAT) * volume(tensor.shape) for tensor in tensors),
                 sum(FLOAT * volume(tensor.shape) for tensor in tensors if tensor.trained),
                 kind.kept(node.in_shapes, self.images),
                 kind.scratch(node.in_shapes, self.images),
@@ -115,7 +119,7 @@ class _Value:
     kept: bool = False
 
 
-def _kept(network: Network, layers: _Layers) -> int:
+def _kept(network: Network, layers: _Layers, inputs: list[int]) -> int:
     values: list[_Value] = []
     beside = 0
 
@@ -146,7 +150,7 @@ def _kept(network: Network, layers: _Layers) -> int:
                 one.kept |= kind.keeps_output and not kind.keeps_storage
         return made
 
-    flow(network.graph, tuple([value(layers.size(shape), False) for shape in network.inputs.values()]), layer)
+    flow(network.graph, tuple([value(size, False) for size in inputs]), layer)
     return beside + sum(one.size for one in values if one.kept)
 
 

@@ -6,8 +6,9 @@ the same: a kind is known from its registration on.
 
 # In the order in which a network is read, which lists of kinds follow.
 # isort: off
-from archc.kinds import convolution, pooling, normalization, linear, attention, recurrent, regularization, activation  # noqa: F401
-from archc.kinds import layout, positions, spatial, reduction, learned, join, products, module  # noqa: F401
+from archc.kinds import convolution, pooling, normalization, linear, embedding, attention, recurrent  # noqa: F401
+from archc.kinds import regularization, activation, layout, positions, spatial, reduction, learned  # noqa: F401
+from archc.kinds import join, products, module  # noqa: F401
 # isort: on
 
 from archc.kinds.base import (

@@ -301,6 +301,11 @@ class Kind(BaseModel):
         return tuple(range(len(inputs[at])))
 
     @property
+    def integers(self) -> int | None:
+        """How many integers from 0 on its input can hold, if it reads integers; None for numbers."""
+        return None
+
+    @property
     def overwrites(self) -> bool:
         """True if the layer overwrites its input."""
         return bool(self.__dict__.get("inplace", False))  # pydantic's getattr is slow where there is none

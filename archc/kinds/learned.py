@@ -125,8 +125,10 @@ class Parameter(Kind):
 
     def call(self, inputs: Inputs) -> Call:
         shape = (*([1] if self.leading is True else []), *self.shape)
-        if isinstance(self.init, tuple):
-            ((name, arguments),) = self.init
+        # With an expression among the arguments, they aren't validated, and a word is as it was written.
+        init = ((self.init, ()),) if isinstance(self.init, str) else self.init
+        if isinstance(init, tuple):
+            ((name, arguments),) = init
             return Call(self.torch, (shape,), (("function", INITIALIZERS[name].torch), *arguments), type(self))
         return Call(self.torch, (shape,), (("fill", self.init),), type(self))
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from archc.expressions import ExpressionError, is_expression, parse_expression
 from archc.kinds.base import shown
 from archc.language.names import parameter_name_fault
+from archc.language.validate import meant_among
 from archc.problems import Mark, Problem, Problems
 from archc.reading import Map, Seq
 
@@ -66,20 +67,25 @@ def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -
     parameters = _merged(found, own, key)
     order = list(parameters)
     read = set(_read({part: own[part] for part in own if part not in ("arguments", "extends")}))
-    for name, value in own[key].items():
-        mark = own[key].keys_at[name]
+    known = {*order, *read, *filter(parameter_name_fault, own[key])}
+    for name in own[key]:
+        if name not in known:
+            mark = own[key].keys_at[name]
+            help, fix = problems.suggest(name, order, mark)
+            problems.add(Problem("E0216", f"`{file}` has no argument `{name}`", mark, help=help, fix=fix))
+    given = meant_among(own[key], order, known)
+    for name, value in given.items():
+        mark = given.keys_at[name]
         if name not in order:
-            if name not in read and not parameter_name_fault(name):
-                help, fix = problems.suggest(name, order, mark)
-                problems.add(Problem("E0216", f"`{file}` has no argument `{name}`", mark, help=help, fix=fix))
+            if name not in known:
                 continue
         elif value is not None and not fits(value, parameters[name]):
             message = f"the argument `{name}` takes {takes(parameters[name])}"
             problems.add(Problem("E0203", message, mark, help=f"`{file}` says {shown(parameters[name])}"))
             continue
-        elif _reads_later(name, value, own[key].values_at[name], order, file, problems):
+        elif _reads_later(name, value, given.values_at[name], order, file, problems):
             continue
-        _put(parameters, name, own[key])
+        _put(parameters, name, given)
 
 
 def _reads_later(name: str, value: Any, mark: Mark, order: list[str], file: str, problems: Problems) -> bool:

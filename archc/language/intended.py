@@ -22,10 +22,19 @@ _FORMULA = re.compile(r"(?=.*[A-Za-z])(?=.*[-+*/])[\w\s+*/()-]{1,60}")
 def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None, mark: Mark) -> tuple[str, str | None]:
     """The help for a wrong value, and the text to write instead, or None.
 
-    `names` can be used in an expression there; None if the value may be the result of an expression.
+    `names` can be used in an expression there; None if the value is the result of an expression, so that another
+    place gives it.
     """
     if names is None:
-        return "", None
+        if isinstance(value, float) and accepts(round(value)):
+            return "use `//` for integer division, or `round(…)`", None
+        if not isinstance(value, str) or accepts(value):
+            return "", None
+        near = nearest(value, list(_NEAR))
+        text = next((text for text, found, _ in _readings(value) if accepts(found)), near)
+        if text and (text != near or accepts(_NEAR[near])):
+            return f"the value comes from an expression: where it is given, write `{text}`", None
+        return (f"to use an argument, write `${value}` where this value is given" if value.isidentifier() else ""), None
     for text, found, help in _readings(value):
         if accepts(found):
             return help, text
@@ -59,3 +68,8 @@ def _readings(value: Any) -> Iterator[tuple[str, Any, str]]:
         yield str(number), number, help
     if re.fullmatch(r"-?\d{1,9}", value):
         yield value, int(value), f"write it without quotes: `{value}`"
+
+
+def is_count(value: Any) -> bool:
+    """Return True if a value can be the number of iterations of a loop."""
+    return type(value) is int and value >= 0

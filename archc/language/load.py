@@ -161,11 +161,12 @@ class Loader:
 
         Errors are reported. Raises SpecError if the extended file doesn't exist.
         """
-        if "extends" not in root:
+        if "extends" not in root and not isinstance(meant(root, ExtendKeys).get("extends"), str):
             validate(SpecKeys, root, root, _top(root), self.problems, what)
             root = meant(root, SpecKeys)
             return root, self._imports(root, trail)
         validate(ExtendKeys, root, root, _top(root), self.problems, "a spec that extends another")
+        root = meant(root, ExtendKeys)
         if not isinstance(root["extends"], str):
             raise SpecError(self.problems.sorted())
         path, shown = self._file(root["extends"], root.values_at["extends"], trail)
@@ -174,7 +175,7 @@ class Loader:
         imports = self._imports(root, trail)
         declared = root["blocks"] if isinstance(root.get("blocks"), Map) else ()
         kept = {name: block for name, block in imported.items() if name not in declared}
-        return extended(tree, meant(root, ExtendKeys), imports.keys(), self.problems), kept | imports
+        return extended(tree, root, imports.keys(), self.problems), kept | imports
 
     def _again(self, root: Map, stem: str, trail: Trail) -> Callable[[dict[str, str]], Spec]:
         """A function that loads the spec of a file's tree again, with other texts."""

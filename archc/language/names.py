@@ -100,7 +100,7 @@ NAMED: Final[dict[NameFault, str]] = {layer_name_fault: "a layer", output_name_f
 def parameter_name_fault(name: str) -> str:
     """The reason why an argument can't have this name; empty if it can."""
     if name == "in_channels":
-        return "archc sets `in_channels` to the number of channels of the block's input"
+        return "archc sets it to the number of channels of the block's input, so omit it"
     if name in reserved_parameters():
         return f"`{name}` has a special meaning in the emitted source"
     return _identifier_fault(name)

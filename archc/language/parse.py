@@ -16,7 +16,7 @@ from archc.kinds import KINDS, Kind
 from archc.kinds.axes import DIMENSIONS
 from archc.kinds.base import shown
 from archc.known import key_of, remember
-from archc.language.intended import intended
+from archc.language.intended import intended, is_count
 from archc.language.names import (
     NAMED,
     NameFault,
@@ -43,7 +43,7 @@ from archc.language.spec import (
     Splice,
 )
 from archc.language.unknown import unknown_layer
-from archc.language.validate import takes_list, validate
+from archc.language.validate import meant_among, takes_list, validate
 from archc.problems import Fix, Mark, Problem, Problems, SpecError
 from archc.reading import Map, Seq, removal
 
@@ -119,7 +119,7 @@ class Parser:
         if isinstance(node, Seq):
             return tuple(self.value(item, at, scope) for item, at in zip(node, node.items_at, strict=True))
         if isinstance(node, Map):
-            self.fail("E0203", "expected a value, got a mapping", mark)
+            self.fail("E0203", "expected a value, got a mapping", mark, help="write a number, a string or a list")
         if isinstance(node, int | float) and node != node:
             self.fail("E0203", "not a number", mark)
         return node
@@ -551,15 +551,17 @@ class Parser:
         for key in ("from", "auxiliary"):
             if key in node and several:
                 self.fail("E0201", f"`{key}` applies to an entry, not to a loop", node.keys_at[key])
+        if several:
+            known = (*TURNS, "layers", "when")
+            for key in [key for key in node if key not in known]:
+                help, fix = self.unknown(node, key, known)
+                self.report("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help, fix=fix)
+            node = meant_among(node, list(known))
         loop = self._loop(node, mark, scope)
         if several and "when" in node:
             loop.when = self.condition(node["when"], node.values_at["when"], scope)
         inner = scope | set(loop.names)
         if several:
-            for key in node:
-                if key not in (*TURNS, "layers", "when"):
-                    help, fix = self.unknown(node, key, TURNS)
-                    self.fail("E0201", f"unknown key `{key}` in a loop", node.keys_at[key], help=help, fix=fix)
             parts = node["layers"]
             if not isinstance(parts, Map | Seq) or not parts:
                 self.fail("E0217", f"`layers` of the loop contains no layers: {shown(parts)}", node.values_at["layers"])
@@ -588,10 +590,10 @@ class Parser:
         if "repeat" in node:
             if "in" in node:
                 self.fail("E0201", "`in` belongs to `for`", node.keys_at["in"], help=_LOOP_HELP)
-            count = self.value(node["repeat"], node.values_at["repeat"], scope)
-            if not isinstance(count, Expression) and not _is_count(count):
+            count = self.read(node["repeat"], node.values_at["repeat"], scope)
+            if not (count is UNKNOWN or isinstance(count, Expression) or is_count(count)):
                 at = node.values_at["repeat"]
-                self.refuse("`repeat` must be a non-negative integer", node["repeat"], _is_count, at, scope)
+                self.refuse("`repeat` must be a non-negative integer", node["repeat"], is_count, at, scope)
         else:
             wanted = node["for"]
             names = [wanted] if isinstance(wanted, str) else list(wanted) if isinstance(wanted, Seq) else []
@@ -605,8 +607,8 @@ class Parser:
             variables = tuple(names)
             if "in" not in node:
                 self.fail("E0202", "`for` needs `in`, the rows to loop over", node.keys_at["for"], help=_LOOP_HELP)
-            rows = self.value(node["in"], node.values_at["in"], scope)
-            if not isinstance(rows, tuple | Expression):
+            rows = self.read(node["in"], node.values_at["in"], scope)
+            if not (rows is UNKNOWN or isinstance(rows, tuple | Expression)):
                 self.fail(
                     "E0203", f"`in` must be a list, got {shown(node['in'])}", node.values_at["in"], help=_LOOP_HELP
                 )
@@ -925,10 +927,6 @@ def _usual(kind: type[Kind], name: str, value: Any) -> bool:
 
 def _is_truth(value: Any) -> bool:
     return isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
 
 
 def _parses(text: str, mark: Mark) -> bool:

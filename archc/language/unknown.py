@@ -8,7 +8,7 @@ from archc.problems import Fix, Mark, Problems
 
 _LACKING = {
     # modules of torch.nn
-    "bilinear", "celu", "cosinesimilarity", "embedding", "embeddingbag", "fold", "glu", "grucell",
+    "bilinear", "celu", "cosinesimilarity", "embeddingbag", "fold", "glu", "grucell",
     "hardshrink", "hardtanh", "logsigmoid", "logsoftmax", "lstmcell", "maxunpool1d", "maxunpool2d",
     "maxunpool3d", "pixelunshuffle", "rmsnorm", "rnn", "rnncell", "rrelu", "softmax2d", "softmin", "softplus",
     "softshrink", "softsign", "syncbatchnorm", "tanhshrink", "threshold", "transformer", "transformerdecoder",
@@ -30,7 +30,7 @@ def unknown_layer(name: str, known: Collection[str], mark: Mark, problems: Probl
 
 
 def _is_lacking(word: str, known: Iterable[str]) -> bool:
-    """Return True for a name of PyTorch, such as `nn.Embedding`, that is written like none of the known names."""
+    """Return True for a name of PyTorch, such as `nn.EmbeddingBag`, that is written like none of the known names."""
     folded = _folded(word)
     return folded in _LACKING and all(_folded(name) != folded for name in known)
 

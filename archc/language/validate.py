@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from archc.kinds.base import shown
+from archc.language.header import SpecKeys
 from archc.language.intended import intended
 from archc.limits import how_to_raise
 from archc.problems import Fix, Mark, Problem, Problems
@@ -31,7 +32,10 @@ _TYPES = {
 
 
 _WRITTEN = {
-    ("input",): "`input: [3, 224, 224]`: channels, height, width",
+    ("input",): "`input: [3, 224, 224]`: channels, height, width; several inputs go under `inputs`",
+    ("inputs",): "`input: [3, 224, 224]`, or `inputs: {left: [3, 224, 224], right: [3, 224, 224]}`",
+    ("init",): "`init: [{match: linear, weight: {normal: {std: 0.01}}, bias: 0}]`",
+    ("expect", "outputs"): "`output: [10]`, or `outputs: {main: [10], aux: [10]}`",
     ("layers",): "an extension replaces entries by their names: `layers: {fc: {linear: 10}}`",
     ("blocks",): "write a block as `Unit: {arguments: {width: }, layers: […]}`",
 }
@@ -56,8 +60,18 @@ def validate(
         return model.model_validate(data)
     except ValidationError as error:
         root = root() if callable(root) else root
+        missing, meant = [], set()
         for fault in error.errors(include_url=False):
-            problems.add(_problem(model, fault, root, mark, what, problems, data, names))
+            if fault["type"] == "missing":
+                missing.append(fault)
+                continue
+            problem = _problem(model, fault, root, mark, what, problems, data, names)
+            problems.add(problem)
+            if problem.code == "E0201" and problem.fix is not None:
+                meant.add((*_steps(fault)[:-1], problem.fix.text))
+        for fault in missing:
+            if _steps(fault) not in meant:
+                problems.add(_problem(model, fault, root, mark, what, problems, data, names))
         return None
 
 
@@ -75,22 +89,22 @@ def _problem(
     last, help = next((step for step in reversed(path) if isinstance(step, str)), ""), ""
     match fault["type"]:
         case "extra_forbidden":
-            keys = _fields(model, path[:-1])
-            owner = f"`{path[-2]}`" if len(path) > 1 else what
+            keys = [*_fields(model, path[:-1]), *(["extends"] if model is SpecKeys and len(path) == 1 else [])]
+            owner = _owner(path[:-1], what)
             place = mark_at(root, path, mark, key=True)
             help, fix = problems.suggest(last, keys, place)
             holder = node_at(root, path[:-1])
             value = node_at(root, path)
-            if not help and model.__name__ == "SpecKeys" and len(path) == 1 and isinstance(value, bool | int | float):
+            if not help and model is SpecKeys and len(path) == 1 and isinstance(value, bool | int | float):
                 help = f"declare it as an argument: `arguments: {{{last}: {shown(value)}}}`"
             if fix and isinstance(holder, Map) and fix.text in holder:
                 fix = removal(holder, last)
             return Problem("E0201", f"unknown key `{last}` in {owner}", place, help=help, fix=fix)
         case "missing":
             place = mark_at(root, path[:-1], mark)
-            above = [step for step in path[:-1] if isinstance(step, str)]
-            owner = f"an entry of `{above[-1]}`" if above else what
-            return Problem("E0202", f"{owner} is missing the key `{last}`", place, help=f"add `{last}:`")
+            return Problem(
+                "E0202", f"{_owner(path[:-1], what)} is missing the key `{last}`", place, help=f"add `{last}:`"
+            )
         case "too_short" if last == "inputs":
             message = f"expected at least one name, got {shown(fault['input'])}"
         case "too_short" | "too_long":
@@ -113,10 +127,16 @@ def _problem(
                 message += f", got {shown(fault['input'])}"
     place, value = mark_at(root, path, mark), fault["input"]
     meant, text = intended(value, lambda other: _accepts(model, data, path, other), names, place)
-    if not meant and isinstance(value, float) and "expected an integer" in message:
-        meant = "use `//` for integer division, or `round(…)`"
     fix = Fix(place, text) if text is not None and not help and place != mark else None
     return Problem("E0203", f"`{last}`: {message}" if last else message, place, help=help or meant, fix=fix)
+
+
+def _owner(path: tuple[Any, ...], what: str) -> str:
+    """The mapping at a path, as errors call it."""
+    if path and isinstance(path[-1], str):
+        return f"`{path[-1]}`"
+    above = [step for step in path if isinstance(step, str)]
+    return f"an entry of `{above[-1]}`" if above else what
 
 
 def _replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
@@ -143,12 +163,16 @@ def _steps(fault: Any) -> tuple[Any, ...]:
 
 
 def meant(node: Map, model: type[BaseModel]) -> Map:
+    """Like `meant_among`, with the keys of a model."""
+    return meant_among(node, [field.alias or name for name, field in model.model_fields.items()])
+
+
+def meant_among(node: Map, known: list[str], others: Set[str] = frozenset()) -> Map:
     """A mapping with its unknown keys, which are reported separately, under the names that they are likely to mean.
 
-    So their contents aren't reported as missing.
+    So their contents aren't reported as missing. `others` are further keys that aren't unknown.
     """
-    known = [field.alias or name for name, field in model.model_fields.items()]
-    strange = [key for key in node if key not in known]
+    strange = [key for key in node if key not in known and key not in others]
     if not strange or len(strange) > len(known):
         return node
     found = Map(node.mark)

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from archc import Architecture
+from archc.build.inputs import noise, with_batch, zeros
 from archc.build.targets import module_class
+from archc.graph import integer_bounds
 from archc.kinds import KINDS, Kind, Shape
 from archc.language.spec import Callee
 
@@ -80,8 +82,9 @@ def emitted_names(architecture: Architecture) -> dict[str, Any]:
 
 def images(architecture: Architecture, count: int = 2) -> tuple[Tensor, ...]:
     """A batch of noise for each input, always the same."""
-    noise = torch.Generator().manual_seed(1)
-    return tuple(torch.randn(count, *shape, generator=noise) for shape in architecture.inputs.values())
+    generator = torch.Generator().manual_seed(1)
+    network = architecture.network
+    return tuple(noise(integer_bounds(network.graph), with_batch(count, network.inputs.values()), generator))
 
 
 def run(module: nn.Module, *inputs: Tensor, training: bool = False, seed: int = 2) -> dict[str, Tensor]:
@@ -172,7 +175,7 @@ def assert_same_gradients(one: nn.Module, other: nn.Module, *inputs: Tensor) -> 
 def _gradients(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
     module = copy.deepcopy(module).double().train()
     set_seed(3)
-    given = [x.double().requires_grad_() for x in inputs]
+    given = [x.double().requires_grad_() if x.is_floating_point() else x for x in inputs]
     total = sum((value * value).sum() for value in _named(module(*[x * 1 for x in given])).values())
     assert isinstance(total, Tensor)
     total.backward()  # type: ignore[no-untyped-call]
@@ -193,7 +196,7 @@ def assert_layer(layer: Kind, x: Shape) -> None:
     with torch.device("meta"):
         module = make_layer(layer.call((x,))).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        result = module(torch.empty(1, *x, device="meta"))
+        result = module(*zeros((layer.integers,), ((1, *x),), "meta"))
     y = layer.output((x,))
     expected = list(y.values()) if isinstance(y, dict) else [y]
     real = [tuple(part.shape[1:]) for part in (result if isinstance(result, tuple) else (result,))]

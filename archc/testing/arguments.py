@@ -185,9 +185,14 @@ def _simplest(schema: Mapping[str, Any]) -> Any:
 
 
 def kinds_for(x: Shape, *, parts: bool = True) -> tuple[type[Kind], ...]:
-    """The kinds that take a single input of shape x; with `parts` also those that give several outputs."""
+    """The kinds that take a single input of shape x, of numbers; with `parts` also those that give several outputs."""
     lengths = tuple(min(length, 4 + axis) for axis, length in enumerate(x))
     return tuple(kind for kind, several in _kinds_for(lengths, tuple(KINDS.values())) if parts or not several)
+
+
+def reads_integers(kind: type[Kind]) -> bool:
+    """Return True if a kind reads integers: an input of the network that no other layer computes with."""
+    return kind.integers is not Kind.integers
 
 
 @cache
@@ -196,7 +201,8 @@ def _kinds_for(x: Shape, kinds: tuple[type[Kind], ...]) -> tuple[tuple[type[Kind
     found = []
     for kind in sorted(kinds, key=lambda kind: len(kind.model_fields)):
         placed = kind.features_last and len(x) > 1  # a map has its channels first
-        arguments = None if kind.many or kind.bare or kind.opaque or placed else repaired(kind, {}, x)
+        apart = kind.many or kind.bare or kind.opaque or placed or reads_integers(kind)
+        arguments = None if apart else repaired(kind, {}, x)
         if arguments is not None:
             found.append((kind, isinstance(kind(**arguments).output((x,)), dict)))
     return tuple(found)

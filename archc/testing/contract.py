@@ -21,9 +21,10 @@ from torch import Tensor, nn
 
 from archc import Architecture
 from archc.build.builder import build_graph
+from archc.build.inputs import Bounds, noise, with_batch
 from archc.emit import emit_source
 from archc.emit.naming import class_names
-from archc.graph import Graph, Instance, Network, evaluate
+from archc.graph import Graph, Instance, Network, evaluate, integer_bounds
 from archc.kinds import Shape
 from archc.language.callees import callee, converted
 from archc.language.spec import Block, BlockCall, Body, Entry, Name, Parameter, Reference, Splice
@@ -81,12 +82,14 @@ class Emitted:
         try:
             other = self.architecture.configure(**values)
         except SpecError as error:
-            _refused(tally, error, lambda: self.network(**self.classes(values)), shapes)
+            bounds = integer_bounds(self.architecture.network.graph)
+            _refused(tally, error, lambda: self.network(**self.classes(values)), shapes, bounds)
             return
         values = {name: other.network.declared[name].default for name in values}
         tally.counts["networks"] += 1
         with _named(f"{self.architecture.name}({_shown(values)})"):
-            assert_same_network(other.build, lambda: self.network(**self.classes(values)), shapes)
+            bounds = integer_bounds(other.network.graph)
+            assert_same_network(other.build, lambda: self.network(**self.classes(values)), shapes, bounds)
 
     def classes(self, values: Scope) -> Scope:
         """Arguments as the file's classes take them."""
@@ -110,11 +113,12 @@ class Emitted:
         try:
             graph = use_of(self.architecture.network, block, shapes, values).graph
         except SpecError as error:
-            _refused(tally, error, lambda: made(**self.classes(arguments)), shapes)
+            _refused(tally, error, lambda: made(**self.classes(arguments)), shapes, (None,) * len(shapes))
             return
         tally.counts["blocks"] += 1
         with _named(f"{block.name}({_shown(arguments)}) for inputs of the shapes {shapes}"):
-            assert_same_network(lambda: build_graph(graph, block.name), lambda: made(**self.classes(arguments)), shapes)
+            built, written = lambda: build_graph(graph, block.name), lambda: made(**self.classes(arguments))
+            assert_same_network(built, written, shapes, integer_bounds(graph))
 
     def block(self, tally: Tally, name: str, *shapes: Shape, **values: Any) -> None:
         """As `block_with`, for the block of this name; layers and blocks among the values are named."""
@@ -240,16 +244,16 @@ def _outputs_of(entry: str, outputs: tuple[Entry | Splice, ...]) -> tuple[Entry 
 
 
 def assert_same_network(
-    make_one: Callable[[], nn.Module], make_other: Callable[[], nn.Module], shapes: Sequence[Shape]
+    make_one: Callable[[], nn.Module], make_other: Callable[[], nn.Module], shapes: Sequence[Shape], bounds: Bounds
 ) -> None:
-    """Two ways to make a module make the same one. Raises AssertionError.
+    """Two ways to make a module make the same one, for inputs of some shapes and bounds. Raises AssertionError.
 
     Where one cannot run (batch normalization in training needs more than one value), neither can the other.
     """
     one, other = _seeded(make_one), _seeded(make_other)
     assert_same_state(one, other)
     for training in (False, True):
-        found = [_run(module.train(training), shapes) for module in (one, other)]
+        found = [_run(module.train(training), shapes, bounds) for module in (one, other)]
         first, second = found
         if isinstance(first, Exception) or isinstance(second, Exception):
             assert type(first) is type(second), (first, second)
@@ -266,10 +270,12 @@ def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
     return make()
 
 
-def _run(module: nn.Module, shapes: Sequence[Shape]) -> tuple[dict[str, Tensor], dict[str, Tensor]] | Exception:
+def _run(
+    module: nn.Module, shapes: Sequence[Shape], bounds: Bounds
+) -> tuple[dict[str, Tensor], dict[str, Tensor]] | Exception:
     """The outputs by name, and the gradients by parameter and input."""
-    noise = torch.Generator().manual_seed(1)
-    inputs = [torch.randn((2, *shape), generator=noise).requires_grad_() for shape in shapes]
+    inputs = noise(bounds, with_batch(2, shapes), torch.Generator().manual_seed(1))
+    inputs = [x.requires_grad_() if x.is_floating_point() else x for x in inputs]
     set_seed(2)
     try:
         result = module(*[x * 1 for x in inputs])  # some layers change their input
@@ -288,11 +294,13 @@ def _run(module: nn.Module, shapes: Sequence[Shape]) -> tuple[dict[str, Tensor],
 # Reports
 
 
-def _refused(tally: Tally, error: SpecError, make: Callable[[], nn.Module], shapes: Sequence[Shape]) -> None:
+def _refused(
+    tally: Tally, error: SpecError, make: Callable[[], nn.Module], shapes: Sequence[Shape], bounds: Bounds
+) -> None:
     """Count arguments that archc refuses, and whether the class refuses them, too."""
     tally.counts["refused"] += 1
     try:
-        result = _run(make().train(), shapes)
+        result = _run(make().train(), shapes, bounds)
         raised = result if isinstance(result, Exception) else None
     except Exception as found:
         raised = found

@@ -19,7 +19,7 @@ from archc.kinds import KINDS, Join, Kind, Shape, volume
 from archc.kinds.initializers import INITIALIZERS
 from archc.language.initialization import initialized_kinds
 from archc.language.spec import Callee
-from archc.testing.arguments import draw_arguments, is_valid, kinds_for, repaired
+from archc.testing.arguments import draw_arguments, is_valid, kinds_for, reads_integers, repaired
 from archc.testing.draft import Data, Draft
 from archc.testing.formula import Formula, evaluated, formulas_of, named
 from archc.testing.meaning import (
@@ -120,6 +120,7 @@ class _Writer:
     reads: set[str] = field(default_factory=set)  # names of the bodies around that the current one reads
     network: Data = field(default_factory=dict)  # the values of the network's parameters
     inside: bool = False  # whether the body at hand is in a block
+    integers: dict[str, Shape] = field(default_factory=dict)  # the network's inputs of integers
     favorite: type[Kind] | None = None  # a kind that is taken at the first chance, so that none is rare
 
     # Draws
@@ -146,7 +147,11 @@ class _Writer:
         count = self.draw(st.integers(1, self.most_inputs))
         x = self.input([rank for rank in self.ranks if _may_hold(favorite, rank)] or self.ranks)
         others = [self.input(self.ranks) for _ in range(count - 1)]
+        embeds = self.most_inputs > 1 and self.only is None and (reads_integers(favorite) or self.chance(8))
+        words: list[Shape] = [self.choose([(1,), (3,), (4,), (2, 3)])] if embeds else []
+        others += words
         inputs = self.inputs([x, *others]) if others or (self.most_inputs > 1 and self.chance(4)) else {}
+        self.integers = dict(list(inputs.items())[len(inputs) - len(words) :])
         data: Data = {"name": "Net"}
         data |= {"inputs": {name: list(shape) for name, shape in inputs.items()}} if inputs else {"input": list(x)}
         parameters = self.parameters() if self.chance(2) else {}
@@ -245,7 +250,7 @@ class _Writer:
             if not others:
                 return {"layers": ["relu"]}, {None: x}
             assert inputs is not None
-            outputs = {f"y{at}": name for at, name in enumerate(inputs)}
+            outputs = {f"y{at}": name for at, name in enumerate(inputs) if name not in self.integers}
             made: Outputs = {name: inputs[source] for name, source in outputs.items()}
             return {"layers": {"unused": {"relu": None}}, "outputs": {**outputs, "y0": "unused"}}, made
 
@@ -280,10 +285,11 @@ class _Writer:
         """Named entries, with references among them; nothing is left unread, of `inputs` that are declared, too."""
         entries: Data = {}
         inputs = inputs or {}
+        numbers = {name: shape for name, shape in inputs.items() if not (network and name in self.integers)}
         outer = {name: made for name, made in names.items() if name != "input"}
-        known: dict[str, Outputs] = {**outer, "input": {None: x}, **{n: {None: shape} for n, shape in inputs.items()}}
+        known: dict[str, Outputs] = {**outer, "input": {None: x}, **{n: {None: shape} for n, shape in numbers.items()}}
         local: set[str] = {"input", *inputs}
-        unread: list[str] = list(inputs)
+        unread: list[str] = list(numbers)
         at = "input"
         taken: set[str] = set(inputs)  # names, and stems of loops' names
         first_input = set(list(inputs)[:1])
@@ -301,6 +307,9 @@ class _Writer:
             unread.append(name)
             at = name
 
+        for words in inputs.keys() - numbers.keys():
+            embedding, y = self.embedding(inputs[words], self.at(inputs[words], scope))
+            place(self.name(taken), {**embedding, "from": words}, {None: y}, {words})
         for _ in range(self.draw(st.integers(1, self.most(depth)))):
             name = self.name(taken)
             around, self.reads = self.reads, set()
@@ -710,6 +719,14 @@ class _Writer:
         entries += [{"permute": [0, *axes[1:], 1]}, {kind.kind: written}]
         return [*entries, {"permute": [0, axes[-1], *axes[:-1]]}] if self.chance(2) else entries
 
+    def embedding(self, x: Shape, scope: Data) -> tuple[Data, Shape]:
+        """A layer that reads integers, and the shape of its output."""
+        kind = self.kind([kind for kind in KINDS.values() if reads_integers(kind)])
+        arguments = repaired(kind, draw_arguments(self.draw, kind, x), x)
+        assert arguments is not None
+        written = {name: self.written(value, scope) for name, value in arguments.items()}
+        return {kind.kind: written}, kind(**arguments).output((x,))
+
     def learned(self, x: Shape) -> Any:
         """A map times a tensor that is learned or kept, or times itself with its last axes swapped."""
         if self.chance(2) and not (self.favorite is not None and self.favorite.bare):
@@ -936,7 +953,7 @@ def _may_hold(kind: type[Kind], rank: int) -> bool:
     if kind.features_last:
         windows = (*_LONGEST[rank][:-1], 4, 4)  # of 2×2 positions
         return rank > 0 and any(repaired(kind, {}, last) is not None for last in ((*_LONGEST[rank], 4), windows))
-    if kind.many or kind.bare:
+    if kind.many or kind.bare or reads_integers(kind):
         return True
     return kind in kinds_for((4, *_LONGEST[rank]))
 

@@ -96,7 +96,7 @@ class Loop:
         self.since = time.perf_counter()  # the end of the last row
         self.saving = 0.0  # seconds since then for checkpoints and reports
         self.stopped = False  # by the callback
-        self.best: dict[str, Any] | None = None  # the best weights, if they aren't written yet
+        self.best: dict[str, Any] | None = None  # the best weights, if they aren't written yet, or are to be loaded
         self.rows: list[dict[str, float]] = []
         self.losses: list[Tensor] = []  # one tensor per epoch, with the loss of each step
 
@@ -174,10 +174,9 @@ class Loop:
 
     def take_best(self) -> None:
         """Load the best weights into the model, in inference mode. Every process must call it."""
-        if self._best() is not self.rows[-1]:
-            take_state(self.model, self.world.on_first(self.folder.read_best), self.recipe.shard)
-        elif self.ema:
-            take_state(self.model, self.ema.state_dict(), self.recipe.shard)
+        state = self.world.on_first(lambda: self.best or self.folder.read_best())
+        take_state(self.model, state, self.recipe.shard)
+        self.best = None
         self.model.eval()
 
     @torch.no_grad()
@@ -343,7 +342,8 @@ class Loop:
                 state = state if self._stays() else snapshot(state)
                 self.copying = time.perf_counter() - start
                 self.folder.save(self.epoch, self.step, state, self.best)
-        self.best = None
+        if not self._done():  # then `take_best` needs them
+            self.best = None
         self.events.saved()
 
     @contextmanager

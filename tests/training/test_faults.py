@@ -256,7 +256,7 @@ def test_a_worker_that_is_killed_is_named(images: Path) -> None:
     with started(["small.yaml", "--data", f"folder:{images}", *READ]) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         found: list[str] = []
-        while not found:  # between two epochs there is none
+        while not found:
             assert process.poll() is None
             found = children.read_text().split()
         os.kill(int(found[0]), signal.SIGKILL)

@@ -19,7 +19,7 @@ from archc.limits import MAX_IMAGE_PIXELS, how_to_raise
 from archc.text import first_line
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Transpose
     from PIL.ImageFile import ImageFile
 
 Array = numpy.ndarray[Any, Any]
@@ -98,12 +98,14 @@ def _image(path: Path, mode: str, background: int, least: tuple[float, float] | 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about sizes and metadata: what matters here is checked here
         with Image.open(path, formats=tuple(FORMATS)) as file:
-            image = _meant(file, background, least)
-        return image if image.mode == mode else image.convert(mode)
+            image, turn = _meant(file, background, least)
+        del file  # a large image takes hundreds of megabytes, so at most two copies exist at a time
+        image = image if image.mode == mode else image.convert(mode)
+        return image if turn is None else image.transpose(turn)
 
 
-def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) -> Image:
-    """The image that a file shows, opaque, of 8 bits a channel."""
+def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) -> tuple[Image, Transpose | None]:
+    """The image that a file shows, opaque, of 8 bits a channel, and how to turn it."""
     from PIL.Image import Transpose
 
     if file.width * file.height > MAX_IMAGE_PIXELS:
@@ -122,7 +124,7 @@ def _meant(file: ImageFile, background: int, least: tuple[float, float] | None) 
     image = file if deep is None else deep
     if image.has_transparency_data:
         image = _opaque(_with_alpha(image, raw), background)
-    return image.transpose(Transpose(_TURNS[orientation])) if orientation in _TURNS else image
+    return image, Transpose(_TURNS[orientation]) if orientation in _TURNS else None
 
 
 def _raw_mode(file: ImageFile) -> str:
@@ -163,8 +165,10 @@ def _deep_grayscale(file: ImageFile, raw: str) -> Image | None:
         levels.reshape(-1)[start : start + _PART] = 255 - scaled if inverted else scaled
     if "transparency" not in file.info:
         return Image.fromarray(levels)
-    alpha = numpy.where(deep == file.info["transparency"], 0, 255).astype(numpy.uint8)
-    return Image.fromarray(numpy.stack([levels, alpha], 2))
+    shown = deep != file.info["transparency"]
+    del deep
+    level = Image.fromarray(levels)
+    return Image.merge("RGBA", [level, level, level, Image.fromarray(shown.view(numpy.uint8) * numpy.uint8(255))])
 
 
 def _with_alpha(image: Image, raw: str) -> Image:
@@ -180,22 +184,21 @@ def _with_alpha(image: Image, raw: str) -> Image:
 
 
 def _opaque(image: Image, background: int) -> Image:
-    """An RGBA image over the background. Refused if nothing of it is left to see."""
-    from PIL import Image
+    """Put an RGBA image over the background, in place. Refused if nothing of it is left to see."""
+    from PIL import ImageChops
 
     alpha = image.getchannel("A")
     least, most = alpha.getextrema()
     if most == 0:
         raise UnreadableImage("all of it is transparent")
-    blended = Image.new("RGB", image.size, (background,) * 3)
-    blended.paste(image, mask=alpha)
-    if least != most and blended.getextrema() == ((background, background),) * 3:
+    image.paste((background,) * 3, mask=ImageChops.invert(alpha))
+    if least != most and image.getextrema()[:3] == ((background, background),) * 3:
         own = next(name for name, level in BACKGROUNDS.items() if level == background)
         others = " or ".join(name for name in BACKGROUNDS if name != own)
         raise UnreadableImage(
             f"it shows {own} on a transparent background; choose another color with --background {others}"
         )
-    return blended
+    return image
 
 
 def _reason(error: Exception) -> str:
