@@ -349,3 +349,25 @@ def test_a_folder_of_any_name_is_trained_on(name: bytes, sh: Shell) -> None:
     assert "6 training images in 2 classes" in err
     code, out, err = sh("eval", "run")
     assert (code, "2 images" in out) == (0, True), err
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names")
+@pytest.mark.parametrize("name", [b"rnu\xff", b"a\x1b[31m", "照片".encode()])
+def test_a_run_folder_of_any_name_is_used_again(name: bytes, sh: Shell) -> None:
+    """By every command that reads it, also as weights in both formats."""
+    from PIL import Image
+
+    run, copy = os.fsdecode(name), os.fsdecode(name + b".pth")
+    options = ["--batch-size", "32", "--limit", "64", "--workers", "0"]
+    Image.new("L", (8, 8)).save("0.png")
+    for words in (
+        ["train", "small.yaml", "--data", "digits", "--epochs", "1", *options, "--out", run],
+        ["eval", run],
+        ["predict", run, "0.png"],
+        ["train", "--resume", run, "--epochs", "2"],
+        ["train", "small.yaml", "--data", "digits", "--epochs", "1", *options, "--weights", run, "--out", "a"],
+        ["build", "small.yaml", "--weights", f"{run}/best.safetensors", "--save", copy],
+        ["build", "small.yaml", "--weights", copy],
+    ):
+        code, _, err = sh(*words)
+        assert code == 0, (words, err)
