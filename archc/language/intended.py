@@ -28,6 +28,8 @@ def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None,
     if names is None:
         if isinstance(value, float) and accepts(round(value)):
             return "use `//` for integer division, or `round(…)`", None
+        if isinstance(value, tuple) and any(map(accepts, value)):
+            return "the value is a list: use one of its elements, such as `$(widths[0])`", None
         if not isinstance(value, str) or accepts(value):
             return "", None
         near = nearest(value, list(_NEAR))
