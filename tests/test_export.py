@@ -15,6 +15,7 @@ import archc
 from archc.build.random_weights import random_weights
 from archc.exporting.export import relative_difference
 from archc.exporting.pt2 import Pt2
+from archc.graph import walk
 
 NET = """
 name: Net
@@ -174,3 +175,27 @@ def test_axes_on_the_command_line_are_names(net: str, sh: Shell) -> None:
     code, _, err = sh("export", net, "-o", "net.pt2", "--dynamic", "batch,,height")
     assert code == 2
     assert "expected names such as batch,height,width" in err
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("squeezenet1_1", "unet", "resnet18", "mobilenet_v2")]
+
+
+@pytest.mark.parametrize("name", ["conv_7x7", *SLOW])
+def test_an_exported_network_comes_back_with_its_keys_and_blocks(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sh: Shell
+) -> None:
+    """Dropout isn't in the file. The importer itself compares the outputs."""
+    monkeypatch.chdir(tmp_path)
+    assert sh("export", name, "-o", "net.onnx")[0] == 0
+    before, found = archc.load(name), archc.import_("net.onnx")
+    after = archc.loads(found.text)
+    kinds = [
+        Counter(
+            layer.kind.kind for layer in walk(network.network.graph) if layer.kind.kind not in ("dropout", "identity")
+        )
+        for network in (before, after)
+    ]
+    assert kinds[0] == kinds[1]
+    assert set(found.keys) == {key for key in before.build().state_dict() if "num_batches_tracked" not in key}
+    assert set(after.network.spec.blocks) <= set(before.network.spec.blocks)
+    assert bool(after.network.spec.blocks) == bool(before.network.spec.blocks)
