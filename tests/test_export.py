@@ -177,7 +177,8 @@ def test_axes_on_the_command_line_are_names(net: str, sh: Shell) -> None:
     assert "expected names such as batch,height,width" in err
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("squeezenet1_1", "unet", "resnet18", "mobilenet_v2")]
+SLOW_NAMES = ("squeezenet1_1", "unet", "resnet18", "mobilenet_v2", "resnet20", "pointnet")
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in SLOW_NAMES]
 
 
 @pytest.mark.parametrize("name", ["conv_7x7", *SLOW])

@@ -9,14 +9,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from math import prod
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archc.kinds import Shape
+from archc.importing.reshaping import reshaping
 
 
 class Said(NamedTuple):
@@ -142,40 +141,13 @@ def _dropout(kind: str) -> Translation:
 
 
 def _reshape(given: Any, result: Tensor) -> Steps | Alias | None:
-    """Whatever gives a tensor another shape is a chain of `flatten` and `unflatten`, from the last axes on."""
+    """Whatever gives a tensor another shape."""
     x = given.args[0]
     if result.shape == x.shape:
         return Alias(x)
     if x.dim() < 2 or result.dim() < 2 or x.shape[0] != result.shape[0]:
         return None
-    steps: list[tuple[str, Mapping[str, Any]]] = []
-    rank = x.dim()
-    for (first, end), sizes in reversed(_groups(tuple(x.shape[1:]), tuple(result.shape[1:]))):
-        if end - first > 1:
-            ends = {"start_dim": 1 + first, "end_dim": -1 if end == rank - 1 else end}
-            defaults = {"start_dim": 1, "end_dim": -1}
-            steps.append(("flatten", {name: at for name, at in ends.items() if at != defaults[name]}))
-            rank -= end - first - 1
-        if len(sizes) > 1:
-            steps.append(("unflatten", {"dim": 1 + first, "unflattened_size": sizes}))
-            rank += len(sizes) - 1
-    return Steps(tuple(steps), x)
-
-
-def _groups(old: Shape, new: Shape) -> list[tuple[tuple[int, int], Shape]]:
-    """The axes from one to another of an old shape, and the sizes that they become in a new one, as few as may be."""
-    found: list[tuple[tuple[int, int], Shape]] = []
-    i = j = 0
-    while i < len(old) and j < len(new):
-        start, begin = i, j
-        i, j = i + 1, j + 1
-        while (here := prod(old[start:i])) != (there := prod(new[begin:j])):
-            i, j = (i + 1, j) if here < there else (i, j + 1)
-        found.append(((start, i), new[begin:j]))
-    if found:  # axes of length 1 are left
-        (start, _), sizes = found[-1]
-        found[-1] = (start, len(old)), (*sizes, *new[j:])
-    return found
+    return Steps(reshaping(tuple(x.shape[1:]), tuple(result.shape[1:])), x)
 
 
 def _permute(given: Any, result: Tensor) -> Said | None:

@@ -71,9 +71,18 @@ def normalize(graph: SourceGraph) -> SourceGraph:
         before = joined.get(operation.inputs[:-1], at) if operation.kind == "concat" else at
         if before < at:
             operations[at] = replace(operation, inputs=(Value(before), operation.inputs[-1]))
+    left = (
+        replace(operation, auxiliary=False) if at in merged else operation for at, operation in enumerate(operations)
+    )
+    return used(replace(graph, operations=tuple(left)))
+
+
+def used(graph: SourceGraph) -> SourceGraph:
+    """The same network without operations that no result depends on."""
+    operations = graph.operations
     live: set[int] = set()
     wanted = [value.operation for value in graph.results.values()]
-    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary and at not in merged]
+    wanted += [at for at, operation in enumerate(operations) if operation.auxiliary]
     while wanted:
         at = wanted.pop()
         if at >= 0 and at not in live:

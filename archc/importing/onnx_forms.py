@@ -51,14 +51,15 @@ class Forms(Nodes):
         return None if values is None else self.add(node, "multiply", values)
 
     def read_concat(self, node: Any) -> Value | None:
-        """A join over channels."""
+        """A join over an axis."""
         values = self.values_of(node)
         if values is None:
             return None
-        if self.attribute(node, "axis", 1) % (len(self.flat.shape(values[0])) + 1) != 1:
-            self.refuse(node, "not over channels")
+        axis = self.attribute(node, "axis", 1) % (len(self.flat.shape(values[0])) + 1)
+        if axis == 0:
+            self.refuse(node, "over the batch")
             return None
-        return values[0] if len(values) == 1 else self.add(node, "concat", values)
+        return values[0] if len(values) == 1 else self.add(node, "concat", values, {} if axis == 1 else {"dim": axis})
 
     # Parts and forms
 
@@ -109,65 +110,57 @@ class Forms(Nodes):
         if self.attribute(node, "axis", 1) % (len(self.flat.shape(x)) + 1) != 1:
             self.refuse(node, "of other axes")
             return None
-        return self.as_vector(node, x)
-
-    def as_vector(self, node: Any, x: Value) -> Value:
-        """The value as a vector."""
-        return x if len(self.flat.shape(x)) == 1 else self.add(node, "flatten", [x])
+        return self.reshaped(node, x, (prod(self.flat.shape(x)),))
 
     def read_squeeze(self, node: Any) -> Value | None:
-        """A map of one position as a vector."""
+        """The value without axes of length 1."""
         x = self.value(node, 0)
         shape = self.flat.shape(x)
-        axes = self.setting(node, "axes", 1, numpy.array([at + 1 for at, size in enumerate(shape) if size == 1]))
-        if axes is None or sorted(int(axis) % (len(shape) + 1) for axis in axes) != list(range(2, len(shape) + 1)):
-            self.refuse(node, "of axes other than height and width")
+        given = self.setting(node, "axes", 1, numpy.array([at for at, size in enumerate(shape, 1) if size == 1]))
+        axes = {int(axis) % (len(shape) + 1) for axis in ([0] if given is None else given)}
+        rest = tuple(size for at, size in enumerate(shape, 1) if at not in axes)
+        if 0 in axes or not rest:
+            self.refuse(node, "of the batch" if 0 in axes else "of every axis")
             return None
-        return self.as_vector(node, x)
+        return self.reshaped(node, x, rest)
+
+    def read_unsqueeze(self, node: Any) -> Value | None:
+        """The value with more axes, of length 1."""
+        x, given = self.value(node, 0), self.setting(node, "axes", 1)
+        rest = list(self.flat.shape(x))
+        rank = len(rest) + 1 + (0 if given is None else len(given))
+        axes = {int(axis) % rank for axis in ([0] if given is None else given)}
+        if 0 in axes:
+            self.refuse(node, "before the batch")
+            return None
+        return self.reshaped(
+            node, x, tuple(1 if at in axes else rest.pop(0) for at in range(1, rank) if at in axes or rest)
+        )
 
     def read_reshape(self, node: Any) -> Value | None:
-        """A map as a vector, or the halves of a channel shuffle."""
+        """The value in another shape."""
         target = self.setting(node, "shape", 1)
-        before = self.grouped.get(node.input[0])
         if target is None:
             self.refuse(node, "to a shape that is not constant")
             return None
-        x = before[0] if before else self.value(node, 0)
-        shape = self.flat.shape(x)
-        own = (self.batch, *shape)
-        if before:
-            groups = before[1]
-            own = (self.batch, groups, shape[0] // groups, *shape[1:])
-            own = (own[0], own[2], own[1], *own[3:]) if before[2] else own
+        x = self.value(node, 0)
+        own = (self.batch, *self.flat.shape(x))
         wanted = _reshaped(own, [int(size) for size in target], bool(self.attribute(node, "allowzero", 0)))
-        if wanted is None or wanted[0] not in (self.batch, 1):
+        if wanted is None or wanted[0] not in (self.batch, 1) or len(wanted) < 2:
             self.refuse(node, f"from {_sizes(own)} to {_sizes(tuple(map(int, target)))}")
             return None
-        if before and wanted[1:] == shape:
-            if not before[2]:
-                return x
-            return self.add(node, "channel_shuffle", [x], {"groups": before[1]})
-        if not before and wanted[1:] == shape:
-            return x
-        if not before and wanted[1:] == (prod(shape),):
-            return self.as_vector(node, x)
-        if not before and len(wanted) == len(own) + 1 and wanted[3:] == own[2:] and wanted[1] * wanted[2] == own[1]:
-            self.grouped[node.output[0]] = (x, wanted[1], False)
-            return None
-        self.refuse(node, f"from {_sizes(own[1:])} to {_sizes(wanted[1:])}")
-        return None
+        return self.reshaped(node, x, wanted[1:])
 
     def read_transpose(self, node: Any) -> Value | None:
-        """The middle of a channel shuffle."""
-        before = self.grouped.get(node.input[0])
-        order = list(self.attribute(node, "perm", []))
-        if before and not before[2] and order == [0, 2, 1, *range(3, len(order))]:
-            self.grouped[node.output[0]] = (before[0], before[1], True)
-        elif order == list(range(len(order))) and not before:
-            return self.value(node, 0)
-        else:
-            self.refuse(node)
-        return None
+        """Axes in another order."""
+        x = self.value(node, 0)
+        order = tuple(self.attribute(node, "perm", range(len(self.flat.shape(x)), -1, -1)))
+        if order == tuple(sorted(order)):
+            return x
+        if order[0] != 0:
+            self.refuse(node, "of the batch")
+            return None
+        return self.add(node, "permute", [x], {"dims": order})
 
     def read_identity(self, node: Any) -> Value:
         """The same value."""
@@ -176,17 +169,25 @@ class Forms(Nodes):
     read_cast = read_castlike = read_identity
 
     def read_pad(self, node: Any) -> Value | None:
-        """Padding of height and width."""
-        x, pads = self.value(node, 0), self.setting(node, "pads", 1)
-        value = self.setting(node, "value", 2)
-        mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-        word = mode.get(self.attribute(node, "mode", "constant"))
-        if pads is None or len(pads) != 8 or any(pads[at] for at in (0, 1, 4, 5)) or word is None or min(pads) < 0:
-            self.refuse(node, "of axes other than height and width")
+        """Padding of height and width, and of the channels before and after them alike."""
+        x, pads, value = self.value(node, 0), self.setting(node, "pads", 1), self.setting(node, "value", 2)
+        rank = len(self.flat.shape(x)) + 1
+        axes = self.setting(node, "axes", 3, numpy.arange(rank))
+        modes = {"constant": "constant", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+        mode = modes.get(self.attribute(node, "mode", "constant"))
+        if pads is None or axes is None or len(pads) != 2 * len(axes) or mode is None or rank != 4:
+            self.refuse(node, "of something other than a feature map, or by numbers that are not constant")
             return None
-        sides = tuple(int(pads[at]) for at in (3, 7, 2, 6))
-        arguments: dict[str, Any] = {"padding": sides[0] if len(set(sides)) == 1 else sides, "mode": word}
-        if word == "constant" and value is not None:
+        ends = {int(axis) % rank: (int(pads[at]), int(pads[at + len(axes)])) for at, axis in enumerate(axes)}
+        batch, channels, rows, columns = (ends.get(axis, (0, 0)) for axis in range(rank))
+        if any(batch) or channels[0] != channels[1] or channels[0] < 0:
+            self.refuse(node, "of the batch, or of channels on one side")
+            return None
+        sides = (*columns, *rows)
+        arguments: dict[str, Any] = {"padding": sides[0] if len(set(sides)) == 1 else sides, "mode": mode}
+        if channels[0]:
+            arguments["channels"] = channels[0]
+        if mode == "constant" and value is not None:
             arguments["value"] = float(value[0])
         return self.add(node, "pad", [x], arguments)
 

@@ -290,11 +290,24 @@ class Layers(Nodes):
         if axes[0] == 0 or (len(axes) == rank - 1 and not keep):
             self.refuse(node, "over the batch" if axes[0] == 0 else "over every axis")
             return None
-        spatial = axes == list(range(2, rank))
-        if kind == "mean" and keep and spatial:
-            return self.add(node, f"adaptive_avg_pool{rank - 2}d", [x], {"output_size": 1})
-        over = {} if spatial else {"dim": axes[0] if len(axes) == 1 else tuple(axes)}
+        if axes == list(range(2, rank)):
+            return self.pooled(node, x, kind, keep)
+        over = {"dim": axes[0] if len(axes) == 1 else tuple(axes)}
         return self.add(node, kind, [x], over | ({"keepdim": True} if keep else {}))
+
+    def pooled(self, node: Any, x: Value, kind: str, keep: bool) -> Value:
+        """One value for each channel, whatever shape the positions have."""
+        channels, *positions = self.flat.shape(x)
+        first = self.unshaped.get(x, x)
+        own = self.flat.shape(first)
+        x, own = (first, own) if own[0] == channels else (x, self.flat.shape(x))
+        if not keep:
+            return self.add(node, kind, [x])
+        if len(own) > 4:
+            return self.add(node, kind, [x], {"keepdim": True})
+        method = {"mean": "avg", "amax": "max"}[kind]
+        made = self.add(node, f"adaptive_{method}_pool{len(own) - 1}d", [x], {"output_size": 1})
+        return self.reshaped(node, made, (channels, *(1 for _ in positions)))
 
     # Activations and norms without weights
 

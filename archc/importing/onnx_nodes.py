@@ -15,6 +15,7 @@ from torch import Tensor
 from archc.importing.constants import Constant, Constants
 from archc.importing.flat import Flat, invalid
 from archc.importing.graph import Scope, Value
+from archc.importing.reshaping import reshaping, shuffled
 from archc.kinds import Shape
 from archc.language.names import as_class_name
 from archc.problems import Problem, Source, SpecError
@@ -51,7 +52,7 @@ class Nodes:
         self.batch, self.inputs = self.network_inputs(input)
         self.flat = Flat(self.source, {"input": next(iter(self.inputs.values()))})
         self.values: dict[str, Value | None] = {name: Value(-1 - at) for at, name in enumerate(self.inputs)}
-        self.grouped: dict[str, tuple[Value, int, bool]] = {}  # channels as groups × channels, transposed or not
+        self.unshaped: dict[Value, Value] = {}  # of a value that is another one in a new shape, the other one
         self.skipped: set[int] = set()
         self.state: dict[str, Callable[[], Tensor]] = {}
         self.transposed: set[str] = set()
@@ -180,6 +181,18 @@ class Nodes:
             if constant is not None and key not in self.state:
                 self.state[key] = constant.tensor
         return made
+
+    def reshaped(self, node: Any, x: Value, shape: Shape) -> Value:
+        """The value in another shape: of several in a row only the last counts."""
+        first = found = self.unshaped.get(x, x)
+        layers = reshaping(self.flat.shape(first), shape)
+        for number, layer in enumerate(layers, 1):
+            (kind, arguments), taken = shuffled(layer, found, self.flat.operations)
+            made = self.add(node, kind, [taken], arguments, main=number == len(layers))
+            first, found = first if taken == found else made, made
+        if found != first:
+            self.unshaped[found] = first
+        return found
 
     def weight(self, node: Any, at: int) -> Constant | None:
         """A constant input; None (and a note) if it is not constant."""

@@ -15,6 +15,7 @@ import numpy
 
 from archc.importing.flat import SOFTMAX
 from archc.importing.graph import Operation, SourceGraph, Value
+from archc.importing.hierarchy import used
 from archc.importing.onnx_file import load_model
 from archc.importing.onnx_forms import Forms
 from archc.importing.onnx_layers import Layers
@@ -75,12 +76,12 @@ class _Reader(Layers, Forms):
             tolerance=1e-5,
             format=f"ONNX, opset {self.opset}",
         )
-        return _structured(graph)
+        return _structured(used(graph))
 
     def read(self, node: Any) -> None:
         """Add the operations of a node, or compute its constants."""
         for given in node.input:
-            if given and given not in self.values and given not in self.constants and given not in self.grouped:
+            if given and given not in self.values and given not in self.constants:
                 raise self.fail(f"{place_of(node)} reads `{given}`, which no node before it makes")
         if all(not given or given in self.constants for given in node.input):
             if self.constants.compute(node):
@@ -104,7 +105,7 @@ class _Reader(Layers, Forms):
         else:
             made = function(node) if function else self.add(node, _SIMPLE[node.op_type], [self.value(node, 0)])
         for number, output in enumerate(node.output):
-            if output and output not in self.grouped and output not in self.values:
+            if output and output not in self.values:
                 parts = made if isinstance(made, list) else [made]
                 self.values[output] = parts[number] if number < len(parts) else None
 

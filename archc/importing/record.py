@@ -26,6 +26,7 @@ from archc.build.inputs import zeros
 from archc.build.recognize import kind_of
 from archc.importing.functions import Alias, Said, Steps, translate
 from archc.importing.graph import Call, Operation, Scope, SourceGraph, Unsupported, Value
+from archc.importing.reshaping import shuffled
 from archc.kinds import KINDS, Kind, Shape
 from archc.problems import Problem, SpecError
 from archc.text import first_line
@@ -403,31 +404,14 @@ class _Recorder(TorchFunctionMode):
 
     def steps(self, said: Steps, value: Value, result: Tensor) -> None:
         """Record a chain of layers that gives a tensor another shape, or a channel shuffle if this ends one."""
-        for name, arguments in said.layers:
-            shuffled = self.shuffled(name, arguments, value)
-            kind, given, taken = shuffled or (name, arguments, value)
+        for layer in said.layers:
+            (kind, given), taken = shuffled(layer, value, self.recording.operations)
             shape = KINDS[kind](**given).output((self.shape(taken),))
             self.recording.operations.append(
                 Operation(kind, given, (taken,), shapes=(shape,), scopes=tuple(self.scopes), place=_place())
             )
             value = Value(len(self.recording.operations) - 1)
         self.know(result, value)
-
-    def shuffled(
-        self, kind: str, arguments: Mapping[str, Any], value: Value
-    ) -> tuple[str, Mapping[str, Any], Value] | None:
-        """A channel shuffle, if this flattens again the two axes that were made of the channels and swapped."""
-        if kind != "flatten" or dict(arguments) != {"end_dim": 2} or value.operation < 0:
-            return None
-        swapped = self.recording.operations[value.operation]
-        if swapped.kind != "permute" or swapped.inputs[0].operation < 0:
-            return None
-        parted = self.recording.operations[swapped.inputs[0].operation]
-        if parted.kind != "unflatten" or parted.arguments["dim"] != 1 or len(parted.arguments["unflattened_size"]) != 2:
-            return None
-        if tuple(swapped.arguments["dims"]) != (0, 2, 1, *range(3, 1 + len(parted.shapes[0]))):
-            return None
-        return "channel_shuffle", {"groups": parted.arguments["unflattened_size"][0]}, parted.inputs[0]
 
 
 def _attends_to_itself(module: nn.Module, args: Any, kwargs: Any) -> bool:
