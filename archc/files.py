@@ -63,6 +63,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
                 os.chmod(handle, stat.S_IMODE(before.st_mode))
             named = named or _name(handle, target.parent)
         named.replace(target)
+        with suppress(OSError):  # some file systems can't flush a folder
+            _flush(target.parent)
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
     finally:
@@ -117,6 +119,15 @@ def _new_file(folder: Path) -> tuple[int, Path | None]:
             return os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666), None
     path = _temporary_name(folder)
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666), path
+
+
+def _flush(folder: Path) -> None:
+    """Flush a folder, because a new name is only on the disk once its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _name(handle: int, folder: Path) -> Path:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +18,20 @@ _NAME = re.compile(r"epoch-(?P<epoch>\d{6})-step-(?P<step>\d{9})\.pt")
 
 
 def save_checkpoint(folder: Path, epoch: int, step: int, state: dict[str, Any]) -> Path:
-    """Write the state after a number of epochs and steps, then remove all but the newest two checkpoints.
+    """Write the state after a number of epochs and steps, then remove all but this checkpoint and the one before.
 
     The file only appears under its name once it is completely on the disk. Raises SpecError (E0601) if it can't be
     written; earlier checkpoints are kept.
     """
     path = folder / f"epoch-{epoch:06}-step-{step:09}.pt"
     save_archive(state, path)
-    with suppress(OSError):  # some file systems can't flush a folder
-        _sync(folder)
-    for old in checkpoints(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    found = checkpoints(folder)
+    # A run continues from the newest intact checkpoint, so a newer one than this is damaged.
+    newest = [each for each in found if each.name <= path.name][:KEPT]
+    for other in found:
+        if other not in newest:
+            other.unlink(missing_ok=True)
     return path
-
-
-def _sync(folder: Path) -> None:
-    """Flush a folder, because a new name is only on the disk once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -169,6 +169,17 @@ def test_a_run_of_two_processes_is_continued_by_one() -> None:
     assert len(again.history) == 40
 
 
+def test_a_network_with_several_inputs_is_refused() -> None:
+    layers = "layers:\n  sum: {add: [left, right]}\n  flatten: flatten\n  fc: {linear: 10}\n"
+    Path("two.yaml").write_text(f"name: Two\ninputs: {{left: [1, 8, 8], right: [1, 8, 8]}}\n{layers}")
+    process = torchrun("two.yaml", "--out", "two")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    said = "error[E0704]: `archc train` takes networks for single images: Two takes 1×8×8 and 1×8×8"
+    assert err.count(said) == err.count("error[") == 1
+    assert not Path("two").exists()
+
+
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     process = torchrun("plain.yaml", "--batch-size", "31")
     _, err = process.communicate(timeout=120)

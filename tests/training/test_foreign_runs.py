@@ -23,7 +23,7 @@ from shell import Shell
 import archc
 from archc.problems import SpecError
 from archc.training import resume_run
-from archc.training.checkpoint import checkpoints, load_checkpoint
+from archc.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from archc.training.loop import Loop
 from archc.training.run_folder import RunFolder
 from archc.training.trained import load_run
@@ -216,6 +216,46 @@ def test_a_full_disk_at_the_end_of_an_epoch_is_one_error() -> None:
     found, said = codes(lambda: archc.train("small.yaml", **FAST, settings={"width": 64}))
     assert found == ["E0601"]
     assert "cannot be written: file too large" in said
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_checkpoint_that_cannot_be_written_leaves_everything_as_it_was(
+    share: float, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever in the file the disk is full, and also if an unnamed file is not supported."""
+    archc.train("small.yaml", **FAST)
+    if named:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    monkeypatch.setattr("archc.files._PART", 4096)
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
+    state, _ = load_checkpoint(Path("run/last"))
+    assert state is not None
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = checkpoints(Path("run/last"))[0].stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * size), limits[1]))
+    try:
+        found, said = codes(lambda: save_checkpoint(Path("run/last"), 3, 99, state))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert found == ["E0601"]
+    assert "cannot be written: file too large" in said
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
+
+
+def test_a_damaged_checkpoint_takes_no_place_of_an_intact_one() -> None:
+    """The new checkpoint and the one from which the run continued are kept."""
+    archc.train("small.yaml", **FAST)
+    newest, before = checkpoints(Path("run/last"))
+    newest.write_bytes(newest.read_bytes()[:-100])
+    state, _ = load_checkpoint(Path("run/last"))
+    assert state is not None
+    for _ in range(2):
+        state["step"] += 1
+        written = save_checkpoint(Path("run/last"), state["epoch"], state["step"], state)
+        assert written < newest
+        assert checkpoints(Path("run/last")) == [written, before]
+        before = written
 
 
 def test_a_full_disk_under_tensorboard_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
