@@ -31,6 +31,7 @@ from typing import Any
 import numpy
 import torch
 from fuzz import ROOT, mutate_text
+from memory import peak_memory
 from PIL import Image
 from safetensors.torch import save
 
@@ -398,7 +399,7 @@ def fuzz(what: str, count: int, seconds: float, seed: int, out: Path) -> int:
             seen[verdict] += 1
             os.chdir(name)
             shutil.rmtree(folder)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    used = peak_memory()
     counts = ", ".join(f"{number:,} {verdict}" for verdict, number in sorted(seen.items()))
     print(f"{seen.total():,} {what}: {counts}; slowest {slowest * 1e3:.0f} ms, {used:.0f} MiB at the most")
     return 1 if seen["found"] or used > MEBIBYTES else 0

@@ -28,7 +28,6 @@ import json
 import os
 import random
 import re
-import resource
 import shutil
 import sys
 import time
@@ -63,6 +62,7 @@ from archc.reading import read_text  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "tests"))
 from harmless import assert_harmless  # noqa: E402
+from memory import peak_memory  # noqa: E402
 
 NUMBERS = [0, 1, -1, 2, 3, 7, 10**6, 2**31 - 1, 2**31, 2**63, -(2**63), 0.5, -0.5, 1e-3, 1e300]
 WORDS = [
@@ -402,17 +402,13 @@ def main() -> int:
                 with given.log.open("a") as log:
                     log.write(_figures(seen, slowest) + "\n")
     print(_figures(seen, slowest))
-    return 1 if seen["found"] or _memory() > MEBIBYTES else 0
+    return 1 if seen["found"] or peak_memory() > MEBIBYTES else 0
 
 
 def _figures(seen: Counter[str], slowest: float) -> str:
     kinds = ", ".join(f"{count:,} {what}" for what, count in sorted(seen.items()))
-    used = f"{time.process_time():.0f} s of the processor, {_memory():.0f} MiB at the most"
+    used = f"{time.process_time():.0f} s of the processor, {peak_memory():.0f} MiB at the most"
     return f"{seen.total():,} inputs: {kinds}; slowest {slowest * 1e3:.0f} ms, {used}"
-
-
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

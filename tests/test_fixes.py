@@ -134,6 +134,7 @@ expect:
 """
 WORDS = [found.span() for found in re.finditer(r"[A-Za-z_]{4,}", TYPED)]
 SWAPS = [
+    ("channels: $(width * 1)", "channels: $(widht * 2 // widht * 8)"),
     ("padding: 1", "padding: valid"),
     ("bias: false", "bias: False"),
     ("bias: false", "bias: no"),

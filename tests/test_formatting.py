@@ -308,6 +308,15 @@ def test_fmt_reads_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert capsys.readouterr().out == "a: é\n"
 
 
+def test_fmt_checks_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: [1,2]\n")))
+    assert main(["fmt", "--check", "-"]) == 1
+    assert "-a: [1,2]\n+a: [1, 2]\n" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: [1, 2]\n")))
+    assert main(["fmt", "--check", "-"]) == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_fmt_refuses_bytes_on_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: 1\nb: \xff\n")))
     assert main(["fmt", "-"]) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -77,3 +78,16 @@ def test_a_chain_of_a_thousand_files_is_refused(tmp_path: Path, way: str) -> Non
     problem = next(problem for problem in caught.value.problems if problem.code == "E0107")
     assert "`n32.yaml` is one file too many: a chain of `extends` and `import` has at most 32" in text_report([problem])
     assert problem.file.endswith("n31.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["extends: other.yaml\n", f"import: {{other.yaml: [B]}}\n{HEAD}"], ids=["extends", "import"]
+)
+def test_a_named_fifo_or_device_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "net.yaml").write_text(text, "utf-8")
+    for make in (lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero")):
+        make(tmp_path / "other.yaml")
+        with pytest.raises(SpecError) as caught:
+            archc.load(tmp_path / "net.yaml")
+        (tmp_path / "other.yaml").unlink()
+        assert caught.value.problems[0].message == "`other.yaml` is not a regular file"

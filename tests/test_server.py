@@ -199,6 +199,43 @@ def test_other_yaml_files_are_left_alone(editor: Editor) -> None:
     assert [found.code for found in editor.check("compose.yaml", f"{compose}layers: [relu]\n")] == ["E0201", "E0202"]
 
 
+FOREIGN = [
+    "services:\n  web: {image: nginx}\nversion: '3'\n",
+    "name: CI\non: [push]\njobs:\n  test: {runs-on: ubuntu-latest}\n",
+    "repos:\n  - repo: local\n    hooks: []\n",
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: []}\n",
+    "openapi: 3.1.0\ninfo: {title: API}\npaths: {}\n",
+    "site_name: Docs\nnav: [index.md]\nplugins: [search]\n",
+    "version: 2\nupdates:\n  - package-ecosystem: pip\n",
+    "channels: [conda-forge]\ndependencies: [python]\nname: env\n",
+    "train: images/train\nval: images/val\nnames: [cat, dog]\nnc: 2\n",
+    "- hosts: all\n  tasks: []\n",
+    '{"compilerOptions": {"target": "es2022"}, "include": ["src"]}\n',
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_files_of_other_tools_are_no_specs(text: str) -> None:
+    assert not is_spec(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layerz:\n  - relu\n",
+        "layres: [relu]\n",
+        "inptu: [3, 8, 8]\n",
+        "inptu: [3, 8, 8]\nlayres: [rellu]\nnotes: x\n",
+        '{"inptu": [3, 8, 8], "layrs": ["rellu"]}\n',
+        "exteds: resnet18\narguments: {num_classes: 3}\n",
+    ],
+)
+def test_a_misspelled_spec_is_reported_as_by_check(here: Editor, text: str) -> None:
+    with pytest.raises(archc.SpecError) as caught:
+        archc.loads(text)
+    assert [found.code for found in here.check("typed.yaml", text)] == [found.code for found in caught.value.problems]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 def test_columns_are_counted_in_units(folder: Path, encoding: str) -> None:
     """Letters outside of ASCII, of two bytes, three, and four: before, in and behind the place."""

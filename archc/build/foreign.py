@@ -69,16 +69,25 @@ def load_pickled(file: Path | IO[bytes]) -> Any:
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
+    from safetensors.torch import load, load_file
 
     try:
         _require_file(path)
-        state: dict[str, Tensor] = load_file(path)
+        # The library opens only paths in UTF-8. It maps them into memory, so reading the bytes takes twice as much.
+        state: dict[str, Tensor] = load_file(path) if _is_utf8(path) else load(path.read_bytes())
         return state
     except Unusable:
         raise
     except Exception as error:  # safetensors raises anything on a damaged file
         raise Unusable(_reason(error)) from None
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_file(path: Path) -> None:
@@ -151,10 +160,14 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
         if id(content) in seen:
             raise Unusable("it does not contain a state dict: its entries refer to each other in a circle")
         seen.add(id(content))
-        inner = next((content[key] for key in _IN_CHECKPOINTS if isinstance(content.get(key), dict)), None)
-        if inner is None:
+        inner = {id(content[key]): key for key in reversed(_IN_CHECKPOINTS) if isinstance(content.get(key), dict)}
+        names = list(reversed(inner.values()))
+        if not names:
             break
-        content = inner
+        if len(full := [name for name in names if _has_tensors(content[name])]) > 1:
+            others = " and ".join(f"`{name}`" for name in full)
+            raise Unusable(f"it contains {len(full)} state dicts, {others}", "save the one that you mean")
+        content = content[(full or names)[0]]
     if not isinstance(content, dict):
         raise Unusable(f"it does not contain a state dict (a mapping from names to tensors) but {_kind(content)}")
     for key, value in content.items():
@@ -164,6 +177,12 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
             help = f"archc looks for the state dict at the top and under {', '.join(_IN_CHECKPOINTS)}"
             raise Unusable(f"it does not contain a state dict (a mapping from names to tensors){what}", help)
     return content
+
+
+def _has_tensors(content: dict[Any, Any]) -> bool:
+    """Return True if a mapping, or one within it, has tensors."""
+    inside = [value for value in content.values() if isinstance(value, dict)]
+    return any(isinstance(value, Tensor) for part in (content, *inside) for value in part.values())
 
 
 def _kind(value: Any) -> str:

@@ -21,8 +21,14 @@ STDIN = "-"
 def run(given: Any) -> int:
     """Write each file in its canonical form, or show what would change."""
     if given.specs == [STDIN]:
-        text = read_data(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "<stdin>").mark.source.text
-        hand_over(format_text(text, "<stdin>"))
+        data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        before = read_data(data, "<stdin>").mark.source.text
+        after = format_text(before, "<stdin>")
+        if not given.check:
+            hand_over(after)
+        elif data != after.encode():
+            _show("<stdin>", before, after)
+            return 1
         return 0
     problems: list[Problem] = []
     changed: list[Path] = []
@@ -55,7 +61,7 @@ def _files(paths: list[Path]) -> list[Path]:
     return list(found)
 
 
-def _show(path: Path, before: str, after: str) -> None:
+def _show(path: Path | str, before: str, after: str) -> None:
     from difflib import unified_diff
 
     unix = before.replace("\r\n", "\n")

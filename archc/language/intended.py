@@ -28,6 +28,8 @@ def intended(value: Any, accepts: Callable[[Any], bool], names: Set[str] | None,
     if names is None:
         if isinstance(value, float) and accepts(round(value)):
             return "use `//` for integer division, or `round(…)`", None
+        if isinstance(value, tuple) and any(map(accepts, value)):
+            return "the value is a list: use one of its elements, such as `$(widths[0])`", None
         if not isinstance(value, str) or accepts(value):
             return "", None
         near = nearest(value, list(_NEAR))
@@ -63,8 +65,9 @@ def _readings(value: Any) -> Iterator[tuple[str, Any, str]]:
         yield _TRUTH[value], _TRUTH[value] == "true", f"write `{_TRUTH[value]}`"
     if value in _NOTHING:
         yield "null", None, "for no value, write `null`"
-    if value in _WORDS:
-        number, help = _WORDS[value]
+        yield "0", 0, "for none, write `0`"
+    if value.lower() in _WORDS:
+        number, help = _WORDS[value.lower()]
         yield str(number), number, help
     if re.fullmatch(r"-?\d{1,9}", value):
         yield value, int(value), f"write it without quotes: `{value}`"

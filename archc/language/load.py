@@ -316,6 +316,8 @@ class Loader:
             help = "a bundled spec is named without its extension, such as `resnet50`"
             return Problem("E0215", "a spec given as text has no folder to read from", mark, help=help)
         folder = trail[-1].parent
+        if (folder / file).exists() and not (folder / file).is_file():
+            return Problem("E0215", f"`{file}` is not a regular file", mark)
         if (folder / file).is_file():
             return Problem("E0215", f"`{file}` is outside the spec's folder", mark)
         help, fix = self.problems.suggest(file, sorted(other.name for other in folder.glob("*.y*ml")), mark)

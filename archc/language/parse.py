@@ -919,10 +919,10 @@ _KINDS: Final[dict[Any, Kind]] = {}
 
 
 def _usual(kind: type[Kind], name: str, value: Any) -> bool:
-    """Return True if a value needs no validation: an expression, `same`, or a valid boolean."""
+    """Return True if a value needs no validation: an expression, `padding: same`, or a valid boolean."""
     if type(value) is bool:
         return type(kind.model_fields[name].default) is bool
-    return has_expression(value) or value == "same"
+    return has_expression(value) or (name == "padding" and value == "same")
 
 
 def _is_truth(value: Any) -> bool:

@@ -27,7 +27,11 @@ def positional_readings(kind: type[Kind], values: list[Any]) -> list[dict[str, i
         elif _begins_with_output(values):
             orders.reverse()
     found: list[dict[str, int]] = []
+    same = values.index("same") if "same" in values and "padding" in fields else None
     for order in orders:
+        if same is not None:  # it can only be the padding, wherever it is
+            order = [name for name in order if name != "padding"]
+            order.insert(same, "padding")
         if len(values) <= len(order):
             reading = {name: at for at, name in enumerate(order[: len(values)]) if name in fields}
             if reading not in found:

@@ -30,11 +30,17 @@ def applied(text: str, fix: Fix) -> str:
 
 
 def correction(mark: Mark, wrong: str, right: str) -> Fix | None:
-    """Replace the word `wrong` at a place by `right`; None if the word doesn't appear there."""
+    """Replace the word `wrong`, wherever it appears at a place, by `right`; None if it doesn't appear there."""
     line = mark.source.line(mark.line) or ""
     end = mark.end_column - 1 if mark.end_line == mark.line else len(line)
-    found = re.compile(rf"(?<!\w){re.escape(wrong)}(?!\w)").search(line, mark.column - 1, end)
-    return Fix(_within(mark, found.start(), found.end()), right) if found else None
+    places = list(re.compile(rf"(?<!\w){re.escape(wrong)}(?!\w)").finditer(line, mark.column - 1, end))
+    if not places:
+        return None
+    text, at = "", places[0].start()
+    for place in places:
+        text += line[at : place.start()] + right
+        at = place.end()
+    return Fix(_within(mark, places[0].start(), at), text)
 
 
 def addition(mark: Mark, key: str, pair: str) -> Fix | None:

@@ -15,7 +15,10 @@ _OURS = re.compile(
 _FLOW = re.compile(rf"[\"']?(?:{'|'.join(_DEFINING)})[\"']?\s*:")
 """A key that only specs have, in a document that is a flow mapping."""
 
-_TOP = re.compile(r"(?m)^([A-Za-z_][\w-]*)[ \t]*:")
+_TOP = re.compile(r"(?m)^([A-Za-z_][\w-]*)[ \t]*:(?:\s*(\[\s*\d))?")
+_IN_FLOW = re.compile(r"[\"']?([A-Za-z_][\w-]*)[\"']?\s*:(?=\s*[\[{])(?:\s*(\[\s*\d))?")
+"""A key with a list or a mapping; the second group finds a list of numbers, as the value of `input` is."""
+
 _KEYS: Final = [*meanings_of(SpecKeys), *meanings_of(ExtendKeys)]
 _NEAR = 0.75
 """The minimum similarity between a misspelled key and the intended one."""
@@ -29,16 +32,15 @@ def is_spec(text: str) -> bool:
     if _OURS.search(text) is not None:
         return True
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
-        return _FLOW.search(text) is not None
-    return _is_mistyped(text)
+        return _FLOW.search(text) is not None or _is_mistyped(_IN_FLOW, text)
+    return _is_mistyped(_TOP, text)
 
 
-def _is_mistyped(text: str) -> bool:
-    """Return True if a document has at least two top-level keys, all of them similar to keys of a spec."""
-    meant: set[str] = set()
-    for found in _TOP.finditer(text):
-        near = get_close_matches(found[1].lower(), _KEYS, n=1, cutoff=_NEAR)
-        if not near:
-            return False
-        meant.add(near[0])
-    return len(meant) > 1 and not meant.isdisjoint((*_DEFINING, "input"))
+def _is_mistyped(keys: re.Pattern[str], text: str) -> bool:
+    """Return True if a key seems to be one that only specs have, and half of the keys seem to be of a spec."""
+    near, others, decisive = 0, 0, False
+    for found in keys.finditer(text):
+        close = get_close_matches(found[1].lower(), _KEYS, n=1, cutoff=_NEAR)
+        near, others = near + bool(close), others + (not close)
+        decisive |= bool(close) and (close[0] in _DEFINING or (close[0] == "input" and found[2] is not None))
+    return decisive and near >= others

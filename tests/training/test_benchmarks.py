@@ -39,8 +39,10 @@ def test_commands_that_are_killed_tear_no_file() -> None:
     assert out.count("4 SIGKILLs, 0 files torn, 0 left over") == 7
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("what", ["specs", "texts", "images", "folders", "weights", "runs", "sources", "commands"])
+SLOW = ["specs", "texts", "images", "folders", "sources", "commands"]
+
+
+@pytest.mark.parametrize("what", ["weights", "runs", *(pytest.param(what, marks=pytest.mark.slow) for what in SLOW)])
 def test_a_fuzzer_finds_nothing(what: str, tmp_path: Path) -> None:
     out = run("fuzz.py", "--what", what, "--count", "100", "--out", str(tmp_path))
     assert "found" not in out
