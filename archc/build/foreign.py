@@ -69,16 +69,25 @@ def load_pickled(file: Path | IO[bytes]) -> Any:
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
+    from safetensors.torch import load, load_file
 
     try:
         _require_file(path)
-        state: dict[str, Tensor] = load_file(path)
+        # The library opens only paths in UTF-8. It maps them into memory, so reading the bytes takes twice as much.
+        state: dict[str, Tensor] = load_file(path) if _is_utf8(path) else load(path.read_bytes())
         return state
     except Unusable:
         raise
     except Exception as error:  # safetensors raises anything on a damaged file
         raise Unusable(_reason(error)) from None
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_file(path: Path) -> None:

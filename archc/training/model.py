@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from archc.library import named_file
 from archc.problems import Fix, Problem, SpecError, applied, did_you_mean
 from archc.reading import read_file
 from archc.text import first_line
+from archc.training.advice import Advice, advice_for_code, advice_for_spec
 from archc.training.freezing import rest
 from archc.training.loss import Outputs, heads_of
 from archc.training.task import CLASSES, Task
@@ -40,6 +41,7 @@ class Subject:
     `make` builds it for an input size and a number of classes. `declared` is its declared input, if known. `files` are
     texts, by file name, that are saved in the run's folder, so that the network can be built from there; `reference`
     says how. `settings` are the arguments that were given. `renames` are patterns for the keys of published weights.
+    `advice` is how to change an output of a shape, by its name, to one score per class.
     """
 
     name: str
@@ -49,6 +51,9 @@ class Subject:
     reference: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     renames: Mapping[str, str | None] = field(default_factory=dict)
+    advice: Callable[[str, tuple[int, ...], Size, int], Advice] = lambda _output, shape, _size, classes: (
+        advice_for_code(shape, classes)
+    )
 
 
 def find_subject(model: Any, settings: dict[str, Any] | None = None) -> Subject:
@@ -94,6 +99,7 @@ def _spec(architecture: Architecture, settings: dict[str, Any]) -> Subject:
         {"kind": "spec"},
         settings,
         architecture.network.spec.checkpoint_keys,
+        lambda output, shape, size, classes: advice_for_spec(fitted(size, classes), output, shape, classes),
     )
 
 
@@ -164,11 +170,22 @@ def _class(found: Found, settings: dict[str, Any]) -> Subject:
     def make(_size: Size, classes: int) -> nn.Module:
         return construct(found, {**settings, "num_classes": classes} if takes_classes else settings)
 
+    def advice(_output: str, shape: tuple[int, ...], _size: Size, classes: int) -> Advice:
+        if len(shape) != 1 or takes_classes:
+            return advice_for_code(shape, classes)
+        if "num_classes" in settings:
+            return Advice("remove `num_classes`: archc sets it from the data")
+        if taken:
+            own = f"set the argument for the number of classes (--set NAME={classes})"
+            return Advice(f"{own}, or call it `num_classes`, so that archc sets it from the data")
+        return Advice(f"give {found.name} an argument `num_classes`, which archc sets from the data")
+
+    subject = Subject(found.name, make, settings=settings, advice=advice)
     if found.text is None:
-        return Subject(found.name, make, reference={"kind": "import", "name": found.shown}, settings=settings)
+        return replace(subject, reference={"kind": "import", "name": found.shown})
     source = {"model.py": found.text}
     reference = {"kind": "file", "class": found.name}
-    return Subject(found.name, make, files=lambda _size, _classes: source, reference=reference, settings=settings)
+    return replace(subject, files=lambda _size, _classes: source, reference=reference)
 
 
 # Fitting a network to its data
@@ -216,7 +233,7 @@ def fit(
             what = f"{subject.name} does not run on images of {_form(size)}: {first_line(error)}"
             problems = problems or [Problem("E0703", what, file=subject.name, help="try another size with --resize")]
             continue
-        _check_outputs(subject, shapes, classes, task.shape(classes, size))
+        _check_outputs(subject, shapes, size, classes, task.shape(classes, size))
         return model, size, outputs
     raise SpecError(problems)
 
@@ -282,22 +299,25 @@ def _channels(subject: Subject, model: nn.Module, channels: int) -> Iterator[Non
             hook.remove()
 
 
-def _check_outputs(subject: Subject, shapes: dict[str, tuple[int, ...]], classes: int, wanted: tuple[int, ...]) -> None:
+def _check_outputs(
+    subject: Subject, shapes: dict[str, tuple[int, ...]], size: Size, classes: int, wanted: tuple[int, ...]
+) -> None:
     for name, shape in shapes.items():
         if shape == wanted:
             continue
         if len(wanted) != 1:
             what = f"the output `{name}` of {subject.name} is {_form(shape)}, but masks need {_form(wanted)}"
-            help = "end the network with one score per class and pixel, at the size of the input"
-        elif len(shape) != 1:
+            advice = Advice("end the network with one score per class and pixel, at the size of the input")
+            raise _mismatch(subject, what, advice)
+        if len(shape) != 1:
             what = f"the output `{name}` of {subject.name} is {_form(shape)}, not one score per class"
-            help = "end the network with one score per class, such as `linear: $num_classes`"
         else:
             what = f"{subject.name} has {shape[0]} outputs, but the dataset has {classes} classes"
-            help = f"set the argument for the number of classes: --set NAME={classes}"
-            if "num_classes" in subject.settings:
-                help = "remove `num_classes`: archc sets it from the data"
-        raise SpecError([Problem("E0703", what, file=subject.name, help=help)])
+        raise _mismatch(subject, what, subject.advice(name, shape, size, classes))
+
+
+def _mismatch(subject: Subject, what: str, advice: Advice) -> SpecError:
+    return SpecError([Problem("E0703", what, advice.mark, file=subject.name, help=advice.help)])
 
 
 def _form(shape: tuple[int, ...]) -> str:

@@ -309,7 +309,7 @@ def _class_weights(data: Data, recipe: Recipe, here: World) -> Tensor | None:
 def _check_weights(name: str, model: nn.Module, recipe: Recipe) -> None:
     trained = [key for key, parameter in model.named_parameters() if parameter.requires_grad]
     if not trained:
-        what, help = f"{name} has no weights to train", "add a layer such as `linear: $num_classes`"
+        what, help = f"{name} has no weights to train", "add a layer with weights, such as `conv2d` or `linear`"
         if recipe.freeze:
             what, help = f"{name} has no weights to train: all are frozen", "except the head: --freeze '*' '!fc'"
         raise SpecError([Problem("E0704", what, file=name, help=help)])

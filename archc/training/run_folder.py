@@ -319,12 +319,22 @@ def _wrong_fact(facts: Any) -> str:
         return "`classes` in run.json must be different names"
     if len(sizes) != 3 or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
         return "`input` in run.json must be channels, height and width"
+    if not _are_parts(facts["images"]):
+        return "`images` in run.json must have `count` and `sha256` of each part"
     if facts["task"] not in TASKS:
         return "`task` in run.json is not one of archc's tasks"
     needed = {"spec": (), "module": (), "file": ("class",), "import": ("name",)}.get(str(reference.get("kind")))
     if needed is None or not all(isinstance(reference.get(name), str) for name in needed):
         return "`reference` in run.json does not name a network"
     return "`limit` in run.json is below 0" if facts["limit"] < 0 else ""
+
+
+def _are_parts(images: dict[str, Any]) -> bool:
+    """Return True if `images` of run.json is a `fingerprint`."""
+    return {"train", "validation"} <= images.keys() <= {"train", "validation", "test"} and all(
+        isinstance(part, dict) and type(part.get("count")) is int and isinstance(part.get("sha256"), str)
+        for part in images.values()
+    )
 
 
 def fresh_folder(stem: str) -> Path:

@@ -14,8 +14,9 @@ _KINDS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def evaluation_rows(count: int, recipe: Recipe) -> list[Tensor]:
-    """The row numbers of each batch of `count` images."""
-    return list(torch.split(torch.arange(count), max(32, 2 * recipe.batch_size // recipe.accumulate)))
+    """The row numbers of each batch of `count` images; no batch if there are none."""
+    size = max(32, 2 * recipe.batch_size // recipe.accumulate)
+    return list(torch.split(torch.arange(count), size)) if count else []
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:

@@ -331,6 +331,85 @@ def test_data_that_does_not_fit_the_network() -> None:
     assert "`mean` has 2 values, but the network's input has 1 channels" in wrong
 
 
+HEADS: dict[str, tuple[str, str, str]] = {
+    "a number": (
+        "layers: [flatten, {linear: 7}]",
+        "`linear: 10`; with `arguments: {num_classes: 10}` and",
+        "linear: 10",
+    ),
+    "a number before an activation": (
+        "layers: [flatten, {linear: {out_features: 7, bias: false}}, relu]",
+        "write `linear: 10`",
+        "out_features: 10",
+    ),
+    "a number in a block": (
+        "blocks: {Head: {layers: [flatten, {linear: 7}]}}\nlayers: [relu, Head]",
+        "write `linear: 10`",
+        "linear: 10",
+    ),
+    "channels": (
+        "layers: [{conv2d: {out_channels: 7, kernel_size: 3}}, relu, {adaptive_avg_pool2d: 1}, flatten]",
+        "give this layer 10 outputs",
+        "out_channels: 10",
+    ),
+    "an argument": ("arguments: {n: 7}\nlayers: [flatten, {linear: $n}]", "--set n=10", "n: 10"),
+    "an argument in an expression": (
+        "arguments: {width: 7, n: 7}\nlayers: [flatten, {linear: $width}, {linear: $(n + 0)}]",
+        "--set n=10",
+        "n: 10",
+    ),
+    "num_classes of another layer": (
+        "arguments: {num_classes: 3}\nlayers: [flatten, {linear: $num_classes}, {linear: 7}]",
+        "write `linear: 10`; with `$num_classes` here",
+        "linear: 10",
+    ),
+    "a feature map": (
+        "layers: [{conv2d: {out_channels: 7, kernel_size: 3}}]",
+        "end the network with one score per class: `adaptive_avg_pool2d: 1`, `flatten` and `linear: 10`",
+        "}, {adaptive_avg_pool2d: 1}, flatten, {linear: 10}]",
+    ),
+    "a feature map beside num_classes": (
+        "arguments: {num_classes: 3}\nlayers: [{conv2d: {out_channels: $num_classes, kernel_size: 3}}]",
+        "end the network with one score per class: `adaptive_avg_pool2d: 1`, `flatten` and `linear: $num_classes`",
+        "}, {adaptive_avg_pool2d: 1}, flatten, {linear: $num_classes}]",
+    ),
+}
+"""Networks that don't give ten scores, part of the advice, and the text that follows it."""
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_advice_for_other_outputs_works(name: str) -> None:
+    """It names what is in the network, at the layer that has the outputs; a network changed accordingly is trained."""
+    layers, advice, change = HEADS[name]
+    options: dict[str, Any] = {"quiet": True, "epochs": 1, "limit": 40, "workers": 0}
+    spec = f"name: Small\ninput: [1, 8, 8]\n{layers}\n"
+    Path("net.yaml").write_text(spec)
+    with pytest.raises(SpecError) as caught:
+        archc.train("net.yaml", **options, out="run")
+    (problem,) = caught.value.problems
+    assert problem.code == "E0703"
+    assert advice in problem.help
+    assert ("here" in problem.help or "this layer" in problem.help) == (problem.mark is not None)
+    old = "}]" if change.startswith("}, ") else change.replace("10", "7")
+    if problem.mark is not None:
+        assert problem.mark.line == spec[: spec.rindex(old)].count("\n") + 1
+    before, _, after = spec.rpartition(old)
+    Path("net.yaml").write_text(before + change + after)
+    archc.train("net.yaml", **options, out="run")
+
+
+def test_the_advice_for_classes_in_python() -> None:
+    for head, said_of in (
+        ("self, n=7", "(--set NAME=10), or call it `num_classes`"),
+        ("self", "give Net an argument `num_classes`"),
+        ("self, num_classes=7", "give its last layer 10 outputs"),
+    ):
+        text = "import torch\n\nclass Net(torch.nn.Sequential):\n"
+        text += f"    def __init__({head}):\n        super().__init__(torch.nn.Flatten(), torch.nn.LazyLinear(7))\n"
+        Path("net.py").write_text(text)
+        assert said_of in said(lambda: archc.train("net.py", quiet=True, limit=40, out="run"), "E0703")
+
+
 def test_grey_images_for_a_colour_network_and_back() -> None:
     options: dict[str, Any] = {"quiet": True, "epochs": 1, "limit": 32, "batch_size": 16}
     result = archc.train("small.yaml", "digits", channels=3, out="colour", **options)

@@ -64,6 +64,10 @@ READ = {
         ["Train/a/2", "Train/b/2", "Val/a/1", "Val/b/1", "Test/a/4", "Test/b/3"],
         ("4 training images in 2 classes from Train/ (a, b), 2 validation images from Val/, 7 test images from Test/"),
     ),
+    "parts with a word that says nothing": (
+        [f"{part}/{name}/2" for part in ("traindir", "val_folder") for name in "ab"],
+        "4 training images in 2 classes from traindir/ (a, b), 4 validation images from val_folder/",
+    ),
     "train alone": (
         ["train/a/5", "train/b/5"],
         "8 training images in 2 classes from train/ (a, b), 2 validation images (a fifth of each class)",
@@ -120,6 +124,14 @@ READ = {
         ["animals/cat/3", "animals/dog/2", "things/cup/5"],
         ("8 training images in 2 classes from photos/ (animals, things), 2 validation images (a fifth of each class)"),
     ),
+    "one folder of the same name in each class folder": (
+        ["cat/images/5", "dog/images/5"],
+        "8 training images in 2 classes from photos/ (cat, dog), 2 validation images (a fifth of each class)",
+    ),
+    "folders of the same names beside the images of each class": (
+        ["cat/3", "cat/new/1", "cat/old/1", "dog/3", "dog/new/1", "dog/old/1"],
+        "8 training images in 2 classes from photos/ (cat, dog), 2 validation images (a fifth of each class)",
+    ),
 }
 
 REFUSED = {
@@ -159,6 +171,10 @@ REFUSED = {
             "belong to one part"
         ),
     ),
+    "parts with unknown names": (
+        ["fold1/a/5", "fold1/b/5", "fold2/a/5", "fold2/b/5"],
+        "`fold1/` and `fold2/` are parts with the classes `a/` and `b/`, or `fold1/` and `fold2/` are classes",
+    ),
     "a class that is not trained": (
         ["train/cat/5", "train/dog/5", "val/cat/1", "val/dogs/1"],
         "has the class `dogs`, which `photos/train` does not have",
@@ -193,6 +209,10 @@ ROLES: dict[str, Any] = {
     "train": (Role.TRAINING, ()),
     "TRAIN": (Role.TRAINING, ()),
     "Training Set": (Role.TRAINING, ()),
+    "traindir": (Role.TRAINING, ()),
+    "trainFolder": (Role.TRAINING, ()),
+    "testdataset": (Role.TEST, ()),
+    "valsplit": (Role.VALIDATION, ()),
     "trainImages": (Role.TRAINING, ()),
     "train2017": (Role.TRAINING, ()),
     "valid": (Role.VALIDATION, ()),
@@ -212,9 +232,9 @@ def test_what_a_name_says(name: str) -> None:
 
 
 NAMES = {
-    Role.TRAINING: ["train", "training", "trainset", "train_images", "train data"],
-    Role.VALIDATION: ["val", "valid", "validation", "dev", "val_set"],
-    Role.TEST: ["test", "testing", "testset", "test-images"],
+    Role.TRAINING: ["train", "training", "trainset", "train_images", "train data", "traindir", "trainfolder"],
+    Role.VALIDATION: ["val", "valid", "validation", "dev", "val_set", "valdir", "val_folder"],
+    Role.TEST: ["test", "testing", "testset", "test-images", "testdataset", "test files"],
 }
 LEFT = [".ipynb_checkpoints", "__MACOSX", ".DS_Store", "@eaDir", "$RECYCLE.BIN", ".hidden"]
 
@@ -261,6 +281,39 @@ def test_random_layouts_are_read_as_they_were_made(seed: int, tmp_path: Path) ->
     assert notes[0].startswith(f"{sum(map(len, found.values()))} training image")
 
 
+UNKNOWN = [
+    ("train_full", "val_small"),
+    ("train-clean", "test-noisy"),
+    ("raw_train", "processed_test"),
+    ("training_a", "validation_b"),
+    ("fold1", "fold2", "fold3"),
+    ("tr", "te"),
+    ("Entrenamiento", "Prueba"),
+    ("images", "masks"),
+    ("train", "te"),
+    ("tr", "val"),
+]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_parts_of_any_names_are_never_the_classes(seed: int, tmp_path: Path) -> None:
+    """Folders of the same classes are read as parts where the names say so, and else refused with both readings."""
+    rng = random.Random(seed)
+    known = [rng.choice(NAMES[role]) for role in (Role.TRAINING, rng.choice([Role.VALIDATION, Role.TEST]))]
+    parts = rng.choice([known, *UNKNOWN])
+    classes = rng.sample(["cat", "dog", "Äpfel", "x y", "0"], rng.randrange(2, 5))
+    for part in parts:
+        wrapped = rng.choice([part, f"{part}/{part}"])
+        for name in classes if part == parts[0] else rng.sample(classes, rng.randrange(2, len(classes) + 1)):
+            plant(tmp_path, f"{wrapped}/{name}/{rng.randrange(1, 4)}")
+    if parts is known:
+        assert load_data(f"folder:{tmp_path}").classes == tuple(sorted(classes))
+        return
+    with pytest.raises(SpecError, match="can be read in two ways") as caught:
+        load_data(f"folder:{tmp_path}")
+    assert all(f"`{part}/`" in str(caught.value) for part in parts)
+
+
 def test_links_are_followed_but_not_in_circles(folder: Path) -> None:
     plant(Path("elsewhere"), "5")
     plant(Path("photos"), "dog/5")
@@ -296,3 +349,25 @@ def test_a_folder_of_any_name_is_trained_on(name: bytes, sh: Shell) -> None:
     assert "6 training images in 2 classes" in err
     code, out, err = sh("eval", "run")
     assert (code, "2 images" in out) == (0, True), err
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names")
+@pytest.mark.parametrize("name", [b"rnu\xff", b"a\x1b[31m", "照片".encode()])
+def test_a_run_folder_of_any_name_is_used_again(name: bytes, sh: Shell) -> None:
+    """By every command that reads it, also as weights in both formats."""
+    from PIL import Image
+
+    run, copy = os.fsdecode(name), os.fsdecode(name + b".pth")
+    options = ["--batch-size", "32", "--limit", "64", "--workers", "0"]
+    Image.new("L", (8, 8)).save("0.png")
+    for words in (
+        ["train", "small.yaml", "--data", "digits", "--epochs", "1", *options, "--out", run],
+        ["eval", run],
+        ["predict", run, "0.png"],
+        ["train", "--resume", run, "--epochs", "2"],
+        ["train", "small.yaml", "--data", "digits", "--epochs", "1", *options, "--weights", run, "--out", "a"],
+        ["build", "small.yaml", "--weights", f"{run}/best.safetensors", "--save", copy],
+        ["build", "small.yaml", "--weights", copy],
+    ):
+        code, _, err = sh(*words)
+        assert code == 0, (words, err)

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import archc
 from archc.problems import SpecError
 from archc.training import resume_run
 from archc.training.checkpoint import checkpoints, load_checkpoint
+from archc.training.loop import Loop
 from archc.training.run_folder import RunFolder
 from archc.training.trained import load_run
 
@@ -104,24 +106,47 @@ def test_a_checkpoint_of_another_network_is_reported() -> None:
         assert "is for another network: " in said, name
 
 
-VALUES = [None, True, -1, 0, 3, 2**40, 0.5, "", "x", "folder:x", [], [1], ["a", "a"], {}, {"kind": "file"}, [1, 8, 8.5]]
+VALUES = [
+    None, True, -1, 0, 3, 2**40, 10**30, 0.5, "", "x", "folder:x", "\0", "\udce9", [], [1], ["a", "a"], [1, 8, 8.5],
+    {}, {"kind": "file"}, {"a": 1}, {"count": "32"},
+]  # fmt: skip
 
 
-def test_run_json_with_anything_in_it(sh: Shell) -> None:
-    """Every entry gets every value: the run is used, or refused with one of archc's errors."""
+def places(content: Any) -> Iterator[tuple[str | int, ...]]:
+    """The path of every value in JSON, at every depth."""
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield (key,)
+            yield from ((key, *inner) for inner in places(value))
+
+
+def test_run_json_with_anything_in_it(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every entry at every depth gets every value, or none: the run is used, or refused with one of archc's errors."""
     archc.train("small.yaml", **FAST)
+    monkeypatch.setattr(Loop, "run", lambda _self: None)  # a run that may continue has no step left
     path = Path("run/run.json")
     facts = json.loads(path.read_text())
+    Image.new("L", (8, 8)).save("0.png")
     refused = 0
-    for name in [*facts, *facts["reference"]]:
-        for value in VALUES:
+    for place in places(facts):
+        for value in [*VALUES, ...]:
             changed = copy.deepcopy(facts)
-            (changed if name in facts else changed["reference"])[name] = value
+            inner = changed
+            for key in place[:-1]:
+                inner = inner[key]
+            if value is ...:
+                del inner[place[-1]]
+            else:
+                inner[place[-1]] = value
             path.write_text(json.dumps(changed))
             try:
-                load_run(Path("run"), device="cpu")
+                run = load_run(Path("run"), device="cpu")
+                list(run.predict(["0.png"]))
+                run.evaluate()
             except SpecError as error:
                 refused += error.problems[0].code == "E0705"
+            with suppress(SpecError):
+                resume_run("run", device="cpu")
     assert refused > 60
     for text in ("[" * 100_000, "\udce9".encode("utf-8", "surrogatepass"), b"{}", b"\x00", b"9" * 10_000):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())

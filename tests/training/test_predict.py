@@ -90,6 +90,28 @@ def test_what_cannot_be_read_costs_no_other_answer(trained: Trained, sh: Shell) 
     assert float(rows[0]["probability"]) >= float(rows[1]["probability"])
 
 
+NOTHING = {
+    "empty": "there are no images in this folder",
+    "hidden": "there are no images in this folder",
+    "*.jpg": "no file matches this pattern",
+    "photo[2].png": "no file matches this pattern",
+}
+
+
+@pytest.mark.parametrize("form", ["text", "json", "csv"])
+def test_names_without_any_image_are_errors(form: str, trained: Trained, sh: Shell) -> None:
+    """Each alone, and all of them: no batch is left to read."""
+    Path("empty").mkdir()
+    Path("hidden/.ipynb_checkpoints").mkdir(parents=True)
+    Image.new("L", (8, 8)).save("hidden/.ipynb_checkpoints/0.png")
+    for names in [*([name] for name in NOTHING), list(NOTHING)]:
+        code, _, err = sh("predict", "run", *names, "--format", form)
+        assert code == 1
+        assert err.count("error[E0702]") == len(names)
+        assert all(f"`{name}` cannot be read as an image: {NOTHING[name]}" in err for name in names)
+    assert list(trained.predict([])) == []
+
+
 def test_probabilities_are_those_of_the_network() -> None:
     """Of a network that answers with the brightness: what predict says is what the pixels are."""
 

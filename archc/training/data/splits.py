@@ -7,8 +7,10 @@ trains if it holds images. If both readings are possible, none is chosen.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from archc.problems import SpecError
@@ -24,7 +26,8 @@ class Role(Enum):
     TEST = "test"
 
 
-_ENDS = ("", "set", "data", "images")
+_NEUTRAL = frozenset("set data dataset images image imgs img split files folder dir directory".split())
+"""Words that say nothing more of a part, as in `train_images` and `traindir`."""
 _WORDS = {
     word + end: role
     for role, words in {
@@ -33,10 +36,8 @@ _WORDS = {
         Role.TEST: ("test", "testing", "tst"),
     }.items()
     for word in words
-    for end in _ENDS
+    for end in ("", *_NEUTRAL)
 }
-_NEUTRAL = frozenset("set data dataset images image imgs img split files folder".split())
-"""Words that say nothing more of a part, as in `train_images`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ def split(root: Found) -> Split:
                 f"{names} {'are classes' if len(bare) > 1 else 'is a class'}",
             )
         _refuse_parts_in_classes(root, folders)
+        _refuse_parts_of_other_names(root, folders)
         return Split(root)
     if not by_role[Role.TRAINING]:
         names = _names(sorted(full))
@@ -157,9 +159,25 @@ def _refuse_parts_in_classes(root: Found, classes: list[Found]) -> None:
             )
 
 
-def _ambiguous(root: Found, one: str, other: str) -> SpecError:
+def _refuse_parts_of_other_names(root: Found, classes: list[Found]) -> None:
+    """Refuse folders that contain only folders of the same names, as `fold1/` and `fold2/` or `tr/` and `te/` may."""
+    inside = {folder.name: _class_names(inner) for folder in classes if not (inner := innermost(folder)).images}
+    counts = Counter(chain.from_iterable(inside.values()))
+    shared = {name for name, count in counts.items() if count > 1}
+    parts = sorted(name for name, names in inside.items() if len(names & shared) > 1)
+    if len(parts) > 1:
+        raise _ambiguous(
+            root,
+            f"{_names(parts)} are parts with the classes {_names(sorted(shared))}",
+            f"{_names(sorted(folder.name for folder in classes))} are classes",
+            "rename the parts to train/ and val/, or put the images of each class directly into its folder",
+        )
+
+
+def _ambiguous(
+    root: Found, one: str, other: str, help: str = "put class folders into train/ and val/, or keep only class folders"
+) -> SpecError:
     what = f"`{root.path}` can be read in two ways: {one}, or {other}"
-    help = "put class folders into train/ and val/, or keep only class folders"
     return refused(root.path, what, help)
 
 
