@@ -3,8 +3,9 @@
 # ruff: noqa: E501  (rows of operators)
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -688,3 +689,36 @@ def test_notes_on_modules_give_the_hierarchy() -> None:
     assert uses_of(found.network.graph, "Unit") == 2
     nodes[3].metadata_props[0].value = str(["", "a", "a.late", "x"])
     assert "by onnxruntime" in import_(save(nodes, tensors)).report
+
+
+def steps(action: Callable[[], object]) -> int:
+    """How many lines of the importer an action runs: the same number on every machine and every run."""
+    folder = str(Path(archc.importing.__file__).parent)
+    count = 0
+
+    def note(frame: Any, event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return note if frame.f_code.co_filename.startswith(folder) else None
+
+    before = sys.gettrace()
+    sys.settrace(note)
+    try:
+        action()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_work_is_linear_in_the_nodes() -> None:
+    """Four times the nodes, which all need a name, cost at most five times the lines. A loop with no call counts, too."""
+
+    def work(count: int) -> None:
+        rows = [node("Relu", f"v{at}" if at else "x", f"v{at + 1}") for at in range(count)]
+        import_(save([*rows, node("Add", f"x v{count}")], input=("batch", 4)))
+
+    def nodes(count: int) -> int:
+        return steps(lambda: work(count))
+
+    nodes(4)  # imports and caches
+    assert nodes(800) <= 5 * nodes(200)

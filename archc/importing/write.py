@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,10 +147,12 @@ def _extras(entry: Entry) -> Iterator[str]:
 def _named(entries: Sequence[Entry]) -> list[str]:
     """The entries of a mapping, with runs of numbered and otherwise equal ones as loops."""
     lines: list[str] = []
+    read = {name.partition(".")[0] for entry in entries for name in (entry.source, *entry.operands)}
+    read |= {entry.element.owner for entry in entries if isinstance(entry.element, Share)}
     at = 0
     while at < len(entries):
         entry = entries[at]
-        count = _numbered_run(entries, at)
+        count = _numbered_run(entries, at, read)
         if count >= _RUN:
             stem, number = _split(entry.name)
             index = "i" if number == 0 else f"(i + {number})"
@@ -167,22 +169,24 @@ def _split(name: str) -> tuple[str, int]:
     return (match[1], int(match[2])) if match and match[1] else (name, -1)
 
 
-def _numbered_run(entries: Sequence[Entry], at: int) -> int:
-    """How many entries from a position on are numbered one after the other and otherwise equal."""
+def _numbered_run(entries: Sequence[Entry], at: int, read: Set[str]) -> int:
+    """How many entries from a position on are numbered one after the other and otherwise equal, up to one in `read`."""
     first = entries[at]
     stem, number = _split(first.name)
     if number < 0 or isinstance(first.element, Body) or first.operands or first.source or first.auxiliary:
+        return 1
+    if first.name in read:
         return 1
     text = _braced(first)
     count = 1
     while at + count < len(entries):
         entry = entries[at + count]
-        if entry.name != f"{stem}{number + count}" or isinstance(entry.element, Body) or _braced(entry) != text:
+        if entry.name != f"{stem}{number + count}" or entry.name in read or isinstance(entry.element, Body):
+            break
+        if _braced(entry) != text:
             break
         count += 1
-    read = {name.partition(".")[0] for entry in entries for name in (entry.source, *entry.operands)}
-    read |= {entry.element.owner for entry in entries if isinstance(entry.element, Share)}
-    return count if not read & {f"{stem}{number + each}" for each in range(count)} else 1
+    return count
 
 
 def _mapping_entry(entry: Entry) -> list[str]:
