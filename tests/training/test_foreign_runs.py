@@ -179,11 +179,11 @@ def test_a_reading_process_that_is_killed_is_one_error(photos: Path) -> None:
         while not done.is_set():
             for status in Path("/proc").glob("[0-9]*/stat"):
                 try:
-                    fields = status.read_text().rpartition(")")[2].split()
-                    started = (status.parent / "cmdline").read_text()
+                    fields = status.read_bytes().rpartition(b")")[2].split()
+                    started = (status.parent / "cmdline").read_bytes()
                 except OSError:
                     continue
-                if int(fields[1]) == parent and "resource_tracker" not in started:
+                if int(fields[1]) == parent and b"resource_tracker" not in started:
                     os.kill(int(status.parent.name), signal.SIGKILL)
                     return
             time.sleep(0.01)
