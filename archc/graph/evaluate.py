@@ -235,10 +235,8 @@ class _Evaluation(Inference):
             if self.count > MAX_LAYERS:
                 self.grow(0, entry.mark)
             given = entry.name
-            name: str | None = str(len(nodes)) if given is None else given.fixed
-            if given is not None and not name and entry.element is not None:
-                name = self.name(given, inner)
-            if not name:  # unknown after an error, such as the names that a faulty loop would give
+            name = str(len(nodes)) if given is None else given.fixed or self.name(given, inner)
+            if name is None:
                 frame.whole = False
                 nodes.append(None)
                 frame.last = Ref(len(nodes) - 1)

@@ -368,8 +368,8 @@ class Parser:
         for text, node in parts.items():
             mark = parts.values_at[text]
             name = None
+            turns = isinstance(node, Map) and ("repeat" in node or "for" in node)
             try:
-                turns = isinstance(node, Map) and ("repeat" in node or "for" in node)
                 inner = scope | set(_loop_names(node)) if turns else scope
                 label_only = turns and isinstance(node.get("layers"), Map)
                 name = Name((text,), parts.keys_at[text], text)
@@ -377,7 +377,10 @@ class Parser:
                     name = None if label_only else self.name(text, parts.keys_at[text], inner)
                 yield self.entry(name, node, mark, scope, label=parts.keys_at[text])
             except _Skip:
-                yield Entry(name, None, mark, meant=self._meant(node))
+                if turns and (name is None or not name.fixed):
+                    yield Splice(UNKNOWN, None, (), None, (), mark)  # entries with unknown names
+                else:
+                    yield Entry(name, None, mark, meant=self._meant(node))
 
     def _meant(self, node: Any) -> type[Kind] | None:
         """The kind that a faulty entry is likely to be, if it can only be a layer."""

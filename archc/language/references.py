@@ -79,6 +79,8 @@ def _unknown(references: Iterable[Reference], names: _Names) -> _Lost:
 def _entries(body: Body, entries: tuple[Entry | Splice, ...], names: _Names, depth: int) -> _Lost:
     for entry in entries:
         if isinstance(entry, Splice):
+            if not entry.entries:
+                names.beginnings.add("")  # a loop with an error: its entries may have any names
             for name in _names(entry):  # an iteration may read the previous one
                 names.add(name)
             yield from _entries(body, entry.entries, names, depth)
