@@ -434,8 +434,15 @@ def test_other_fillers(tmp_path: Path) -> None:
         conv("b", "a", 4, 3, "weight_filler { type: 'uniform' min: -0.5 max: 0.25 }"),
         layer("BatchNorm", "norm", "b", "b"),
         layer("Scale", "scale", "b", "b", scale_param="filler { value: 0.5 } bias_filler { value: 2 } bias_term: true"),
-        layer("Deconvolution", "up", "b", convolution_param="num_output: 4 kernel_size: 2 weight_filler { type: 'bilinear' }"),
-        layer("InnerProduct", "fc", "up", inner_product_param="num_output: 6 weight_filler { type: 'gaussian' sparse: 3 }"),
+        layer(
+            "Deconvolution",
+            "up",
+            "b",
+            convolution_param="num_output: 4 kernel_size: 2 weight_filler { type: 'bilinear' }",
+        ),
+        layer(
+            "InnerProduct", "fc", "up", inner_product_param="num_output: 6 weight_filler { type: 'gaussian' sparse: 3 }"
+        ),
     )
     assert rules.splitlines() == [
         "# The filler `bilinear` was dropped, because archc has no such initializer: up.",
