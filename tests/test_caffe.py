@@ -353,3 +353,110 @@ UNSUPPORTED = {
 def test_forms_without_a_layer_type_are_not_said(operation: str, tmp_path: Path) -> None:
     graph = read(tmp_path, HEAD + UNSUPPORTED[operation])
     assert [unsupported.operation for unsupported in graph.unsupported] == [operation]
+
+
+FILLERS = {
+    "xavier { type: 'xavier' }": ("uniform", 3, "in"),
+    "xavier out { type: 'xavier' variance_norm: FAN_OUT }": ("uniform", 3, "out"),
+    "xavier average { type: 'xavier' variance_norm: AVERAGE }": ("uniform", 3, "average"),
+    "msra { type: 'msra' }": ("normal", 2, "in"),
+    "msra out { type: 'msra' variance_norm: 1 }": ("normal", 2, "out"),
+    "msra average { type: 'msra' variance_norm: AVERAGE }": ("normal", 2, "average"),
+}
+
+
+@pytest.mark.parametrize("case", FILLERS)
+@pytest.mark.parametrize("kind", ["Convolution", "Deconvolution", "InnerProduct"])
+def test_weights_are_drawn_as_caffe_draws_them(case: str, kind: str, tmp_path: Path) -> None:
+    """The bound of a uniform distribution is √(3/n), the deviation of a normal one √(2/n), for 30,000 weights or more.
+
+    Caffe's fan-in is the size of a blob by its first axis, and the fan-out by its second.
+    """
+    distribution, factor, fan = FILLERS[case]
+    field, size = ("inner_product_param", "") if kind == "InnerProduct" else ("convolution_param", "kernel_size: 3")
+    filler = case[case.index("{") :]
+    given = f"num_output: 96 {size} bias_term: false weight_filler {filler}"
+    head = HEAD.replace("dim: 4 dim: 15 dim: 12", "dim: 40 dim: 3 dim: 3")
+    (tmp_path / "net.prototxt").write_text(head + layer(kind, "first", "data", **{field: given}), "utf-8")
+    torch.manual_seed(0)
+    model = archc.loads(archc.import_(tmp_path / "net.prototxt").text).build()
+    (weight,) = (value for key, value in model.state_dict().items() if key.endswith("weight"))
+    fans = {"in": weight.numel() / weight.shape[0], "out": weight.numel() / weight.shape[1]}
+    n = fans[fan] if fan in fans else sum(fans.values()) / 2
+    spread = (factor / n) ** 0.5
+    assert weight.numel() >= 30_000
+    if distribution == "uniform":
+        assert 0.999 * spread < float(weight.abs().max()) <= spread
+        assert float(weight.std()) == pytest.approx(spread / 3**0.5, rel=0.02)
+    else:
+        assert float(weight.std()) == pytest.approx(spread, rel=0.02)
+        assert float((weight.abs() < spread).float().mean()) == pytest.approx(0.6827, abs=0.01)
+    assert float(weight.mean()) == pytest.approx(0, abs=0.02 * spread)
+
+
+def filled(folder: Path, *layers: str) -> tuple[dict[str, Tensor], str]:
+    """The initial weights of a network, and the rules and comments of its spec."""
+    (folder / "net.prototxt").write_text(HEAD + "".join(layers), "utf-8")
+    text = archc.import_(folder / "net.prototxt").text
+    lines = [line.strip() for line in text.splitlines() if line.startswith(("  - {match", "# The filler"))]
+    return archc.loads(text).build().state_dict(), "\n".join(lines)
+
+
+def test_layers_with_one_filler_have_one_rule(tmp_path: Path) -> None:
+    """By their type if all of it have it, and also if some have no bias; else by their paths, even a type's name."""
+    xavier = "weight_filler { type: 'xavier' } bias_filler { value: 0.2 }"
+    weights, rules = filled(
+        tmp_path,
+        conv("a", "data", 8, 3, xavier),
+        conv("b", "a", 8, 3, f"{xavier} bias_term: false"),
+        layer("PReLU", "prelu", "b", "b", prelu_param="filler { value: 0.1 }"),
+        layer("InnerProduct", "fc1", "b", inner_product_param=f"num_output: 6 {xavier}"),
+        layer("InnerProduct", "linear", "fc1", inner_product_param="num_output: 6 weight_filler { value: 3 }"),
+        layer("InnerProduct", "last", "linear", inner_product_param="num_output: 5"),
+    )
+    assert rules.splitlines() == [
+        "- {match: [conv2d, fc1], weight: {kaiming_uniform: {nonlinearity: linear}}, bias: 0.2}",
+        "- {match: prelu, weight: 0.1}",
+        '- {match: "[l]inear", weight: 3, bias: 0}',
+    ]
+    assert {float(value) for key in ("a.bias", "fc1.bias") for value in weights[key]} == {weights["a.bias"][0].item()}
+    assert float(weights["a.bias"][0]) == pytest.approx(0.2)
+    assert weights["linear.weight"].eq(3).all()
+    assert weights["linear.bias"].eq(0).all()
+    assert not weights["last.weight"].eq(3).any()
+
+
+def test_other_fillers(tmp_path: Path) -> None:
+    """Scale layers have some, too; a filler without an initializer is named."""
+    weights, rules = filled(
+        tmp_path,
+        conv("a", "data", 4, 3, "weight_filler { type: 'gaussian' mean: 1 std: 0.01 }"),
+        conv("b", "a", 4, 3, "weight_filler { type: 'uniform' min: -0.5 max: 0.25 }"),
+        layer("BatchNorm", "norm", "b", "b"),
+        layer("Scale", "scale", "b", "b", scale_param="filler { value: 0.5 } bias_filler { value: 2 } bias_term: true"),
+        layer(
+            "Deconvolution",
+            "up",
+            "b",
+            convolution_param="num_output: 4 kernel_size: 2 weight_filler { type: 'bilinear' }",
+        ),
+        layer(
+            "InnerProduct", "fc", "up", inner_product_param="num_output: 6 weight_filler { type: 'gaussian' sparse: 3 }"
+        ),
+    )
+    assert rules.splitlines() == [
+        "# The filler `bilinear` was dropped, because archc has no such initializer: up.",
+        "# The filler `gaussian` was dropped, because archc has no such initializer: fc.",
+        "- {match: a, weight: {normal: {mean: 1.0, std: 0.01}}, bias: 0}",
+        "- {match: b, weight: {uniform: {a: -0.5, b: 0.25}}, bias: 0}",
+        "- {match: batch_norm2d, weight: 0.5, bias: 2}",
+        "- {match: [conv_transpose2d, linear], bias: 0}",
+    ]
+    assert float(weights["a.weight"].mean()) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("filler", ["type: 'uniform' min: 2 max: 1", "type: 'gaussian' std: -1", "value: nan"])
+def test_a_filler_with_wrong_numbers_is_an_error(filler: str, tmp_path: Path) -> None:
+    with pytest.raises(archc.SpecError) as error:
+        filled(tmp_path, conv("a", "data", 8, 3, f"weight_filler {{ {filler} }}"))
+    assert [problem.code for problem in error.value.problems] == ["E0804"]

@@ -7,18 +7,22 @@ in `src/caffe/proto/caffe.proto`.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from archc.importing.caffe_fillers import initializer
 from archc.importing.caffe_reference import Reference
 from archc.importing.flat import SOFTMAX, Flat, invalid, read_source_text
-from archc.importing.graph import Operation, SourceGraph, Value
+from archc.importing.graph import Operation, SourceGraph, Start, Value
 from archc.importing.prototxt import Message, parse_prototxt
 from archc.importing.segments import bound, grouped
-from archc.kinds import Shape
+from archc.kinds import KINDS, Shape
+from archc.kinds.initializers import INITIALIZERS, can_set
 from archc.language.names import as_class_name
 from archc.problems import Source
 
@@ -38,6 +42,9 @@ _OLD = {
 _INPUTS = {"Input", "Data", "ImageData", "MemoryData", "HDF5Data", "DummyData", "WindowData", "Python"}
 _DROPPED = {"Accuracy", "Silence", "HDF5Output", "ArgMax"}
 """Layers that only measure or print; types that end in Loss are dropped, too."""
+
+_SHOWN = 3
+"""Layers that a note on a filler lists."""
 
 
 def read_caffe(path: Path, name: str | None = None, input: Shape | None = None) -> SourceGraph:
@@ -83,6 +90,7 @@ class _Reader:
         self.blobs: dict[str, Value | None] = {blob: Value(-1)}
         self.names: Counter[str] = Counter()
         self.merged: set[int] = set()
+        self.dropped: dict[str, list[str]] = defaultdict(list)  # layers by the filler that archc has no word for
 
     def input(self, network: Message) -> tuple[str, Shape]:
         """The name and shape of the network's input. Raises SpecError (E0804)."""
@@ -165,6 +173,10 @@ class _Reader:
             results = {None: next(iter(results.values()))}
         if not results and not self.flat.unsupported:
             raise invalid(self.source, 0, "the network has no layers")
+        for filler, names in self.dropped.items():
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            what = f"The filler `{filler}` was dropped, because archc has no such initializer"
+            self.flat.notes[f"{what}: {', '.join(names[:_SHOWN])}{more}."] = None
         graph = self.flat.graph(
             self.name,
             results,
@@ -208,6 +220,7 @@ class _Reader:
         inputs: Sequence[Value],
         arguments: dict[str, Any] | None = None,
         stored: Sequence[str] = (),
+        initial: Mapping[str, Start] | None = None,
         suffix: str = "",
     ) -> Value:
         """Add a layer under its own name; its tensors are Caffe's blobs in their order."""
@@ -216,9 +229,40 @@ class _Reader:
         name = name if self.names[name] == 1 else f"{name}_{self.names[name]}"
         key = f"{layer.get('name', '')}@{layer.line}"
         tensors = {tensor: f"{key}.{number}" for number, tensor in enumerate(stored)}
-        return self.flat.add(kind, inputs, arguments, name=name, tensors=tensors, line=layer.line)
+        return self.flat.add(kind, inputs, arguments, name=name, tensors=tensors, initial=initial, line=layer.line)
+
+    def initial(self, layer: Message, kind: str, given: Message, weight: str = "weight_filler") -> dict[str, Start]:
+        """How a layer's tensors start, by its fillers: a bias without one at 0 if the weight has one, as in Caffe.
+
+        Raises SpecError (E0804) for numbers that a filler can't have.
+        """
+        found: dict[str, Start] = {}
+        for tensor, field in (("weight", weight), ("bias", "bias_filler")):
+            if field not in given.fields:
+                continue
+            filler = given.message(field)
+            start = initializer(filler, self.number)
+            if start is None or not can_set(KINDS[kind], tensor, start[0]):
+                self.dropped[str(filler.get("type"))].append(str(layer.get("name", "")))
+                continue
+            try:
+                arguments = INITIALIZERS[start[0]](**start[1]).arguments()
+            except ValidationError as error:
+                what = f"a filler of type {filler.get('type', 'constant')} cannot have these numbers"
+                raise invalid(self.source, filler.line, f"{what}: {error.errors()[0]['msg']}") from None
+            found[tensor] = start[0], tuple(arguments.items())
+        return {"bias": ("constant", (("val", 0.0),)), **found} if weight in given.fields else found
 
     # Layers
+
+    def weighted(
+        self, layer: Message, kind: str, inputs: Sequence[Value], arguments: dict[str, Any], given: Message
+    ) -> Value:
+        """A layer with a weight and perhaps a bias."""
+        stored = ("weight", "bias") if arguments["bias"] else ("weight",)
+        initial = self.initial(layer, kind, given)
+        initial = {name: start for name, start in initial.items() if name in stored}
+        return self.add(layer, kind, inputs, arguments, stored, initial)
 
     def read_convolution(self, layer: Message, inputs: list[Value], groups: int = 0) -> Value:
         """Convolution."""
@@ -234,7 +278,7 @@ class _Reader:
             "bias": biased,
         }
         kind = "conv_transpose2d" if type_of(layer) == "Deconvolution" else "conv2d"
-        return self.add(layer, kind, inputs, arguments, ("weight", "bias")[: 1 + biased])
+        return self.weighted(layer, kind, inputs, arguments, given)
 
     read_deconvolution = read_convolution
 
@@ -254,7 +298,7 @@ class _Reader:
             inputs = [self.add(layer, "flatten", inputs, suffix="_flatten")]
         biased = given.get("bias_term", True) is not False
         arguments = {"out_features": self.integer(given, "num_output", 0), "bias": biased}
-        return self.add(layer, "linear", inputs, arguments, ("weight", "bias")[: 1 + biased])
+        return self.weighted(layer, "linear", inputs, arguments, given)
 
     def read_pooling(self, layer: Message, inputs: list[Value]) -> Value | None:
         """Pooling; sizes are rounded up, as PyTorch does with `ceil_mode`."""
@@ -293,7 +337,9 @@ class _Reader:
         """ReLU with a learned slope."""
         shared = layer.message("prelu_param").get("channel_shared") is True
         count = 1 if shared else self.flat.shape(inputs[0])[0]
-        return self.add(layer, "prelu", inputs, {"num_parameters": count}, ("weight",))
+        initial = self.initial(layer, "prelu", layer.message("prelu_param"), "filler")
+        initial.pop("bias", None)
+        return self.add(layer, "prelu", inputs, {"num_parameters": count}, ("weight",), initial)
 
     def read_elu(self, layer: Message, inputs: list[Value]) -> Value:
         """ELU."""
@@ -345,9 +391,10 @@ class _Reader:
         if merged:
             key = f"{scale.get('name', '')}@{scale.line}"
             tensors = {"weight": f"{key}.0", "bias": f"{key}.1", **tensors}
+        initial = self.initial(scale, kind, scale.message("scale_param"), "filler") if merged else {}
         arguments = {"eps": self.number(given, "eps", 1e-5)} | ({} if merged else {"affine": False})
         name = _identifier(str(layer.get("name", "bn")), "batch_norm2d")
-        return self.flat.add(kind, inputs, arguments, name=name, tensors=tensors, line=layer.line)
+        return self.flat.add(kind, inputs, arguments, name=name, tensors=tensors, initial=initial, line=layer.line)
 
     def read_scale(self, layer: Message, inputs: list[Value]) -> Value | None:
         """A product of a map and a factor for each of its channels."""

@@ -12,8 +12,9 @@ from torch import Tensor
 from archc.build import inspect
 from archc.graph import Evaluator, Network, walk
 from archc.importing.blocks import find_blocks, name_classes
-from archc.importing.graph import SourceGraph, Unsupported
+from archc.importing.graph import Operation, SourceGraph, Unsupported
 from archc.importing.hierarchy import hierarchy, normalize
+from archc.importing.initial import init_rules
 from archc.importing.tree import operations
 from archc.importing.unsupported import refuse_unsupported
 from archc.importing.write import Written, write
@@ -64,16 +65,26 @@ def to_spec(graph: SourceGraph, merge: bool = True) -> Imported:
     (input, *_) = graph.inputs.values()
     comments = [line for line in (graph.origin, *notes) if line]
     parameters = name_classes(root, graph.arguments.get("", {}))
-    text = write(Written(graph.name, input, parameters, comments), blocks, root)
+    written = Written(graph.name, input, parameters, comments)
+    text = write(written, blocks, root)
     opaque = any(operation.kind == "module" for operation in graph.operations)
     stem = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", graph.name).lower()
+
+    def evaluated(text: str) -> Network:
+        return Evaluator(load_text(text, f"{graph.name} as imported", stem), inspect if opaque else None).network()
+
     try:
-        network = Evaluator(load_text(text, f"{graph.name} as imported", stem), inspect if opaque else None).network()
+        network = evaluated(text)
     except SpecError as error:
         if {problem.code for problem in error.problems} != {"E0320"} or not _works_in_place(graph):
             raise
         return to_spec(_out_of_place(graph), merge)
-    keys = _keys(graph, network, list(operations(root)))
+    layers = _layers(graph, network, list(operations(root)))
+    rules = init_rules(layers)
+    if rules:
+        text = write(replace(written, init=rules), blocks, root)
+        network = evaluated(text)
+    keys = {f"{path}.{role}" if role else path: key for path, each in layers for role, key in each.tensors.items()}
     weights = {key: graph.state[source] for key, source in keys.items() if source in graph.state}
     return Imported(text, network, keys, weights | _counters(network, weights), notes)
 
@@ -108,15 +119,11 @@ def _renamed(names: Sequence[str]) -> list[str]:
     return [f"Names that are not valid in a spec were changed: {', '.join(names[:_SHOWN])}{more}."] if names else []
 
 
-def _keys(graph: SourceGraph, network: Network, order: list[int]) -> dict[str, str]:
-    """The source's key for each tensor of the spec's module: layers with weights run in the same order."""
+def _layers(graph: SourceGraph, network: Network, order: list[int]) -> list[tuple[str, Operation]]:
+    """The spec's layers with weights, by their paths, each with the source's operation: they run in the same order."""
     layers = [layer for layer in walk(network.graph) if not layer.shared]
     paths = [layer.path for layer in layers if layer.kind.tensors(layer.node.in_shapes)]
     if len(paths) != len(order):
         what = f"the imported spec has {len(paths)} layers with weights, but {graph.name} has {len(order)}"
         raise SpecError([Problem("E0803", what, file=graph.name, note="nothing was written")])
-    keys: dict[str, str] = {}
-    for path, at in zip(paths, order, strict=True):
-        for role, key in graph.operations[at].tensors.items():
-            keys[f"{path}.{role}" if role else path] = key
-    return keys
+    return [(path, graph.operations[at]) for path, at in zip(paths, order, strict=True)]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from archc.files import read_bytes
-from archc.importing.graph import Operation, Run, Scope, SourceGraph, Unsupported, Value
+from archc.importing.graph import Operation, Run, Scope, SourceGraph, Start, Unsupported, Value
 from archc.kinds import KINDS, Kind, Shape, form
 from archc.limits import (
     MAX_IMPORTED,
@@ -108,6 +108,7 @@ class Flat:
         *,
         name: str = "",
         tensors: Mapping[str, str] | None = None,
+        initial: Mapping[str, Start] | None = None,
         line: int = 0,
         place: str = "",
     ) -> Value:
@@ -123,7 +124,9 @@ class Flat:
         self._macs += made.macs(shapes, outputs[0])
         self._bounded()
         self.operations.append(
-            Operation(kind, dict(arguments or {}), tuple(inputs), outputs, name, (), dict(tensors or {}), place)
+            Operation(
+                kind, dict(arguments or {}), tuple(inputs), outputs, name, (), dict(tensors or {}), initial or {}, place
+            )
         )
         return Value(len(self.operations) - 1, 0 if len(outputs) > 1 else None)
 

@@ -23,6 +23,9 @@ from archc.kinds import Shape
 Call = tuple[str, int]
 """A call of a part: its path, and the number of its calls before."""
 
+Start = tuple[str, tuple[tuple[str, Any], ...]]
+"""How a tensor starts: a function of torch.nn.init with its arguments."""
+
 Run = Callable[[Mapping[str, Tensor], Sequence[Tensor]], Sequence[Tensor]]
 """The source's own computation: weights by the source's keys and a batch for each input to the outputs, in their order,
 before any softmax that archc also leaves out."""
@@ -55,11 +58,12 @@ class Operation:
     """One layer: a layer type of archc with its arguments and its inputs, which come from operations before it.
 
     `name` is the last component of its path, such as `conv1`; empty if the source doesn't name it, as a call of a
-    function. `tensors` has the key in `SourceGraph.state` for each tensor of the layer type (`weight`, `running_mean`).
-    `shapes` are its outputs' shapes without the batch. `place` is where messages find it: a line, or a node's name.
-    An `auxiliary` operation runs in training only, and one that runs `again` has the weights of an earlier one, which
-    is the same layer. A `kind` in parentheses, such as `(torch.fft.fft)`, is an operation that archc has no word for;
-    it is an error, with its argument `reason`, if the network's results depend on it.
+    function. `tensors` has the key in `SourceGraph.state` for each tensor of the layer type (`weight`,
+    `running_mean`). `initial` says how these start, if the source does. `shapes` are its outputs' shapes without
+    the batch. `place` is where messages find it: a line, or a node's name. An `auxiliary` operation runs in
+    training only, and one that runs `again` has the weights of an earlier one, which is the same layer. A `kind` in
+    parentheses, such as `(torch.fft.fft)`, is an operation that archc has no word for; it is an error, with its
+    argument `reason`, if the network's results depend on it.
     """
 
     kind: str
@@ -69,6 +73,7 @@ class Operation:
     name: str = ""
     scopes: tuple[Scope, ...] = ()
     tensors: Mapping[str, str] = field(default_factory=dict)
+    initial: Mapping[str, Start] = field(default_factory=dict)
     place: str = ""
     auxiliary: bool = False
     again: bool = False

@@ -31,6 +31,7 @@ class Written:
     input: Shape
     parameters: Mapping[str, Any]
     comments: Sequence[str]
+    init: Sequence[Mapping[str, Any]] = ()
 
 
 def write(spec: Written, blocks: Sequence[Block], root: Body) -> str:
@@ -50,6 +51,8 @@ def write(spec: Written, blocks: Sequence[Block], root: Body) -> str:
                 lines.append(f"    arguments: {_mapping(given)}")
             lines += [f"    {line}" for line in _body(block.body)]
     lines += ["", *_body(root)]
+    if spec.init:
+        lines += ["init:", *(f"  - {_mapping(rule)}" for rule in spec.init)]
     return format_text("\n".join(lines) + "\n", "<imported>")
 
 
