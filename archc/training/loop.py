@@ -397,11 +397,9 @@ class Loop:
             self.meter.load_state_dict(state["meter"][rank])
         else:
             then = len(state["generators"])
-            self.progress.note(
-                f"resumed by {size} processes what {then} started: dropout and the epoch's averages differ"
-            )
+            self.progress.note(f"resumed by {size} processes what {then} started: dropout differs")
             torch.manual_seed(self.recipe.seed + self.step * size + rank)
-            self.meter.skip(self.at)
+            self.meter.load_total(state["meter"], self.world.first)
 
     # Small parts
 

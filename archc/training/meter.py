@@ -85,6 +85,7 @@ class Meter:
         self._steps = len(state["losses"])
         self._losses[: self._steps] = state["losses"].to(self._losses.device)
 
-    def skip(self, steps: int) -> None:
-        """Start within an epoch, without the sums of the steps before."""
-        self._steps = self._checked = steps
+    def load_total(self, states: list[dict[str, Any]], first: bool) -> None:
+        """Continue what other processes started: the first one takes over the sums of all, the others start at zero."""
+        total = {name: torch.stack([state[name] for state in states]).sum(0) * first for name in ("sums", "losses")}
+        self.load_state_dict(total)

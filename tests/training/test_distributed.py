@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 import archc
 from archc.training import resume_run
-from archc.training.checkpoint import checkpoints, load_checkpoint
+from archc.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from archc.training.loop import Loop
 
 # Without batch norm and dropout, which see other images and draw other numbers in each process.
 SPEC = """\
@@ -65,8 +66,8 @@ def losses(folder: str) -> torch.Tensor:
 
 
 def one_process(**options: Any) -> archc.training.Result:
-    settings = {"epochs": 2, "batch_size": 30, "limit": 200, "precision": "fp32", "lr": 0.01, "quiet": True, **options}
-    return archc.train("plain.yaml", out="one", **settings)
+    settings = {"epochs": 2, "batch_size": 30, "limit": 200, "precision": "fp32", "lr": 0.01, "quiet": True}
+    return archc.train("plain.yaml", **{"out": "one", **settings, **options})
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_worker_that_dies_is_restarted_and_ends_with_the_same_weights() -> Non
 
 
 def test_a_run_of_two_processes_is_continued_by_one() -> None:
-    """With another number of processes the means of the epoch are lost, which is said, and the run goes on."""
+    """Wherever in an epoch it ended."""
     words = [*WORDS, "--checkpoint-steps", "1", "--epochs", "40"]
     process = torchrun(*words, "--out", "run")
     until = time.monotonic() + 120
@@ -167,6 +168,30 @@ def test_a_run_of_two_processes_is_continued_by_one() -> None:
     assert state["step"] < 280
     again = resume_run("run")
     assert len(again.history) == 40
+
+
+def test_the_sums_of_two_processes_are_continued_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends between the last step of an epoch and its validation has all of that epoch's means."""
+    options = {"epochs": 1, "checkpoint_steps": 1}
+    one = one_process(**options)
+
+    def killed(*_arguments: Any) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_close_epoch", killed)
+        with pytest.raises(InterruptedError):
+            one_process(**options, out="two")
+    state, _ = load_checkpoint(Path("two/last"))
+    assert state is not None
+    assert (state["epoch"], state["at"]) == (0, len(one.losses))
+    half = {name: value / 2 for name, value in state["meter"][0].items()}
+    state |= {"meter": [half, half], "generators": state["generators"] * 2}
+    save_checkpoint(Path("two/last"), 0, state["step"], state)
+    again = resume_run("two")
+    assert again.losses == pytest.approx(one.losses, rel=1e-5)
+    for name in ("train_loss", "train_accuracy", "val_loss"):
+        assert again.history[0][name] == pytest.approx(one.history[0][name], rel=1e-5)
 
 
 def test_a_network_with_several_inputs_is_refused() -> None:
