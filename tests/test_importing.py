@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -351,6 +352,11 @@ def test_a_network_that_is_not_the_spec_is_found() -> None:
         (lambda x: x.view(x.shape[0], 2, 2, 8, 8), "unflatten", {"dim": 1, "unflattened_size": [2, 2]}),
         (lambda x: x.reshape(x.shape[0], 4, 2, 4, 8), "unflatten", {"dim": 2, "unflattened_size": [2, 4]}),
         (lambda x: x.flatten(2), "flatten", {"start_dim": 2}),
+        (lambda x: x[:, :, :1].flatten(2, 3), "flatten", {"start_dim": 2, "end_dim": -1}),
+        (lambda x: x[:, :, :1].flatten(1, 2), "flatten", {"start_dim": 1, "end_dim": 2}),
+        (lambda x: x.unflatten(-1, (1, -1)), "unflatten", {"dim": 3, "unflattened_size": [1, -1]}),
+        (lambda x: torch.unflatten(x, 1, (4, 1)), "unflatten", {"dim": 1, "unflattened_size": [4, 1]}),
+        (lambda x: torch.unflatten(x, 2, (1, 8)), "unflatten", {"dim": 2, "unflattened_size": [1, 8]}),
         (lambda x: x.mean((2, 3)).unsqueeze(-1), "unflatten", {"dim": 1, "unflattened_size": [4, 1]}),
         (lambda x: x[:, :, 3], "select", {"dim": 2, "index": 3}),
         (lambda x: x.select(-1, 2), "select", {"dim": 3, "index": 2}),
@@ -389,6 +395,25 @@ def test_functions_are_layers(call: Any, kind: str, arguments: dict[str, Any] | 
     if arguments is not None:
         wanted = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
         assert all(getattr(named[0], name) == value for name, value in wanted.items())
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_lists_of_equal_sizes_are_one_size(rank: int) -> None:
+    """PyTorch's modules hold tuples, and a spec may list the sizes: all mean the same."""
+    modules: list[Any] = [getattr(nn, f"{name}{rank}d") for name in ("Conv", "MaxPool", "AvgPool", "AdaptiveAvgPool")]
+    model = nn.Sequential(modules[0](2, 3, 3, padding=1), modules[1](3, 1, 1), modules[2](3, padding=1), modules[3](2))
+    found, _ = imported(model, 2, *(9,) * rank)
+    assert not re.search(r"[a-z]_size: \[|padding: \[|stride: \[|pool[123]d: \[", found.text)
+    three, one, two = [3] * rank, [1] * rank, [2] * rank
+    listed = f"""
+input: {[2, *(9,) * rank]}
+layers:
+  - conv{rank}d: {{out_channels: 3, kernel_size: {three}, padding: {one}}}
+  - max_pool{rank}d: {{kernel_size: {three}, stride: {one}, padding: {one}}}
+  - avg_pool{rank}d: {{kernel_size: {three}, padding: {one}}}
+  - adaptive_avg_pool{rank}d: {two}
+"""
+    assert archc.diff(archc.loads(listed), archc.loads(found.text)).equal
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ class Part:
         """True if it returns its input: a layer that doesn't even change the shape, or a body of nothing else."""
         if self.body is not None:
             return all(part.empty for part in self.body.parts)
-        return self.kind == "identity" or (self.kind in ("expand", "flatten", "unflatten") and self.x == self.y)
+        return self.kind == "identity" or (
+            self.kind in ("expand", "flatten", "slice", "unflatten") and self.x == self.y
+        )
 
     @property
     def parameters(self) -> int:

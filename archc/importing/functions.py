@@ -150,6 +150,25 @@ def _reshape(given: Any, result: Tensor) -> Steps | Alias | None:
     return Steps(reshaping(tuple(x.shape[1:]), tuple(result.shape[1:])), x)
 
 
+def _flatten(given: Any, result: Tensor) -> Steps | Alias | None:
+    """The axes that the call names: of axes with one position, others would give the same shape."""
+    x = given.args[0]
+    start, end = (given.at(at, name, default) % x.dim() for at, name, default in (_START, _END))
+    if start in (0, end):
+        return _reshape(given, result)
+    named = ({} if start == 1 else {"start_dim": start}) | ({} if end == x.dim() - 1 else {"end_dim": end})
+    return Steps((("flatten", named),), x)
+
+
+_START, _END = (1, "start_dim", 0), (2, "end_dim", -1)
+
+
+def _unflatten(given: Any, result: Tensor) -> Steps | None:
+    x, sizes = given.args[0], tuple(given.at(2, "sizes"))
+    dim = given.at(1, "dim") % x.dim()
+    return Steps((("unflatten", {"dim": dim, "unflattened_size": sizes}),), x) if dim > 0 else None
+
+
 def _permute(given: Any, result: Tensor) -> Said | None:
     dims = given.at(1, "dims")
     return _permuted(given.args[0], tuple(given.args[1:]) if isinstance(dims, int) else tuple(dims))
@@ -372,8 +391,10 @@ def _table() -> dict[Any, Translation]:
         add(_dropout(f"dropout{rank}d"), *_named(f"dropout{rank}d"))
     add(_activation("local_response_norm", "size", "alpha", "beta", "k"), F.local_response_norm)
     add(_dropout("dropout"), F.dropout, torch.dropout)
-    add(_reshape, Tensor.view, Tensor.reshape, torch.reshape, torch.flatten, Tensor.flatten)
-    add(_reshape, torch.squeeze, Tensor.squeeze, torch.unsqueeze, Tensor.unsqueeze, torch.unflatten, Tensor.unflatten)
+    add(_reshape, Tensor.view, Tensor.reshape, torch.reshape)
+    add(_reshape, torch.squeeze, Tensor.squeeze, torch.unsqueeze, Tensor.unsqueeze)
+    add(_flatten, torch.flatten, Tensor.flatten)
+    add(_unflatten, torch.unflatten, Tensor.unflatten)
     add(_transpose, torch.transpose, Tensor.transpose, torch.swapaxes, Tensor.swapaxes)
     add(_permute, torch.permute, Tensor.permute)
     add(_item, Tensor.__getitem__)

@@ -226,7 +226,7 @@ class Kind(BaseModel):
         }
 
     def settled(self, inputs: Inputs) -> dict[str, Any]:
-        """Every argument with its effective value: defaults are filled in, and equal pairs become one number.
+        """Every argument with its effective value: defaults are filled in, and lists of equal numbers become one.
 
         A flag of a tensor that another flag turns off is false.
         """
@@ -339,7 +339,7 @@ class Kind(BaseModel):
 
 
 def _one(value: Any) -> Any:
-    equal = isinstance(value, tuple) and len(value) in (2, 4) and len(set(value)) == 1 and value[0] is not None
+    equal = isinstance(value, tuple) and len(set(value)) == 1 and value[0] is not None
     return value[0] if equal else value
 
 
