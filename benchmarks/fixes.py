@@ -170,11 +170,9 @@ def _follows(problem: Problem, before: list[Problem], after: list[Problem]) -> b
         return False
     counts = [sum(_place(each) == _place(problem) for each in found) for found in (before, after)]
     same_code = [sum(each.code == problem.code for each in found) for found in (before, after)]
-    return (
-        counts[1] < counts[0]
-        and same_code[1] <= same_code[0]
-        and not any(x.code < "E0200" for x in after if x not in before)
-    )
+    known = {_place(each) for each in before}
+    new = [each.code for each in after if _place(each) not in known]
+    return counts[1] < counts[0] and same_code[1] <= same_code[0] and not any(code < "E0200" for code in new)
 
 
 def _place(problem: Problem) -> tuple[object, ...]:

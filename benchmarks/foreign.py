@@ -46,7 +46,7 @@ from archc.training.data.decode import EXTENSIONS, FORMATS, UnreadableImage, rea
 from archc.training.trained import load_run
 
 sys.path.insert(0, str(ROOT / "tests"))
-from scrawl import Scrawl
+from scrawl import NOTES, Scrawl
 
 Input = Callable[[random.Random, Path], str]
 
@@ -333,10 +333,6 @@ def _file(path: Path) -> str:
         assert main_of_archc(["fmt", str(path)]) == 0
     assert os.listdir(path.parent) == [path.name]
     return path.read_bytes().decode()
-
-
-NOTES = ("# note", "# behind", "# far left", "# in", "# begins", "# top", "# end")
-"""The comments of scrawls."""
 
 
 @cache

@@ -28,6 +28,9 @@ WORDS = [
 ]
 ESCAPES = ["\\n", "\\t", "\\ ", "\\\t", '\\"', "\\\\", "\\u2028", "\\N", "\\x00", "\\\n", "\\\n  \\ "]
 
+NOTES = ("# note", "# behind", "# far left", "# in", "# begins", "# top", "# end")
+"""The comments of scrawls."""
+
 
 class Scrawl:
     """An author who uses all of YAML, whose choices are those of `random`."""

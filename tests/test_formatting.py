@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scrawl import Scrawl
+from scrawl import NOTES, Scrawl
 
 import archc
 from archc.cli.main import main
@@ -164,6 +164,7 @@ def test_whatever_yaml_allows_keeps_its_meaning_and_settles(seed: int) -> None:
         return
     once = format_text(text, "x.yaml")
     assert json.dumps(read_text(once, "x.yaml")) == json.dumps(before)
+    assert [once.count(note) for note in NOTES] == [text.count(note) for note in NOTES]
     assert format_text(once, "x.yaml") == once
 
 

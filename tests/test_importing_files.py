@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,16 @@ def test_every_layer_of_a_file_can_be_imported(suffix: str, text: str) -> None:
     assert imported.network.spec.name == "Mixed"
     assert "softmax" in imported.notes[0]
     assert imported.report.startswith("verified: largest difference")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems refuse such names")
+@pytest.mark.parametrize("name", [b"net\xff", b"a\nb: c", b"a\x1b[31m", "a\u2028b".encode(), "照片".encode()])
+def test_a_file_of_any_name_is_imported(name: bytes) -> None:
+    """The comment that names the file stays one line of text."""
+    path = Path(os.fsdecode(name + b".prototxt"))
+    path.write_text(test_caffe.squeezenet(), "utf-8")
+    text = import_(path, input=(3, 67, 67)).text
+    assert text.encode().splitlines()[1].startswith(b"# The softmax at the end")
 
 
 def test_what_the_outputs_do_not_depend_on_is_left_out() -> None:

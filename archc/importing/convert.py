@@ -21,6 +21,7 @@ from archc.importing.write import Written, write
 from archc.kinds import KINDS
 from archc.language import load_text
 from archc.problems import Problem, SpecError
+from archc.text import printable
 
 _SHOWN = 3
 """New names that a note lists."""
@@ -63,7 +64,7 @@ def to_spec(graph: SourceGraph, merge: bool = True) -> Imported:
     blocks = find_blocks(root, graph.arguments, merge)
     notes = (*graph.notes, *_renamed(tuple(dict.fromkeys(renamed))))
     (input, *_) = graph.inputs.values()
-    comments = [line for line in (graph.origin, *notes) if line]
+    comments = [printable(line) for line in (graph.origin, *notes) if line]
     parameters = name_classes(root, graph.arguments.get("", {}))
     written = Written(graph.name, input, parameters, comments)
     text = write(written, blocks, root)

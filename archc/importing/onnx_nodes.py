@@ -58,6 +58,7 @@ class Nodes:
         self.transposed: set[str] = set()
         self.owned: set[str] = set()  # weights that a layer has
         self.fixed: dict[str, float] = {}
+        self.noted = False  # whether a node has notes on its module
         title = name or model.graph.name or path.stem
         self.name = as_class_name(path.stem if title == "main_graph" else title)
 
@@ -165,6 +166,7 @@ class Nodes:
     ) -> Value:
         """Add a layer for a node, in the place that its metadata or its weight's name say."""
         scopes, name = _scopes(node) if main else ((), "")
+        self.noted = self.noted or bool(scopes or name)
         if not scopes and not name and tensors:
             key = self.constants.origin(next(iter(tensors.values())))
             name = as_word(re.sub(r"[._/]?(weight|w)(_?\d*)$", "", key)) if not key.isdigit() else ""

@@ -76,7 +76,7 @@ class _Reader(Layers, Forms):
             tolerance=1e-5,
             format=f"ONNX, opset {self.opset}",
         )
-        return _structured(used(graph))
+        return _structured(used(graph), self.noted)
 
     def read(self, node: Any) -> None:
         """Add the operations of a node, or compute its constants."""
@@ -110,11 +110,11 @@ class _Reader(Layers, Forms):
                 self.values[output] = parts[number] if number < len(parts) else None
 
 
-def _structured(graph: SourceGraph) -> SourceGraph:
-    """The graph with the hierarchy that its nodes note, or else with the blocks that are found in it."""
+def _structured(graph: SourceGraph, noted: bool) -> SourceGraph:
+    """The graph with the hierarchy that its nodes note, if they do, or else with the blocks that are found in it."""
     from archc.importing.convert import to_spec
 
-    if any(operation.scopes for operation in graph.operations) and not graph.unsupported:
+    if noted and not graph.unsupported:
         names = Counter((operation.scopes, operation.name) for operation in graph.operations if operation.name)
         unique = tuple(
             replace(each, name=each.name if names[each.scopes, each.name] == 1 else "") for each in graph.operations
