@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from archc.terminal import say
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Constants of malloc.h."""
+
+_SECONDS = 30
+"""How long another process than the first waits before it reports an error, which may be its own."""
 
 
 def run(given: Any) -> int:
@@ -53,7 +57,7 @@ def run(given: Any) -> int:
         return 128 + stop.number
     except SpecError:
         if os.environ.get("RANK", "0") != "0":
-            return 1  # the first process reports it
+            time.sleep(_SECONDS)  # the first process reports it, too, and torchrun then ends this one
         raise
     return 0
 

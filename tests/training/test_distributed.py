@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 import archc
+from archc.cli.main import main
 from archc.training import resume_run
 from archc.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from archc.training.loop import Loop
@@ -203,6 +204,18 @@ def test_a_network_with_several_inputs_is_refused() -> None:
     said = "error[E0704]: `archc train` takes networks for single images: Two takes 1×8×8 and 1×8×8"
     assert err.count(said) == err.count("error[") == 1
     assert not Path("two").exists()
+
+
+def test_an_error_of_another_process_than_the_first_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits for the first process, which may have the same error, and then reports its own."""
+    waited: list[float] = []
+    monkeypatch.setattr("archc.cli.train_command.time.sleep", waited.append)
+    monkeypatch.setenv("RANK", "1")
+    assert main(["train", "missing.yaml"]) == 1
+    assert waited == [30]
+    assert "error[E0101]: `missing.yaml` cannot be read" in capsys.readouterr().err
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
