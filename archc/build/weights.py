@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,19 +18,6 @@ from archc.text import counted
 
 _SHOWN = 5
 _FORMATS = (".safetensors", ".pth", ".pt", ".bin")
-_CODES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
-"""The names of types in a .safetensors file (https://huggingface.co/docs/safetensors)."""
 
 
 def load_weights(
@@ -108,11 +94,13 @@ def save_state(state: dict[str, Tensor], path: Path) -> None:
     if path.suffix not in _FORMATS:
         what = f"`{path}` does not have the extension of a weights file"
         raise SpecError([Problem("E0601", what, file=str(path), help=f"use {' or '.join(_FORMATS)}")])
+    state = {key: value.contiguous() for key, value in state.items()}
     if path.suffix == ".safetensors":
-        with writing(path) as file:
-            _write_safetensors(state, file)
+        from safetensors.torch import save
+
+        _written(path, lambda file: file.write(save(state)))
     else:
-        save_archive({key: value.contiguous() for key, value in state.items()}, path)
+        save_archive(state, path)
 
 
 def save_archive(content: Any, path: Path) -> None:
@@ -120,25 +108,19 @@ def save_archive(content: Any, path: Path) -> None:
 
     Raises SpecError if the file cannot be written.
     """
+
+    def archive(file: BinaryIO) -> None:
+        with config.patch("save.compute_crc32", True):  # type: ignore[attr-defined]  # it may be switched off
+            torch.save(content, file)
+
+    _written(path, archive)
+
+
+def _written(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a new file by a library's function. Raises SpecError if it fails."""
     with writing(path) as file:
         try:
-            with config.patch("save.compute_crc32", True):  # type: ignore[attr-defined]  # it may be switched off
-                torch.save(content, file)
+            write(file)
         except Exception as error:  # torch raises its own exception after the file's
             cause = error.__context__ if isinstance(error.__context__, OSError) else error
             raise cannot_write(path, cause) from None
-
-
-def _write_safetensors(state: dict[str, Tensor], file: BinaryIO) -> None:
-    """Write the bytes of `safetensors.torch.save`, which needs twice the memory: it returns them as one object."""
-    # Tensors with the largest elements are first, so that all of them are aligned.
-    ordered = sorted(state.items(), key=lambda entry: (-entry[1].element_size(), entry[0]))
-    header, end = {}, 0
-    for name, tensor in ordered:
-        start, end = end, end + tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    file.write(len(text).to_bytes(8, "little") + text)
-    for _, tensor in ordered:
-        file.write(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

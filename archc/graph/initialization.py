@@ -52,11 +52,11 @@ def init_problems(network: Network, left_out: Iterable[str]) -> Iterator[Problem
             elif is_pattern(path):
                 what = f"no layer matches `{path}`"
             found += 1
-            unknown = kind is None and path not in KINDS and found <= 20
-            named = list(kinds)
-            if unknown and not nearest(path, named):
-                named += sorted({kind.kind for kind in kinds.values()})
-            help, fix = suggest(path, named, mark) if unknown else ("", None)
+            help, fix = "", None
+            if kind is None and path not in KINDS and found <= 20:
+                layers = list(kinds)
+                types = [] if nearest(path, layers) else sorted({kind.kind for kind in kinds.values()})
+                help, fix = suggest(path, [*layers, *types], mark)
             yield Problem("E0222", what, mark, help=help, fix=fix)
 
 

@@ -75,15 +75,14 @@ def _parameters(found: Map, own: Map, key: str, file: str, problems: Problems) -
             problems.add(Problem("E0216", f"`{file}` has no argument `{name}`", mark, help=help, fix=fix))
     given = meant_among(own[key], order, known)
     for name, value in given.items():
+        if name not in known:
+            continue
         mark = given.keys_at[name]
-        if name not in order:
-            if name not in known:
-                continue
-        elif value is not None and not fits(value, parameters[name]):
+        if name in order and value is not None and not fits(value, parameters[name]):
             message = f"the argument `{name}` takes {takes(parameters[name])}"
             problems.add(Problem("E0203", message, mark, help=f"`{file}` says {shown(parameters[name])}"))
             continue
-        elif _reads_later(name, value, given.values_at[name], order, file, problems):
+        if name in order and _reads_later(name, value, given.values_at[name], order, file, problems):
             continue
         _put(parameters, name, given)
 

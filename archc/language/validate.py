@@ -60,7 +60,7 @@ def validate(
         return model.model_validate(data)
     except ValidationError as error:
         root = root() if callable(root) else root
-        missing, meant = [], set()
+        missing, misspelled = [], set()
         for fault in error.errors(include_url=False):
             if fault["type"] == "missing":
                 missing.append(fault)
@@ -68,9 +68,9 @@ def validate(
             problem = _problem(model, fault, root, mark, what, problems, data, names)
             problems.add(problem)
             if problem.code == "E0201" and problem.fix is not None:
-                meant.add((*_steps(fault)[:-1], problem.fix.text))
+                misspelled.add((*_steps(fault)[:-1], problem.fix.text))
         for fault in missing:
-            if _steps(fault) not in meant:
+            if _steps(fault) not in misspelled:
                 problems.add(_problem(model, fault, root, mark, what, problems, data, names))
         return None
 
