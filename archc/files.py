@@ -87,7 +87,7 @@ class _Streamed(io.FileIO):
 
     def write(self, data: Any) -> int:
         """Write at most one part."""
-        count = super().write(memoryview(data).cast("B")[:_PART])
+        count = super().write(memoryview(data)[:_PART])
         self._cached += count
         if self._cached >= _PART and hasattr(os, "posix_fadvise"):
             os.fdatasync(self.fileno())

@@ -12,7 +12,7 @@ import stat
 import warnings
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,11 +51,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def load_pickled(file: Path | IO[bytes]) -> Any:
+def load_pickled(file: Path) -> Any:
     """Load the tensors and plain values of a file that torch saved. Raises Unusable."""
     try:
-        if isinstance(file, Path):
-            _require_file(file)
+        _require_file(file)
         _refuse_expansion(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's warnings about types of tensors, which are checked here
@@ -73,7 +72,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         _require_file(path)
-        # The library opens only paths in UTF-8. It maps them into memory, so reading the bytes takes twice as much.
+        # The library opens only paths in UTF-8. It maps them into memory, so reading the bytes takes twice the memory.
         state: dict[str, Tensor] = load_file(path) if _is_utf8(path) else load(path.read_bytes())
         return state
     except Unusable:
@@ -96,31 +95,21 @@ def _require_file(path: Path) -> None:
         raise Unusable("it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file")
 
 
-def _refuse_expansion(file: Path | IO[bytes]) -> None:
+def _refuse_expansion(file: Path) -> None:
     """Reject an archive whose content is many times larger than its file."""
     if not zipfile.is_zipfile(file):
-        _rewind(file)
         return
-    _rewind(file)
-    size = file.stat().st_size if isinstance(file, Path) else file.seek(0, 2)
-    _rewind(file)
+    size = file.stat().st_size
     with zipfile.ZipFile(file) as archive:
         content = sum(entry.file_size for entry in archive.infolist())
-    _rewind(file)
     if content > max(_EXPANSION * size, _SMALL):
         raise Unusable(f"it expands from {size:,} to {content:,} bytes, which is not plausible for saved weights")
 
 
-def _rewind(file: Path | IO[bytes]) -> None:
-    if not isinstance(file, Path):
-        file.seek(0)
-
-
-def _more_than_tensors(file: Path | IO[bytes], error: Exception) -> Unusable:
+def _more_than_tensors(file: Path, error: Exception) -> Unusable:
     """The reason and the help for a pickle that contains objects of classes."""
     names: set[str] = set()
     try:
-        _rewind(file)
         names.update(torch.serialization.get_unsafe_globals_in_checkpoint(file))
     except Exception:  # a file in torch's older format
         names.update(re.findall(r"GLOBAL (\S+)", str(error)))
@@ -160,8 +149,11 @@ def _unwrapped(content: Any) -> dict[str, Tensor]:
         if id(content) in seen:
             raise Unusable("it does not contain a state dict: its entries refer to each other in a circle")
         seen.add(id(content))
-        inner = {id(content[key]): key for key in reversed(_IN_CHECKPOINTS) if isinstance(content.get(key), dict)}
-        names = list(reversed(inner.values()))
+        inner: dict[int, str] = {}  # by identity: one state dict may be there under two names
+        for key in _IN_CHECKPOINTS:
+            if isinstance(content.get(key), dict):
+                inner.setdefault(id(content[key]), key)
+        names = list(inner.values())
         if not names:
             break
         if len(full := [name for name in names if _has_tensors(content[name])]) > 1:

@@ -10,11 +10,11 @@ from torch import Tensor
 from archc.kinds import Shape
 
 Bounds = Sequence[int | None]
-"""For each input how many integers from 0 on it can hold; None for numbers (`archc.graph.integers`)."""
+"""For each input, how many integers it can hold, from 0 on; None for an input of numbers (`archc.graph.integers`)."""
 
 
 def with_batch(images: int, shapes: Iterable[Shape]) -> list[Shape]:
-    """Shapes with a batch of so many images."""
+    """Shapes with a batch dimension in front."""
     return [(images, *shape) for shape in shapes]
 
 

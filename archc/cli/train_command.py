@@ -17,8 +17,8 @@ from archc.terminal import say
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 """Constants of malloc.h."""
 
-_SECONDS = 30
-"""How long another process than the first waits before it reports an error, which may be its own."""
+_WAIT = 30
+"""Seconds that processes other than the first wait before they report an error."""
 
 
 def run(given: Any) -> int:
@@ -57,7 +57,7 @@ def run(given: Any) -> int:
         return 128 + stop.number
     except SpecError:
         if os.environ.get("RANK", "0") != "0":
-            time.sleep(_SECONDS)  # the first process reports it, too, and torchrun then ends this one
+            time.sleep(_WAIT)  # the first process usually reports it, and torchrun then ends this one
         raise
     return 0
 

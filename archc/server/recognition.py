@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from itertools import islice
 from typing import Final
 
 from archc.language.header import ExtendKeys, SpecKeys, meanings_of
@@ -23,6 +24,9 @@ _KEYS: Final = [*meanings_of(SpecKeys), *meanings_of(ExtendKeys)]
 _NEAR = 0.75
 """The minimum similarity between a misspelled key and the intended one."""
 
+_FIRST = 50
+"""How many keys are compared: a long file of another tool has thousands, and a spec has few at the top."""
+
 
 def is_spec(text: str) -> bool:
     """Return True if a YAML document is intended as a spec.
@@ -39,8 +43,11 @@ def is_spec(text: str) -> bool:
 def _is_mistyped(keys: re.Pattern[str], text: str) -> bool:
     """Return True if a key seems to be one that only specs have, and half of the keys seem to be of a spec."""
     near, others, decisive = 0, 0, False
-    for found in keys.finditer(text):
+    for found in islice(keys.finditer(text), _FIRST):
         close = get_close_matches(found[1].lower(), _KEYS, n=1, cutoff=_NEAR)
-        near, others = near + bool(close), others + (not close)
-        decisive |= bool(close) and (close[0] in _DEFINING or (close[0] == "input" and found[2] is not None))
+        if not close:
+            others += 1
+            continue
+        near += 1
+        decisive |= close[0] in _DEFINING or (close[0] == "input" and found[2] is not None)
     return decisive and near >= others

@@ -231,7 +231,7 @@ class Loop:
             with self._counted():
                 state = state_of(self.ema.model if self.ema else self.model, self.recipe.shard)
                 if self.world.first:
-                    self.best = state if self._stays() else snapshot(state, self.best)
+                    self.best = snapshot(state, self.best)  # of its own: a callback may change the model's
         if self.hooks.callback is not None:
             model = self.ema.model if self.ema else self.model
             self.stopped = any(self.world.gathered(self.hooks.callback(row, model) is True))

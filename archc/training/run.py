@@ -267,6 +267,7 @@ def _run(
                 folder.open_board(loop.rows, loop.losses)
             progress.start(subject.name, data, size, recipe, here, folder.path, loop.step)
             loop.run()
+            opened.close()  # the processes that read these images
             loop.take_best()
             best = best_of(loop.rows, recipe.best_by)
             progress.end(best, folder.path)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import archc
 from archc.problems import SpecError
@@ -24,6 +24,37 @@ from archc.training.run_folder import RunFolder
 from archc.training.writer import Request, Writer, snapshot
 
 FAST: dict[str, Any] = {"epochs": 4, "limit": 64, "batch_size": 32, "quiet": True, "lr": 0.01, "out": "run"}
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, as in language models."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(64, 64), nn.Linear(64, 64)
+        self.second.weight = self.first.weight
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.second(self.first(x.flatten(1)).relu()).relu())
+
+
+def test_tied_weights_are_saved() -> None:
+    """The last epoch is the best one, so its weights come from the model itself."""
+    result = archc.train(Tied(), **FAST | {"epochs": 1, "device": "cpu"})
+    saved = safetensors.torch.load_file("run/best.safetensors")
+    assert torch.equal(saved["first.weight"], saved["second.weight"])
+    assert result.model.second.weight is result.model.first.weight
+
+
+def test_a_callback_cannot_change_the_best_weights() -> None:
+    def callback(row: dict[str, float], model: nn.Module) -> None:
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.zero_()
+
+    archc.train(Tied(), callback=callback, **FAST | {"epochs": 1, "device": "cpu"})
+    assert all(bool(weight.any()) for weight in safetensors.torch.load_file("run/best.safetensors").values())
 
 
 class SlowDisk:
